@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// Configuration: read once, checked wholly, immutable afterwards.
+//
+// Every option is declared once in config_options.c (name, type, default, range, help); that table
+// drives the reader, the defaults, the sample file, `gangerd --help` and `ganger config`.
+// Durations and sizes are text with a unit in YAML ("30s", "512MiB") and ms / bytes here.
+#ifndef COMMON_BASE_CONFIG_H
+#define COMMON_BASE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/base/status.h"
+
+typedef struct StringList {
+    char **items;
+    size_t count;
+} StringList;
+
+typedef enum HandlerKind { HANDLER_PLUGIN, HANDLER_EXEC, HANDLER_SQL } HandlerKind;
+
+typedef struct HandlerLimits { // 0 = not limited
+    int64_t cpu_ms;
+    int64_t memory_bytes;
+    int64_t files;
+    int64_t file_size_bytes;
+} HandlerLimits;
+
+typedef struct HandlerConfig {
+    char *job_type;         // the key in `handlers:`
+    HandlerKind kind;
+    char *plugin;           // HANDLER_PLUGIN: file name or path
+    char *symbol;           // HANDLER_PLUGIN: the job_type in the plugin's table; NULL = job_type
+    StringList exec;        // HANDLER_EXEC: argv
+    char *sql;              // HANDLER_SQL: function name, schema-qualified
+    int64_t timeout_ms;     // 0 = none
+    HandlerLimits limits;
+    int line;               // where it stands in the file
+    int column;
+} HandlerConfig;
+
+typedef struct PoolConfig {
+    char *name;
+    StringList queues;      // never empty; default [default]
+    StringList job_types;   // empty = every handler
+    int64_t processes;      // 1..256
+    int64_t max_jobs;       // 0 = no limit; then the worker is recycled
+    int64_t max_rss_bytes;  // 0 = no limit
+    int64_t max_age_ms;     // 0 = no limit
+    int64_t prefetch;       // jobs per claim at most; 0 = auto
+} PoolConfig;
+
+typedef struct Config {
+    char *path;             // file it came from, or NULL
+    // database
+    char *database_url;     // NULL when neither file nor DATABASE_URL names one
+    bool database_url_from_env;
+    int64_t poll_interval_ms;
+    bool auto_migrate;
+    // node
+    char *node_name;        // never NULL: default is the host name
+    int64_t heartbeat_ms;
+    int64_t self_fence_ms;
+    int64_t lease_ms;
+    // supervisor
+    int64_t shutdown_timeout_ms;
+    int64_t kill_grace_ms;
+    char *user;             // NULL = stay
+    char *plugin_dir;       // NULL = the installed handlers folder
+    char *state_dir;        // pidfile and lock; never NULL
+    // pools, handlers
+    PoolConfig *pools;
+    size_t pool_count;
+    HandlerConfig *handlers;
+    size_t handler_count;
+    // the rest
+    int64_t no_handler_after_ms;
+    int64_t retention_completed_ms;
+    int64_t retention_failed_ms;
+    LogFormat log_format;
+    LogLevel log_level;
+} Config;
+
+// Reads `path` (NULL = defaults only). On success *out is owned by the caller (config_destroy).
+// On failure STATUS_REFUSED; all mistakes are appended to `errors`, one per line, as
+// file:line:column: error: text. `errors` may also hold warnings when the status is OK.
+MUST_CHECK Status config_load(Config **out, const char *path, StrBuf *errors);
+
+// The same from bytes; `name` stands for the file in messages. Used by children (FD_CONFIG).
+MUST_CHECK Status config_parse(Config **out, const char *name, const char *text, size_t length,
+                               StrBuf *errors);
+// Child: reads the configuration the supervisor handed down on `fd`.
+MUST_CHECK Status config_from_fd(Config **out, int fd);
+
+void config_destroy(Config *config);
+
+const HandlerConfig *config_find_handler(const Config *config, const char *job_type);
+
+// The commented sample file (conf/ganger.yaml is exactly this).
+void config_print_sample(StrBuf *out);
+// Effective values and where each came from (default, file:line, environment); secrets masked.
+// `json`: one JSON object instead of a table.
+void config_print_effective(const Config *config, bool json, StrBuf *out);
+// For `gangerd --help`: every option with type, default and one line of help.
+void config_print_options(StrBuf *out);
+
+#endif

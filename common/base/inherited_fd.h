@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// The file descriptors a child finds open after exec. Everything else is close-on-exec.
+#ifndef COMMON_BASE_INHERITED_FD_H
+#define COMMON_BASE_INHERITED_FD_H
+
+enum {
+    FD_SCOREBOARD = 3, // memfd of the scoreboard (scoreboard.h)
+    FD_LIFELINE = 4,   // read end of a pipe nobody writes to; EOF = the supervisor is gone
+    FD_CONFIG = 5,     // sealed memfd with the bytes of the configuration the supervisor accepted
+    FD_WAKE = 6,       // own eventfd: "look at the scoreboard" (for a worker also: "there is work")
+    FD_SUPERVISOR_WAKE = 7, // eventfd of the supervisor: an earlier deadline, a cancel
+    FD_REAPER_WAKE = 8,     // workers only: eventfd of the reaper: "more work than I took"
+    FD_SLOT_WAKE_BASE = 16  // reaper only: FD_SLOT_WAKE_BASE + slot = that slot's FD_WAKE
+};
+
+#endif

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// Where our own files are: beside the running program in a build tree, in the installed places else.
+#ifndef COMMON_BASE_PATHS_H
+#define COMMON_BASE_PATHS_H
+
+// Absolute path of one of our programs ("ganger-worker"); caller frees. Looks beside this program, then
+// in ../libexec/ganger; the first that exists, or NULL.
+char *path_program(const char *name);
+// The folder handlers are looked for in: $GANGER_HANDLERS_DIR, else <build>/handlers beside a build
+// tree's bin/, else <prefix>/lib/ganger/handlers. Caller frees; never NULL.
+char *path_handlers_dir(void);
+
+#endif

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+// Scoreboard: one shared memory of the supervisor and its children, without locks or pointers.
+//
+// The supervisor creates it as a memfd; children inherit FD_SCOREBOARD. A header (one page) and
+// one slot per child, each a whole number of pages, so that a worker maps the header read-only
+// and nothing but its own slot writable. Every field has ONE writer, named in its comment; the one
+// exception is a batch entry's state, which changes by compare-and-swap. What is read from a slot
+// is never trusted: counts are bounded, offsets checked, text copied with a limit.
+//
+// Times are CLOCK_BOOTTIME milliseconds (clock_boot_ms) unless a name says otherwise.
+#ifndef COMMON_BASE_SCOREBOARD_H
+#define COMMON_BASE_SCOREBOARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/status.h"
+
+enum {
+    SCOREBOARD_SLOT_MAX = 512,        // more children than any one machine sensibly runs
+    SCOREBOARD_BATCH_MAX = 256,       // jobs one worker may hold at once
+    SCOREBOARD_RESULT_BYTES = 65536,  // results of one batch kept in the slot
+    SCOREBOARD_RESULT_INLINE = 4096,  // a larger result is written to the database at once
+    SCOREBOARD_LOG_TAIL_BYTES = 4096, // what is kept of the running job's log
+    SCOREBOARD_NAME_BYTES = 64,
+    SCOREBOARD_NOTE_BYTES = 256
+};
+
+typedef enum SlotLife { // written by the supervisor
+    SLOT_FREE,
+    SLOT_SPAWNED, // pid and generation are valid
+    SLOT_DEAD     // obituary fields are valid; back to SLOT_FREE once settled_generation == generation
+} SlotLife;
+
+typedef enum SlotState { // written by the child
+    SLOT_STARTING,
+    SLOT_IDLE,
+    SLOT_CLAIMING,
+    SLOT_RUNNING,
+    SLOT_FINISHING,
+    SLOT_STOPPING
+} SlotState;
+
+typedef enum SlotCommand { // written by the supervisor, read by the worker between jobs
+    SLOT_GO,
+    SLOT_QUIET, // claim nothing (TSTP); back to SLOT_GO by CONT
+    SLOT_DRAIN  // finish the running job, return the rest, exit 0
+} SlotCommand;
+
+typedef enum StopCause { // why the supervisor stopped a job or a worker
+    STOP_NONE,
+    STOP_TIMEOUT,  // the job's deadline passed
+    STOP_CANCEL,   // cancel() of the running job
+    STOP_SHUTDOWN, // shutdown_timeout passed, or QUIT
+    STOP_FENCE,    // the node's lease was not renewed in time
+    STOP_STUCK     // not ready in time, or silent: the process, not a job
+} StopCause;
+
+typedef enum EntryState {
+    ENTRY_NONE,
+    ENTRY_UNSTARTED, // claimed, not begun
+    ENTRY_RUNNING,   // worker: UNSTARTED -> RUNNING by CAS; the handler has been (or is about to be) called
+    ENTRY_DONE,      // worker: result recorded here, not yet in the database
+    ENTRY_WRITTEN,   // result is in the database (worker, after the commit; reaper: DONE -> WRITTEN by CAS before it writes)
+    ENTRY_RETURNED   // reaper: UNSTARTED -> RETURNED by CAS; the worker must skip it
+} EntryState;
+
+typedef enum JobOutcome {
+    OUTCOME_NONE,
+    OUTCOME_COMPLETED, // text = output JSON, may be empty
+    OUTCOME_ERROR,     // text = message; retried when attempts are left
+    OUTCOME_DISCARD,   // text = message; failed at once, reason discarded
+    OUTCOME_SNOOZE     // delay_ms; given back without a charge
+} JobOutcome;
+
+typedef struct BatchEntry { // written by the worker, except state
+    atomic_int state;       // EntryState
+    int32_t outcome;        // JobOutcome, valid from ENTRY_DONE on
+    int64_t job_id;
+    uint8_t lease[16];      // lease_id as PostgreSQL's 16 binary bytes
+    int32_t attempt;
+    uint32_t text_offset;   // into Slot.results
+    uint32_t text_length;
+    int32_t reserved;
+    int64_t delay_ms;       // OUTCOME_SNOOZE, or the retry delay an error asks for (-1: by the rule)
+    int64_t started_us;     // CLOCK_BOOTTIME microseconds
+    int64_t ended_us;
+    int64_t cpu_us;         // processor time of the attempt, children included; -1 unknown
+    int64_t max_rss_bytes;  // -1 unknown
+} BatchEntry;
+
+typedef struct Slot {
+    // -- written by the supervisor
+    atomic_int life;            // SlotLife
+    atomic_uint generation;     // grows with every spawn into this slot; also on the child's command line
+    atomic_int pid;
+    atomic_int command;         // SlotCommand
+    atomic_llong stop_serial;   // run_serial of the job being stopped softly; 0 none
+    atomic_int stop_cause;      // StopCause of stop_serial, or of the whole process
+    atomic_llong kill_serial;   // run_serial at which SIGKILL was sent by the supervisor; 0 not by us
+    atomic_llong spawned_at;
+    int32_t pool;               // index into Config.pools; -1 for the reaper
+    int32_t exit_status;        // wait status, valid in SLOT_DEAD
+    int64_t cpu_us;             // rusage of the dead child and its reaped descendants
+    int64_t max_rss_bytes;
+    _Alignas(64)
+    // -- written by the reaper
+    atomic_uint settled_generation; // == generation: the obituary is settled, the slot may be reused
+    atomic_llong cancel_serial;     // run_serial of a running job the database wants cancelled; 0 none
+    _Alignas(64)
+    // -- written by the child
+    atomic_int state;           // SlotState
+    atomic_uint child_generation; // echo of generation: what a stale child writes is not believed
+    atomic_llong changed_at;    // last change of state: proof of life
+    atomic_llong worker_id;     // ganger.workers.id, 0 before registration
+    atomic_llong run_serial;    // grows by one with every handler start
+    atomic_int run_index;       // entry being run, valid in SLOT_RUNNING
+    atomic_int batch_count;     // entries in use
+    atomic_llong run_started_at;
+    atomic_llong run_soft_at;   // when the running job is to be stopped softly; 0 = no limit
+    atomic_llong run_grace_ms;  // then SIGKILL after this; the job's kill_grace, else the config's
+    atomic_llong run_cpu_us;    // process CPU time when the running job began
+    atomic_llong jobs_done;
+    atomic_llong batch_started_at;
+    char job_type[SCOREBOARD_NAME_BYTES]; // of the running job, for logs
+    char note[SCOREBOARD_NOTE_BYTES];     // last words: panic text, missing handler
+    atomic_uint log_length;     // bytes ever appended to log_tail for the running job
+    char log_tail[SCOREBOARD_LOG_TAIL_BYTES]; // ring
+    atomic_uint result_bytes;   // used part of results
+    BatchEntry batch[SCOREBOARD_BATCH_MAX];
+    char results[SCOREBOARD_RESULT_BYTES];
+} Slot;
+
+typedef struct ScoreboardHeader {
+    // -- written by the supervisor
+    uint32_t magic;
+    uint32_t version;
+    uint32_t slot_count;
+    uint32_t slot_size;
+    int32_t supervisor_pid;
+    int32_t reserved;
+    atomic_llong supervisor_wakes_at; // next time it looks at deadlines by itself
+    _Alignas(64)
+    // -- written by the reaper
+    atomic_llong node_id;        // ganger.nodes.id of this incarnation; 0 = not registered: do not claim
+    atomic_llong lease_until;    // self-fence: past this no handler of this node may run
+    atomic_llong work_counter;   // raised before a worker is woken (no lost wake-up)
+    atomic_llong heartbeat_at;   // last acknowledged heartbeat
+} ScoreboardHeader;
+
+typedef struct Scoreboard Scoreboard;
+
+// Supervisor: creates the memfd with `slot_count` free slots (1..SCOREBOARD_SLOT_MAX), maps all of
+// it writable. *out is owned by the caller. STATUS_FATAL (logged) when memory or fds are missing.
+MUST_CHECK Status scoreboard_create(Scoreboard **out, int slot_count);
+
+// Child: maps the scoreboard inherited as `fd`. `slot` >= 0 maps the header read-only and only that
+// slot writable (worker); slot == -1 maps everything writable (reaper).
+// STATUS_FATAL when magic, version or sizes differ from this build's.
+MUST_CHECK Status scoreboard_attach(Scoreboard **out, int fd, int slot);
+
+void scoreboard_destroy(Scoreboard *board);
+
+int scoreboard_fd(const Scoreboard *board);
+int scoreboard_slot_count(const Scoreboard *board);
+ScoreboardHeader *scoreboard_header(Scoreboard *board);
+// NULL when `index` is out of range or not mapped by this process.
+Slot *scoreboard_slot(Scoreboard *board, int index);
+
+// --- helpers over one slot; none of them trusts its content
+
+// Number of entries in the batch, bounded to 0..SCOREBOARD_BATCH_MAX.
+int slot_batch_count(const Slot *slot);
+// Index of the running entry, or -1 when none is (or the number is nonsense).
+int slot_running_index(const Slot *slot);
+// Copies the text of an entry into a new NUL-terminated string (caller frees); NULL when empty or out of bounds.
+char *slot_entry_text(const Slot *slot, const BatchEntry *entry);
+// Worker: keeps `length` bytes for the entry; false when they do not fit any more.
+bool slot_store_text(Slot *slot, BatchEntry *entry, const char *text, size_t length);
+// Worker: empties the batch and its results, before the next claim is filled in.
+void slot_reset_batch(Slot *slot);
+// Worker: appends to the log tail of the running job; slot_log_clear at the start of a job.
+void slot_log_append(Slot *slot, const char *text, size_t length);
+void slot_log_clear(Slot *slot);
+// Copies the log tail, oldest byte first, into a new string (caller frees); NULL when empty.
+char *slot_log_copy(const Slot *slot);
+// Compare-and-swap of an entry's state; true when this caller made the change.
+bool entry_move(BatchEntry *entry, EntryState from, EntryState to);
+
+#endif

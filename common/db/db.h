@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Db: one PostgreSQL connection used synchronously, with a deadline on every call.
+//
+// Statements come from common/sql only. They are prepared at first use. An error is logged here, once,
+// with its SQLSTATE; callers get the Status class (db_error.h).
+#ifndef COMMON_DB_DB_H
+#define COMMON_DB_DB_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/memory.h"
+#include "common/base/status.h"
+#include "common/db/sql_statement.h"
+
+enum { DB_PARAM_MAX = 24, DB_CONNECT_TIMEOUT_MS = 5000, DB_STATEMENT_TIMEOUT_MS = 30000 };
+
+typedef struct Db Db;
+
+// Connects to `url` (URI or key=value; NULL = libpq's environment) as application_name `name`, with TCP
+// timeouts, keepalives and client_connection_check_interval set. Blocks at most `timeout_ms`.
+// STATUS_LOST: not reachable (logged without the URL, unless quiet). *out owned by the caller.
+MUST_CHECK Status db_open(Db **out, const char *url, const char *name, int64_t timeout_ms, bool quiet);
+void db_close(Db *db); // NULL is fine
+
+PGconn *db_conn(Db *db);
+int db_socket(const Db *db);
+int db_backend_pid(const Db *db);
+// True when the connection has been found broken: close it and open another.
+bool db_is_lost(const Db *db);
+// Text of the last error for people, and its SQLSTATE ("" when none); valid until the next call.
+const char *db_error_message(const Db *db);
+const char *db_error_detail(const Db *db); // DETAIL and HINT, or ""
+const char *db_sqlstate(const Db *db);
+// Errors of class refused are not logged (a CLI prints them itself).
+void db_set_quiet(Db *db, bool quiet);
+
+// Parameters of one call; values are borrowed until the call returns, numbers are copied.
+typedef struct DbParams {
+    int count;
+    const char *values[DB_PARAM_MAX];
+    int lengths[DB_PARAM_MAX];
+    int formats[DB_PARAM_MAX];
+    char numbers[DB_PARAM_MAX][24];
+} DbParams;
+
+void db_params_init(DbParams *params);
+void db_param_text(DbParams *params, const char *text); // NULL = SQL null
+void db_param_int(DbParams *params, int64_t value);
+void db_param_bool(DbParams *params, bool value);
+void db_param_null(DbParams *params);
+void db_param_binary(DbParams *params, const char *bytes, size_t length); // PostgreSQL's binary form
+
+// Runs one statement and waits for its result. *out (caller PQclears) may be NULL when `out` is NULL.
+// STATUS_OK, also with zero rows. On failure *out is NULL.
+MUST_CHECK Status db_exec(Db *db, const SqlStatement *statement, const DbParams *params,
+                          int64_t timeout_ms, PGresult **out);
+
+// --- several statements in one transaction and one round trip (libpq pipeline)
+// db_pipeline_add queues; db_pipeline_run sends, waits, and fills results[i] (caller PQclears each).
+// The statements are one implicit transaction: all or none. On failure all results are NULL.
+enum { DB_PIPELINE_MAX = 32 };
+MUST_CHECK Status db_pipeline_begin(Db *db);
+MUST_CHECK Status db_pipeline_add(Db *db, const SqlStatement *statement, const DbParams *params);
+MUST_CHECK Status db_pipeline_run(Db *db, int64_t timeout_ms, PGresult **results, int *count);
+
+// Field readers; a NULL field reads as the given default.
+const char *db_text(const PGresult *result, int row, const char *column); // NULL when null
+int64_t db_int(const PGresult *result, int row, const char *column, int64_t if_null);
+bool db_bool(const PGresult *result, int row, const char *column);
+
+// Runs text that is no statement of ours: a migration file, many statements at once. Not for queries.
+MUST_CHECK Status db_exec_script(Db *db, const char *text, int64_t timeout_ms);
+
+#endif
