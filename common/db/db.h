@@ -20,8 +20,12 @@ typedef struct Db Db;
 
 // Connects to `url` (URI or key=value; NULL = libpq's environment) as application_name `name`, with TCP
 // timeouts, keepalives and client_connection_check_interval set. Blocks at most `timeout_ms`.
-// STATUS_LOST: not reachable (logged without the URL, unless quiet). *out owned by the caller.
-MUST_CHECK Status db_open(Db **out, const char *url, const char *name, int64_t timeout_ms, bool quiet);
+// STATUS_LOST: not reachable; STATUS_REFUSED: the URL is malformed (logged without the URL, unless quiet).
+// *out owned by the caller. Only the resolution of a host name is not bounded by timeout_ms.
+MUST_CHECK Status db_open(Db **out, const char *url, const char *name, int64_t timeout_ms,
+                          bool quiet);
+// Why the last db_open of this process failed.
+const char *db_open_error(void);
 void db_close(Db *db); // NULL is fine
 
 PGconn *db_conn(Db *db);
@@ -29,10 +33,13 @@ int db_socket(const Db *db);
 int db_backend_pid(const Db *db);
 // True when the connection has been found broken: close it and open another.
 bool db_is_lost(const Db *db);
+// True when a pooler (PgBouncer) stands between: no session state, no LISTEN, nobody's backend to terminate.
+bool db_is_pooled(const Db *db);
 // Text of the last error for people, and its SQLSTATE ("" when none); valid until the next call.
 const char *db_error_message(const Db *db);
 const char *db_error_detail(const Db *db); // DETAIL and HINT, or ""
 const char *db_sqlstate(const Db *db);
+int db_error_position(const Db *db); // character in the statement's text, from 1; 0 = not known
 // Errors of class refused are not logged (a CLI prints them itself).
 void db_set_quiet(Db *db, bool quiet);
 
@@ -50,12 +57,18 @@ void db_param_text(DbParams *params, const char *text); // NULL = SQL null
 void db_param_int(DbParams *params, int64_t value);
 void db_param_bool(DbParams *params, bool value);
 void db_param_null(DbParams *params);
-void db_param_binary(DbParams *params, const char *bytes, size_t length); // PostgreSQL's binary form
+void db_param_binary(DbParams *params, const char *bytes,
+                     size_t length); // PostgreSQL's binary form
 
 // Runs one statement and waits for its result. *out (caller PQclears) may be NULL when `out` is NULL.
 // STATUS_OK, also with zero rows. On failure *out is NULL.
 MUST_CHECK Status db_exec(Db *db, const SqlStatement *statement, const DbParams *params,
                           int64_t timeout_ms, PGresult **out);
+
+// A transaction over several calls. db_commit: STATUS_REFUSED when the server rolled back instead.
+MUST_CHECK Status db_begin(Db *db);
+MUST_CHECK Status db_commit(Db *db);
+MUST_CHECK Status db_rollback(Db *db);
 
 // --- several statements in one transaction and one round trip (libpq pipeline)
 // db_pipeline_add queues; db_pipeline_run sends, waits, and fills results[i] (caller PQclears each).

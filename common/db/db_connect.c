@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+// Opening and closing a connection.
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/db_internal.h"
+#include "sql_queries.h"
+
+static Status connect_until(PGconn *conn, int64_t deadline, StrBuf *why);
+static Status apply_settings(Db *db, int64_t deadline);
+
+// What the last failed db_open had to say; a connection that does not exist cannot hold it.
+static char open_error[512];
+
+const char *db_open_error(void)
+{
+    return open_error;
+}
+
+static void on_notice(void *argument, const PGresult *result)
+{
+    (void)argument;
+    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    log_debug("db.notice", "sqlstate=%s message=\"%s\"", sqlstate == NULL ? "" : sqlstate,
+              text == NULL ? "" : text);
+}
+
+static Status refuse_open(Status status, const char *why, const char *name, bool quiet)
+{
+    if (!str_copy(open_error, sizeof open_error, why)) {
+        log_debug("db.connect", "message_cut=yes");
+    }
+    size_t length = strlen(open_error);
+    while (length > 0 && open_error[length - 1] == '\n') {
+        open_error[--length] = '\0';
+    }
+    if (!quiet) {
+        log_warn("db.connect_failed", "name=%s message=\"%s\"", name, open_error);
+    }
+    return status;
+}
+
+// libpq's own complaint about a malformed string quotes parts of it, and a password may be one.
+static bool is_malformed(const char *url)
+{
+    if (url == NULL || (strstr(url, "://") == NULL && strchr(url, '=') == NULL)) {
+        return false; // the environment, or a plain database name
+    }
+    PQconninfoOption *options = PQconninfoParse(url, NULL);
+    PQconninfoFree(options);
+    return options == NULL;
+}
+
+static PGconn *connect_start(const char *url, const char *name)
+{
+    // What stands before dbname may be overridden by the user's own string, what stands after it not.
+    const char *const keywords[] = {
+        "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+        "dbname",          "application_name",    "client_encoding",  NULL,
+    };
+    const char *const values[] = {"10", "5", "3", "10000", url, name, "UTF8", NULL};
+    return PQconnectStartParams(keywords, values, 1);
+}
+
+// False when the connection has no socket we could watch.
+static bool remember_socket(Db *db)
+{
+    struct stat st;
+    db->socket = PQsocket(db->conn);
+    if (db->socket < 0 || fstat(db->socket, &st) != 0) {
+        return false;
+    }
+    db->socket_device = st.st_dev;
+    db->socket_inode = st.st_ino;
+    return true;
+}
+
+bool db_socket_is_ours(const Db *db)
+{
+    struct stat st;
+    return PQsocket(db->conn) == db->socket && fstat(db->socket, &st) == 0 &&
+           st.st_dev == db->socket_device && st.st_ino == db->socket_inode;
+}
+
+Status db_open(Db **out, const char *url, const char *name, int64_t timeout_ms, bool quiet)
+{
+    *out = NULL;
+    int64_t deadline = db_deadline(timeout_ms);
+    if (is_malformed(url)) {
+        return refuse_open(STATUS_REFUSED, "the connection string is malformed", name, quiet);
+    }
+    PGconn *conn = connect_start(url, name);
+    if (conn == NULL) {
+        panic("out of memory in libpq");
+    }
+    StrBuf why = {0};
+    Db *db = NULL;
+    Status status = connect_until(conn, deadline, &why);
+    if (status != STATUS_OK) {
+        PQfinish(conn);
+    } else {
+        db = mem_alloc(sizeof *db);
+        db->conn = conn;
+        db->is_quiet = true; // a failing start is reported below, once
+        PQsetNoticeReceiver(conn, on_notice, NULL);
+        status = remember_socket(db) ? apply_settings(db, deadline) : STATUS_LOST;
+        if (status != STATUS_OK) {
+            strbuf_append(&why, db_error_message(db));
+            db_close(db);
+            status = STATUS_LOST;
+        }
+    }
+    if (status != STATUS_OK) {
+        status = refuse_open(status, why.length == 0 ? "no connection" : why.text, name, quiet);
+    } else {
+        db->is_quiet = false;
+        *out = db;
+    }
+    strbuf_free(&why);
+    return status;
+}
+
+// One step: waits for what libpq wants to happen on the socket. False at the deadline.
+static bool await_socket(PGconn *conn, PostgresPollingStatusType wanted, int64_t deadline)
+{
+    for (;;) {
+        int64_t left = deadline - clock_boot_ms();
+        if (left <= 0) {
+            return false;
+        }
+        struct pollfd pfd = {
+            .fd = PQsocket(conn), // another one for each address tried
+            .events = wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+        };
+        int ready = poll(&pfd, 1, left > DB_POLL_SLICE_MS ? DB_POLL_SLICE_MS : (int)left);
+        if (ready > 0 || (ready < 0 && errno != EINTR)) {
+            return true;
+        }
+    }
+}
+
+static Status connect_until(PGconn *conn, int64_t deadline, StrBuf *why)
+{
+    PostgresPollingStatusType wanted = PGRES_POLLING_WRITING;
+    while (PQstatus(conn) != CONNECTION_BAD && wanted != PGRES_POLLING_OK) {
+        if (!await_socket(conn, wanted, deadline)) {
+            strbuf_append(why, "timeout");
+            return STATUS_LOST;
+        }
+        wanted = PQconnectPoll(conn);
+        if (wanted == PGRES_POLLING_FAILED) {
+            break;
+        }
+    }
+    if (PQstatus(conn) != CONNECTION_OK) {
+        strbuf_append(why, PQerrorMessage(conn));
+        return STATUS_LOST;
+    }
+    return STATUS_OK;
+}
+
+static Status apply_settings(Db *db, int64_t deadline)
+{
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, PQbackendPID(db->conn));
+    // Nothing is known about the other side yet: no name is left behind in a pooler's session.
+    db->is_pooled = true;
+    PGresult *result = NULL;
+    TRY(db_exec(db, &SQL_connect_settings, &params, deadline - clock_boot_ms(), &result));
+    db->is_pooled = db_bool(result, 0, "pooled");
+    PQclear(result);
+    if (db->is_pooled) {
+        log_debug("db.pooled", "name=%s", PQparameterStatus(db->conn, "application_name"));
+    }
+    return STATUS_OK;
+}
+
+// PQfinish writes to and closes the number it knows. Where that is another file by now, the other file
+// is put aside meanwhile.
+static void finish_without_socket(PGconn *conn, int socket)
+{
+    int flags = fcntl(socket, F_GETFD);
+    int aside = flags < 0 ? -1 : fcntl(socket, F_DUPFD_CLOEXEC, 0);
+    if (aside >= 0) {
+        int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (nothing >= 0) {
+            dup3(nothing, socket, O_CLOEXEC);
+            close(nothing);
+        }
+    }
+    PQfinish(conn);
+    if (aside >= 0) {
+        dup3(aside, socket, (flags & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0);
+        close(aside);
+    }
+}
+
+void db_close(Db *db)
+{
+    if (db == NULL) {
+        return;
+    }
+    if (!db_socket_is_ours(db)) {
+        finish_without_socket(db->conn, db->socket);
+    } else {
+        if (db->is_lost) {
+            shutdown(db->socket, SHUT_RDWR); // else libpq may wait to say goodbye
+        }
+        PQfinish(db->conn);
+    }
+    strbuf_free(&db->message);
+    strbuf_free(&db->detail);
+    free(db);
+}

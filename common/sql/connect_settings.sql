@@ -1,0 +1,29 @@
+-- The settings of one session, in one round trip after connecting.
+-- $1 int: the backend's pid as the client was told it.
+-- Column `pooled`: true when a pooler stands between (it hands out pids of its own); then nothing is set,
+--   as the session belongs to others too, and ALTER ROLE ... SET has to do it.
+-- A setting this server does not know is left out; the tcp_* ones do nothing on a unix socket.
+WITH wanted (name, value) AS (
+    VALUES
+        -- a statement whose client is gone ends within a second instead of committing later
+        ('client_connection_check_interval', '1s'),
+        -- a silent network is noticed within 10 s (keepalives: 10 s, then 3 x 5 s)
+        ('tcp_user_timeout', '10s'),
+        ('tcp_keepalives_idle', '10'),
+        ('tcp_keepalives_interval', '5'),
+        ('tcp_keepalives_count', '3'),
+        -- nothing of ours waits for a lock longer than that; it is tried again
+        ('lock_timeout', '5s'),
+        -- handlers hold transactions; their time limit is the job's timeout
+        ('idle_in_transaction_session_timeout', '0'),
+        -- short statements only: compiling costs more than it brings
+        ('jit', 'off')
+),
+applied AS (
+    SELECT count(set_config(name, value, false)) AS settings
+    FROM wanted
+    WHERE pg_backend_pid() = $1::int
+        AND current_setting(name, true) IS NOT NULL
+)
+SELECT pg_backend_pid() <> $1::int AS pooled, settings
+FROM applied;
