@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Public header for ganger handlers: what a shared object must export to run jobs, and what it may ask of
+ * the worker that loads it.
+ *
+ * A handler is one function of a shared object. The shared object exports one symbol, `ganger_plugin_v1`,
+ * and links nothing of ganger: everything it needs arrives in a table of function pointers. The header
+ * is plain C99 and valid C++; other languages (Rust, Zig, Go) declare the same structs.
+ *
+ *     #include <ganger/handler.h>
+ *
+ *     static enum ganger_result hello(const ganger_job *job, ganger_context *context)
+ *     {
+ *         ganger_log(context, "hello");
+ *         return GANGER_OK;
+ *     }
+ *
+ *     static const ganger_handler handlers[] = {{"hello", hello, NULL}, {NULL, NULL, NULL}};
+ *     const struct ganger_plugin ganger_plugin_v1 = GANGER_PLUGIN("hello", handlers);
+ *
+ *     cc -shared -fPIC $(pkg-config --cflags ganger) hello.c -o hello.so
+ *
+ * Units and text. Every duration is in milliseconds. Every text is NUL-terminated UTF-8. JSON is passed
+ * as text. Unless a function says otherwise, what it is given is copied before it returns and stays
+ * the caller's, and what it returns is the worker's, valid until the handler returns.
+ *
+ * Threads. The handler runs on the worker's main thread. ganger_should_stop and ganger_remaining_ms may be
+ * called from any thread while the handler runs; everything else only from the thread the handler
+ * was called on. Threads a handler starts must have ended when it returns.
+ *
+ * Processes. Child processes a handler leaves behind are killed when it returns. A handler that
+ * crashes or calls exit() costs this one attempt and no other job.
+ *
+ * State. The worker puts back the signal mask, umask, working directory and alarm after each job; other
+ * process-wide state (environment, locale, user id) must be left as it was found.
+ *
+ * Growing. Structs only ever gain fields at their end, so look at `struct_size` (GANGER_HAS) before you use
+ * a service that is newer than version 1.0. Steps, waits and tokens will come this way. A change
+ * that breaks old plugins gets a new symbol name (ganger_plugin_v2).
+ */
+#ifndef GANGER_HANDLER_H
+#define GANGER_HANDLER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GANGER_ABI_MAJOR 1u
+#define GANGER_ABI_MINOR 0u
+
+#if defined(__GNUC__)
+#define GANGER_EXPORT __attribute__((visibility("default")))
+#else
+#define GANGER_EXPORT
+#endif
+
+/* What became of the job. */
+enum ganger_result {
+    GANGER_OK = 0,      /* completed; the output is what ganger_output was given, else null */
+    GANGER_ERROR = 1,   /* failed; retried while attempts are left */
+    GANGER_DISCARD = 2, /* failed for good: no retry */
+    GANGER_SNOOZE =
+        3,          /* to be run again after the delay given to ganger_snooze, without a charge */
+    GANGER_WAIT = 4 /* reserved: fails the attempt in this version */
+};
+
+/* What a service answers. */
+enum ganger_answer {
+    GANGER_DONE = 0,
+    GANGER_FAILED = -1, /* not done; ganger_last_error says why */
+    GANGER_LOST = -2 /* this attempt no longer owns the job (cancelled, taken away): stop working */
+};
+
+/* The job. Everything is the worker's and valid until the handler returns. */
+typedef struct ganger_job {
+    size_t struct_size; /* sizeof(ganger_job) as the worker knows it */
+    int64_t id;
+    int32_t attempt; /* 1 at the first start */
+    int32_t max_attempts;
+    const char *job_type;
+    const char *queue;
+    const char *payload;   /* JSON; never NULL */
+    size_t payload_length; /* bytes, without the NUL */
+    const char *tags;      /* JSON array of strings, or NULL */
+    const char *owner;     /* or NULL */
+    const char *metadata;  /* JSON, or NULL */
+} ganger_job;
+
+typedef struct ganger_context ganger_context;
+
+/*
+ * Called by ganger_exec_sql once for each row. `names` and `values` have `columns` entries; a value is NULL for
+ * SQL null, else PostgreSQL's text form; both are valid during the call only. Any return value but 0
+ * stops the calls (the statement has already run).
+ */
+typedef int (*ganger_row_function)(void *data, int columns, const char *const *names,
+                                   const char *const *values);
+
+/* The services of the worker. Use the functions below, which say what each one does. */
+typedef struct ganger_services {
+    size_t struct_size; /* sizeof(ganger_services) as the worker knows it */
+    int (*should_stop)(ganger_context *context);
+    int64_t (*remaining_ms)(ganger_context *context);
+    int (*prolong)(ganger_context *context, int64_t ms);
+    int (*progress)(ganger_context *context, int percent, const char *message, const char *stage);
+    int (*output)(ganger_context *context, const char *json, size_t length);
+    void (*log)(ganger_context *context, const char *line);
+    void (*set_error)(ganger_context *context, const char *message);
+    void (*retry_after)(ganger_context *context, int64_t ms);
+    void (*snooze)(ganger_context *context, int64_t ms);
+    int64_t (*enqueue)(ganger_context *context, const char *job_type, const char *payload,
+                       const char *options);
+    void *(*connection)(ganger_context *context);
+    int64_t (*exec_sql)(ganger_context *context, const char *sql, int count,
+                        const char *const *params, ganger_row_function on_row, void *data);
+    const char *(*last_error)(ganger_context *context);
+} ganger_services;
+
+/* Made by the worker for one run of one job; never copy or keep it. */
+struct ganger_context {
+    size_t struct_size; /* sizeof(struct ganger_context) as the worker knows it */
+    const ganger_services *services;
+};
+
+/* One handler of a plugin. */
+typedef struct ganger_handler {
+    const char *job_type; /* NULL ends the array */
+    /* Runs one job to its end. Must return soon after ganger_should_stop has become true: after the
+     * job's kill_grace the process is killed. */
+    enum ganger_result (*run)(const ganger_job *job, ganger_context *context);
+    /* May be NULL. Called once after the last failure of a job: run answered GANGER_DISCARD, or GANGER_ERROR
+     * at the last attempt. `message` is the error. Not called when the process died or was killed. The
+     * job's transaction has been rolled back; ganger_enqueue and ganger_log work, output and progress are
+     * of no use any more. */
+    void (*on_error)(const ganger_job *job, ganger_context *context, const char *message);
+} ganger_handler;
+
+/* What a plugin exports. */
+struct ganger_plugin {
+    uint32_t abi_major; /* GANGER_ABI_MAJOR: must be equal to the worker's */
+    uint32_t abi_minor;
+    size_t struct_size;             /* sizeof(struct ganger_plugin) */
+    size_t handler_size;            /* sizeof(ganger_handler) */
+    const char *name;               /* for messages */
+    const ganger_handler *handlers; /* ended by an entry whose job_type is NULL */
+};
+
+/* The initialiser of ganger_plugin_v1. */
+#define GANGER_PLUGIN(plugin_name, plugin_handlers)                                                \
+    {                                                                                              \
+        GANGER_ABI_MAJOR, GANGER_ABI_MINOR, sizeof(struct ganger_plugin), sizeof(ganger_handler),  \
+            (plugin_name), (plugin_handlers)                                                       \
+    }
+
+/* Define this in your plugin. */
+extern GANGER_EXPORT const struct ganger_plugin ganger_plugin_v1;
+
+/* True when the worker has this service: GANGER_HAS(context, last_error). */
+#define GANGER_HAS(context, service)                                                               \
+    ((context)->services->struct_size >=                                                           \
+     offsetof(ganger_services, service) + sizeof((context)->services->service))
+
+/* 1 when the job is to stop: its timeout passed, it was cancelled, or the worker shuts down. Cheap (one
+ * read of shared memory): ask in every loop. Any thread. */
+static inline int ganger_should_stop(ganger_context *context)
+{
+    return context->services->should_stop(context);
+}
+
+/* Time left until the job is asked to stop; 0 when it has passed, -1 when the job has no timeout. Any
+ * thread. */
+static inline int64_t ganger_remaining_ms(ganger_context *context)
+{
+    return context->services->remaining_ms(context);
+}
+
+/* Makes sure at least `ms` are left from now on; never shortens. Nothing to do (GANGER_DONE) for a job without
+ * timeout. GANGER_FAILED: ms is negative. GANGER_LOST: the job has been told to stop already. */
+static inline int ganger_prolong(ganger_context *context, int64_t ms)
+{
+    return context->services->prolong(context, ms);
+}
+
+/* Shows progress: percent 0..100 (else GANGER_FAILED), message and stage may be NULL (unchanged). Visible at once, also
+ * while the job's transaction is open; calls that follow within 100 ms are put together. GANGER_LOST as
+ * soon as it is known. A failure here is no reason to fail the job. */
+static inline int ganger_progress(ganger_context *context, int percent, const char *message,
+                                  const char *stage)
+{
+    return context->services->progress(context, percent, message, stage);
+}
+
+/* Sets the output of the job, replacing an earlier one: `length` bytes of JSON, at most 1 MiB.
+ * GANGER_FAILED: not valid JSON, or too long; the earlier output stays. */
+static inline int ganger_output(ganger_context *context, const char *json, size_t length)
+{
+    return context->services->output(context, json, length);
+}
+
+/* Adds one line (the newline is added) to the log of the attempt, of which the last 4 KiB are kept. */
+static inline void ganger_log(ganger_context *context, const char *line)
+{
+    context->services->log(context, line);
+}
+
+/* The message of a GANGER_ERROR or GANGER_DISCARD to come. NULL removes it. */
+static inline void ganger_set_error(ganger_context *context, const char *message)
+{
+    context->services->set_error(context, message);
+}
+
+/* With GANGER_ERROR: retry after so long instead of by the job's own rule. Negative = by the rule. */
+static inline void ganger_retry_after(ganger_context *context, int64_t ms)
+{
+    context->services->retry_after(context, ms);
+}
+
+/* Sets the delay of a GANGER_SNOOZE to come and answers GANGER_SNOOZE: `return ganger_snooze(context, 5000);`.
+ * Without it the delay is one minute. */
+static inline enum ganger_result ganger_snooze(ganger_context *context, int64_t ms)
+{
+    context->services->snooze(context, ms);
+    return GANGER_SNOOZE;
+}
+
+/* Enqueues a job: payload is JSON or NULL for {}; options is NULL or a JSON object with parameters of
+ * ganger.enqueue by name ({"queue": "mail", "priority": 5}). While the job's transaction is open
+ * (ganger_connection) the new job belongs to it: it appears when this job completes, and not at all when it fails.
+ * Otherwise it is committed at once. Returns the id, or GANGER_FAILED. A failure inside the transaction
+ * leaves it aborted, as any failed statement does: return GANGER_ERROR. */
+static inline int64_t ganger_enqueue(ganger_context *context, const char *job_type,
+                                     const char *payload, const char *options)
+{
+    return context->services->enqueue(context, job_type, payload, options);
+}
+
+/* The worker's database connection, a libpq `PGconn *`, inside a transaction that the first call begins. What
+ * is written through it and the completion of the job are one transaction: both happen or neither,
+ * exactly once. Rules: no COMMIT, ROLLBACK or BEGIN (savepoints are fine; the attempt fails when the
+ * transaction has been ended), SET LOCAL instead of SET, no results left unread, no pipeline mode
+ * left on, never PQfinish or PQreset. The transaction is rolled back unless run returns GANGER_OK. NULL: there is no
+ * connection (ganger_last_error says why). */
+static inline void *ganger_connection(ganger_context *context)
+{
+    return context->services->connection(context);
+}
+
+/* The same for languages without libpq: runs one statement inside that transaction. `params` has
+ * `count` texts (NULL = SQL null) for $1, $2, ...; `on_row` may be NULL. Returns the number of rows returned,
+ * or affected when the statement returns none; GANGER_FAILED on an error. */
+static inline int64_t ganger_exec_sql(ganger_context *context, const char *sql, int count,
+                                      const char *const *params, ganger_row_function on_row,
+                                      void *data)
+{
+    return context->services->exec_sql(context, sql, count, params, on_row, data);
+}
+
+/* Why the last service that answered GANGER_FAILED, GANGER_LOST or NULL did so; "" when none did. Valid until the
+ * next service call. */
+static inline const char *ganger_last_error(ganger_context *context)
+{
+    return context->services->last_error(context);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// The handlers this worker has: those of the configuration that its pool wants and that could be loaded.
+#ifndef WORKER_HANDLER_TABLE_H
+#define WORKER_HANDLER_TABLE_H
+
+#include "worker/runner.h"
+
+typedef struct HandlerTable HandlerTable;
+
+// Loads every handler the pool wants (job_types, empty = all). One that cannot be loaded is refused with one
+// clear log line (missing file, not ELF, wrong symbol, wrong ABI, unsafe owner or mode) and left out: its
+// job type is not claimed by this worker. `db` (may be NULL) is used to check that sql functions exist.
+// Never fails; *out owned by the caller.
+void handler_table_load(HandlerTable **out, const Config *config, const PoolConfig *pool, Db *db);
+void handler_table_destroy(HandlerTable *table);
+int handler_table_count(const HandlerTable *table);
+const Handler *handler_table_at(const HandlerTable *table, int index);
+// By job type; NULL when this worker lacks it.
+const Handler *handler_table_find(const HandlerTable *table, const char *job_type);
+
+#endif

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// Job: one claimed job, copied out of the claim's result. No libpq in it.
+#ifndef WORKER_JOB_H
+#define WORKER_JOB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct Job {
+    int64_t id;
+    uint8_t lease[16];
+    char *job_type;
+    char *payload; // JSON text, NUL-terminated
+    size_t payload_length;
+    int attempt;
+    int max_attempts;
+    char *queue;
+    int priority;
+    char *tags;     // JSON array or NULL
+    char *owner;    // or NULL
+    char *metadata; // JSON or NULL
+    int64_t timeout_ms;    // effective: the job's, else the handler's; 0 = none
+    int64_t kill_grace_ms; // effective: the job's, else the supervisor's
+} Job;
+
+void job_deinit(Job *job); // frees what the fields own
+
+#endif

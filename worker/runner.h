@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// Runner: runs one job through its handler and says what came of it. One implementation per handler kind:
+// run_plugin.c, run_exec.c, run_sql.c.
+#ifndef WORKER_RUNNER_H
+#define WORKER_RUNNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/config.h"
+#include "common/base/scoreboard.h"
+#include "common/db/db.h"
+#include "worker/job.h"
+
+// What a handler run has at hand. One per worker; `job` changes with every run.
+typedef struct RunContext {
+    const Config *config;
+    const char *url;  // for the second connection
+    Slot *slot;       // own slot: stop flag, log tail, deadline
+    Db *db;           // the worker's connection; NULL while the database is away
+    Db *aux;          // second connection, opened when progress is reported inside a handler's transaction
+    const Job *job;
+    bool in_transaction; // the handler asked for its connection: BEGIN was sent on db
+    char transaction_id[24]; // of that transaction, to notice a COMMIT by the handler
+    char *output;        // set by the handler (owned here until taken over by the result)
+    // Set by the run: the job was finished inside its own transaction (completed and committed, or its
+    // lease was lost and everything rolled back); the worker must not finish it again.
+    bool settled;
+} RunContext;
+
+typedef struct RunResult {
+    JobOutcome outcome;
+    char *text;       // output JSON (completed) or message (error, discard); owned, may be NULL
+    int64_t delay_ms; // snooze delay; retry delay asked for by an error, -1 = by the job's rule
+    int64_t cpu_us;   // of the run, children included; -1 unknown
+    int64_t max_rss_bytes; // of a child program; -1 unknown
+} RunResult;
+
+// One loaded handler. Created by handler_table_load (handler_table.h).
+typedef struct Handler Handler;
+struct Handler {
+    const HandlerConfig *config;
+    const void *plugin_entry; // HANDLER_PLUGIN: entry in the plugin's table
+};
+
+// True when the supervisor wants the running job to stop.
+bool run_should_stop(const RunContext *context);
+
+// Each runs context->job to its end. Never fails itself: what goes wrong is an OUTCOME_ERROR with a message.
+void run_plugin(const Handler *handler, RunContext *context, RunResult *result);
+void run_exec(const Handler *handler, RunContext *context, RunResult *result);
+void run_sql(const Handler *handler, RunContext *context, RunResult *result);
+
+#endif
