@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// Fault points: see the header.
+#include "common/base/fault_point.h"
+
+#include "common/base/status.h"
+
+#ifdef GANGER_FAULT_POINTS
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/exit_code.h"
+#include "common/base/log.h"
+#include "common/base/memory.h"
+
+enum { FAULT_MAX = 16, FAULT_NAME_BYTES = 64, FAULT_NUMBER_MAX = 1000000 };
+
+typedef enum FaultAction { FAULT_KILL, FAULT_STOP, FAULT_EXIT, FAULT_SLEEP } FaultAction;
+
+typedef struct Fault {
+    char name[FAULT_NAME_BYTES];
+    long hit;
+    FaultAction action;
+    long sleep_ms;
+    atomic_long passed;
+} Fault;
+
+static Fault faults[FAULT_MAX];
+static int fault_count;
+static pthread_once_t faults_armed = PTHREAD_ONCE_INIT;
+
+// A crash test with a misspelt fault would pass without testing anything.
+static _Noreturn void refuse_spec(const char *spec)
+{
+    log_fatal("fault.refused", "spec=\"%s\"", spec);
+    _exit(EXIT_CODE_USAGE);
+}
+
+static long parse_number(const char *text, const char *spec)
+{
+    char *end = NULL;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0 || number < 0 || number > FAULT_NUMBER_MAX) {
+        refuse_spec(spec);
+    }
+    return number;
+}
+
+static void parse_action(Fault *fault, const char *action, const char *spec)
+{
+    static const char sleep_prefix[] = "sleep=";
+    if (str_equal(action, "kill")) {
+        fault->action = FAULT_KILL;
+    } else if (str_equal(action, "stop")) {
+        fault->action = FAULT_STOP;
+    } else if (str_equal(action, "exit")) {
+        fault->action = FAULT_EXIT;
+    } else if (strncmp(action, sleep_prefix, sizeof sleep_prefix - 1) == 0) {
+        fault->action = FAULT_SLEEP;
+        fault->sleep_ms = parse_number(action + sizeof sleep_prefix - 1, spec);
+    } else {
+        refuse_spec(spec);
+    }
+}
+
+// item: name:hit:action, cut up in place.
+static void parse_fault(char *item, const char *spec)
+{
+    char *rest = item;
+    const char *name = strsep(&rest, ":");
+    const char *hit = strsep(&rest, ":");
+    if (hit == NULL || rest == NULL || fault_count == FAULT_MAX) {
+        refuse_spec(spec);
+    }
+    Fault *fault = &faults[fault_count++];
+    if (*name == '\0' || !str_copy(fault->name, sizeof fault->name, name)) {
+        refuse_spec(spec);
+    }
+    fault->hit = parse_number(hit, spec);
+    parse_action(fault, rest, spec);
+}
+
+static void arm_faults(void)
+{
+    const char *spec = getenv("GANGER_FAULT");
+    if (spec == NULL || *spec == '\0') {
+        return;
+    }
+    char *copy = mem_strdup(spec);
+    char *rest = copy;
+    while (rest != NULL) {
+        parse_fault(strsep(&rest, ","), spec);
+    }
+    free(copy);
+}
+
+// Among several processes exactly one wins the file, as unlink succeeds once.
+static bool may_strike(void)
+{
+    const char *once = getenv("GANGER_FAULT_ONCE");
+    return once == NULL || unlink(once) == 0;
+}
+
+static void sleep_fully(long ms)
+{
+    struct timespec rest = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    while (nanosleep(&rest, &rest) != 0 && errno == EINTR) {
+    }
+}
+
+static void strike(const Fault *fault)
+{
+    log_warn("fault.strike", "name=%s", fault->name);
+    switch (fault->action) {
+    case FAULT_KILL:
+        (void)raise(SIGKILL);
+        break;
+    case FAULT_STOP:
+        (void)raise(SIGSTOP);
+        break;
+    case FAULT_EXIT:
+        _exit(EXIT_CODE_FAILED);
+    case FAULT_SLEEP:
+        sleep_fully(fault->sleep_ms);
+        break;
+    }
+}
+
+void fault_point(const char *name)
+{
+    (void)pthread_once(&faults_armed, arm_faults);
+    for (int i = 0; i < fault_count; i++) {
+        Fault *fault = &faults[i];
+        if (str_equal(fault->name, name) && atomic_fetch_add(&fault->passed, 1) + 1 == fault->hit &&
+            may_strike()) {
+            strike(fault);
+        }
+    }
+}
+
+#endif
