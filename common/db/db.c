@@ -141,6 +141,7 @@ Status db_call_begin(Db *db, const char *what)
     strbuf_clear(&db->detail);
     db->sqlstate[0] = '\0';
     db->error_position = 0;
+    db->results_done = 0;
     if (db->is_lost || PQstatus(db->conn) == CONNECTION_BAD || !db_socket_is_ours(db)) {
         return db_fail_lost(db, what, NULL);
     }
@@ -244,6 +245,7 @@ static Status collect(Db *db, const char *what, int64_t deadline, PGresult **out
         if (kind == PGRES_TUPLES_OK || kind == PGRES_COMMAND_OK || kind == PGRES_EMPTY_QUERY) {
             PQclear(last);
             last = result;
+            db->results_done++;
             continue;
         }
         if (kind == PGRES_FATAL_ERROR && status == STATUS_OK) {
@@ -298,6 +300,11 @@ static Status run_text(Db *db, const char *what, const char *text, int64_t timeo
 Status db_exec_script(Db *db, const char *text, int64_t timeout_ms)
 {
     return run_text(db, "script", text, timeout_ms, NULL);
+}
+
+int db_script_statements_done(const Db *db)
+{
+    return db->results_done;
 }
 
 Status db_begin(Db *db)

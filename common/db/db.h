@@ -85,5 +85,7 @@ bool db_bool(const PGresult *result, int row, const char *column);
 
 // Runs text that is no statement of ours: a migration file, many statements at once. Not for queries.
 MUST_CHECK Status db_exec_script(Db *db, const char *text, int64_t timeout_ms);
+// How many statements of the last script completed.
+int db_script_statements_done(const Db *db);
 
 #endif

@@ -8,7 +8,12 @@
 #include "common/base/memory.h"
 #include "common/db/db.h"
 
-typedef enum DbElement { DB_ELEMENT_INT4 = 23, DB_ELEMENT_INT8 = 20, DB_ELEMENT_TEXT = 25, DB_ELEMENT_UUID = 2950 } DbElement; // type OIDs of pg_type.dat
+typedef enum DbElement {
+    DB_ELEMENT_INT4 = 23,
+    DB_ELEMENT_INT8 = 20,
+    DB_ELEMENT_TEXT = 25,
+    DB_ELEMENT_UUID = 2950
+} DbElement; // type OIDs of pg_type.dat
 
 typedef struct DbArray {
     StrBuf bytes;

@@ -26,6 +26,7 @@ typedef struct Db {
     bool in_pipeline;
     char sqlstate[6];
     int error_position; // characters, from 1; 0 = not given
+    int results_done;   // statements of the last call that completed
     StrBuf message;
     StrBuf detail;
     const SqlStatement *prepared[DB_PREPARED_MAX];

@@ -6,7 +6,11 @@
 #include "common/db/db.h"
 #include "common/db/migration_file.h"
 
-typedef enum MigrationState { MIGRATION_PENDING, MIGRATION_APPLIED, MIGRATION_CHANGED } MigrationState;
+typedef enum MigrationState {
+    MIGRATION_PENDING,
+    MIGRATION_APPLIED,
+    MIGRATION_CHANGED
+} MigrationState;
 
 typedef struct MigrationStatus {
     const MigrationFile *file; // NULL: the database has a version this program does not know
@@ -19,6 +23,9 @@ int migrate_file_count(void);
 const MigrationFile *migrate_file(int index);
 // Version this program needs: the number of its last file.
 int migrate_wanted_version(void);
+
+// Tests put files of their own in the place of the embedded ones; borrowed, in order of version.
+void migrate_use_files(const MigrationFile *own_files, int count);
 
 // Applies what is missing. *applied counts. STATUS_REFUSED: checksum differs or schema newer (reason logged
 // and in `why`); STATUS_FATAL: a migration failed, nothing of it remains, `why` has file:line and message.

@@ -3,8 +3,8 @@
 -- Column `pooled`: true when a pooler stands between (it hands out pids of its own); then nothing is set,
 --   as the session belongs to others too, and ALTER ROLE ... SET has to do it.
 -- A setting this server does not know is left out; the tcp_* ones do nothing on a unix socket.
-WITH wanted (name, value) AS (
-    VALUES
+with wanted (name, value) as (
+    values
         -- a statement whose client is gone ends within a second instead of committing later
         ('client_connection_check_interval', '1s'),
         -- a silent network is noticed within 10 s (keepalives: 10 s, then 3 x 5 s)
@@ -19,11 +19,11 @@ WITH wanted (name, value) AS (
         -- short statements only: compiling costs more than it brings
         ('jit', 'off')
 ),
-applied AS (
-    SELECT count(set_config(name, value, false)) AS settings
-    FROM wanted
-    WHERE pg_backend_pid() = $1::int
-        AND current_setting(name, true) IS NOT NULL
+applied as (
+    select count(set_config(name, value, false)) as settings
+    from wanted
+    where pg_backend_pid() = $1::int
+        and current_setting(name, true) is not null
 )
-SELECT pg_backend_pid() <> $1::int AS pooled, settings
-FROM applied;
+select pg_backend_pid() <> $1::int as pooled, settings
+from applied;
