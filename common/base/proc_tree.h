@@ -14,7 +14,7 @@ size_t proc_children(pid_t *pids, size_t max);
 // SIGKILLs every direct child for which keep(pid, data) is false, again and again as their own
 // children are handed up (this process must be a child subreaper), reaping what dies, until none is
 // left or `limit_ms` has passed. Returns the number of strangers still alive (0 = all gone).
-// keep == NULL: every child goes. Reaped strangers are reported through on_reaped (may be NULL).
+// keep == NULL: every child goes. Kept children are never reaped here.
 size_t proc_sweep(bool (*keep)(pid_t pid, void *data), void *data, int64_t limit_ms);
 
 // True when this process has no child at all: one system call, for hot paths.

@@ -158,7 +158,8 @@ MUST_CHECK Status scoreboard_create(Scoreboard **out, int slot_count);
 
 // Child: maps the scoreboard inherited as `fd`. `slot` >= 0 maps the header read-only and only that
 // slot writable (worker); slot == -1 maps everything writable (reaper).
-// STATUS_FATAL when magic, version or sizes differ from this build's.
+// STATUS_FATAL when magic, version or sizes differ from this build's. Makes `fd` close-on-exec and leaves
+// it to the caller; it may be closed afterwards.
 MUST_CHECK Status scoreboard_attach(Scoreboard **out, int fd, int slot);
 
 void scoreboard_destroy(Scoreboard *board);
