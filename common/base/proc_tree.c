@@ -21,8 +21,9 @@ enum {
     STAT_LINE_BYTES = 2048, // a line has 52 numbers and a name of at most 64 bytes
     CHILDREN_READ_BYTES = 4096,
     PATH_BYTES = 64,
-    SWEEP_STEP_MS = 20,    // at most so long is one stranger's end waited for before looking again
-    SWEEP_CLEAN_PASSES = 2 // a child that comes up during a pass may be missed by that pass
+    SWEEP_STEP_MS = 20,     // at most so long is one stranger's end waited for before looking again
+    SWEEP_CLEAN_PASSES = 2, // a child that comes up during a pass may be missed by that pass
+    SWEEP_LATE_PASSES = 4   // past the limit, as long as each pass finds only dead ones to reap
 };
 
 // Called for each child; false ends the walk.
@@ -244,6 +245,7 @@ size_t proc_sweep(bool (*keep)(pid_t pid, void *data), void *data, int64_t limit
 {
     int64_t until = clock_boot_ms() + limit_ms;
     int clean_passes = 0;
+    int late_passes = 0;
     for (;;) {
         if (keep == NULL && proc_has_no_children()) {
             return 0;
@@ -258,7 +260,7 @@ size_t proc_sweep(bool (*keep)(pid_t pid, void *data), void *data, int64_t limit
             return 0;
         }
         int64_t left = until - clock_boot_ms();
-        if (left <= 0 && clean_passes == 0) {
+        if (left <= 0 && (sweep.alive > 0 || late_passes++ == SWEEP_LATE_PASSES)) {
             return sweep.alive > 0 ? sweep.alive : sweep.seen;
         }
         if (sweep.alive > 0) {
