@@ -1,0 +1,246 @@
+-- The tables. All are private: the API is functions and views (later files).
+
+create schema if not exists ganger;
+comment on schema ganger is 'ganger: background jobs';
+revoke all on schema ganger from public;
+
+-- One sequence numbers jobs (id), positions in lanes (seq), finishes (finish_id) and stored events, so
+-- that one cursor can follow them all. Taken through ganger._take_seqs, never by nextval alone.
+create sequence ganger.seq;
+-- The current epoch (see 0002_lanes.sql); its last value is read without MVCC.
+create sequence ganger.epoch_seq;
+select nextval('ganger.epoch_seq'), nextval('ganger.seq');
+
+create type ganger.job_status as enum ('pending', 'processing', 'waiting', 'completed', 'failed', 'cancelled');
+
+-- Values an operator may change; each has its default where it is read (ganger._setting).
+create table ganger.setting (
+    name  text primary key,
+    value text not null
+);
+
+-- Live jobs only. Nulls stand for defaults, so that a plain job is about 110 bytes.
+create table ganger.job (
+    id                   bigint primary key,
+    lane_id              bigint not null,              -- ganger._lane_id(queue, priority, job_type, returned)
+    seq                  bigint,                       -- place in the lane; not null = runnable
+    created_at           timestamptz not null,
+    run_at               timestamptz,                  -- null = created_at
+    due_at               timestamptz,                  -- pending and not before then (scheduled, retry)
+    started_at           timestamptz,                  -- start of the last attempt
+    lease_id             uuid,                         -- not null = processing
+    worker_id            bigint,                       -- ganger.worker.id; null for outside workers
+    lease_until          timestamptz,                  -- outside workers only
+    max_attempts         integer not null,
+    attempts             integer not null default 0,
+    status               ganger.job_status not null default 'pending',
+    priority             smallint not null,
+    crashes              smallint not null default 0,
+    progress             smallint,
+    cancel_requested     boolean,
+    retry_backoff        boolean,                      -- null = true
+    queue                text not null,
+    job_type             text not null,
+    payload              jsonb not null,
+    pending_reason       text,
+    timeout              interval,
+    kill_grace           interval,
+    retry_delay          interval,                     -- null = 60 s
+    retry_delay_max      interval,
+    expires_at           timestamptz,
+    tags                 text[],
+    idempotency_key      text,
+    unique_key           text,
+    group_key            text,
+    depends_on           bigint[],
+    depends_on_tags      text[],
+    dead_letter_job_type text,
+    dead_letter_job_id   bigint,
+    dead_letter_of       bigint,
+    batch_id             text,
+    owner                text,
+    metadata             jsonb,
+    progress_message     text,
+    stage                text,
+    output               jsonb,
+    error                text,                         -- message of the last failed attempt
+    failure_reason       text,
+    worker_name          text,                         -- outside workers only
+    log                  text,                         -- of the current attempt, tail kept
+    last_failed_at       timestamptz,
+    last_retried_at      timestamptz,
+    last_cancelled_at    timestamptz
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.2,
+        autovacuum_vacuum_cost_delay = 0);
+
+-- The claim index: runnable jobs and nothing else.
+create index job_claim on ganger.job (lane_id, seq) where seq is not null;
+-- What a worker holds; also lists what is running.
+create index job_held on ganger.job (worker_id) where status = 'processing';
+-- What becomes runnable by the clock.
+create index job_due on ganger.job (due_at) where due_at is not null;
+
+-- Ended jobs, append-only, apart by status (their retention differs) and by week.
+create table ganger.history (
+    id                   bigint not null,
+    finish_id            bigint not null,              -- when it ended, in the order of ganger.seq
+    created_at           timestamptz not null,
+    run_at               timestamptz,
+    started_at           timestamptz,
+    finished_at          timestamptz not null,
+    lease_id             uuid,                         -- of the finishing attempt: makes complete() repeatable
+    worker_id            bigint,
+    cpu_us               bigint,                       -- of the finishing attempt; null unknown
+    max_rss              bigint,
+    max_attempts         integer not null,
+    attempts             integer not null,
+    status               ganger.job_status not null,
+    exit_code            integer,
+    signal               integer,
+    priority             smallint not null,
+    crashes              smallint not null,
+    progress             smallint,
+    retry_backoff        boolean,
+    queue                text not null,
+    job_type             text not null,
+    payload              jsonb not null,
+    timeout              interval,
+    kill_grace           interval,
+    retry_delay          interval,
+    retry_delay_max      interval,
+    expires_at           timestamptz,
+    tags                 text[],
+    idempotency_key      text,
+    unique_key           text,
+    group_key            text,
+    depends_on           bigint[],
+    depends_on_tags      text[],
+    dead_letter_job_type text,
+    dead_letter_job_id   bigint,
+    dead_letter_of       bigint,
+    batch_id             text,
+    owner                text,
+    metadata             jsonb,
+    progress_message     text,
+    stage                text,
+    output               jsonb,
+    error                text,
+    failure_reason       text,
+    worker_name          text,
+    log                  text,
+    last_failed_at       timestamptz,
+    last_retried_at      timestamptz,
+    last_cancelled_at    timestamptz
+) partition by list (status);
+create table ganger.history_completed partition of ganger.history for values in ('completed')
+    partition by range (finished_at);
+create table ganger.history_ended partition of ganger.history for values in ('failed', 'cancelled')
+    partition by range (finished_at);
+create index history_id on ganger.history (id);
+create table ganger.history_completed_default partition of ganger.history_completed default;
+create table ganger.history_ended_default partition of ganger.history_ended default;
+
+-- Attempts that ended without ending the job. The running one is in job, the last one in history.
+create table ganger.attempt (
+    job_id      bigint not null,
+    attempt     integer not null,
+    outcome     text not null,
+    error       text,
+    exit_code   integer,
+    signal      integer,
+    cpu_us      bigint,
+    max_rss     bigint,
+    worker_id   bigint,
+    worker_name text,
+    started_at  timestamptz,
+    finished_at timestamptz not null,
+    log         text
+);
+create index attempt_job on ganger.attempt (job_id);
+
+-- Events that no timestamp of the job can tell. added, processing and completed are derived.
+create table ganger.event (
+    id     bigint primary key,
+    job_id bigint not null,
+    event  text not null,
+    at     timestamptz not null default clock_timestamp(),
+    data   jsonb
+);
+create index event_job on ganger.event (job_id);
+
+-- Keys that must be unique across live and ended jobs.
+create table ganger.job_key (
+    kind   text not null,
+    key    text not null,
+    job_id bigint not null,
+    primary key (kind, key)
+);
+create index job_key_job on ganger.job_key (job_id);
+
+-- A result that met its job's row locked by somebody's open transaction: applied as soon as it is free.
+create table ganger.late_result (
+    id         bigint generated always as identity primary key,
+    job_id     bigint not null,
+    lease_id   uuid not null,
+    outcome    text not null,
+    body       text,
+    delay      interval,
+    ended_at   timestamptz not null default clock_timestamp()
+);
+
+-- Counts of ended jobs still retained: one delta row per finishing statement and type, folded by a duty.
+create table ganger.stat_delta (
+    job_type text not null,
+    status   ganger.job_status not null,
+    jobs     bigint not null,
+    run_us   bigint not null
+);
+create table ganger.stat (
+    job_type text not null,
+    status   ganger.job_status not null,
+    jobs     bigint not null,
+    run_us   bigint not null,
+    primary key (job_type, status)
+);
+
+-- One row per incarnation of a node: a restarted supervisor is a new node of the same name.
+create table ganger.node (
+    id            bigint generated always as identity primary key,
+    name          text not null,
+    incarnation   uuid not null default gen_random_uuid(),
+    host          text not null,
+    boot_id       text not null,
+    pid           integer not null,
+    process_start bigint not null,                     -- with pid: that very process (clock ticks since boot)
+    state         text not null default 'alive',       -- alive, stopped (by itself), dead (buried by others)
+    idle          boolean not null default false,      -- "notify me": a worker of this node has nothing to do
+    heartbeat     bigint not null default 0,           -- judged by observers on their own clocks
+    lease         interval not null,
+    version       text not null,
+    started_at    timestamptz not null default clock_timestamp(),
+    seen_at       timestamptz not null default clock_timestamp(),
+    ended_at      timestamptz
+) with (fillfactor = 50);
+create index node_live on ganger.node (id) where state = 'alive';
+
+create table ganger.worker (
+    id            bigint generated always as identity primary key,
+    node_id       bigint not null references ganger.node,
+    pool          text not null,
+    pid           integer not null,
+    process_start bigint not null,
+    backend_pid   integer not null,
+    backend_start timestamptz,                         -- null behind a pooler
+    state         text not null default 'alive',       -- alive, dead
+    started_at    timestamptz not null default clock_timestamp(),
+    ended_at      timestamptz
+) with (fillfactor = 50);
+create index worker_live on ganger.worker (node_id) where state = 'alive';
+
+-- Who runs the cluster duties.
+create table ganger.duty (
+    name    text primary key,
+    node_id bigint,
+    until   timestamptz not null default '-infinity'
+);
+insert into ganger.duty (name) values ('cluster');

@@ -1,0 +1,176 @@
+-- Nodes and workers: who is there, who is gone, and what becomes of the jobs they held.
+
+-- Registers a node (one incarnation of a supervisor). The caller has made sure that no live node has this name
+-- (node_conflicts). Returns its id.
+create function ganger._register_node(name text, host text, boot_id text, pid integer, process_start bigint, lease interval,
+                                      version text)
+returns bigint language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    insert into ganger.node (name, host, boot_id, pid, process_start, lease, version)
+    values (name, host, boot_id, pid, process_start, lease, version) returning id
+$$;
+
+-- Counts one up; observers judge by that. False: this node has been buried.
+create function ganger._heartbeat_node(node bigint) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    update ganger.node n set heartbeat = n.heartbeat + 1, seen_at = clock_timestamp() where n.id = node and n.state = 'alive';
+    return found;
+end $$;
+
+-- Registers a worker with the backend it talks through. Refused (null) unless its node is alive. `previous` names the
+-- worker's own earlier row after a reconnect (0 = none): it must be dead by then.
+create function ganger._register_worker(node bigint, pool text, pid integer, process_start bigint)
+returns bigint language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    worker bigint;
+begin
+    perform from ganger.node n where n.id = node and n.state = 'alive' for key share;
+    if not found then
+        return null;
+    end if;
+    insert into ganger.worker (node_id, pool, pid, process_start, backend_pid, backend_start)
+    values (node, pool, pid, process_start, pg_backend_pid(),
+            (select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid()))
+    returning id into worker;
+    return worker;
+end $$;
+
+-- Step 1 of settling: from here on the worker's claims are refused; a claim in flight has ended when this returns.
+create function ganger._mark_worker_dead(worker bigint) returns void
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    perform from ganger.worker w where w.id = worker for update; -- waits for a claim's KEY SHARE
+    update ganger.worker w set state = 'dead', ended_at = clock_timestamp() where w.id = worker and w.state <> 'dead';
+end $$;
+
+-- Step 3 of settling: everything the database says that worker holds.
+--
+--   done_*       results found in its slot (parallel arrays); outcome completed | error | discarded | snoozed
+--   running_id, running_lease, running_outcome, running_message, ...   the job that was running (null: none), charged
+--   charge_rest  true when the evidence is gone: the rest is charged as node_lost, else given back uncounted
+-- Returns how many were finished, charged and given back.
+create function ganger._settle_worker(worker bigint,
+    done_ids bigint[], done_leases uuid[], done_outcomes text[], done_bodies text[], done_delays_ms bigint[],
+    done_ran_us bigint[], done_ago_us bigint[],
+    running_id bigint, running_lease uuid, running_outcome text, running_message text,
+    exit_code integer, signal integer, cpu_us bigint, max_rss bigint, log text, ran_us bigint,
+    charge_rest boolean, rest_message text)
+returns table (finished integer, charged integer, released integer)
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
+as $$
+#variable_conflict use_variable
+declare
+    item record;
+begin
+    finished := 0;
+    charged := 0;
+    released := 0;
+    for item in
+        select d.* from unnest(done_ids, done_leases, done_outcomes, done_bodies, done_delays_ms, done_ran_us, done_ago_us)
+                        d (id, lease, outcome, body, delay_ms, ran, ago)
+        order by d.id
+    loop
+        if ganger._settle_result(item.id, item.lease, item.outcome, item.body, item.delay_ms, null, null, null, null, null,
+                                 item.ran, item.ago) is not null then
+            finished := finished + 1;
+        end if;
+    end loop;
+    if running_id is not null and ganger._settle_result(running_id, running_lease, running_outcome, running_message, null,
+           exit_code, signal, cpu_us, max_rss, log, ran_us, null) is not null then
+        charged := charged + 1;
+    end if;
+    for item in
+        select j.id, j.lease_id from ganger.job j
+        where j.worker_id = worker and j.status = 'processing'
+          and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id)
+        order by j.id
+    loop
+        if charge_rest then
+            if ganger._settle_result(item.id, item.lease_id, 'node_lost', rest_message, null, null, null, null, null, null, null,
+                                     null) is not null then
+                charged := charged + 1;
+                insert into ganger.event (id, job_id, event, data)
+                values ((ganger._take_seqs(1))[1], item.id, 'reclaimed', jsonb_build_object('reason', rest_message));
+            end if;
+        elsif ganger._settle_result(item.id, item.lease_id, 'released', rest_message, null, null, null, null, null, null, null,
+                                    null) is not null then
+            released := released + 1;
+        end if;
+    end loop;
+    return next;
+end $$;
+
+-- Buries a node whose heartbeat is still what the observer saw for too long. All its workers are dead from here on.
+-- Returns their ids; no row: the node lives, or somebody else was quicker.
+create function ganger._bury_node(node bigint, heartbeat bigint) returns setof bigint
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+#variable_conflict use_variable
+begin
+    update ganger.node n set state = 'dead', idle = false, ended_at = clock_timestamp()
+    where n.id = node and n.heartbeat = heartbeat and n.state = 'alive';
+    if not found then
+        return;
+    end if;
+    perform from ganger.worker w where w.node_id = node and w.state = 'alive' order by w.id for update;
+    return query
+    update ganger.worker w set state = 'dead', ended_at = clock_timestamp()
+    where w.node_id = node and w.state = 'alive' returning w.id;
+end $$;
+
+-- A node that ends in order: nothing of it holds a job any more.
+create function ganger._stop_node(node bigint) returns void
+language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    update ganger.node n set state = 'stopped', idle = false, ended_at = clock_timestamp()
+    where n.id = node and n.state = 'alive'
+$$;
+
+create function ganger._set_idle(node bigint, idle boolean) returns void
+language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    update ganger.node n set idle = _set_idle.idle where n.id = node and n.state = 'alive' and n.idle <> _set_idle.idle
+$$;
+
+-- Safety net: jobs still held by a worker that has been dead for a while (its settler died, or their rows were locked by
+-- somebody). Charged, as nothing is known. Returns how many.
+create function ganger._reclaim_dead_workers(older_than interval default '5 s') returns integer
+language plpgsql volatile
+set search_path = pg_catalog, ganger, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    item record;
+    n    integer := 0;
+begin
+    for item in
+        select j.id, j.lease_id from ganger.job j join ganger.worker w on w.id = j.worker_id
+        where j.status = 'processing' and w.state = 'dead' and w.ended_at < clock_timestamp() - older_than
+          and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id)
+        order by j.id for update of j skip locked
+    loop
+        if ganger._end_attempt(item.id, item.lease_id, 'node_lost', 'its worker is dead and left no trace of it', true, null, null)
+           is not null then
+            n := n + 1;
+            insert into ganger.event (id, job_id, event, data)
+            values ((ganger._take_seqs(1))[1], item.id, 'reclaimed', '{"reason": "dead worker"}');
+        end if;
+    end loop;
+    return n;
+end $$;
+
+-- Outside workers whose lease has run out. A cancel that was asked for ends them cancelled. Returns how many.
+create function ganger._reclaim_expired_leases() returns integer language plpgsql volatile as $$
+declare
+    item record;
+    n    integer := 0;
+begin
+    for item in
+        select j.id, j.lease_id from ganger.job j
+        where j.status = 'processing' and j.worker_id is null and j.lease_until < clock_timestamp()
+        order by j.id for update skip locked
+    loop
+        perform ganger._end_attempt(item.id, item.lease_id, 'crashed', 'the worker''s lease ran out', true, null, null);
+        insert into ganger.event (id, job_id, event, data)
+        values ((ganger._take_seqs(1))[1], item.id, 'reclaimed', '{"reason": "lease"}');
+        n := n + 1;
+    end loop;
+    return n;
+end $$;

@@ -1,0 +1,97 @@
+-- The views. `jobs` only ever gains columns at the end. Each arm reads one table, so that a condition on id reaches its
+-- indexes.
+
+create function ganger._worker_text(worker_id bigint, worker_name text) returns text
+language sql immutable parallel safe as 'select coalesce(worker_name, worker_id::text)';
+
+create function ganger._node_name(worker_id bigint) returns text
+language sql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    select n.name from ganger.worker w join ganger.node n on n.id = w.node_id where w.id = worker_id
+$$;
+
+create function ganger._worker_pid(worker_id bigint) returns integer
+language sql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    select w.pid from ganger.worker w where w.id = worker_id
+$$;
+
+create view ganger.attempts with (security_barrier) as
+select a.job_id, a.attempt, a.outcome, a.error, a.exit_code, a.signal, make_interval(secs => a.cpu_us / 1e6) as cpu_time,
+       a.max_rss, ganger._node_name(a.worker_id) as node, ganger._worker_text(a.worker_id, a.worker_name) as worker,
+       ganger._worker_pid(a.worker_id) as pid, a.started_at, a.finished_at, a.log
+from ganger.attempt a
+union all
+select j.id, j.attempts, null, null, null, null, null, null, ganger._node_name(j.worker_id),
+       ganger._worker_text(j.worker_id, j.worker_name), ganger._worker_pid(j.worker_id), j.started_at, null, j.log
+from ganger.job j where j.status = 'processing'
+union all
+select h.id, h.attempts, coalesce(h.failure_reason, h.status::text), case when h.status = 'failed' then h.error end,
+       h.exit_code, h.signal, make_interval(secs => h.cpu_us / 1e6), h.max_rss, ganger._node_name(h.worker_id),
+       ganger._worker_text(h.worker_id, h.worker_name), ganger._worker_pid(h.worker_id), h.started_at, h.finished_at, h.log
+from ganger.history h where h.lease_id is not null;
+
+-- The failed attempts of a job, oldest first, as jobs.error_history shows them.
+create function ganger._error_history(job_id bigint) returns jsonb
+language sql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    select coalesce(jsonb_agg(jsonb_build_object('attempt', a.attempt, 'message', a.error, 'reason',
+               case a.outcome when 'node_lost' then 'crashed' else a.outcome end, 'at', a.finished_at)
+               order by a.finished_at), '[]')
+    from ganger.attempts a
+    where a.job_id = _error_history.job_id
+      and a.outcome in ('error', 'timeout', 'crashed', 'node_lost', 'discarded', 'no_handler', 'expired')
+$$;
+
+create view ganger.jobs with (security_barrier) as
+select j.id, j.job_type, j.queue, j.status::text as status, j.pending_reason, j.priority::integer as priority, j.payload,
+       j.attempts, j.max_attempts, j.crashes::integer as crashes, coalesce(j.run_at, j.created_at) as run_at,
+       j.due_at as next_attempt_at, j.timeout, j.kill_grace, coalesce(j.retry_delay, interval '60 s') as retry_delay,
+       coalesce(j.retry_backoff, true) as retry_backoff, j.retry_delay_max, j.expires_at, j.tags, j.idempotency_key,
+       j.unique_key, j.group_key, j.depends_on, j.depends_on_tags, j.dead_letter_job_type, j.dead_letter_job_id,
+       j.dead_letter_of, j.batch_id, j.owner, j.metadata, j.progress::integer as progress, j.progress_message, j.stage,
+       j.output, j.error, case when j.attempts > 0 then ganger._error_history(j.id) else '[]' end as error_history,
+       j.failure_reason, case when j.failure_reason is not null then true end as will_retry,
+       ganger._worker_text(j.worker_id, j.worker_name) as worker,
+       case when j.worker_id is not null then ganger._node_name(j.worker_id) end as node,
+       null::timestamptz as wait_until, null::text as wait_token, j.created_at, j.started_at, null::timestamptz as finished_at,
+       j.last_failed_at, j.last_retried_at, j.last_cancelled_at
+from ganger.job j
+union all
+select h.id, h.job_type, h.queue, h.status::text, null, h.priority::integer, h.payload, h.attempts, h.max_attempts,
+       h.crashes::integer, coalesce(h.run_at, h.created_at), null, h.timeout, h.kill_grace,
+       coalesce(h.retry_delay, interval '60 s'), coalesce(h.retry_backoff, true), h.retry_delay_max, h.expires_at, h.tags,
+       h.idempotency_key, h.unique_key, h.group_key, h.depends_on, h.depends_on_tags, h.dead_letter_job_type,
+       h.dead_letter_job_id, h.dead_letter_of, h.batch_id, h.owner, h.metadata, h.progress::integer, h.progress_message,
+       h.stage, h.output, h.error,
+       case when h.attempts > 1 or h.status = 'failed' then ganger._error_history(h.id) else '[]' end, h.failure_reason,
+       case when h.status = 'failed' then false end, ganger._worker_text(h.worker_id, h.worker_name),
+       case when h.worker_id is not null then ganger._node_name(h.worker_id) end, null, null, h.created_at, h.started_at,
+       h.finished_at, h.last_failed_at, h.last_retried_at, h.last_cancelled_at
+from ganger.history h;
+
+create view ganger.nodes with (security_barrier) as
+select n.id, n.name, n.state, n.host, n.pid, n.version, n.started_at, n.seen_at, n.ended_at, n.lease,
+       (select count(*) from ganger.worker w where w.node_id = n.id and w.state = 'alive') as workers,
+       (select count(*) from ganger.worker w join ganger.job j on j.worker_id = w.id and j.status = 'processing'
+        where w.node_id = n.id and w.state = 'alive') as processing,
+       exists (select from ganger.duty d where d.node_id = n.id and d.until > clock_timestamp()) as leader
+from ganger.node n;
+
+create view ganger.workers with (security_barrier) as
+select w.id, n.name as node, w.pool, w.pid,
+       case when w.state = 'dead' then 'dead' when h.job_id is not null then 'busy' else 'idle' end as state,
+       h.job_id, w.started_at, w.ended_at, h.held
+from ganger.worker w
+join ganger.node n on n.id = w.node_id
+left join lateral (select min(j.id) as job_id, count(*) as held from ganger.job j
+                   where j.worker_id = w.id and j.status = 'processing') h on true;
+
+create view ganger.queues with (security_barrier) as
+select q.queue as name, coalesce(bool_and(q.paused), false) as paused,
+       coalesce(sum(q.runnable), 0)::bigint as runnable, coalesce(sum(q.pending), 0)::bigint as pending,
+       coalesce(sum(q.processing), 0)::bigint as processing, min(q.oldest) as oldest_runnable_at
+from (select l.queue, l.paused, 0::bigint as runnable, 0::bigint as pending, 0::bigint as processing,
+             null::timestamptz as oldest from ganger.lane l
+      union all
+      select j.queue, null, count(*) filter (where j.seq is not null), count(*) filter (where j.status = 'pending'),
+             count(*) filter (where j.status = 'processing'), min(coalesce(j.run_at, j.created_at)) filter (where j.seq is not null)
+      from ganger.job j group by j.queue) q
+group by q.queue;

@@ -1,0 +1,214 @@
+-- Reading: one job, lists, counts, events, statistics.
+
+create function ganger.get_job(id bigint) returns setof ganger.jobs
+language sql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    select * from ganger.jobs j where j.id = get_job.id
+$$;
+
+-- A filter as SQL conditions over the columns that ganger.job and ganger.history share. `source`: 'job' or 'history', or null
+-- to check only. Keys: status, job_type, queue, owner, priority, run_at, created_at, finished_at {gt, gte, lt, lte, eq}, tags
+-- {values, mode}, idempotency_key, search. status, job_type, queue and owner take a value or an array of them.
+-- Errors: 22023 with the key; 0A000 for keys this version does not support.
+create function ganger._filter_sql(filter jsonb, source text) returns text language plpgsql stable as $$
+declare
+    key   text;
+    value jsonb;
+    op    text;
+    bound jsonb;
+    conditions text := 'true';
+    words text[];
+    mode  text;
+    col   text;
+begin
+    if filter is null then
+        return conditions;
+    end if;
+    if jsonb_typeof(filter) <> 'object' then
+        raise exception 'filter must be a JSON object, not a JSON %', jsonb_typeof(filter) using errcode = '22023';
+    end if;
+    for key, value in select e.key, e.value from jsonb_each(filter) e loop
+        if value = 'null' then
+            continue;
+        end if;
+        case
+        when key in ('status', 'job_type', 'queue', 'owner') then
+            if jsonb_typeof(value) = 'string' then
+                value := jsonb_build_array(value);
+            end if;
+            if jsonb_typeof(value) <> 'array' or exists (select from jsonb_array_elements(value) e where jsonb_typeof(e) <> 'string')
+            then
+                raise exception 'filter.% must be a string or an array of strings', key using errcode = '22023';
+            end if;
+            words := array(select jsonb_array_elements_text(value));
+            if key = 'status' then
+                select w into op from unnest(words) w
+                where w <> all (enum_range(null::ganger.job_status)::text[]) limit 1;
+                if found then
+                    raise exception 'filter.status: there is no status "%"', op
+                        using errcode = '22023', hint = 'They are pending, processing, waiting, completed, failed, cancelled.';
+                end if;
+                conditions := conditions || format(' and j.status = any (%L::ganger.job_status[])', words);
+            else
+                conditions := conditions || format(' and j.%I = any (%L::text[])', key, words);
+            end if;
+        when key = 'idempotency_key' then
+            conditions := conditions || format(' and j.idempotency_key = %L', value #>> '{}');
+        when key = 'priority' then
+            if jsonb_typeof(value) = 'number' then
+                value := jsonb_build_object('eq', value);
+            end if;
+            conditions := conditions || ganger._range_sql(key, 'j.priority', value, 'integer');
+        when key in ('run_at', 'created_at', 'finished_at') then
+            col := case key when 'run_at' then 'coalesce(j.run_at, j.created_at)'
+                            when 'created_at' then 'j.created_at'
+                            else case source when 'job' then 'null::timestamptz' else 'j.finished_at' end end;
+            conditions := conditions || ganger._range_sql(key, col, value, 'timestamptz');
+        when key = 'tags' then
+            mode := 'all';
+            if jsonb_typeof(value) = 'object' then
+                mode := coalesce(value ->> 'mode', 'all');
+                select k into op from jsonb_object_keys(value) k where k not in ('values', 'mode') limit 1;
+                if found then
+                    raise exception 'filter.tags: unknown key "%"', op using errcode = '22023', hint = 'Keys are values and mode.';
+                end if;
+                value := value -> 'values';
+            end if;
+            if value is null or jsonb_typeof(value) <> 'array' then
+                raise exception 'filter.tags must be an array, or {"values": [...], "mode": "all"}' using errcode = '22023';
+            end if;
+            words := array(select jsonb_array_elements_text(value));
+            conditions := conditions || case mode
+                when 'all' then format(' and coalesce(j.tags, %L) @> %L::text[]', '{}', words)
+                when 'any' then format(' and coalesce(j.tags, %L) && %L::text[]', '{}', words)
+                when 'none' then format(' and not coalesce(j.tags, %L) && %L::text[]', '{}', words)
+                when 'exact' then format(' and coalesce(j.tags, %1$L) @> %2$L::text[] and coalesce(j.tags, %1$L) <@ %2$L::text[]',
+                                         '{}', words)
+            end;
+            if conditions is null then
+                raise exception 'filter.tags.mode: there is no mode "%"', mode
+                    using errcode = '22023', hint = 'They are all, any, none, exact.';
+            end if;
+        when key = 'search' then
+            conditions := conditions || format(' and j.payload @> %L::jsonb', value);
+        when key in ('group_key', 'batch') then
+            raise exception 'filter.% is not supported by this version', key using errcode = '0A000';
+        else
+            raise exception 'filter: unknown key "%"', key using errcode = '22023',
+                hint = 'Keys are status, job_type, queue, owner, priority, run_at, created_at, finished_at, tags, idempotency_key, search.';
+        end case;
+    end loop;
+    return conditions;
+end $$;
+
+-- One {gt, gte, lt, lte, eq} condition.
+create function ganger._range_sql(key text, col text, bounds jsonb, type text) returns text language plpgsql immutable as $$
+declare
+    op     text;
+    bound  jsonb;
+    result text := '';
+begin
+    if jsonb_typeof(bounds) <> 'object' then
+        raise exception 'filter.% must be an object of gt, gte, lt, lte, eq', key using errcode = '22023';
+    end if;
+    for op, bound in select e.key, e.value from jsonb_each(bounds) e loop
+        if op not in ('gt', 'gte', 'lt', 'lte', 'eq') then
+            raise exception 'filter.%: unknown key "%"', key, op using errcode = '22023', hint = 'Keys are gt, gte, lt, lte, eq.';
+        end if;
+        begin
+            if type = 'integer' then
+                perform (bound #>> '{}')::integer;
+            else
+                perform (bound #>> '{}')::timestamptz;
+            end if;
+        exception when data_exception then
+            raise exception 'filter.%.%: %', key, op, sqlerrm using errcode = '22023';
+        end;
+        result := result || format(' and %s %s %L::%s', col,
+            case op when 'gt' then '>' when 'gte' then '>=' when 'lt' then '<' when 'lte' then '<=' else '=' end, bound #>> '{}', type);
+    end loop;
+    return result;
+end $$;
+
+-- Jobs matching `filter`, id descending; `after` = last id seen (keyset: pages never overlap).
+create function ganger.list_jobs(filter jsonb default '{}', max_rows integer default 100, after bigint default null)
+returns setof ganger.jobs
+language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    ids bigint[];
+    one bigint;
+begin
+    if max_rows is null or max_rows not between 1 and 10000 then
+        raise exception 'max_rows must be between 1 and 10000, not %', coalesce(max_rows::text, 'null') using errcode = '22003';
+    end if;
+    execute format($q$
+        select array_agg(id order by id desc) from (
+            (select j.id from ganger.job j where %s and ($1 is null or j.id < $1) order by j.id desc limit $2)
+            union all
+            (select j.id from ganger.history j where %s and ($1 is null or j.id < $1) order by j.id desc limit $2)
+            order by id desc limit $2) x $q$,
+        ganger._filter_sql(filter, 'job'), ganger._filter_sql(filter, 'history'))
+    into ids using after, max_rows;
+    foreach one in array coalesce(ids, '{}') loop
+        return query select * from ganger.jobs j where j.id = one;
+    end loop;
+end $$;
+
+create function ganger.count_jobs(filter jsonb default '{}') returns bigint
+language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    live  bigint;
+    ended bigint;
+begin
+    execute 'select count(*) from ganger.job j where ' || ganger._filter_sql(filter, 'job') into live;
+    execute 'select count(*) from ganger.history j where ' || ganger._filter_sql(filter, 'history') into ended;
+    return live + ended;
+end $$;
+
+-- Everything that happened to a job, in order: what its own timestamps tell, and the stored events. `id` is 0 for
+-- 'processing', which has no number of its own.
+create function ganger.job_events(id bigint) returns table (event_id bigint, job_id bigint, event text, at timestamptz, data jsonb)
+language sql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    select * from (
+        select j.id as event_id, j.id as job_id, 'added' as event, j.created_at as at,
+               jsonb_build_object('job_type', j.job_type, 'queue', j.queue) as data
+        from ganger.jobs j where j.id = job_events.id
+        union all
+        select 0, a.job_id, 'processing', a.started_at,
+               jsonb_build_object('attempt', a.attempt, 'worker', a.worker, 'node', a.node)
+        from ganger.attempts a where a.job_id = job_events.id and a.started_at is not null
+        union all
+        select h.finish_id, h.id, 'completed', h.finished_at, null
+        from ganger.history h where h.id = job_events.id and h.status = 'completed'
+        union all
+        select e.id, e.job_id, e.event, e.at, e.data from ganger.event e where e.job_id = job_events.id) x
+    order by x.at, case x.event when 'added' then 0 when 'processing' then 2 else 1 end, x.event_id
+$$;
+
+-- Counts of all jobs known, live and retained, for one job type or all.
+create function ganger.stats(job_type text default null) returns jsonb
+language sql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    with ended as (
+        select s.status::text as status, sum(s.jobs)::bigint as n, sum(s.run_us) as run_us
+        from (select * from ganger.stat union all select * from ganger.stat_delta) s
+        where stats.job_type is null or s.job_type = stats.job_type
+        group by 1
+    ), live as (
+        select j.status::text as status, count(*) as n from ganger.job j
+        where stats.job_type is null or j.job_type = stats.job_type
+        group by 1
+    ), all_counts as (
+        select status, n from ended union all select status, n from live
+    ), counts as (
+        select s::text as status, coalesce((select sum(c.n) from all_counts c where c.status = s::text), 0)::bigint as n
+        from unnest(enum_range(null::ganger.job_status)) s
+    )
+    select jsonb_object_agg(c.status, c.n)
+        || jsonb_build_object(
+            'total', (select sum(n) from counts),
+            'oldest_pending_seconds', (select round(extract(epoch from clock_timestamp() - min(coalesce(j.run_at, j.created_at)))::numeric, 3)
+                                       from ganger.job j where j.seq is not null
+                                         and (stats.job_type is null or j.job_type = stats.job_type)),
+            'average_run_seconds', (select round(sum(e.run_us) / nullif(sum(e.n), 0) / 1e6, 6) from ended e
+                                    where e.status = 'completed'))
+    from counts c
+$$;

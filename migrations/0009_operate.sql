@@ -1,0 +1,286 @@
+-- What workers outside gangerd say about the jobs they hold, and what people do to jobs.
+
+-- What the four endings below share: true when the attempt ended as its worker said.
+create function ganger._outside_result(id bigint, lease_id uuid, outcome text, body text, delay interval default null)
+returns boolean language plpgsql volatile as $$
+declare
+    answer text := ganger._settle_result(id, lease_id, outcome, body, (extract(epoch from delay) * 1000)::bigint,
+                                         null, null, null, null, null, null, null);
+begin
+    if answer = 'already' then
+        select h.status::text into answer from ganger.history h
+        where h.id = _outside_result.id and h.lease_id = _outside_result.lease_id;
+    end if;
+    return coalesce(answer = 'deferred' or answer = outcome
+                    or (outcome <> 'completed' and answer in ('pending', 'failed')), false);
+end $$;
+
+-- The result of a claimed job. False: the lease is stale, or the job was cancelled meanwhile. Repeating a call whose answer was
+-- lost is safe: the same lease gets the same answer.
+create function ganger.complete(id bigint, lease_id uuid, output jsonb default null) returns boolean
+language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    select ganger._outside_result(id, lease_id, 'completed', output::text)
+$$;
+
+-- The attempt failed. Retried by the job's rule while attempts are left, unless retryable is false.
+create function ganger.fail(id bigint, lease_id uuid, error text, retryable boolean default true) returns boolean
+language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    select ganger._outside_result(id, lease_id, case when retryable is false then 'failed' else 'error' end,
+                                  coalesce(error, 'no message was given'))
+$$;
+
+-- The job failed for good: no retry, failure_reason discarded.
+create function ganger.discard(id bigint, lease_id uuid, error text) returns boolean
+language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    select ganger._outside_result(id, lease_id, 'discarded', coalesce(error, 'no message was given'))
+$$;
+
+-- Gives the job back without a charge; runnable again after `delay`.
+create function ganger.snooze(id bigint, lease_id uuid, delay interval) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    perform ganger._raise_problem(case when delay is null then '22023 delay is missing'
+                                       else ganger._duration_problem('delay', delay, true) end);
+    return ganger._outside_result(id, lease_id, 'snoozed', null, delay);
+end $$;
+
+-- The four below change a running job in place. A row that somebody's open cancel() holds is left alone rather than waited
+-- for: the answer is still whether the lease holds.
+create function ganger._holds(id bigint, lease_id uuid) returns boolean language sql stable as $$
+    select exists (select from ganger.job j where j.id = _holds.id and j.lease_id = _holds.lease_id
+                   and j.status = 'processing' and j.cancel_requested is not true)
+$$;
+
+-- "Still at it": an outside worker's lease runs for `extend` from now. False: the lease is stale or the job was cancelled.
+create function ganger.heartbeat(id bigint, lease_id uuid, extend interval default '60 s') returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    if extend is null or extend < interval '1 s' or extend > interval '1 day' then
+        raise exception 'extend must be between 1 second and 1 day, not %', coalesce(extend::text, 'null') using errcode = '22003';
+    end if;
+    update ganger.job j set lease_until = clock_timestamp() + extend
+    where j.id in (select x.id from ganger.job x where x.id = heartbeat.id and x.lease_id = heartbeat.lease_id
+                   and x.status = 'processing' and x.worker_id is null for update skip locked);
+    return ganger._holds(heartbeat.id, heartbeat.lease_id);
+end $$;
+
+-- percent 0..100; message and stage: null leaves what is there.
+create function ganger.set_progress(id bigint, lease_id uuid, percent integer, message text default null, stage text default null)
+returns boolean language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    if percent not between 0 and 100 then
+        raise exception 'percent must be between 0 and 100, not %', percent using errcode = '22003';
+    end if;
+    update ganger.job j
+    set progress = coalesce(set_progress.percent, j.progress), progress_message = coalesce(set_progress.message, j.progress_message),
+        stage = coalesce(set_progress.stage, j.stage)
+    where j.id in (select x.id from ganger.job x where x.id = set_progress.id and x.lease_id = set_progress.lease_id
+                   and x.status = 'processing' for update skip locked);
+    return ganger._holds(set_progress.id, set_progress.lease_id);
+end $$;
+
+-- An output kept so far; complete() without one leaves it in force.
+create function ganger.set_output(id bigint, lease_id uuid, output jsonb) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    update ganger.job j set output = set_output.output
+    where j.id in (select x.id from ganger.job x where x.id = set_output.id and x.lease_id = set_output.lease_id
+                   and x.status = 'processing' for update skip locked);
+    return ganger._holds(set_output.id, set_output.lease_id);
+end $$;
+
+-- Appends a line to the attempt's log; the last 64 KiB are kept.
+create function ganger.log(id bigint, lease_id uuid, line text) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    update ganger.job j set log = right(coalesce(j.log, '') || coalesce(log.line, '') || E'\n', 65536)
+    where j.id in (select x.id from ganger.job x where x.id = log.id and x.lease_id = log.lease_id
+                   and x.status = 'processing' for update skip locked);
+    return ganger._holds(log.id, log.lease_id);
+end $$;
+
+-- Runs an SQL handler and completes its job in one transaction. `function` was checked when the configuration was
+-- read: function(jsonb, ganger.jobs) returns jsonb. Runs with the caller's rights, not the owner's.
+-- False: the lease is stale; the caller must roll back (it is the only statement of its transaction: raises GG002).
+create function ganger.run_sql_handler(function text, id bigint, lease_id uuid) returns boolean
+language plpgsql volatile as $$
+declare
+    job    ganger.jobs;
+    result jsonb;
+begin
+    select * into job from ganger.get_job(run_sql_handler.id);
+    execute format('select %s($1, $2)', function::regproc) into result using job.payload, job;
+    if not ganger.complete(run_sql_handler.id, run_sql_handler.lease_id, result) then
+        raise exception 'the lease of job % is no longer valid', run_sql_handler.id using errcode = 'GG002';
+    end if;
+    return true;
+end $$;
+
+-- Cancels a job. Pending: it is cancelled when this commits. Running: true means it will end cancelled whatever its handler
+-- returns; it stays processing until it has been stopped. `owner`: only if it is that owner's. False: not there,
+-- already ended, or another's.
+create function ganger.cancel(id bigint, owner text default null) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    j ganger.job;
+begin
+    select * into j from ganger.job x
+    where x.id = cancel.id and (cancel.owner is null or x.owner = cancel.owner) for update;
+    if not found then
+        return false;
+    end if;
+    if j.status = 'processing' then
+        update ganger.job x set cancel_requested = true where x.id = j.id and x.cancel_requested is not true;
+        perform pg_notify('ganger_cancel', j.worker_id::text);
+        return true;
+    end if;
+    return cardinality(ganger._finish(array[j.id], array[null::uuid], array['cancelled'::ganger.job_status])) = 1;
+end $$;
+
+-- Runs a failed or cancelled job again: pending at once, one more attempt than it has had if they were used up. False: it is
+-- in no such state.
+create function ganger.retry(id bigint) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    h    ganger.history;
+    lane bigint;
+    seqs bigint[];
+begin
+    -- the number comes first: the lane is looked at only after it (see _enter_lane)
+    seqs := ganger._take_seqs(2);
+    delete from ganger.history x where x.id = retry.id and x.status in ('failed', 'cancelled') returning * into h;
+    if not found then
+        return false;
+    end if;
+    if h.lease_id is not null then
+        insert into ganger.attempt (job_id, attempt, outcome, error, exit_code, signal, cpu_us, max_rss, worker_id, worker_name,
+            started_at, finished_at, log)
+        values (h.id, h.attempts, coalesce(h.failure_reason, h.status::text), case when h.status = 'failed' then h.error end,
+            h.exit_code, h.signal, h.cpu_us, h.max_rss, h.worker_id, h.worker_name, h.started_at, h.finished_at, h.log);
+    end if;
+    lane := ganger._enter_lane(h.queue, h.priority, h.job_type, false);
+    insert into ganger.job (id, lane_id, seq, created_at, run_at, started_at, max_attempts, attempts, priority, crashes, progress,
+        retry_backoff, queue, job_type, payload, timeout, kill_grace, retry_delay, retry_delay_max, expires_at, tags,
+        idempotency_key, unique_key, group_key, depends_on, depends_on_tags, dead_letter_job_type, dead_letter_job_id,
+        dead_letter_of, batch_id, owner, metadata, progress_message, stage, error, failure_reason, last_failed_at,
+        last_retried_at, last_cancelled_at)
+    values (h.id, lane, seqs[1], h.created_at, h.run_at, h.started_at, greatest(h.max_attempts, h.attempts + 1), h.attempts,
+        h.priority, h.crashes, h.progress, h.retry_backoff, h.queue, h.job_type, h.payload, h.timeout, h.kill_grace,
+        h.retry_delay, h.retry_delay_max, h.expires_at, h.tags, h.idempotency_key, h.unique_key, h.group_key, h.depends_on,
+        h.depends_on_tags, h.dead_letter_job_type, h.dead_letter_job_id, h.dead_letter_of, h.batch_id, h.owner, h.metadata,
+        h.progress_message, h.stage, h.error, h.failure_reason, h.last_failed_at, clock_timestamp(), h.last_cancelled_at);
+    insert into ganger.stat_delta values (h.job_type, h.status, -1,
+        - coalesce(extract(epoch from h.finished_at - h.started_at) * 1e6, 0)::bigint);
+    insert into ganger.event (id, job_id, event, data)
+    values (seqs[2], h.id, 'retried', jsonb_build_object('attempts', h.attempts, 'max_attempts', greatest(h.max_attempts, h.attempts + 1)));
+    perform ganger._notify_work(h.queue);
+    return true;
+end $$;
+
+-- Changes a pending job: payload, queue, priority, run_at, max_attempts, timeout, kill_grace, retry_delay, retry_backoff,
+-- retry_delay_max, tags, owner, metadata, job_type. A null clears (run_at null = now). run_at of a job that waits for a retry
+-- moves that retry. False: the job is not pending. Errors: 22023 unknown key or bad value.
+create function ganger.edit(id bigint, changes jsonb) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    j     ganger.job;
+    i     ganger.job_input;
+    bad   text;
+    due   timestamptz;
+    lane  bigint;
+    seqs  bigint[] := ganger._take_seqs(2);
+    moved boolean;
+begin
+    if jsonb_typeof(changes) is distinct from 'object' then
+        raise exception 'changes must be a JSON object' using errcode = '22023';
+    end if;
+    select k into bad from jsonb_object_keys(changes) k
+    where k not in ('payload', 'queue', 'priority', 'run_at', 'max_attempts', 'timeout', 'kill_grace', 'retry_delay', 'retry_backoff',
+                    'retry_delay_max', 'tags', 'owner', 'metadata', 'job_type') limit 1;
+    if found then
+        raise exception 'changes: "%" cannot be edited', bad using errcode = '22023',
+            hint = 'Keys are payload, queue, priority, run_at, max_attempts, timeout, kill_grace, retry_delay, retry_backoff, '
+                   'retry_delay_max, tags, owner, metadata, job_type.';
+    end if;
+    select * into j from ganger.job x where x.id = edit.id and x.status = 'pending' for update;
+    if not found then
+        return false;
+    end if;
+    begin
+        i := jsonb_populate_record((j.job_type, j.payload, j.queue, j.priority, coalesce(j.due_at, j.run_at), j.max_attempts, j.timeout,
+            j.kill_grace, j.retry_delay, j.retry_backoff, j.retry_delay_max, null, j.tags, null, null, null, null, null, null, null,
+            null, j.owner, j.metadata)::ganger.job_input, changes);
+    exception when data_exception then
+        raise exception 'changes: %', sqlerrm using errcode = '22023';
+    end;
+    perform ganger._raise_problem(ganger._input_problem(i), 'changes: ');
+    if i.max_attempts is not null and i.max_attempts <= j.attempts then
+        raise exception 'changes: max_attempts must be more than the % attempts the job has had', j.attempts using errcode = '22003';
+    end if;
+    i.queue := coalesce(i.queue, 'default');
+    i.priority := coalesce(i.priority, 0);
+    due := case when changes ? 'run_at' then i.run_at else j.due_at end;
+    if due <= clock_timestamp() then
+        due := null;
+    end if;
+    moved := i.queue <> j.queue or i.priority <> j.priority or i.job_type <> j.job_type or j.seq is null;
+    lane := case when due is not null then ganger._lane_id(i.queue, i.priority, i.job_type, false)
+                 when moved then ganger._enter_lane(i.queue, i.priority, i.job_type, false)
+                 else j.lane_id end;
+    update ganger.job x
+    set job_type = i.job_type, payload = coalesce(i.payload, '{}'), queue = i.queue, priority = i.priority, lane_id = lane,
+        seq = case when due is not null then null when moved then seqs[1] else x.seq end,
+        run_at = case when changes ? 'run_at' and x.attempts = 0 then coalesce(i.run_at, clock_timestamp()) else x.run_at end,
+        due_at = due, pending_reason = case when due is null then null else coalesce(x.pending_reason, 'scheduled') end,
+        max_attempts = coalesce(i.max_attempts, greatest(3, x.attempts + 1)), timeout = i.timeout, kill_grace = i.kill_grace,
+        retry_delay = nullif(i.retry_delay, interval '60 s'), retry_backoff = nullif(i.retry_backoff, true),
+        retry_delay_max = i.retry_delay_max, tags = i.tags, owner = i.owner, metadata = i.metadata
+    where x.id = j.id;
+    insert into ganger.event (id, job_id, event, data) values (seqs[2], j.id, 'edited', changes);
+    if due is null then
+        perform ganger._notify_work(i.queue);
+    else
+        perform ganger._notify_due(due);
+    end if;
+    return true;
+end $$;
+
+-- Takes rows out of history for good, with everything that belongs to them. ids are locked by the caller's statement.
+create function ganger._forget(ids bigint[]) returns bigint language plpgsql volatile as $$
+declare
+    n bigint;
+begin
+    with gone as (
+        delete from ganger.history h where h.id = any (ids) returning h.id, h.job_type, h.status, h.started_at, h.finished_at
+    ), attempts as (
+        delete from ganger.attempt a using gone g where a.job_id = g.id
+    ), events as (
+        delete from ganger.event e using gone g where e.job_id = g.id
+    ), keys as (
+        delete from ganger.job_key k using gone g where k.job_id = g.id
+    ), counted as (
+        insert into ganger.stat_delta
+        select g.job_type, g.status, - count(*), - coalesce(sum(extract(epoch from g.finished_at - g.started_at) * 1e6), 0)::bigint
+        from gone g group by g.job_type, g.status
+    )
+    select count(*) into n from gone;
+    return n;
+end $$;
+
+-- Deletes ended jobs (completed, failed, cancelled) that finished longer ago than `older_than`. Returns how many.
+create function ganger.cleanup(older_than interval default '30 days') returns bigint
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    n bigint;
+    total bigint := 0;
+begin
+    perform ganger._raise_problem(case when older_than is null then '22023 older_than is missing'
+                                       else ganger._duration_problem('older_than', older_than, true) end);
+    loop
+        n := ganger._forget(array(select h.id from ganger.history h
+            where h.finished_at < clock_timestamp() - older_than limit 10000 for update skip locked));
+        total := total + n;
+        exit when n = 0;
+    end loop;
+    return total;
+end $$;
