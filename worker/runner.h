@@ -46,6 +46,9 @@ struct Handler {
 // True when the supervisor wants the running job to stop.
 bool run_should_stop(const RunContext *context);
 
+// Kills whatever child processes an attempt left behind, of any depth. One system call when there are none.
+void run_sweep_children(void);
+
 // Each runs context->job to its end. Never fails itself: what goes wrong is an OUTCOME_ERROR with a message.
 void run_plugin(const Handler *handler, RunContext *context, RunResult *result);
 void run_exec(const Handler *handler, RunContext *context, RunResult *result);

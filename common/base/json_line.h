@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// Reads one flat JSON object: names, and the raw text of each value.
+#ifndef COMMON_BASE_JSON_LINE_H
+#define COMMON_BASE_JSON_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { JSON_LINE_FIELDS_MAX = 16, JSON_LINE_NAME_BYTES = 64 };
+
+typedef struct JsonField {
+    char name[JSON_LINE_NAME_BYTES]; // decoded, cut when longer (no name of ours is)
+    const char *value;               // raw JSON of any kind, points into the line
+    size_t length;
+} JsonField;
+
+typedef struct JsonLine {
+    JsonField fields[JSON_LINE_FIELDS_MAX];
+    size_t count;
+} JsonLine;
+
+// Fields point into `text`. False, with *why (static text), when it is not exactly one valid object of
+// at most JSON_LINE_FIELDS_MAX members.
+bool json_line_parse(JsonLine *line, const char *text, size_t length, const char **why);
+
+// The decoded text of a string value (caller frees), or NULL when the value is no string.
+char *json_field_text(const JsonField *field);
+// False when the value is no integer in the range of int64.
+bool json_field_int(const JsonField *field, int64_t *value);
+bool json_field_is_null(const JsonField *field);
+
+#endif

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+// The handlers this worker has: those of the configuration that its pool wants and that could be loaded.
+#include "worker/handler_table.h"
+
+#include <stdlib.h>
+
+#include "common/base/log.h"
+#include "sql_queries.h"
+#include "worker/exec_child.h"
+#include "worker/plugin_loader.h"
+
+typedef struct LoadedPlugin { // one per file, however many job types it serves
+    char *path;
+    const struct ganger_plugin *plugin; // NULL = refused
+    char *why;
+} LoadedPlugin;
+
+struct HandlerTable {
+    Handler *handlers;
+    int count;
+    LoadedPlugin *plugins;
+    size_t plugin_count;
+};
+
+static bool load_handler(HandlerTable *table, const Config *config, const HandlerConfig *handler,
+                         Db *db, StrBuf *why);
+static bool load_plugin(HandlerTable *table, const Config *config, const HandlerConfig *handler,
+                        Handler *out, StrBuf *why);
+static bool check_sql(const HandlerConfig *handler, Db *db, StrBuf *why);
+
+static bool is_wanted(const PoolConfig *pool, const char *job_type)
+{
+    for (size_t i = 0; i < pool->job_types.count; i++) {
+        if (str_equal(pool->job_types.items[i], job_type)) {
+            return true;
+        }
+    }
+    return pool->job_types.count == 0;
+}
+
+static int compare_handlers(const void *a, const void *b)
+{
+    const Handler *left = a;
+    const Handler *right = b;
+    return strcmp(left->config->job_type, right->config->job_type);
+}
+
+void handler_table_load(HandlerTable **out, const Config *config, const PoolConfig *pool, Db *db)
+{
+    HandlerTable *table = mem_alloc(sizeof *table);
+    table->handlers = mem_alloc(sizeof *table->handlers * (config->handler_count + 1));
+    table->plugins = mem_alloc(sizeof *table->plugins * (config->handler_count + 1));
+    StrBuf why = {0};
+    for (size_t i = 0; i < config->handler_count; i++) {
+        const HandlerConfig *handler = &config->handlers[i];
+        strbuf_clear(&why);
+        if (is_wanted(pool, handler->job_type) && !load_handler(table, config, handler, db, &why)) {
+            log_error("handler.refused", "job_type=\"%s\" reason=\"%s\" line=%d", handler->job_type,
+                      why.text, handler->line);
+        }
+    }
+    strbuf_free(&why);
+    if (table->count > 1) {
+        qsort(table->handlers, (size_t)table->count, sizeof *table->handlers, compare_handlers);
+    }
+    *out = table;
+}
+
+void handler_table_destroy(HandlerTable *table)
+{
+    if (table == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < table->plugin_count; i++) {
+        free(table->plugins[i].path);
+        free(table->plugins[i].why);
+    }
+    free(table->plugins); // the shared objects stay: their code may have left threads or exit hooks
+    free(table->handlers);
+    free(table);
+}
+
+int handler_table_count(const HandlerTable *table)
+{
+    return table->count;
+}
+
+const Handler *handler_table_at(const HandlerTable *table, int index)
+{
+    return index >= 0 && index < table->count ? &table->handlers[index] : NULL;
+}
+
+const Handler *handler_table_find(const HandlerTable *table, const char *job_type)
+{
+    int low = 0;
+    int high = table->count - 1;
+    while (low <= high) {
+        const int middle = low + (high - low) / 2;
+        const int order = strcmp(table->handlers[middle].config->job_type, job_type);
+        if (order == 0) {
+            return &table->handlers[middle];
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle - 1;
+        }
+    }
+    return NULL;
+}
+
+static bool load_handler(HandlerTable *table, const Config *config, const HandlerConfig *handler,
+                         Db *db, StrBuf *why)
+{
+    Handler loaded = {.config = handler};
+    bool ok = false;
+    switch (handler->kind) {
+    case HANDLER_PLUGIN:
+        ok = load_plugin(table, config, handler, &loaded, why);
+        break;
+    case HANDLER_EXEC:
+        ok = exec_find_program(handler->exec.items[0], NULL, why);
+        break;
+    case HANDLER_SQL:
+        ok = check_sql(handler, db, why);
+        break;
+    }
+    if (ok) {
+        table->handlers[table->count++] = loaded;
+    }
+    return ok;
+}
+
+static LoadedPlugin *open_plugin(HandlerTable *table, const char *path)
+{
+    for (size_t i = 0; i < table->plugin_count; i++) {
+        if (str_equal(table->plugins[i].path, path)) {
+            return &table->plugins[i];
+        }
+    }
+    LoadedPlugin *entry = &table->plugins[table->plugin_count++];
+    StrBuf why = {0};
+    entry->path = mem_strdup(path);
+    if (plugin_load(&entry->plugin, path, &why) != STATUS_OK) {
+        entry->plugin = NULL;
+    }
+    entry->why = strbuf_take(&why);
+    return entry;
+}
+
+static bool load_plugin(HandlerTable *table, const Config *config, const HandlerConfig *handler,
+                        Handler *out, StrBuf *why)
+{
+    char *path = plugin_path(config, handler->plugin);
+    strbuf_printf(why, "%s: ", path);
+    const LoadedPlugin *entry = open_plugin(table, path);
+    free(path);
+    if (entry->plugin == NULL) {
+        strbuf_append(why, entry->why);
+        return false;
+    }
+    const char *name = handler->symbol != NULL ? handler->symbol : handler->job_type;
+    out->plugin_entry = plugin_find_handler(entry->plugin, name, why);
+    return out->plugin_entry != NULL;
+}
+
+// Without a connection the check is left to the first run.
+static bool check_sql(const HandlerConfig *handler, Db *db, StrBuf *why)
+{
+    if (db == NULL) {
+        return true;
+    }
+    DbParams params;
+    db_params_init(&params);
+    db_param_text(&params, handler->sql);
+    PGresult *result = NULL;
+    const Status status =
+        db_exec(db, &SQL_check_sql_handler, &params, DB_STATEMENT_TIMEOUT_MS, &result);
+    if (status == STATUS_LOST || status == STATUS_RETRY) {
+        return true;
+    }
+    const char *problem =
+        status == STATUS_OK ? db_text(result, 0, "problem") : db_error_message(db);
+    if (problem != NULL) {
+        strbuf_append(why, problem);
+    }
+    PQclear(result);
+    return problem == NULL;
+}

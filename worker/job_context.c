@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+// JobContext: the services a running handler may ask for, whatever its kind.
+#include "worker/job_context.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/json_check.h"
+#include "common/base/log.h"
+#include "common/base/utf8.h"
+#include "sql_queries.h"
+#include "worker/job_transaction.h"
+
+enum {
+    PROGRESS_TIMEOUT_MS = 5000, // a handler must not hang because its progress cannot be written
+    AUX_CONNECT_TIMEOUT_MS = 2000
+};
+
+static int write_progress(JobContext *self);
+
+void job_context_init(JobContext *self, RunContext *run)
+{
+    memset(self, 0, sizeof *self);
+    self->plugin.struct_size = sizeof self->plugin;
+    self->plugin.services = &JOB_SERVICES;
+    self->run = run;
+    self->retry_after_ms = -1;
+    self->snooze_ms = -1;
+    self->percent = -1;
+    self->progress_sent_at = INT64_MIN / 2;
+}
+
+void job_context_deinit(JobContext *self)
+{
+    free(self->error);
+    free(self->message);
+    free(self->stage);
+    memset(self, 0, sizeof *self);
+}
+
+bool job_context_should_stop(const JobContext *self)
+{
+    return run_should_stop(self->run) || atomic_load_explicit(&self->is_lost, memory_order_relaxed);
+}
+
+int64_t job_context_remaining_ms(const JobContext *self)
+{
+    const int64_t soft_at = atomic_load(&self->run->slot->run_soft_at);
+    if (soft_at == 0) {
+        return -1;
+    }
+    const int64_t left = soft_at - clock_boot_ms();
+    return left > 0 ? left : 0;
+}
+
+int job_context_fail(JobContext *self, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(self->last_error, sizeof self->last_error, format, args);
+    va_end(args);
+    return GANGER_FAILED;
+}
+
+static int lost(JobContext *self)
+{
+    atomic_store(&self->is_lost, true);
+    (void)job_context_fail(self, "this attempt no longer owns the job");
+    return GANGER_LOST;
+}
+
+int job_context_prolong(JobContext *self, int64_t ms)
+{
+    Slot *slot = self->run->slot;
+    if (ms < 0) {
+        return job_context_fail(self, "a negative time");
+    }
+    if (run_should_stop(self->run)) {
+        (void)job_context_fail(self, "the job has been told to stop");
+        return GANGER_LOST;
+    }
+    const int64_t now = clock_boot_ms();
+    const int64_t wanted = ms > INT64_MAX - now ? INT64_MAX : now + ms;
+    const int64_t soft_at = atomic_load(&slot->run_soft_at);
+    if (soft_at != 0 && wanted > soft_at) {
+        atomic_store(&slot->run_soft_at, wanted);
+        job_transaction_update_limits(self);
+    }
+    return GANGER_DONE;
+}
+
+static void replace_text(char **field, const char *text)
+{
+    if (text == NULL) {
+        return;
+    }
+    free(*field);
+    *field = mem_strndup(text, strnlen(text, JOB_ERROR_MAX_BYTES));
+    utf8_clean(*field, strlen(*field));
+}
+
+int job_context_progress(JobContext *self, int percent, const char *message, const char *stage)
+{
+    if (percent < -1 || percent > 100) {
+        return job_context_fail(self, "progress %d is not within 0..100", percent);
+    }
+    if (atomic_load(&self->is_lost)) {
+        return lost(self);
+    }
+    if (percent >= 0) {
+        self->percent = percent;
+    }
+    replace_text(&self->message, message);
+    replace_text(&self->stage, stage);
+    self->is_progress_unsent = true;
+    if (clock_boot_ms() - self->progress_sent_at < JOB_PROGRESS_MIN_MS) {
+        return GANGER_DONE;
+    }
+    return write_progress(self);
+}
+
+int job_context_flush_progress(JobContext *self)
+{
+    return self->is_progress_unsent && !atomic_load(&self->is_lost) ? write_progress(self)
+                                                                    : GANGER_DONE;
+}
+
+// Inside the job's transaction nobody would see the progress before its end, and the row would stay
+// locked until then; so it goes over a connection of its own.
+static Db *progress_connection(JobContext *self)
+{
+    RunContext *run = self->run;
+    if (!run->in_transaction) {
+        return run->db;
+    }
+    if (run->aux != NULL && db_is_lost(run->aux)) {
+        db_close(run->aux);
+        run->aux = NULL;
+    }
+    if (run->aux == NULL && db_open(&run->aux, run->url, "ganger-worker progress",
+                                    AUX_CONNECT_TIMEOUT_MS, false) != STATUS_OK) {
+        run->aux = NULL;
+    }
+    return run->aux;
+}
+
+static int write_progress(JobContext *self)
+{
+    self->progress_sent_at = clock_boot_ms();
+    Db *db = progress_connection(self);
+    if (db == NULL) {
+        return job_context_fail(self, "no connection to the database");
+    }
+    const Job *job = self->run->job;
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, job->id);
+    db_param_binary(&params, (const char *)job->lease, sizeof job->lease);
+    if (self->percent >= 0) {
+        db_param_int(&params, self->percent);
+    } else {
+        db_param_null(&params);
+    }
+    db_param_text(&params, self->message);
+    db_param_text(&params, self->stage);
+    PGresult *result = NULL;
+    if (db_exec(db, &SQL_set_progress, &params, PROGRESS_TIMEOUT_MS, &result) != STATUS_OK) {
+        return job_context_fail(self, "%s", db_error_message(db));
+    }
+    const bool done = db_bool(result, 0, "done");
+    PQclear(result);
+    self->is_progress_unsent = false;
+    return done ? GANGER_DONE : lost(self);
+}
+
+int job_context_output(JobContext *self, const char *json, size_t length)
+{
+    const char *why = NULL;
+    size_t offset = 0;
+    if (length > JOB_OUTPUT_MAX_BYTES) {
+        return job_context_fail(self, "the output has %zu bytes, more than %d", length,
+                                (int)JOB_OUTPUT_MAX_BYTES);
+    }
+    if (!json_check(json, length, &why, &offset)) {
+        return job_context_fail(self, "the output is not JSON: %s (byte %zu)", why, offset);
+    }
+    free(self->run->output);
+    self->run->output = mem_strndup(json, length);
+    return GANGER_DONE;
+}
+
+void job_context_log(JobContext *self, const char *text, size_t length)
+{
+    slot_log_append(self->run->slot, text, length);
+    if (length == 0 || text[length - 1] != '\n') {
+        slot_log_append(self->run->slot, "\n", 1);
+    }
+}
+
+void job_context_set_error(JobContext *self, const char *message)
+{
+    char *old = self->error; // freed last: it may be what `message` points to
+    self->error = NULL;
+    replace_text(&self->error, message);
+    free(old);
+}
+
+void job_context_fill_result(JobContext *self, JobOutcome outcome, RunResult *result)
+{
+    result->outcome = outcome;
+    result->text = NULL;
+    result->delay_ms = -1;
+    switch (outcome) {
+    case OUTCOME_COMPLETED:
+        result->text = self->run->output;
+        self->run->output = NULL;
+        break;
+    case OUTCOME_ERROR:
+        result->delay_ms = self->retry_after_ms;
+        result->text = self->error;
+        self->error = NULL;
+        break;
+    case OUTCOME_DISCARD:
+        result->text = self->error;
+        self->error = NULL;
+        break;
+    case OUTCOME_SNOOZE:
+        result->delay_ms = self->snooze_ms >= 0 ? self->snooze_ms : JOB_SNOOZE_DEFAULT_MS;
+        break;
+    case OUTCOME_NONE:
+        panic("a run without outcome");
+    }
+    free(self->run->output);
+    self->run->output = NULL;
+}

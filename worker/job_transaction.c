@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// The handler's transaction: opened when a handler asks for the connection, ended by the worker only.
+#include "worker/job_transaction.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/fault_point.h"
+#include "common/base/log.h"
+#include "sql_queries.h"
+
+static Status set_limits(JobContext *context, PGresult **result);
+static JobTransactionEnd fail(JobContext *context, const char *message);
+static JobTransactionEnd fail_statement(JobContext *context, const char *what);
+
+static void forget(RunContext *run)
+{
+    run->in_transaction = false;
+    run->transaction_id[0] = '\0';
+}
+
+bool job_transaction_begin(JobContext *context)
+{
+    RunContext *run = context->run;
+    if (run->in_transaction) {
+        return true;
+    }
+    if (context->is_after_run) {
+        (void)job_context_fail(context, "the job's transaction is over");
+        return false;
+    }
+    if (run->db == NULL || db_begin(run->db) != STATUS_OK) {
+        (void)job_context_fail(context, "%s",
+                               run->db == NULL ? "no connection to the database"
+                                               : db_error_message(run->db));
+        return false;
+    }
+    run->in_transaction = true;
+    PGresult *result = NULL;
+    if (set_limits(context, &result) != STATUS_OK ||
+        !str_copy(run->transaction_id, sizeof run->transaction_id, db_text(result, 0, "id"))) {
+        (void)job_context_fail(context, "%s", db_error_message(run->db));
+        PQclear(result);
+        job_transaction_rollback(context);
+        return false;
+    }
+    PQclear(result);
+    return true;
+}
+
+static Status set_limits(JobContext *context, PGresult **result)
+{
+    const int64_t left = job_context_remaining_ms(context);
+    DbParams params;
+    db_params_init(&params);
+    // 0 turns the server's limits off, so a job out of time gets one millisecond.
+    db_param_int(&params, left < 0 ? 0 : left == 0 ? 1 : left > INT32_MAX ? INT32_MAX : left);
+    return db_exec(context->run->db, &SQL_begin_handler_transaction, &params,
+                   DB_STATEMENT_TIMEOUT_MS, result);
+}
+
+void job_transaction_update_limits(JobContext *context)
+{
+    RunContext *run = context->run;
+    if (run->in_transaction && PQtransactionStatus(db_conn(run->db)) == PQTRANS_INTRANS) {
+        PGresult *result = NULL;
+        if (set_limits(context, &result) == STATUS_OK) {
+            PQclear(result);
+        }
+    }
+}
+
+// What the handler made of the connection, seen without asking the server.
+static const char *misuse(const PGconn *conn)
+{
+    switch (PQtransactionStatus(conn)) {
+    case PQTRANS_INTRANS:
+        return NULL;
+    case PQTRANS_IDLE:
+        return "handler ended the job's transaction";
+    case PQTRANS_INERROR:
+        return "a statement of the handler failed and aborted the job's transaction";
+    case PQTRANS_ACTIVE:
+        return "handler left a statement running on the job's connection";
+    case PQTRANS_UNKNOWN:
+        break;
+    }
+    return "the connection of the job's transaction was lost";
+}
+
+JobTransactionEnd job_transaction_commit(JobContext *context)
+{
+    RunContext *run = context->run;
+    const char *why = misuse(db_conn(run->db));
+    if (why != NULL) {
+        return fail(context, why);
+    }
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, run->job->id);
+    db_param_binary(&params, (const char *)run->job->lease, sizeof run->job->lease);
+    db_param_text(&params, run->output);
+    db_param_text(&params, run->transaction_id);
+    FAULT_POINT("handler_before_complete");
+    PGresult *result = NULL;
+    if (db_exec(run->db, &SQL_complete_in_transaction, &params, DB_STATEMENT_TIMEOUT_MS, &result) !=
+        STATUS_OK) {
+        return fail_statement(context, "completing the job failed");
+    }
+    const bool is_same = db_bool(result, 0, "same_transaction");
+    const bool is_done = db_bool(result, 0, "done");
+    PQclear(result);
+    if (!is_same) {
+        return fail(context, "handler ended the job's transaction");
+    }
+    if (!is_done) {
+        job_transaction_rollback(context);
+        return JOB_TRANSACTION_LOST;
+    }
+    FAULT_POINT("handler_before_commit");
+    if (db_commit(run->db) != STATUS_OK) {
+        return fail_statement(context, "COMMIT failed");
+    }
+    FAULT_POINT("handler_after_commit");
+    forget(run);
+    return JOB_TRANSACTION_COMMITTED;
+}
+
+static JobTransactionEnd fail(JobContext *context, const char *message)
+{
+    job_context_set_error(context, message);
+    job_transaction_rollback(context);
+    return JOB_TRANSACTION_FAILED;
+}
+
+static JobTransactionEnd fail_statement(JobContext *context, const char *what)
+{
+    const Db *db = context->run->db;
+    char *message = mem_printf("%s: %s%s%s%s", what, db_error_message(db),
+                               db_sqlstate(db)[0] != '\0' ? " (SQLSTATE " : "", db_sqlstate(db),
+                               db_sqlstate(db)[0] != '\0' ? ")" : "");
+    const JobTransactionEnd end = fail(context, message);
+    free(message);
+    return end;
+}
+
+void job_transaction_rollback(JobContext *context)
+{
+    RunContext *run = context->run;
+    if (!run->in_transaction) {
+        return;
+    }
+    forget(run);
+    if (db_is_lost(run->db) || PQtransactionStatus(db_conn(run->db)) == PQTRANS_IDLE) {
+        return;
+    }
+    // A failure here is a lost connection, which the worker finds; the server rolls back by itself then.
+    if (db_rollback(run->db) != STATUS_OK) {
+        log_warn("job.rollback_failed", "job=%" PRId64, run->job->id);
+    }
+}

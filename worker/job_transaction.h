@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// The handler's transaction: opened when a handler asks for the connection, ended by the worker only, so
+// that the handler's writes and the completion of its job are one.
+#ifndef WORKER_JOB_TRANSACTION_H
+#define WORKER_JOB_TRANSACTION_H
+
+#include "worker/job_context.h"
+
+typedef enum JobTransactionEnd {
+    JOB_TRANSACTION_COMMITTED,
+    JOB_TRANSACTION_LOST,  // the lease was gone: rolled back, nothing to finish
+    JOB_TRANSACTION_FAILED // rolled back, or the connection broke; context->error says why
+} JobTransactionEnd;
+
+// Opens it unless it is open. False: last_error says why.
+bool job_transaction_begin(JobContext *context);
+// The server's own limits follow the job's deadline after a prolong. Does nothing without a transaction.
+void job_transaction_update_limits(JobContext *context);
+// complete() and COMMIT. When the connection breaks at COMMIT nobody knows whether it happened; this is
+// JOB_TRANSACTION_FAILED too: the failure the worker then writes is fenced by the lease, so it changes
+// nothing where the job was completed after all, and where it was not the handler's writes are gone and
+// the job has to run again. (Finishing it as completed could complete it without its writes.)
+JobTransactionEnd job_transaction_commit(JobContext *context);
+void job_transaction_rollback(JobContext *context);
+
+#endif

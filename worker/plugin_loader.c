@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// Opens handler files, checks them, and loads them.
+#include "worker/plugin_loader.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/paths.h"
+#include "worker/plugin_trial.h"
+
+enum { HANDLERS_MAX = 1024 }; // a table without end is a mistake, not a plugin
+
+static Status refuse(StrBuf *why, const char *text)
+{
+    strbuf_append(why, text);
+    return STATUS_REFUSED;
+}
+
+char *plugin_path(const Config *config, const char *plugin)
+{
+    if (plugin[0] == '/') {
+        return mem_strdup(plugin);
+    }
+    if (config->plugin_dir != NULL) {
+        return mem_printf("%s/%s", config->plugin_dir, plugin);
+    }
+    char *folder = path_handlers_dir();
+    char *path = mem_printf("%s/%s", folder, plugin);
+    free(folder);
+    return path;
+}
+
+// The checks are made on the open file, so that nobody can put another in its place afterwards.
+static Status check_file(int fd, StrBuf *why)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
+        return refuse(why, strerror(errno));
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return refuse(why, "not a regular file");
+    }
+    if (st.st_uid != 0 && st.st_uid != geteuid()) {
+        strbuf_printf(why, "owned by user %u: the owner must be root or user %u, who runs this",
+                      st.st_uid, geteuid());
+        return STATUS_REFUSED;
+    }
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        strbuf_printf(why, "mode %04o: others than its owner may write to it (chmod go-w)",
+                      st.st_mode & 07777);
+        return STATUS_REFUSED;
+    }
+    return STATUS_OK;
+}
+
+static Status check_elf(int fd, StrBuf *why)
+{
+#if defined(__x86_64__)
+    const unsigned machine = EM_X86_64;
+#elif defined(__aarch64__)
+    const unsigned machine = EM_AARCH64;
+#elif defined(__riscv)
+    const unsigned machine = EM_RISCV;
+#elif defined(__powerpc64__)
+    const unsigned machine = EM_PPC64;
+#elif defined(__s390x__)
+    const unsigned machine = EM_S390;
+#else
+#error "name this machine's ELF number here"
+#endif
+    Elf64_Ehdr header;
+    const ssize_t bytes = pread(fd, &header, sizeof header, 0);
+    if (bytes < EI_NIDENT || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
+        return refuse(why, "not an ELF file");
+    }
+    if (header.e_ident[EI_CLASS] != ELFCLASS64) {
+        return refuse(why, "built for another machine (32-bit)");
+    }
+    if (bytes < (ssize_t)sizeof header) {
+        return refuse(why, "not an ELF file (cut short)");
+    }
+    if (header.e_machine != machine) {
+        strbuf_printf(why, "built for another machine (ELF machine %u, this one is %u)",
+                      (unsigned)header.e_machine, machine);
+        return STATUS_REFUSED;
+    }
+    return header.e_type == ET_DYN ? STATUS_OK : refuse(why, "not a shared object");
+}
+
+static Status check_plugin(const struct ganger_plugin *plugin, StrBuf *why)
+{
+    if (plugin->abi_major != GANGER_ABI_MAJOR) {
+        strbuf_printf(why, "speaks ABI %u, this ganger speaks %u", plugin->abi_major,
+                      GANGER_ABI_MAJOR);
+        return STATUS_REFUSED;
+    }
+    const size_t handler_min = offsetof(ganger_handler, on_error) + sizeof(void (*)(void));
+    if (plugin->struct_size < sizeof(struct ganger_plugin) || plugin->handler_size < handler_min ||
+        plugin->handler_size % _Alignof(ganger_handler) != 0 || plugin->handlers == NULL) {
+        return refuse(why, "its ganger_plugin_v1 is malformed (see GANGER_PLUGIN)");
+    }
+    return STATUS_OK;
+}
+
+// By descriptor: what was checked is what is loaded.
+static Status load(int fd, const struct ganger_plugin **out, StrBuf *why)
+{
+    char link[32];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    void *library = dlopen(link, RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL) {
+        const char *message = dlerror();
+        const char *text = message == NULL ? "dlopen failed" : message;
+        const size_t prefix = strlen(link);
+        // The number of a descriptor tells people nothing.
+        text += strncmp(text, link, prefix) == 0 && strncmp(text + prefix, ": ", 2) == 0
+                    ? prefix + 2
+                    : 0;
+        return refuse(why, text);
+    }
+    const struct ganger_plugin *plugin = dlsym(library, "ganger_plugin_v1");
+    if (plugin == NULL) {
+        return refuse(why, "no symbol ganger_plugin_v1: not a ganger handler");
+    }
+    *out = plugin;
+    return check_plugin(plugin, why);
+}
+
+static Status try_load(int fd, StrBuf *why)
+{
+    const struct ganger_plugin *plugin = NULL;
+    return load(fd, &plugin, why);
+}
+
+static Status load_checked(int fd, const struct ganger_plugin **out, StrBuf *why)
+{
+    TRY(check_file(fd, why));
+    TRY(check_elf(fd, why));
+    TRY(plugin_trial(try_load, fd, PLUGIN_LOAD_LIMIT_MS, why));
+    return load(fd, out, why);
+}
+
+Status plugin_load(const struct ganger_plugin **out, const char *path, StrBuf *why)
+{
+    *out = NULL;
+    // Without O_NONBLOCK a FIFO in place of the file would hold us here.
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        return refuse(why, strerror(errno));
+    }
+    const Status status = load_checked(fd, out, why);
+    if (status != STATUS_OK) {
+        *out = NULL;
+        close(fd);
+    }
+    // A loaded file's descriptor stays open: the loader knows the library by the name /proc/self/fd/N, and
+    // would take the next file under the same number for this one.
+    return status;
+}
+
+const ganger_handler *plugin_find_handler(const struct ganger_plugin *plugin, const char *job_type,
+                                          StrBuf *why)
+{
+    StrBuf known = {0};
+    const char *at = (const char *)plugin->handlers;
+    for (int i = 0; i < HANDLERS_MAX; i++, at += plugin->handler_size) {
+        const ganger_handler *handler = (const void *)at;
+        if (handler->job_type == NULL) {
+            break;
+        }
+        if (str_equal(handler->job_type, job_type)) {
+            strbuf_free(&known);
+            if (handler->run == NULL) {
+                strbuf_printf(why, "its handler for job type '%s' has no run function", job_type);
+                return NULL;
+            }
+            return handler;
+        }
+        strbuf_printf(&known, "%s%s", known.length > 0 ? ", " : "", handler->job_type);
+    }
+    strbuf_printf(why, "has no handler for job type '%s'; it has: %s", job_type,
+                  known.length > 0 ? known.text : "none");
+    strbuf_free(&known);
+    return NULL;
+}

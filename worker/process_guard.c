@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// ProcessGuard: what a plugin may have changed in this process, put back after its run.
+#include "worker/process_guard.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+
+enum { OWN_FILES = 64 }; // open files a worker needs for itself
+
+static const __rlimit_resource_t RESOURCES[PROCESS_GUARD_LIMITS] = {RLIMIT_CPU, RLIMIT_AS,
+                                                                    RLIMIT_NOFILE, RLIMIT_FSIZE};
+
+static bool any(const HandlerLimits *limits)
+{
+    return limits->cpu_ms > 0 || limits->memory_bytes > 0 || limits->files > 0 ||
+           limits->file_size_bytes > 0;
+}
+
+static rlim_t seconds_up(int64_t ms)
+{
+    return (rlim_t)((ms + 999) / 1000);
+}
+
+// Address space in use, from the first number of /proc/self/statm; 0 when it cannot be read.
+static rlim_t address_space(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL) {
+        return 0;
+    }
+    char line[64];
+    if (fgets(line, sizeof line, file) != NULL &&
+        sscanf(line, "%lu", &pages) != 1) { // NOLINT(cert-err34-c)
+        pages = 0;
+    }
+    (void)fclose(file);
+    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+// The soft limits wanted, in the order of RESOURCES; RLIM_INFINITY = leave it.
+static void wanted_for_plugin(const HandlerLimits *limits, rlim_t wanted[PROCESS_GUARD_LIMITS])
+{
+    for (int i = 0; i < PROCESS_GUARD_LIMITS; i++) {
+        wanted[i] = RLIM_INFINITY;
+    }
+    if (limits->cpu_ms > 0) { // counted over the life of the process
+        wanted[0] = seconds_up(clock_cpu_us() / 1000 + limits->cpu_ms);
+    }
+    if (limits->memory_bytes > 0) {
+        wanted[1] = address_space() + (rlim_t)limits->memory_bytes;
+    }
+    if (limits->files > 0) {
+        wanted[2] = (rlim_t)limits->files + OWN_FILES;
+    }
+    if (limits->file_size_bytes > 0) {
+        wanted[3] = (rlim_t)limits->file_size_bytes;
+    }
+}
+
+// The folder the worker was started in; opened once, kept for its life.
+static int home_folder(void)
+{
+    static int fd = -1;
+    if (fd < 0) {
+        fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+    return fd;
+}
+
+void process_guard_begin(ProcessGuard *guard, const HandlerLimits *limits)
+{
+    (void)home_folder();
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &guard->signals);
+    guard->mode = umask(0);
+    (void)umask(guard->mode);
+    guard->has_limits = any(limits);
+    if (!guard->has_limits) {
+        return;
+    }
+    rlim_t wanted[PROCESS_GUARD_LIMITS];
+    wanted_for_plugin(limits, wanted);
+    for (int i = 0; i < PROCESS_GUARD_LIMITS; i++) {
+        (void)getrlimit(RESOURCES[i], &guard->limits[i]);
+        struct rlimit limit = guard->limits[i];
+        if (wanted[i] < limit.rlim_cur) {
+            limit.rlim_cur = wanted[i];
+            (void)setrlimit(RESOURCES[i], &limit);
+        }
+    }
+}
+
+void process_guard_end(const ProcessGuard *guard)
+{
+    for (int i = 0; guard->has_limits && i < PROCESS_GUARD_LIMITS; i++) {
+        (void)setrlimit(RESOURCES[i], &guard->limits[i]);
+    }
+    (void)alarm(0);
+    (void)umask(guard->mode);
+    (void)fchdir(home_folder());
+    (void)pthread_sigmask(SIG_SETMASK, &guard->signals, NULL);
+}
+
+static bool set_both(__rlimit_resource_t resource, rlim_t soft, rlim_t hard)
+{
+    struct rlimit old;
+    if (getrlimit(resource, &old) != 0) {
+        return false;
+    }
+    const rlim_t top = hard < old.rlim_max ? hard : old.rlim_max;
+    const struct rlimit limit = {.rlim_cur = soft < top ? soft : top, .rlim_max = top};
+    return setrlimit(resource, &limit) == 0;
+}
+
+bool process_limits_apply(const HandlerLimits *limits)
+{
+    bool ok = true;
+    if (limits->cpu_ms > 0) { // SIGXCPU says why; SIGKILL follows where it is ignored
+        const rlim_t seconds = seconds_up(limits->cpu_ms);
+        ok = set_both(RLIMIT_CPU, seconds, seconds + 1) && ok;
+    }
+    if (limits->memory_bytes > 0) {
+        const rlim_t bytes = (rlim_t)limits->memory_bytes;
+        ok = set_both(RLIMIT_AS, bytes, bytes) && ok;
+    }
+    if (limits->files > 0) {
+        ok = set_both(RLIMIT_NOFILE, (rlim_t)limits->files, (rlim_t)limits->files) && ok;
+    }
+    if (limits->file_size_bytes > 0) {
+        const rlim_t bytes = (rlim_t)limits->file_size_bytes;
+        ok = set_both(RLIMIT_FSIZE, bytes, bytes) && ok;
+    }
+    return ok;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// ProcessGuard: what a plugin may have changed in this process, put back after its run.
+#ifndef WORKER_PROCESS_GUARD_H
+#define WORKER_PROCESS_GUARD_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "common/base/config.h"
+
+enum { PROCESS_GUARD_LIMITS = 4 };
+
+typedef struct ProcessGuard {
+    sigset_t signals;
+    mode_t mode;
+    bool has_limits;
+    struct rlimit limits[PROCESS_GUARD_LIMITS];
+} ProcessGuard;
+
+// Sets the handler's limits around its run: soft limits, counted on top of what the worker uses by itself.
+void process_guard_begin(ProcessGuard *guard, const HandlerLimits *limits);
+// Puts limits, signal mask, umask, working directory and alarm back.
+void process_guard_end(const ProcessGuard *guard);
+
+// The limits of a child program, soft and hard alike. Async-signal-safe. False when one was refused.
+bool process_limits_apply(const HandlerLimits *limits);
+
+#endif

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+// Runs a job through a function of a shared object, in this process.
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "worker/job_context.h"
+#include "worker/job_transaction.h"
+#include "worker/process_guard.h"
+#include "worker/runner.h"
+
+static JobOutcome outcome_of(JobContext *context, enum ganger_result returned);
+static JobOutcome end_transaction(JobContext *context, JobOutcome outcome);
+static void call_on_error(JobContext *context, const ganger_handler *entry, const ganger_job *job,
+                          JobOutcome outcome);
+
+static ganger_job public_job(const Job *job)
+{
+    return (ganger_job){
+        .struct_size = sizeof(ganger_job),
+        .id = job->id,
+        .attempt = job->attempt,
+        .max_attempts = job->max_attempts,
+        .job_type = job->job_type,
+        .queue = job->queue,
+        .payload = job->payload,
+        .payload_length = job->payload_length,
+        .tags = job->tags,
+        .owner = job->owner,
+        .metadata = job->metadata,
+    };
+}
+
+void run_plugin(const Handler *handler, RunContext *run, RunResult *result)
+{
+    const ganger_handler *entry = handler->plugin_entry;
+    const ganger_job job = public_job(run->job);
+    JobContext context;
+    job_context_init(&context, run);
+    run->settled = false;
+
+    const int64_t cpu_start_us = clock_cpu_us();
+    ProcessGuard guard;
+    process_guard_begin(&guard, &handler->config->limits);
+    const enum ganger_result returned = entry->run(&job, &context.plugin);
+    process_guard_end(&guard);
+    run_sweep_children();
+
+    JobOutcome outcome = outcome_of(&context, returned);
+    (void)job_context_flush_progress(&context);
+    outcome = end_transaction(&context, outcome);
+    call_on_error(&context, entry, &job, outcome);
+    job_context_fill_result(&context, outcome, result);
+    result->cpu_us = clock_cpu_us() - cpu_start_us;
+    result->max_rss_bytes = -1;
+    job_context_deinit(&context);
+}
+
+static JobOutcome outcome_of(JobContext *context, enum ganger_result returned)
+{
+    switch (returned) {
+    case GANGER_OK:
+        return OUTCOME_COMPLETED;
+    case GANGER_ERROR:
+    case GANGER_DISCARD:
+        if (context->error == NULL) {
+            job_context_set_error(context, "the handler reported an error without a message");
+        }
+        return returned == GANGER_ERROR ? OUTCOME_ERROR : OUTCOME_DISCARD;
+    case GANGER_SNOOZE:
+        return OUTCOME_SNOOZE;
+    case GANGER_WAIT:
+        job_context_set_error(context, "GANGER_WAIT is not supported by this version of ganger");
+        return OUTCOME_ERROR;
+    }
+    // Not an enumerator: the handler is compiled by others.
+    char *message = mem_printf("the handler returned %d, which is no ganger_result", (int)returned);
+    job_context_set_error(context, message);
+    free(message);
+    return OUTCOME_ERROR;
+}
+
+static JobOutcome end_transaction(JobContext *context, JobOutcome outcome)
+{
+    RunContext *run = context->run;
+    if (!run->in_transaction) {
+        return outcome;
+    }
+    if (outcome != OUTCOME_COMPLETED) {
+        job_transaction_rollback(context);
+        return outcome;
+    }
+    switch (job_transaction_commit(context)) {
+    case JOB_TRANSACTION_COMMITTED:
+        run->settled = true;
+        return OUTCOME_COMPLETED;
+    case JOB_TRANSACTION_LOST:
+        log_warn("job.lease_lost", "job=%" PRId64 " attempt=%d transaction=rolled_back",
+                 run->job->id, run->job->attempt);
+        job_context_set_error(context, "this attempt no longer owned the job");
+        run->settled = true;
+        return OUTCOME_ERROR;
+    case JOB_TRANSACTION_FAILED:
+        break;
+    }
+    return OUTCOME_ERROR;
+}
+
+// A job that is stopped for any reason but its own timeout is given back rather than failed.
+static bool is_last_failure(const RunContext *run, JobOutcome outcome)
+{
+    const bool is_stopped = run_should_stop(run);
+    if (is_stopped && atomic_load(&run->slot->stop_cause) != STOP_TIMEOUT) {
+        return false;
+    }
+    return outcome == OUTCOME_DISCARD ||
+           (outcome == OUTCOME_ERROR && run->job->attempt >= run->job->max_attempts);
+}
+
+static void call_on_error(JobContext *context, const ganger_handler *entry, const ganger_job *job,
+                          JobOutcome outcome)
+{
+    RunContext *run = context->run;
+    if (entry->on_error == NULL || run->settled || !is_last_failure(run, outcome)) {
+        return;
+    }
+    context->is_after_run = true;
+    char *message = mem_strdup(context->error); // the hook may set another
+    entry->on_error(job, &context->plugin, message);
+    job_context_set_error(context, message);
+    free(message);
+    run_sweep_children();
+}
