@@ -20,6 +20,11 @@ typedef struct StringList {
     size_t count;
 } StringList;
 
+typedef struct ConfigPlace { // where a value stands in the file; line 0 = not there: the default
+    int line;
+    int column;
+} ConfigPlace;
+
 typedef enum HandlerKind { HANDLER_PLUGIN, HANDLER_EXEC, HANDLER_SQL } HandlerKind;
 
 typedef struct HandlerLimits { // 0 = not limited
@@ -38,8 +43,9 @@ typedef struct HandlerConfig {
     char *sql;              // HANDLER_SQL: function name, schema-qualified
     int64_t timeout_ms;     // 0 = none
     HandlerLimits limits;
-    int line;               // where it stands in the file
+    int line;               // where it stands in the file; 0 = it is a built-in default
     int column;
+    ConfigPlace *places;    // one per option of a handler (config_options.h)
 } HandlerConfig;
 
 typedef struct PoolConfig {
@@ -51,10 +57,16 @@ typedef struct PoolConfig {
     int64_t max_rss_bytes;  // 0 = no limit
     int64_t max_age_ms;     // 0 = no limit
     int64_t prefetch;       // jobs per claim at most; 0 = auto
+    int line;               // where it stands in the file; 0 = it is the default pool
+    int column;
+    ConfigPlace *places;    // one per option of a pool (config_options.h)
 } PoolConfig;
 
 typedef struct Config {
     char *path;             // file it came from, or NULL
+    char *text;             // the very bytes that were read: what children get as FD_CONFIG
+    size_t text_length;
+    ConfigPlace *places;    // one per option outside pools and handlers (config_options.h)
     // database
     char *database_url;     // NULL when neither file nor DATABASE_URL names one
     bool database_url_from_env;
@@ -92,16 +104,22 @@ MUST_CHECK Status config_load(Config **out, const char *path, StrBuf *errors);
 // The same from bytes; `name` stands for the file in messages. Used by children (FD_CONFIG).
 MUST_CHECK Status config_parse(Config **out, const char *name, const char *text, size_t length,
                                StrBuf *errors);
-// Child: reads the configuration the supervisor handed down on `fd`.
+// Supervisor: a sealed memfd with the bytes `config` was read from, for config_from_fd;
+// close-on-exec. STATUS_FATAL (logged) when the kernel refuses.
+MUST_CHECK Status config_to_fd(const Config *config, int *fd);
+// Child: reads the configuration the supervisor handed down on `fd`; mistakes are logged.
 MUST_CHECK Status config_from_fd(Config **out, int fd);
 
 void config_destroy(Config *config);
 
 const HandlerConfig *config_find_handler(const Config *config, const char *job_type);
 
+// How many options that need a restart differ between the two; each is named in `why`, one a line.
+int config_reload_conflicts(const Config *running, const Config *next, StrBuf *why);
+
 // The commented sample file (conf/ganger.yaml is exactly this).
 void config_print_sample(StrBuf *out);
-// Effective values and where each came from (default, file:line, environment); secrets masked.
+// Effective values and where each came from (default, file:line, environment); passwords masked.
 // `json`: one JSON object instead of a table.
 void config_print_effective(const Config *config, bool json, StrBuf *out);
 // For `gangerd --help`: every option with type, default and one line of help.

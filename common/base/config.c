@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+// Config: from a file, bytes or an inherited descriptor to one checked, immutable structure.
+#include "common/base/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/base/config_check.h"
+#include "common/base/config_error.h"
+#include "common/base/config_options.h"
+#include "common/base/config_read.h"
+#include "common/base/config_value.h"
+#include "common/base/config_yaml.h"
+
+enum { HOST_NAME_BYTES = 256, READ_CHUNK_BYTES = 65536 };
+
+static void fill_defaults(Config *config, ConfigErrors *errors);
+static Status read_file(const char *path, StrBuf *out, StrBuf *errors);
+
+Status config_load(Config **out, const char *path, StrBuf *errors)
+{
+    StrBuf text = {0};
+    *out = NULL;
+    Status status = path == NULL ? STATUS_OK : read_file(path, &text, errors);
+    if (status == STATUS_OK) {
+        status = config_parse(out, path != NULL ? path : "defaults",
+                              text.text != NULL ? text.text : "", text.length, errors);
+    }
+    strbuf_free(&text);
+    if (status == STATUS_OK && path == NULL) {
+        free((*out)->path);
+        (*out)->path = NULL;
+    }
+    return status;
+}
+
+static Status refuse_file(const char *path, StrBuf *errors)
+{
+    const char *cause = strerror(errno);
+    strbuf_printf(errors, "%s: error: cannot be read: %s\n", path, cause);
+    return STATUS_REFUSED;
+}
+
+// At most one byte more than is allowed: the parser then says that it is too much.
+static Status read_file(const char *path, StrBuf *out, StrBuf *errors)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return refuse_file(path, errors);
+    }
+    char *chunk = mem_alloc(READ_CHUNK_BYTES);
+    ssize_t got = 0;
+    do {
+        size_t room = CONFIG_YAML_MAX_BYTES + 1 - out->length;
+        got = read(fd, chunk, room < READ_CHUNK_BYTES ? room : READ_CHUNK_BYTES);
+        if (got > 0) {
+            strbuf_append_bytes(out, chunk, (size_t)got);
+        }
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    Status status = got < 0 ? refuse_file(path, errors) : STATUS_OK;
+    free(chunk);
+    close(fd);
+    return status;
+}
+
+// Documents with mistakes are checked to the end all the same, so that all are told at once.
+Status config_parse(Config **out, const char *name, const char *text, size_t length, StrBuf *errors)
+{
+    Config *config = mem_alloc(sizeof *config);
+    ConfigErrors *found = mem_alloc(sizeof *found);
+    found->name = name;
+    config->path = mem_strdup(name);
+    config->text = mem_strndup(text, length);
+    config->text_length = length;
+    config_owner_init(OWNER_CONFIG, config, &config->places);
+    yaml_document_t document;
+    if (config_yaml_read(text, length, &document, found)) {
+        config_read(config, &document, found);
+        yaml_document_delete(&document);
+        fill_defaults(config, found);
+        config_check(config, found);
+    }
+    bool is_fine = found->error_count == 0;
+    config_errors_write(found, errors);
+    config_errors_free(found);
+    free(found);
+    *out = is_fine ? config : NULL;
+    if (!is_fine) {
+        config_destroy(config);
+    }
+    return is_fine ? STATUS_OK : STATUS_REFUSED;
+}
+
+static char *default_node_name(void)
+{
+    char host[HOST_NAME_BYTES] = "";
+    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0') {
+        return mem_strdup("localhost");
+    }
+    return mem_strdup(host);
+}
+
+static char *default_state_dir(void)
+{
+    if (geteuid() == 0) {
+        return mem_strdup("/run/ganger");
+    }
+    const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
+    if (runtime_dir != NULL && runtime_dir[0] == '/') {
+        return mem_printf("%s/ganger", runtime_dir);
+    }
+    return mem_printf("/tmp/ganger-%u", (unsigned)geteuid());
+}
+
+static void add_default_handlers(Config *config)
+{
+    static const char *const names[] = {"noop", "sleep", "echo"};
+    config->handlers = mem_alloc(sizeof names / sizeof names[0] * sizeof(HandlerConfig));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        HandlerConfig *handler = &config->handlers[config->handler_count++];
+        config_owner_init(OWNER_HANDLER, handler, &handler->places);
+        handler->job_type = mem_strdup(names[i]);
+        handler->kind = HANDLER_PLUGIN;
+        handler->plugin = mem_strdup("noop.so");
+    }
+}
+
+// What the table cannot say: the environment, the machine, the pool and handlers that are built in.
+static void fill_defaults(Config *config, ConfigErrors *errors)
+{
+    const char *url = getenv("DATABASE_URL");
+    if (url != NULL && url[0] != '\0') {
+        const ConfigOption *option = config_find_option(SECTION_DATABASE, "url");
+        StrBuf why = {0};
+        if (config_value_set(option, url, config, &why)) {
+            config->database_url_from_env = true;
+        } else {
+            config_error(errors, (ConfigPlace){0}, "environment variable DATABASE_URL: %s",
+                         why.text);
+        }
+        strbuf_free(&why);
+    }
+    if (config->node_name == NULL) {
+        config->node_name = default_node_name();
+    }
+    if (config->state_dir == NULL) {
+        config->state_dir = default_state_dir();
+    }
+    if (config->pools == NULL) {
+        config->pools = mem_alloc(sizeof *config->pools);
+        config->pool_count = 1;
+        config_owner_init(OWNER_POOL, config->pools, &config->pools->places);
+        config->pools->name = mem_strdup("default");
+    }
+    if (config->handlers == NULL) {
+        add_default_handlers(config);
+    }
+}
+
+void config_destroy(Config *config)
+{
+    if (config == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < config->pool_count; i++) {
+        config_owner_release(OWNER_POOL, &config->pools[i], &config->pools[i].places);
+        free(config->pools[i].name);
+    }
+    free(config->pools);
+    for (size_t i = 0; i < config->handler_count; i++) {
+        config_owner_release(OWNER_HANDLER, &config->handlers[i], &config->handlers[i].places);
+        free(config->handlers[i].job_type);
+    }
+    free(config->handlers);
+    config_owner_release(OWNER_CONFIG, config, &config->places);
+    free(config->path);
+    free(config->text);
+    free(config);
+}
+
+const HandlerConfig *config_find_handler(const Config *config, const char *job_type)
+{
+    for (size_t i = 0; i < config->handler_count; i++) {
+        if (str_equal(config->handlers[i].job_type, job_type)) {
+            return &config->handlers[i];
+        }
+    }
+    return NULL;
+}
+
+static Status write_sealed(int fd, const char *text, size_t length)
+{
+    for (size_t done = 0; done < length;) {
+        ssize_t put = write(fd, text + done, length - done);
+        if (put < 0 && errno != EINTR) {
+            return STATUS_FATAL;
+        }
+        done += put > 0 ? (size_t)put : 0;
+    }
+    int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+    return fcntl(fd, F_ADD_SEALS, seals) == 0 ? STATUS_OK : STATUS_FATAL;
+}
+
+Status config_to_fd(const Config *config, int *fd)
+{
+    *fd = memfd_create("ganger-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (*fd < 0 || write_sealed(*fd, config->text, config->text_length) != STATUS_OK) {
+        const char *cause = strerror(errno);
+        log_error("config.handover", "error=\"%s\"", cause);
+        if (*fd >= 0) {
+            close(*fd);
+        }
+        *fd = -1;
+        return STATUS_FATAL;
+    }
+    return STATUS_OK;
+}
+
+static void log_errors(StrBuf *errors)
+{
+    char *rest = errors->text;
+    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
+        if (line[0] != '\0') {
+            log_error("config.refused", "error=\"%s\"", line);
+        }
+    }
+}
+
+// The offset of the descriptor is shared with the supervisor's other children: never moved.
+static Status read_inherited(int fd, StrBuf *out)
+{
+    char *chunk = mem_alloc(READ_CHUNK_BYTES);
+    ssize_t got = 0;
+    do {
+        got = pread(fd, chunk, READ_CHUNK_BYTES, (off_t)out->length);
+        if (got > 0) {
+            strbuf_append_bytes(out, chunk, (size_t)got);
+        }
+    } while ((got > 0 && out->length <= CONFIG_YAML_MAX_BYTES) || (got < 0 && errno == EINTR));
+    free(chunk);
+    if (got < 0) {
+        const char *cause = strerror(errno);
+        log_error("config.inherit", "fd=%d error=\"%s\"", fd, cause);
+        return STATUS_FATAL;
+    }
+    return STATUS_OK;
+}
+
+Status config_from_fd(Config **out, int fd)
+{
+    StrBuf text = {0};
+    StrBuf errors = {0};
+    *out = NULL;
+    Status status = read_inherited(fd, &text);
+    if (status == STATUS_OK) {
+        status = config_parse(out, "configuration", text.text != NULL ? text.text : "", text.length,
+                              &errors);
+        if (status != STATUS_OK) {
+            log_errors(&errors);
+        }
+    }
+    strbuf_free(&text);
+    strbuf_free(&errors);
+    return status;
+}

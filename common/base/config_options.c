@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+// Config options: the table.
+#include "common/base/config_options.h"
+
+#include <string.h>
+
+#include "common/base/config.h"
+
+static const char *const format_words[] = {"auto", "text", "logfmt", "json", NULL};
+static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
+
+_Static_assert(LOG_FORMAT_AUTO == 0 && LOG_FORMAT_JSON == 3, "format_words follows LogFormat");
+_Static_assert(LOG_LEVEL_DEBUG == 0 && LOG_LEVEL_ERROR == 3, "level_words follows LogLevel");
+
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+#define YEAR   (365 * DAY)
+#define MIB    (INT64_C(1) << 20)
+#define TIB    (INT64_C(1) << 40)
+
+enum { NAME_MAX_BYTES = 255, TEXT_MAX_BYTES = 4096, LIST_MAX_ITEMS = 1000 };
+
+static const ConfigSection sections[SECTION_COUNT] = {
+    [SECTION_TOP] = {"", SECTION_TOP, OWNER_CONFIG, false, NULL},
+    [SECTION_DATABASE] = {"database", SECTION_TOP, OWNER_CONFIG, false,
+                          "The PostgreSQL database that holds the jobs."},
+    [SECTION_NODE] = {"node", SECTION_TOP, OWNER_CONFIG, false,
+                      "This machine among the others that serve the same database."},
+    [SECTION_SUPERVISOR] = {"supervisor", SECTION_TOP, OWNER_CONFIG, false,
+                            "gangerd itself: how it stops jobs, and as whom it runs."},
+    [SECTION_RETENTION] = {"retention", SECTION_TOP, OWNER_CONFIG, false,
+                           "How long ended jobs are kept."},
+    [SECTION_LOG] = {"log", SECTION_TOP, OWNER_CONFIG, false,
+                     "The log, written to standard error."},
+    [SECTION_POOL] =
+        {"pools", SECTION_TOP, OWNER_POOL, true,
+         "Pools of worker processes, by name. Without this section there is one, `default`."},
+    [SECTION_HANDLER] =
+        {"handlers", SECTION_TOP, OWNER_HANDLER, true,
+         "Handlers, by job type. Without this section: the built-in noop, sleep and echo."},
+    [SECTION_LIMITS] = {"rlimits", SECTION_HANDLER, OWNER_HANDLER, false,
+                        "Limits of the kernel for the handler's process."},
+};
+
+// The last arguments: the help, then further fields by name.
+#define ROW(section_, name_, type_, offset_, standard, min_, max_, apply_, ...)                    \
+    {                                                                                              \
+        .section = (section_), .name = (name_), .type = (type_), .offset = (offset_),              \
+        .default_value = (standard), .min = (min_), .max = (max_), .apply = (apply_),              \
+        .help = __VA_ARGS__                                                                        \
+    }
+#define CONFIG(section_, name_, type_, field, ...)                                                 \
+    ROW(section_, name_, type_, offsetof(Config, field), __VA_ARGS__)
+#define POOL(name_, type_, field, ...)                                                             \
+    ROW(SECTION_POOL, name_, type_, offsetof(PoolConfig, field), __VA_ARGS__)
+#define HANDLER(section_, name_, type_, field, standard, min_, max_, ...)                          \
+    ROW(section_, name_, type_, offsetof(HandlerConfig, field), standard, min_, max_,              \
+        APPLY_RELOAD, __VA_ARGS__)
+
+// clang-format off
+static const ConfigOption options[] = {
+    CONFIG(SECTION_TOP, "no_handler_after", OPTION_DURATION, no_handler_after_ms, "5m",
+           SECOND, YEAR, APPLY_RELOAD,
+           "A job whose type no live node handles fails as no_handler after this time."),
+
+    CONFIG(SECTION_DATABASE, "url", OPTION_TEXT, database_url, NULL,
+           1, TEXT_MAX_BYTES, APPLY_RESTART,
+           "Connection string or URL. The environment variable DATABASE_URL wins over it.",
+           .example = "postgresql:///app"),
+    CONFIG(SECTION_DATABASE, "poll_interval", OPTION_DURATION, poll_interval_ms, "1s",
+           50, HOUR, APPLY_RELOAD,
+           "How often the node looks for work when nothing wakes it: one query per node."),
+    CONFIG(SECTION_DATABASE, "auto_migrate", OPTION_BOOL, auto_migrate, "false",
+           0, 1, APPLY_RESTART,
+           "Bring the schema up to date at start, as `ganger migrate up` does."),
+
+    CONFIG(SECTION_NODE, "name", OPTION_TEXT, node_name, NULL,
+           1, NAME_MAX_BYTES, APPLY_RESTART,
+           "Name of this node; no two nodes of a database may share one.", .check = CHECK_NAME,
+           .default_note = "the host name", .example = "worker-1"),
+    CONFIG(SECTION_NODE, "heartbeat", OPTION_DURATION, heartbeat_ms, "5s",
+           50, HOUR, APPLY_RESTART,
+           "How often the node says that it is alive."),
+    CONFIG(SECTION_NODE, "self_fence", OPTION_DURATION, self_fence_ms, "50s",
+           100, DAY, APPLY_RESTART,
+           "Without an answer to its heartbeat for so long, the node stops its own jobs."),
+    CONFIG(SECTION_NODE, "lease", OPTION_DURATION, lease_ms, "60s",
+           SECOND, DAY, APPLY_RESTART,
+           "Without a heartbeat for so long, the node is dead to others: self_fence + 5s or more."),
+
+    CONFIG(SECTION_SUPERVISOR, "shutdown_timeout", OPTION_DURATION, shutdown_timeout_ms, "25s",
+           0, DAY, APPLY_RELOAD,
+           "How long running jobs may go on after SIGTERM, before they are stopped."),
+    CONFIG(SECTION_SUPERVISOR, "kill_grace", OPTION_DURATION, kill_grace_ms, "5s",
+           0, HOUR, APPLY_RELOAD,
+           "From asking a job to stop to SIGKILL; 0s kills at once."),
+    CONFIG(SECTION_SUPERVISOR, "user", OPTION_TEXT, user, NULL,
+           1, NAME_MAX_BYTES, APPLY_RESTART,
+           "User to become when started as root.", .check = CHECK_NAME,
+           .default_note = "stay", .example = "ganger"),
+    CONFIG(SECTION_SUPERVISOR, "plugin_dir", OPTION_TEXT, plugin_dir, NULL,
+           1, TEXT_MAX_BYTES, APPLY_RELOAD,
+           "Folder that relative plugin paths start from.", .check = CHECK_NAME,
+           .default_note = "the installed handlers folder", .example = "/usr/local/lib/ganger/handlers"),
+    CONFIG(SECTION_SUPERVISOR, "state_dir", OPTION_TEXT, state_dir, NULL,
+           1, TEXT_MAX_BYTES, APPLY_RESTART,
+           "Folder of the pid file and lock.", .check = CHECK_NAME,
+           .default_note = "/run/ganger as root, else $XDG_RUNTIME_DIR/ganger or /tmp/ganger-<uid>",
+           .example = "/run/ganger"),
+
+    CONFIG(SECTION_RETENTION, "completed", OPTION_DURATION, retention_completed_ms, "30d",
+           MINUTE, 100 * YEAR, APPLY_RELOAD,
+           "Completed jobs are deleted after this time."),
+    CONFIG(SECTION_RETENTION, "failed", OPTION_DURATION, retention_failed_ms, "90d",
+           MINUTE, 100 * YEAR, APPLY_RELOAD,
+           "Failed and cancelled jobs are deleted after this time."),
+
+    CONFIG(SECTION_LOG, "format", OPTION_WORD, log_format, "auto",
+           0, 3, APPLY_RELOAD,
+           "auto is text on a terminal and logfmt elsewhere.", .words = format_words),
+    CONFIG(SECTION_LOG, "level", OPTION_WORD, log_level, "info",
+           0, 3, APPLY_RELOAD,
+           "The least level that is written.", .words = level_words),
+
+    POOL("queues", OPTION_LIST, queues, "default",
+         1, LIST_MAX_ITEMS, APPLY_RELOAD,
+         "Queues the pool serves.", .check = CHECK_NAME),
+    POOL("job_types", OPTION_LIST, job_types, NULL,
+         1, LIST_MAX_ITEMS, APPLY_RELOAD,
+         "Job types the pool runs; each needs a handler.", .check = CHECK_NAME,
+         .default_note = "every handler", .example = "[noop, echo]"),
+    POOL("processes", OPTION_INT, processes, "2",
+         1, 256, APPLY_RESTART,
+         "Worker processes; each runs one job at a time."),
+    POOL("max_jobs", OPTION_INT, max_jobs, "none",
+         1, 1000000000, APPLY_RELOAD,
+         "A worker is replaced by a fresh one after so many jobs.", .zero = ZERO_IS_NONE),
+    POOL("max_rss", OPTION_SIZE, max_rss_bytes, "none",
+         MIB, TIB, APPLY_RELOAD,
+         "A worker is replaced when it uses more memory than this after a job.",
+         .zero = ZERO_IS_NONE),
+    POOL("max_age", OPTION_DURATION, max_age_ms, "none",
+         SECOND, YEAR, APPLY_RELOAD,
+         "A worker is replaced when it is older than this after a job.", .zero = ZERO_IS_NONE),
+    POOL("prefetch", OPTION_INT, prefetch, "auto",
+         1, 256, APPLY_RELOAD,
+         "Jobs one claim takes at most; auto follows how long the jobs run.", .zero = ZERO_IS_AUTO),
+
+    HANDLER(SECTION_HANDLER, "plugin", OPTION_TEXT, plugin, NULL,
+            1, TEXT_MAX_BYTES,
+            "Shared object; a relative path starts from supervisor.plugin_dir.", .check = CHECK_NAME,
+            .default_note = "none", .example = "noop.so"),
+    HANDLER(SECTION_HANDLER, "exec", OPTION_ARGV, exec, NULL,
+            1, LIST_MAX_ITEMS,
+            "Program and arguments, run without a shell; ${VAR} is not replaced here.",
+            .default_note = "none", .example = "[/usr/bin/convert, -]"),
+    HANDLER(SECTION_HANDLER, "sql", OPTION_TEXT, sql, NULL,
+            1, NAME_MAX_BYTES,
+            "Function f(payload jsonb, job ganger.jobs) returns jsonb, with its schema.", .check = CHECK_FUNCTION,
+            .default_note = "none", .example = "app.rollup"),
+    HANDLER(SECTION_HANDLER, "symbol", OPTION_TEXT, symbol, NULL,
+            1, NAME_MAX_BYTES,
+            "With plugin: the handler's name in the shared object's table.", .check = CHECK_NAME,
+            .default_note = "the job type", .example = "noop"),
+    HANDLER(SECTION_HANDLER, "timeout", OPTION_DURATION, timeout_ms, "none",
+            1, YEAR,
+            "A job that runs longer is stopped, unless the job or its type names a timeout.", .zero = ZERO_IS_NONE),
+
+    HANDLER(SECTION_LIMITS, "cpu", OPTION_DURATION, limits.cpu_ms, "none",
+            SECOND, YEAR,
+            "Processor time.", .zero = ZERO_IS_NONE),
+    HANDLER(SECTION_LIMITS, "memory", OPTION_SIZE, limits.memory_bytes, "none",
+            MIB, TIB,
+            "Address space.", .zero = ZERO_IS_NONE),
+    HANDLER(SECTION_LIMITS, "files", OPTION_INT, limits.files, "none",
+            8, 1048576,
+            "Open files.", .zero = ZERO_IS_NONE),
+    HANDLER(SECTION_LIMITS, "file_size", OPTION_SIZE, limits.file_size_bytes, "none",
+            1, 1024 * TIB,
+            "Size of a written file.", .zero = ZERO_IS_NONE),
+};
+// clang-format on
+
+enum { OPTION_COUNT = sizeof options / sizeof options[0] };
+
+// Names of the product that other versions have: better said so than "unknown".
+static const struct {
+    SectionId section;
+    const char *name;
+} reserved_names[] = {
+    {SECTION_TOP, "schedules"},
+    {SECTION_TOP, "queues"},
+    {SECTION_TOP, "http"},
+    {SECTION_HANDLER, "http"},
+};
+
+const ConfigOption *config_options(size_t *count)
+{
+    *count = OPTION_COUNT;
+    return options;
+}
+
+const ConfigSection *config_section(SectionId id)
+{
+    return &sections[id];
+}
+
+const ConfigOption *config_owner_options(SectionOwner owner, size_t *count)
+{
+    size_t first = 0;
+    while (sections[options[first].section].owner != owner) {
+        first++;
+    }
+    size_t end = first;
+    while (end < OPTION_COUNT && sections[options[end].section].owner == owner) {
+        end++;
+    }
+    *count = end - first;
+    return &options[first];
+}
+
+size_t config_option_index(const ConfigOption *option)
+{
+    size_t count = 0;
+    return (size_t)(option - config_owner_options(sections[option->section].owner, &count));
+}
+
+const ConfigOption *config_find_option(SectionId section, const char *name)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (options[i].section == section && strcmp(options[i].name, name) == 0) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+SectionId config_find_subsection(SectionId parent, const char *name)
+{
+    for (int id = SECTION_TOP + 1; id < SECTION_COUNT; id++) {
+        if (sections[id].parent == parent && strcmp(sections[id].name, name) == 0) {
+            return (SectionId)id;
+        }
+    }
+    return SECTION_TOP;
+}
+
+bool config_name_is_reserved(SectionId section, const char *name)
+{
+    for (size_t i = 0; i < sizeof reserved_names / sizeof reserved_names[0]; i++) {
+        if (reserved_names[i].section == section && strcmp(reserved_names[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t config_section_names(SectionId section, const char **names, size_t max)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < OPTION_COUNT && count < max; i++) {
+        if (options[i].section == section) {
+            names[count++] = options[i].name;
+        }
+    }
+    for (int id = SECTION_TOP + 1; id < SECTION_COUNT && count < max; id++) {
+        if (sections[id].parent == section) {
+            names[count++] = sections[id].name;
+        }
+    }
+    return count;
+}

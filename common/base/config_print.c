@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+// Config print: the sample file, the effective values, and the help, all from the table.
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/config.h"
+#include "common/base/config_mask.h"
+#include "common/base/config_options.h"
+#include "common/base/config_value.h"
+
+// --- the sample
+
+static const char sample_head[] =
+    "# Configuration of ganger.\n"
+    "#\n"
+    "# Every option stands here with its default, commented out: remove the '#' right before its\n"
+    "# name to change it. Durations (30s, 1h30m) and sizes (512MiB) need a unit. ${NAME} in a "
+    "value\n"
+    "# is replaced from the environment ($${ stands for a plain ${).\n"
+    "#\n"
+    "# `gangerd --check -c FILE` tells all mistakes of a file. SIGHUP applies a changed file; what "
+    "is\n"
+    "# marked \"Needs a restart\" must not change then.\n";
+
+static const char sample_handlers[] =
+    "  # The built-in handlers.\n"
+    "  #noop: {plugin: noop.so}\n"
+    "  #sleep: {plugin: noop.so}\n"
+    "  #echo: {plugin: noop.so}\n"
+    "\n"
+    "  # A handler in a shared object.\n"
+    "  #send_email:\n"
+    "  #  plugin: email.so\n"
+    "  #  timeout: 30s\n"
+    "\n"
+    "  # A program: the payload is its standard input, JSON on its standard output is the output.\n"
+    "  #resize:\n"
+    "  #  exec: [/usr/bin/convert, \"-\", -resize, 200x200, \"png:-\"]\n"
+    "  #  timeout: 1m\n"
+    "  #  rlimits: {cpu: 30s, memory: 512MiB, files: 64, file_size: 100MiB}\n"
+    "\n"
+    "  # A function in the database, completed in the transaction it runs in.\n"
+    "  #rollup:\n"
+    "  #  sql: app.rollup\n";
+
+static void append_spaces(StrBuf *out, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        strbuf_append_char(out, ' ');
+    }
+}
+
+// "# Help. Default: the host name. Needs a restart."
+static void append_help(const ConfigOption *option, StrBuf *out)
+{
+    strbuf_append(out, option->help);
+    if (option->default_value == NULL) {
+        strbuf_printf(out, " Default: %s.",
+                      option->default_note != NULL ? option->default_note : "none");
+    }
+    if (option->apply == APPLY_RESTART) {
+        strbuf_append(out, " Needs a restart.");
+    }
+}
+
+static void print_sample_options(SectionId section, size_t indent, StrBuf *out)
+{
+    size_t count = 0;
+    const ConfigOption *options = config_options(&count);
+    for (size_t i = 0; i < count; i++) {
+        const ConfigOption *option = &options[i];
+        if (option->section != section) {
+            continue;
+        }
+        append_spaces(out, indent);
+        strbuf_append(out, "# ");
+        append_help(option, out);
+        strbuf_append_char(out, '\n');
+        append_spaces(out, indent);
+        const char *value = option->default_value != NULL ? option->default_value : option->example;
+        bool is_list = option->type == OPTION_LIST && option->default_value != NULL;
+        strbuf_printf(out, is_list ? "#%s: [%s]\n" : "#%s: %s\n", option->name, value);
+    }
+}
+
+// A handler has one kind of three, so its options are explained, and shown in the examples.
+static void print_sample_handlers(StrBuf *out)
+{
+    static const SectionId sections[] = {SECTION_HANDLER, SECTION_LIMITS};
+    size_t count = 0;
+    const ConfigOption *options = config_options(&count);
+    strbuf_append(out, "  # The key is the job type. A handler is one of plugin, exec or sql:\n");
+    for (size_t s = 0; s < sizeof sections / sizeof sections[0]; s++) {
+        if (sections[s] == SECTION_LIMITS) {
+            const ConfigSection *limits = config_section(SECTION_LIMITS);
+            strbuf_printf(out, "  #   %s  %s\n", limits->name, limits->help);
+        }
+        for (size_t i = 0; i < count; i++) {
+            const ConfigOption *option = &options[i];
+            if (option->section == sections[s]) {
+                strbuf_printf(out, "  #   %s%-9s  ", s > 0 ? "  " : "", option->name);
+                strbuf_append(out, option->help);
+                strbuf_printf(out, " Default: %s.\n",
+                              option->default_value != NULL ? option->default_value
+                                                            : option->default_note);
+            }
+        }
+    }
+    strbuf_append_char(out, '\n');
+    strbuf_append(out, sample_handlers);
+}
+
+void config_print_sample(StrBuf *out)
+{
+    strbuf_append(out, sample_head);
+    strbuf_append_char(out, '\n');
+    print_sample_options(SECTION_TOP, 0, out);
+    for (int id = SECTION_TOP + 1; id < SECTION_COUNT; id++) {
+        const ConfigSection *section = config_section((SectionId)id);
+        if (section->parent != SECTION_TOP) {
+            continue;
+        }
+        strbuf_printf(out, "\n# %s\n%s:\n", section->help, section->name);
+        if (id == SECTION_HANDLER) {
+            print_sample_handlers(out);
+        } else if (section->is_named) {
+            strbuf_append(out, "  default:\n");
+            print_sample_options((SectionId)id, 4, out);
+        } else {
+            print_sample_options((SectionId)id, 2, out);
+        }
+    }
+}
+
+// --- the help
+
+// "node." or "handlers.<job type>.rlimits."
+static void append_path(SectionId id, const char *name, StrBuf *out)
+{
+    if (id == SECTION_TOP) {
+        return;
+    }
+    const ConfigSection *section = config_section(id);
+    append_path(section->parent, name, out);
+    strbuf_printf(out, "%s.", section->name);
+    if (section->is_named) {
+        strbuf_printf(out, "%s.", name);
+    }
+}
+
+void config_print_options(StrBuf *out)
+{
+    size_t count = 0;
+    const ConfigOption *options = config_options(&count);
+    for (size_t i = 0; i < count; i++) {
+        const ConfigOption *option = &options[i];
+        strbuf_append(out, "  ");
+        append_path(option->section, "NAME", out);
+        strbuf_printf(out, "%s: ", option->name);
+        config_value_describe(option, out);
+        if (option->default_value != NULL) {
+            strbuf_printf(out, " (default %s)", option->default_value);
+        }
+        strbuf_append(out, "\n      ");
+        append_help(option, out);
+        strbuf_append_char(out, '\n');
+    }
+}
+
+// --- the effective values
+
+typedef struct Printer {
+    const Config *config;
+    bool json;
+    size_t width; // of the names; 0 = being measured
+    size_t rows;
+    StrBuf *out;
+} Printer;
+
+static void append_origin(const Printer *printer, const ConfigOption *option, ConfigPlace place,
+                          StrBuf *out)
+{
+    bool is_url = option->section == SECTION_DATABASE && strcmp(option->name, "url") == 0;
+    if (is_url && printer->config->database_url_from_env) {
+        strbuf_append(out, "environment DATABASE_URL");
+    } else if (place.line > 0) {
+        strbuf_printf(out, "%s:%d", printer->config->path != NULL ? printer->config->path : "file",
+                      place.line);
+    } else {
+        strbuf_append(out, "default");
+    }
+}
+
+static void append_json_list(const StringList *list, StrBuf *out)
+{
+    strbuf_append_char(out, '[');
+    for (size_t i = 0; i < list->count; i++) {
+        strbuf_append(out, i == 0 ? "" : ",");
+        strbuf_append_json(out, list->items[i]);
+    }
+    strbuf_append_char(out, ']');
+}
+
+static void print_json(Printer *printer, const ConfigOption *option, const void *owner,
+                       const char *name, const char *value, const char *origin)
+{
+    StrBuf *out = printer->out;
+    strbuf_append(out, printer->rows == 0 ? "" : ",");
+    strbuf_append_json(out, name);
+    strbuf_append(out, ":{\"value\":");
+    bool is_digits = value != NULL && value[strspn(value, "0123456789")] == '\0';
+    if (value == NULL) {
+        strbuf_append(out, "null");
+    } else if (option->type == OPTION_LIST || option->type == OPTION_ARGV) {
+        append_json_list(config_value_list(option, owner), out);
+    } else if (option->type == OPTION_BOOL || (option->type == OPTION_INT && is_digits)) {
+        strbuf_append(out, value);
+    } else {
+        strbuf_append_json(out, value);
+    }
+    strbuf_append(out, ",\"from\":");
+    strbuf_append_json(out, origin);
+    strbuf_append_char(out, '}');
+}
+
+static void print_row(Printer *printer, const ConfigOption *option, const void *owner,
+                      const char *name, ConfigPlace place)
+{
+    StrBuf value = {0};
+    StrBuf origin = {0};
+    bool is_set = config_value_format(option, owner, &value);
+    if (is_set && option->section == SECTION_DATABASE && strcmp(option->name, "url") == 0) {
+        StrBuf masked = {0};
+        config_mask_url(value.text, &masked);
+        strbuf_free(&value);
+        value = masked;
+    }
+    append_origin(printer, option, place, &origin);
+    if (printer->json) {
+        print_json(printer, option, owner, name, is_set ? value.text : NULL, origin.text);
+    } else {
+        const char *note = option->default_note != NULL ? option->default_note : "none";
+        char *shown = is_set ? mem_strdup(value.text) : mem_printf("(%s)", note);
+        strbuf_printf(printer->out, "%-*s  %-16s  %s\n", (int)printer->width, name, shown,
+                      origin.text);
+        free(shown);
+    }
+    printer->rows++;
+    strbuf_free(&value);
+    strbuf_free(&origin);
+}
+
+static void print_owner(Printer *printer, SectionOwner owner, const void *object,
+                        const ConfigPlace *places, const char *object_name)
+{
+    size_t count = 0;
+    const ConfigOption *options = config_owner_options(owner, &count);
+    for (size_t i = 0; i < count; i++) {
+        StrBuf name = {0};
+        append_path(options[i].section, object_name, &name);
+        strbuf_append(&name, options[i].name);
+        // Of a handler, only what it says or what it is by default: not the other kinds.
+        bool is_shown =
+            owner != OWNER_HANDLER || places[i].line > 0 || strcmp(options[i].name, "plugin") == 0;
+        StrBuf value = {0};
+        if (owner == OWNER_HANDLER && !config_value_format(&options[i], object, &value)) {
+            is_shown = false;
+        }
+        strbuf_free(&value);
+        if (is_shown && printer->width == 0) {
+            printer->rows = name.length > printer->rows ? name.length : printer->rows;
+        } else if (is_shown) {
+            print_row(printer, &options[i], object, name.text, places[i]);
+        }
+        strbuf_free(&name);
+    }
+}
+
+static void print_all(Printer *printer)
+{
+    const Config *config = printer->config;
+    print_owner(printer, OWNER_CONFIG, config, config->places, "");
+    for (size_t i = 0; i < config->pool_count; i++) {
+        const PoolConfig *pool = &config->pools[i];
+        print_owner(printer, OWNER_POOL, pool, pool->places, pool->name);
+    }
+    for (size_t i = 0; i < config->handler_count; i++) {
+        const HandlerConfig *handler = &config->handlers[i];
+        print_owner(printer, OWNER_HANDLER, handler, handler->places, handler->job_type);
+    }
+}
+
+void config_print_effective(const Config *config, bool json, StrBuf *out)
+{
+    Printer printer = {.config = config, .json = json, .out = out};
+    print_all(&printer);
+    printer.width = printer.rows;
+    printer.rows = 0;
+    strbuf_append(out, json ? "{" : "");
+    print_all(&printer);
+    strbuf_append(out, json ? "}\n" : "");
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// Config text: what a text of the configuration may be, and ${VAR} in it.
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/config_error.h"
+#include "common/base/config_value.h"
+#include "common/base/utf8.h"
+
+enum { EXPANDED_MAX_BYTES = 65536, IDENTIFIER_MAX_BYTES = 63 };
+
+static bool is_function_name(const char *text);
+
+static bool has_control_character(const char *text)
+{
+    for (const char *at = text; *at != '\0'; at++) {
+        unsigned char c = (unsigned char)*at;
+        if (c < 0x20 || c == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool config_text_check(const char *text, int64_t min, int64_t max, OptionCheck check, StrBuf *why)
+{
+    size_t length = strlen(text);
+    if (length < (size_t)min) {
+        strbuf_append(why, "the text is empty");
+        return false;
+    }
+    if (length > (size_t)max) {
+        strbuf_printf(why, "the text has %zu bytes; at most %" PRId64 " are allowed", length, max);
+        return false;
+    }
+    if (check != CHECK_NONE && has_control_character(text)) {
+        config_quote(why, text);
+        strbuf_append(why, " contains a control character");
+        return false;
+    }
+    if (check == CHECK_FUNCTION && !is_function_name(text)) {
+        strbuf_append(why, "expected a function with its schema, such as app.rollup, got ");
+        config_quote(why, text);
+        return false;
+    }
+    return true;
+}
+
+// Past one SQL identifier, plain or quoted; NULL when there is none.
+static const char *skip_identifier(const char *text)
+{
+    const char *at = text;
+    if (*at == '"') {
+        for (at++; *at != '\0' && (*at != '"' || at[1] == '"'); at++) {
+            at += *at == '"' ? 1 : 0;
+        }
+        return *at == '"' && at - text > 1 && at - text - 1 <= IDENTIFIER_MAX_BYTES ? at + 1 : NULL;
+    }
+    for (; *at != '\0'; at++) {
+        char c = *at;
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+                         ((unsigned char)c & 0x80) != 0;
+        bool is_inner = (c >= '0' && c <= '9') || c == '$';
+        if (!is_letter && !(is_inner && at > text)) {
+            break;
+        }
+    }
+    return at > text && at - text <= IDENTIFIER_MAX_BYTES ? at : NULL;
+}
+
+static bool is_function_name(const char *text)
+{
+    const char *dot = skip_identifier(text);
+    if (dot == NULL || *dot != '.') {
+        return false;
+    }
+    const char *end = skip_identifier(dot + 1);
+    return end != NULL && *end == '\0';
+}
+
+static bool is_utf8(const char *text)
+{
+    size_t length = strlen(text);
+    for (size_t i = 0; i < length;) {
+        size_t step = utf8_sequence_length(text + i, length - i);
+        if (step == 0) {
+            return false;
+        }
+        i += step;
+    }
+    return true;
+}
+
+// Appends the value of the variable that begins at `name`; returns what follows its }, or NULL.
+static const char *expand_one(const char *name, StrBuf *out, StrBuf *why)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    size_t length = strspn(name, letters);
+    if (length == 0 || name[length] != '}' || (name[0] >= '0' && name[0] <= '9')) {
+        strbuf_append(why, "expected ${NAME}; write $${ for a plain ${");
+        return NULL;
+    }
+    char *copy = mem_strndup(name, length);
+    const char *value = getenv(copy);
+    free(copy);
+    if (value == NULL) {
+        strbuf_printf(why, "the environment variable %.*s is not set",
+                      (int)(length < 100 ? length : 100), name);
+        return NULL;
+    }
+    if (!is_utf8(value)) {
+        strbuf_printf(why, "the environment variable %.*s is not UTF-8",
+                      (int)(length < 100 ? length : 100), name);
+        return NULL;
+    }
+    strbuf_append(out, value);
+    return name + length + 1;
+}
+
+bool config_expand(const char *text, StrBuf *out, StrBuf *why)
+{
+    const char *at = text;
+    while (*at != '\0') {
+        if (at[0] == '$' && at[1] == '$' && at[2] == '{') {
+            strbuf_append(out, "${");
+            at += 3;
+        } else if (at[0] == '$' && at[1] == '{') {
+            at = expand_one(at + 2, out, why);
+            if (at == NULL) {
+                return false;
+            }
+            if (out->length > EXPANDED_MAX_BYTES) {
+                strbuf_append(why, "the text is too long with its variables replaced");
+                return false;
+            }
+        } else {
+            size_t plain = 1 + strcspn(at + 1, "$");
+            strbuf_append_bytes(out, at, plain);
+            at += plain;
+        }
+    }
+    strbuf_append(out, "");
+    return true;
+}
