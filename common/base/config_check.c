@@ -4,6 +4,7 @@
 #include "common/base/config_check.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/config_options.h"
@@ -35,13 +36,13 @@ static Term term_of(const Config *config, SectionId section, const char *name, i
     Term term = {.ms = ms, .place = config->places[config_option_index(option)]};
     char value[40];
     duration_format(ms, value, sizeof value);
-    char *text =
-        term.place.line > 0
-            ? mem_printf("%s.%s (%s, line %d)", config_section(section)->name, name, value,
-                         term.place.line)
-            : mem_printf("%s.%s (%s, the default)", config_section(section)->name, name, value);
-    (void)str_copy(term.text, sizeof term.text, text);
-    free(text);
+    const char *section_name = config_section(section)->name;
+    if (term.place.line > 0) {
+        snprintf(term.text, sizeof term.text, "%s.%s (%s, line %d)", section_name, name, value,
+                 term.place.line);
+    } else {
+        snprintf(term.text, sizeof term.text, "%s.%s (%s, the default)", section_name, name, value);
+    }
     return term;
 }
 

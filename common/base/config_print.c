@@ -93,12 +93,13 @@ static void print_sample_handlers(StrBuf *out)
     for (size_t s = 0; s < sizeof sections / sizeof sections[0]; s++) {
         if (sections[s] == SECTION_LIMITS) {
             const ConfigSection *limits = config_section(SECTION_LIMITS);
-            strbuf_printf(out, "  #   %s  %s\n", limits->name, limits->help);
+            strbuf_printf(out, "  #   %-11s  %s\n", limits->name, limits->help);
         }
         for (size_t i = 0; i < count; i++) {
             const ConfigOption *option = &options[i];
             if (option->section == sections[s]) {
-                strbuf_printf(out, "  #   %s%-9s  ", s > 0 ? "  " : "", option->name);
+                strbuf_printf(out, "  #   %s%-*s  ", s > 0 ? "  " : "", s > 0 ? 9 : 11,
+                              option->name);
                 strbuf_append(out, option->help);
                 strbuf_printf(out, " Default: %s.\n",
                               option->default_value != NULL ? option->default_value
