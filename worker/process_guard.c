@@ -2,12 +2,14 @@
 // ProcessGuard: what a plugin may have changed in this process, put back after its run.
 #include "worker/process_guard.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/log.h"
 
 enum { OWN_FILES = 64 }; // open files a worker needs for itself
 
@@ -101,7 +103,9 @@ void process_guard_end(const ProcessGuard *guard)
     }
     (void)alarm(0);
     (void)umask(guard->mode);
-    (void)fchdir(home_folder());
+    if (fchdir(home_folder()) != 0) {
+        log_debug("worker.chdir", "error=%d", errno);
+    }
     (void)pthread_sigmask(SIG_SETMASK, &guard->signals, NULL);
 }
 

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: MIT
+// Runs a job through a child program: payload in, output, log and commands out, an end by process exit.
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/inherited_fd.h"
+#include "common/base/log.h"
+#include "common/base/signals.h"
+#include "worker/exec_child.h"
+#include "worker/exec_output.h"
+#include "worker/exec_protocol.h"
+#include "worker/job_context.h"
+#include "worker/runner.h"
+
+enum {
+    DRAIN_LIMIT_MS = 100,  // after the program's exit, for what a child of it may still write
+    READ_BYTES = 64 * 1024 // as much as a pipe holds
+};
+
+typedef struct ExecRun {
+    JobContext context;
+    ExecChild child;
+    size_t payload_sent;
+    StrBuf out;       // stdout, capped
+    size_t out_total; // all of it
+    ExecLastLine last_line;
+    ExecLines lines;
+    bool is_snoozed;
+    bool is_term_sent;
+    bool is_orphaned; // the supervisor is gone
+    char *unsupported;
+    int status; // wait status
+    struct rusage usage;
+} ExecRun;
+
+static void start_and_watch(ExecRun *self, const HandlerConfig *config, JobOutcome *outcome);
+static void watch(ExecRun *self);
+static void drain(ExecRun *self);
+static JobOutcome judge(ExecRun *self);
+
+void run_exec(const Handler *handler, RunContext *run, RunResult *result)
+{
+    ExecRun self = {.usage = {.ru_maxrss = -1}};
+    run->settled = false;
+    job_context_init(&self.context, run);
+    JobOutcome outcome = OUTCOME_ERROR;
+    start_and_watch(&self, handler->config, &outcome);
+    (void)job_context_flush_progress(&self.context);
+    job_context_fill_result(&self.context, outcome, result);
+
+    const struct rusage *usage = &self.usage;
+    const bool has_usage = usage->ru_maxrss >= 0;
+    result->cpu_us = has_usage
+                         ? ((int64_t)usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000 +
+                               usage->ru_utime.tv_usec + usage->ru_stime.tv_usec
+                         : -1;
+    result->max_rss_bytes = has_usage ? (int64_t)usage->ru_maxrss * 1024 : -1;
+    strbuf_free(&self.out);
+    exec_lines_free(&self.lines);
+    free(self.unsupported);
+    job_context_deinit(&self.context);
+}
+
+static void start_and_watch(ExecRun *self, const HandlerConfig *config, JobOutcome *outcome)
+{
+    StrBuf why = {0};
+    signals_ignore_pipe(); // a program may close its stdin without reading
+    char **environment = exec_environment(self->context.run->job);
+    const bool started =
+        exec_child_start(&self->child, &config->exec, environment, &config->limits, &why);
+    free(environment);
+    if (!started) {
+        job_context_set_error(&self->context, why.text);
+        strbuf_free(&why);
+        return;
+    }
+    strbuf_free(&why);
+    watch(self);
+    drain(self);
+    exec_child_close(&self->child);
+    run_sweep_children();
+    exec_last_line_end(&self->last_line);
+    *outcome = judge(self);
+}
+
+static void close_end(int *fd)
+{
+    close(*fd);
+    *fd = -1;
+}
+
+// --- what the program says
+
+static void keep_stdout(ExecRun *self, const char *bytes, size_t length)
+{
+    const size_t room = EXEC_STDOUT_MAX_BYTES - self->out.length;
+    self->out_total += length;
+    strbuf_append_bytes(&self->out, bytes, length < room ? length : room);
+}
+
+static void keep_stderr(ExecRun *self, const char *bytes, size_t length)
+{
+    slot_log_append(self->context.run->slot, bytes, length);
+    exec_last_line_feed(&self->last_line, bytes, length);
+}
+
+static void note(ExecRun *self, const char *what)
+{
+    char *line = mem_printf("ganger: fd 3: %s", what);
+    job_context_log(&self->context, line, strlen(line));
+    free(line);
+}
+
+static void obey(ExecRun *self, ExecMessage *message)
+{
+    JobContext *context = &self->context;
+    if (message->log != NULL) {
+        job_context_log(context, message->log, strlen(message->log));
+    }
+    if (message->output != NULL) {
+        free(
+            context->run->output); // the line was checked as JSON, and it is shorter than the limit
+        context->run->output = message->output;
+        message->output = NULL;
+    }
+    if (message->percent >= 0 || message->message != NULL || message->stage != NULL) {
+        if (job_context_progress(context, message->percent, message->message, message->stage) ==
+            GANGER_FAILED) {
+            log_debug("job.progress_failed", "reason=\"%s\"", context->last_error);
+        }
+    }
+    if (message->prolong_ms >= 0 &&
+        job_context_prolong(context, message->prolong_ms) != GANGER_DONE) {
+        note(self, context->last_error);
+    }
+    if (message->snooze_ms >= 0) {
+        context->snooze_ms = message->snooze_ms;
+        self->is_snoozed = true;
+    }
+    if (message->unsupported != NULL && self->unsupported == NULL) {
+        self->unsupported = message->unsupported;
+        message->unsupported = NULL;
+    }
+}
+
+static void on_line(void *data, const char *line, size_t length)
+{
+    ExecRun *self = data;
+    if (line == NULL) {
+        note(self, "a line longer than 64 KiB was dropped");
+        return;
+    }
+    ExecMessage message;
+    exec_message_parse(&message, line, length);
+    obey(self, &message);
+    if (message.problem != NULL) {
+        note(self, message.problem);
+    }
+    exec_message_deinit(&message);
+}
+
+// --- moving bytes
+
+// Reads once; false when there is nothing now. An end of the pipe closes it.
+static bool read_some(ExecRun *self, int *fd)
+{
+    static char buffer[READ_BYTES];
+    if (*fd < 0) {
+        return false;
+    }
+    const ssize_t bytes = read(*fd, buffer, sizeof buffer);
+    if (bytes < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return false;
+    }
+    if (bytes <= 0) {
+        close_end(fd);
+        return false;
+    }
+    if (fd == &self->child.out) {
+        keep_stdout(self, buffer, (size_t)bytes);
+    } else if (fd == &self->child.err) {
+        keep_stderr(self, buffer, (size_t)bytes);
+    } else {
+        exec_lines_feed(&self->lines, buffer, (size_t)bytes, on_line, self);
+    }
+    return true;
+}
+
+// Writes what fits of the payload; closes stdin at its end, or when the program has closed it.
+static void feed_payload(ExecRun *self)
+{
+    const Job *job = self->context.run->job;
+    while (self->payload_sent < job->payload_length) {
+        const ssize_t bytes = write(self->child.in, job->payload + self->payload_sent,
+                                    job->payload_length - self->payload_sent);
+        if (bytes < 0 && errno == EINTR) {
+            continue;
+        }
+        if (bytes < 0 && errno == EAGAIN) {
+            return;
+        }
+        if (bytes < 0) {
+            break;
+        }
+        self->payload_sent += (size_t)bytes;
+    }
+    close_end(&self->child.in);
+}
+
+// --- watching
+
+// The leader has not been reaped yet, so the number of its group cannot belong to others.
+static void signal_group(const ExecRun *self, int number)
+{
+    (void)kill(-self->child.pid, number);
+    (void)kill(self->child.pid, number); // it may not have got as far as its own group
+}
+
+static void check_stop(ExecRun *self)
+{
+    if (!self->is_term_sent && job_context_should_stop(&self->context)) {
+        self->is_term_sent = true;
+        signal_group(self, SIGTERM); // the SIGKILL, after the grace, is the supervisor's
+        signal_group(self, SIGCONT);
+    }
+}
+
+static void check_wake(ExecRun *self, short lifeline, short wake)
+{
+    eventfd_t wakeups;
+    if ((wake & POLLIN) != 0 && eventfd_read(FD_WAKE, &wakeups) != 0) {
+        log_debug("worker.wake", "error=%d", errno);
+    }
+    if (lifeline != 0 && !self->is_orphaned) {
+        self->is_orphaned = true;
+        signal_group(self, SIGKILL);
+    }
+}
+
+// True when the program has ended; it is reaped then.
+static bool has_ended(ExecRun *self)
+{
+    const pid_t pid = wait4(self->child.pid, &self->status, WNOHANG, &self->usage);
+    if (pid == 0) {
+        self->usage.ru_maxrss = -1;
+        return false;
+    }
+    if (pid < 0) { // somebody else's waitpid took it: what became of it is not known
+        self->status = SIGKILL;
+        self->usage.ru_maxrss = -1;
+    }
+    return true;
+}
+
+static void watch(ExecRun *self)
+{
+    ExecChild *child = &self->child;
+    feed_payload(self);
+    for (;;) {
+        // Looked at before each poll; the supervisor writes FD_WAKE after raising it, so a stop that
+        // comes in between ends the poll.
+        check_stop(self);
+        struct pollfd fds[] = {
+            {.fd = child->pidfd, .events = POLLIN},
+            {.fd = child->out, .events = POLLIN},
+            {.fd = child->err, .events = POLLIN},
+            {.fd = child->commands, .events = POLLIN},
+            {.fd = child->in, .events = POLLOUT},
+            {.fd = FD_WAKE, .events = POLLIN},
+            {.fd = self->is_orphaned ? -1 : FD_LIFELINE, .events = POLLIN},
+        };
+        if (poll(fds, sizeof fds / sizeof fds[0], -1) < 0) {
+            continue; // a signal
+        }
+        (void)(fds[1].revents != 0 && read_some(self, &child->out));
+        (void)(fds[2].revents != 0 && read_some(self, &child->err));
+        (void)(fds[3].revents != 0 && read_some(self, &child->commands));
+        if (fds[4].revents != 0) {
+            feed_payload(self);
+        }
+        check_wake(self, fds[6].revents, fds[5].revents);
+        if (fds[0].revents != 0 && has_ended(self)) {
+            return;
+        }
+    }
+}
+
+// The attempt ends with the process. Its children may hold the pipes for ever, so they get a moment only.
+static void drain(ExecRun *self)
+{
+    int *const ends[] = {&self->child.out, &self->child.err, &self->child.commands};
+    const int64_t deadline = clock_boot_ms() + DRAIN_LIMIT_MS;
+    for (;;) {
+        struct pollfd fds[3];
+        bool is_open = false;
+        for (int i = 0; i < 3; i++) {
+            while (read_some(self, ends[i]) && clock_boot_ms() < deadline) {
+            }
+            fds[i] = (struct pollfd){.fd = *ends[i], .events = POLLIN};
+            is_open = is_open || *ends[i] >= 0;
+        }
+        const int64_t left = deadline - clock_boot_ms();
+        if (!is_open || left <= 0) {
+            break;
+        }
+        (void)poll(fds, 3, (int)left);
+    }
+    exec_lines_end(&self->lines, on_line, self);
+}
+
+// --- the end
+
+static void take_stdout(ExecRun *self)
+{
+    RunContext *run = self->context.run;
+    if (self->out_total > self->out.length) {
+        char *line = mem_printf("ganger: stdout was cut: %zu bytes", self->out_total);
+        job_context_log(&self->context, line, strlen(line));
+        free(line);
+    }
+    if (run->output == NULL) { // what was said on fd 3 comes first
+        run->output = exec_output_json(self->out.text == NULL ? "" : self->out.text,
+                                       self->out.length, self->out_total);
+    }
+}
+
+static JobOutcome judge(ExecRun *self)
+{
+    JobContext *context = &self->context;
+    if (self->is_orphaned) { // not the job's fault: given back
+        context->snooze_ms = 0;
+        return OUTCOME_SNOOZE;
+    }
+    if (self->unsupported != NULL) {
+        char *message = mem_printf("'%s' on fd 3 is not supported by this version of ganger",
+                                   self->unsupported);
+        job_context_set_error(context, message);
+        free(message);
+        return OUTCOME_ERROR;
+    }
+    const JobOutcome outcome = exec_outcome(self->status, self->is_snoozed);
+    if (outcome == OUTCOME_COMPLETED) {
+        take_stdout(self);
+    } else if (outcome != OUTCOME_SNOOZE) {
+        char *message = exec_error_message(self->status, self->last_line.last);
+        job_context_set_error(context, message);
+        free(message);
+    }
+    return outcome;
+}
