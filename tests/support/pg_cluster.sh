@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# A private PostgreSQL for one run of the tests.
+#
+#   pg_cluster.sh start PLACE   makes a cluster in a temporary folder and starts it
+#   pg_cluster.sh stop PLACE    stops and deletes it
+#   pg_cluster.sh run COMMAND   starts one, runs COMMAND with GANGER_TEST_PG set, stops it whatever happens
+#
+# PLACE is a folder that remembers it: PLACE/home is the temporary folder, PLACE/conninfo what a client needs
+# but the database name. Tests find PLACE in GANGER_TEST_PG. Only a unix socket is opened; fsync is off.
+set -euo pipefail
+
+die() {
+    echo "pg_cluster.sh: $*" >&2
+    exit 1
+}
+
+# The newest server installed.
+server_bin() {
+    local candidates
+    candidates=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V -r || true)
+    for bin in ${GANGER_PG_BIN:-} $candidates; do
+        if [ -x "$bin/initdb" ] && [ -x "$bin/postgres" ]; then
+            echo "$bin"
+            return
+        fi
+    done
+    if command -v initdb >/dev/null && command -v postgres >/dev/null; then
+        dirname "$(command -v initdb)"
+        return
+    fi
+    die "no PostgreSQL server found: install one (scripts/setup), or set GANGER_PG_BIN to its bin folder"
+}
+
+# The server refuses to run as root.
+as_server_user() {
+    if [ "$(id -u)" -ne 0 ]; then
+        "$@"
+    else
+        setpriv --reuid=postgres --regid=postgres --init-groups env HOME=/tmp "$@"
+    fi
+}
+
+start() {
+    local place=$1 bin home
+    stop "$place"
+    bin=$(server_bin)
+    mkdir -p "$place"
+    # A socket's path may have 107 bytes, so it does not stand in the build folder.
+    home=$(mktemp -d /tmp/gpg.XXXXXX)
+    chmod 0755 "$home"
+    if [ "$(id -u)" -eq 0 ]; then
+        chown postgres: "$home"
+    fi
+    echo "$home" >"$place/home"
+    echo "$bin" >"$place/bin"
+    cd "$home"
+    as_server_user "$bin/initdb" --no-sync -D "$home/data" -U postgres -A trust -E UTF8 \
+        --locale=C.UTF-8 >"$place/initdb.log" 2>&1 || {
+        cat "$place/initdb.log" >&2
+        die "initdb failed"
+    }
+    as_server_user tee -a "$home/data/postgresql.conf" >/dev/null <<CONF
+listen_addresses = ''
+unix_socket_directories = '$home'
+max_connections = 200
+shared_buffers = 128MB
+fsync = off
+full_page_writes = off
+max_wal_size = 2GB
+autovacuum_naptime = 10s
+log_line_prefix = '%m [%p] %d %a '
+log_checkpoints = off
+CONF
+    as_server_user "$bin/pg_ctl" -s -w -t 60 -D "$home/data" -l "$home/server.log" start || {
+        cat "$home/server.log" >&2
+        die "the server did not start"
+    }
+    echo "host=$home user=postgres" >"$place/conninfo"
+}
+
+stop() {
+    local place=$1 home bin
+    if [ ! -f "$place/home" ]; then
+        return 0
+    fi
+    home=$(cat "$place/home")
+    bin=$(cat "$place/bin")
+    rm -f "$place/conninfo"
+    case "$home" in
+    /tmp/gpg.*) ;;
+    *) die "will not delete '$home'" ;;
+    esac
+    if [ -f "$home/data/postmaster.pid" ]; then
+        (cd / && as_server_user "$bin/pg_ctl" -s -w -t 30 -D "$home/data" -m immediate stop) ||
+            echo "pg_cluster.sh: the server in $home did not stop in time" >&2
+    fi
+    if [ -f "$home/server.log" ]; then
+        cp "$home/server.log" "$place/server.log"
+    fi
+    rm -rf "$home"
+    rm -f "$place/home"
+}
+
+run() {
+    place=$(mktemp -d /tmp/gpl.XXXXXX)
+    trap 'stop "$place"; rm -rf "$place"' EXIT
+    trap 'exit 130' INT TERM
+    (start "$place")
+    GANGER_TEST_PG=$place "$@"
+}
+
+[ $# -ge 2 ] || die "usage: pg_cluster.sh start|stop PLACE, or run COMMAND..."
+action=$1
+shift
+case "$action" in
+start | stop) "$action" "$1" ;;
+run) run "$@" ;;
+*) die "unknown action '$action'" ;;
+esac
