@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT
+// Reap: see reap.h.
+//
+// The order is what makes an obituary true: the group is killed while the zombie still holds its number, then
+// the zombie is waited for, then all orphans that came up to us are killed; only then the slot says dead.
+#include "supervisor/reap.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "common/base/backoff.h"
+#include "common/base/clock.h"
+#include "common/base/fault_point.h"
+#include "common/base/log.h"
+#include "common/base/proc_tree.h"
+
+enum {
+    SWEEP_SLICE_MS = 20, // the loop is not held up longer by a tree that will not die
+    LAST_SWEEP_MS = 2000,
+    EXIT_TEXT_BYTES = 64
+};
+
+static Child *find_child(Supervisor *self, pid_t pid);
+static void wait_for(Supervisor *self, pid_t pid, Child *child, int64_t now);
+static bool is_ours(pid_t pid, void *data);
+static void bury_all(Supervisor *self, int64_t now);
+static void bury(Supervisor *self, Child *child, int64_t now);
+static void post_obituary(Supervisor *self, Child *child);
+static Death describe_death(Supervisor *self, const Child *child, int64_t now);
+static bool has_progress(Supervisor *self, const Child *child);
+static void note_death(Supervisor *self, const Child *child, int64_t now);
+static void log_death(Supervisor *self, const Child *child, const Death *death, int64_t now);
+static int64_t lost_job(Supervisor *self, const Child *child);
+
+void reap_dead(Supervisor *self, int64_t now)
+{
+    for (;;) {
+        siginfo_t info = {.si_pid = 0};
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            break; // ECHILD: nobody there
+        }
+        if (info.si_pid == 0) {
+            break;
+        }
+        wait_for(self, info.si_pid, find_child(self, info.si_pid), now);
+    }
+    bury_all(self, now);
+}
+
+static Child *find_child(Supervisor *self, pid_t pid)
+{
+    for (int i = 0; i < self->child_count; i++) {
+        if (self->children[i].life == CHILD_ALIVE && self->children[i].pid == pid) {
+            return &self->children[i];
+        }
+    }
+    return NULL;
+}
+
+static void wait_for(Supervisor *self, pid_t pid, Child *child, int64_t now)
+{
+    struct rusage usage = {.ru_maxrss = 0};
+    int status = 0;
+
+    (void)self;
+    if (child != NULL) {
+        (void)kill(-pid, SIGKILL);
+        FAULT_POINT("supervisor_before_wait");
+    }
+    if (wait4(pid, &status, WNOHANG, &usage) != pid || child == NULL) {
+        return;
+    }
+    child->life = CHILD_REAPED;
+    child->reaped_at = now;
+    child->wait_status = status;
+    child->cpu_us = ((int64_t)usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+                    usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+    child->max_rss_bytes = (int64_t)usage.ru_maxrss * 1024;
+}
+
+static bool is_ours(pid_t pid, void *data)
+{
+    return find_child(data, pid) != NULL;
+}
+
+static void bury_all(Supervisor *self, int64_t now)
+{
+    int64_t oldest = INT64_MAX;
+    for (int i = 0; i < self->child_count; i++) {
+        if (self->children[i].life == CHILD_REAPED && self->children[i].reaped_at < oldest) {
+            oldest = self->children[i].reaped_at;
+        }
+    }
+    if (oldest == INT64_MAX) {
+        return;
+    }
+
+    // Whose orphans they are cannot be told, so every obituary waits for all of them.
+    size_t left = proc_sweep(is_ours, self, SWEEP_SLICE_MS);
+    if (left > 0 && now - oldest < SUPERVISOR_BURIAL_MS) {
+        supervisor_look_by(self, now + 1);
+        return;
+    }
+    if (left > 0) {
+        log_error("orphans.unkillable", "count=%zu waited_ms=%lld", left,
+                  (long long)(now - oldest));
+    }
+    for (int i = 0; i < self->child_count; i++) {
+        Child *child = &self->children[i];
+        bool is_due = left == 0 || now - child->reaped_at >= SUPERVISOR_BURIAL_MS;
+        if (child->life == CHILD_REAPED && is_due) {
+            bury(self, child, now);
+        }
+    }
+}
+
+static void bury(Supervisor *self, Child *child, int64_t now)
+{
+    note_death(self, child, now);
+    post_obituary(self, child);
+    child->life = CHILD_NONE;
+    child->pid = 0;
+}
+
+static void post_obituary(Supervisor *self, Child *child)
+{
+    Slot *slot = supervisor_slot(self, child);
+
+    if (slot == NULL) {
+        return;
+    }
+    slot->exit_status = child->wait_status;
+    slot->cpu_us = child->cpu_us;
+    slot->max_rss_bytes = child->max_rss_bytes;
+    FAULT_POINT("supervisor_before_obituary");
+    atomic_store(&slot->life, SLOT_DEAD);
+    shared_wake(self->shared.slot_wake[0]);
+}
+
+static void note_death(Supervisor *self, const Child *child, int64_t now)
+{
+    Death death = describe_death(self, child, now);
+    log_death(self, child, &death, now);
+    if (restart_policy_judge(&death) == DEATH_CONFIG) {
+        supervisor_begin_shutdown(self, "configuration", false, EXIT_CODE_CONFIG);
+    }
+    if (child->service < 0) {
+        return;
+    }
+
+    Service *service = &self->services.rows[child->service];
+    if (restart_policy_note_death(&service->restart, &death, now,
+                                  ROLE_TABLE[child->role].backoff_cap_ms, backoff_random())) {
+        log_error("pool.degraded", "pool=\"%s\" deaths=%d within_s=%d", service->name,
+                  RESTART_WINDOW_DEATHS, RESTART_WINDOW_MS / 1000);
+    }
+    const Slot *slot = supervisor_slot(self, child);
+    if (slot != NULL) {
+        service->jobs_finished += atomic_load(&slot->jobs_done);
+    }
+}
+
+static Death describe_death(Supervisor *self, const Child *child, int64_t now)
+{
+    Death death = {.wait_status = child->wait_status,
+                   .stopped = child->killed,
+                   .drained = child->is_draining || self->phase != SHUTDOWN_NONE,
+                   .reached_idle = child->is_ready,
+                   .lived_ms = now - child->spawned_at};
+    const Slot *slot = supervisor_slot(self, child);
+
+    if (slot != NULL) {
+        // A ready child may die before it is looked at for the first time.
+        death.reached_idle =
+            death.reached_idle || (atomic_load(&slot->child_generation) == child->generation &&
+                                   atomic_load(&slot->state) != SLOT_STARTING);
+        if (death.stopped == STOP_NONE && child->stop.serial != 0 &&
+            child->stop.serial == atomic_load(&slot->run_serial)) {
+            death.stopped = child->stop.cause;
+        }
+    } else {
+        death.reached_idle = death.lived_ms >= SUPERVISOR_POSTGRES_MS;
+    }
+    death.progress = has_progress(self, child);
+    return death;
+}
+
+// Any process of the pool that finished a job since the last death shows that the pool as such works.
+static bool has_progress(Supervisor *self, const Child *child)
+{
+    if (child->service < 0 || child->role != ROLE_WORKER) {
+        return false;
+    }
+    Service *service = &self->services.rows[child->service];
+    int64_t finished = service->jobs_finished;
+    for (int i = 0; i < self->child_count; i++) {
+        const Child *other = &self->children[i];
+        if (other->life != CHILD_NONE && other->service == child->service) {
+            finished += atomic_load(&supervisor_slot(self, other)->jobs_done);
+        }
+    }
+    bool is_more = finished > service->jobs_at_death;
+    service->jobs_at_death = finished;
+    return is_more;
+}
+
+static void format_exit(int status, char out[EXIT_TEXT_BYTES])
+{
+    if (WIFSIGNALED(status)) {
+        const char *name = sigabbrev_np(WTERMSIG(status));
+        (void)snprintf(out, EXIT_TEXT_BYTES, "signal=%d name=SIG%s", WTERMSIG(status),
+                       name != NULL ? name : "?");
+    } else {
+        (void)snprintf(out, EXIT_TEXT_BYTES, "exit_code=%d", WEXITSTATUS(status));
+    }
+}
+
+static void log_death(Supervisor *self, const Child *child, const Death *death, int64_t now)
+{
+    char how[EXIT_TEXT_BYTES];
+    char note[SCOREBOARD_NOTE_BYTES] = "";
+    const char *role = ROLE_TABLE[child->role].name;
+    char event[SCOREBOARD_NAME_BYTES];
+    LogLevel level = LOG_LEVEL_INFO;
+
+    const Slot *slot = supervisor_slot(self, child);
+    if (slot != NULL && atomic_load(&slot->child_generation) == child->generation) {
+        memcpy(note, slot->note, sizeof note - 1);
+    }
+    format_exit(child->wait_status, how);
+    switch (restart_policy_judge(death)) {
+    case DEATH_ASKED:
+    case DEATH_RECYCLED:
+        (void)snprintf(event, sizeof event, "%s.exit", role);
+        break;
+    case DEATH_CRASHED:
+        level = LOG_LEVEL_WARN;
+        (void)snprintf(event, sizeof event, "%s.crash", role);
+        break;
+    case DEATH_STILLBORN:
+        level = LOG_LEVEL_ERROR;
+        (void)snprintf(event, sizeof event, "%s.start_failed", role);
+        break;
+    case DEATH_CONFIG:
+        // The reason is the same for all of them and is said once.
+        level = self->exit_code == EXIT_CODE_CONFIG ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR;
+        (void)snprintf(event, sizeof event, "%s.refused", role);
+        break;
+    }
+    log_write(level, event,
+              "child=%d slot=%d name=\"%s\" %s job=%lld lived_ms=%lld cpu_ms=%lld max_rss_kib=%lld "
+              "note=\"%s\"",
+              (int)child->pid, child->slot, supervisor_child_name(self, child), how,
+              (long long)lost_job(self, child), (long long)(now - child->spawned_at),
+              (long long)(child->cpu_us / 1000), (long long)(child->max_rss_bytes / 1024), note);
+}
+
+// The job the dead worker was running; 0 = none.
+static int64_t lost_job(Supervisor *self, const Child *child)
+{
+    const Slot *slot = child->role == ROLE_WORKER ? supervisor_slot(self, child) : NULL;
+    if (slot == NULL || atomic_load(&slot->child_generation) != child->generation ||
+        atomic_load(&slot->state) != SLOT_RUNNING) {
+        return 0;
+    }
+    int index = slot_running_index(slot);
+    return index >= 0 ? slot->batch[index].job_id : 0;
+}
+
+void reap_everything(Supervisor *self)
+{
+    size_t left = proc_sweep(NULL, NULL, LAST_SWEEP_MS);
+    if (left > 0) {
+        log_error("orphans.unkillable", "count=%zu", left);
+    }
+    for (int i = 0; i < self->child_count; i++) {
+        self->children[i].life = CHILD_NONE;
+    }
+}

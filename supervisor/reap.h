@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// Reap: the death of a process: wait for it, clear away what it left behind, write its obituary.
+#ifndef SUPERVISOR_REAP_H
+#define SUPERVISOR_REAP_H
+
+#include "supervisor/supervisor.h"
+
+// Waits for everything that has died and posts the obituaries of those of whom nothing is left. Never
+// blocks for long; asks for another look while something is still dying.
+void reap_dead(Supervisor *self, int64_t now);
+// Kills and waits for every process below us, at the very end.
+void reap_everything(Supervisor *self);
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+// Reload: see reload.h.
+#include "supervisor/reload.h"
+
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/memory.h"
+
+static bool is_acceptable(Supervisor *self, const Config *next);
+static void put_in_force(Supervisor *self, Config *next);
+
+void reload_config(Supervisor *self)
+{
+    StrBuf errors = {0};
+    Config *next = NULL;
+
+    // MONOTONIC_USEC is CLOCK_MONOTONIC; systemd compares it with its own reading.
+    struct timespec monotonic = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &monotonic);
+    sd_notify_send(&self->notify, "RELOADING=1\nMONOTONIC_USEC=%lld\n",
+                   (long long)monotonic.tv_sec * 1000000 + monotonic.tv_nsec / 1000);
+    self->is_reloading = true;
+
+    Status status = config_load(&next, self->options.config_path, &errors);
+    bool is_good = status == STATUS_OK;
+    reload_log_lines(is_good ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "config.reload", errors.text);
+    strbuf_free(&errors);
+    if (is_good && is_acceptable(self, next)) {
+        put_in_force(self, next);
+        return;
+    }
+    if (is_good) {
+        config_destroy(next);
+    }
+    log_error("config.kept",
+              "version=%d reason=\"the new file was refused, the old configuration "
+              "stays in force\"",
+              self->config_version);
+}
+
+static bool is_acceptable(Supervisor *self, const Config *next)
+{
+    StrBuf why = {0};
+    ServiceTable services;
+
+    int conflicts = config_reload_conflicts(self->config, next, &why);
+    if (conflicts > 0) {
+        log_error("config.needs_restart", "options=%d", conflicts);
+        reload_log_lines(LOG_LEVEL_ERROR, "config.needs_restart", why.text);
+    }
+    strbuf_free(&why);
+
+    service_table_init(&services, next, false);
+    int workers = service_table_worker_count(&services);
+    service_table_deinit(&services);
+    bool fits = workers < self->shared.slot_count - 1;
+    if (!fits) {
+        log_error("config.needs_restart", "workers=%d room=%d", workers,
+                  self->shared.slot_count - 2);
+    }
+    return conflicts == 0 && fits;
+}
+
+static void put_in_force(Supervisor *self, Config *next)
+{
+    ServiceTable services;
+
+    if (shared_set_config(&self->shared, next) != STATUS_OK) {
+        config_destroy(next);
+        return;
+    }
+    service_table_init(&services, next, self->options.postgres.bin != NULL);
+    service_table_inherit(&services, &self->services);
+    for (int i = 0; i < self->child_count; i++) {
+        Child *child = &self->children[i];
+        if (child->life != CHILD_NONE && child->service >= 0) {
+            child->service = service_table_find(&services, child->role,
+                                                self->services.rows[child->service].name);
+        }
+    }
+    service_table_deinit(&self->services);
+    config_destroy(self->config);
+    self->services = services;
+    self->config = next;
+    self->config_version++;
+    log_init("supervisor", next->log_format, next->log_level);
+
+    const Child *reaper = supervisor_find_role(self, ROLE_REAPER);
+    if (reaper != NULL) {
+        (void)kill(reaper->pid, SIGHUP);
+    }
+    log_info("config.reloaded", "version=%d", self->config_version);
+}
+
+void reload_log_lines(LogLevel level, const char *event, const char *text)
+{
+    if (text == NULL) {
+        return;
+    }
+    for (const char *line = text; *line != '\0';) {
+        size_t length = strcspn(line, "\n");
+        if (length > 0) {
+            log_write(level, event, "text=\"%.*s\"", (int)length, line);
+        }
+        line += length + (line[length] == '\n' ? 1 : 0);
+    }
+}

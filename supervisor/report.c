@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+// Report: see report.h.
+#include "supervisor/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "supervisor/watchdog_policy.h"
+
+typedef struct Census {
+    int ready; // workers past SLOT_STARTING
+    int wanted;
+    int degraded;   // pools
+    bool all_pools; // each pool has a ready worker
+} Census;
+
+static Census count_workers(const Supervisor *self);
+static int ready_workers(const Supervisor *self, int service);
+static void report_ready(Supervisor *self, const Census *census, int64_t now);
+static void report_status(Supervisor *self, const Census *census);
+static void feed_watchdog(Supervisor *self, int64_t now);
+static bool makes_progress(Supervisor *self, int64_t now);
+
+void report_state(Supervisor *self, int64_t now)
+{
+    Census census = count_workers(self);
+
+    report_ready(self, &census, now);
+    report_status(self, &census);
+    feed_watchdog(self, now);
+}
+
+static Census count_workers(const Supervisor *self)
+{
+    Census census = {.all_pools = true};
+    for (int i = 0; i < self->services.count; i++) {
+        const Service *service = &self->services.rows[i];
+        if (service->role != ROLE_WORKER) {
+            continue;
+        }
+        int ready = ready_workers(self, i);
+        census.ready += ready;
+        census.wanted += service->count;
+        census.degraded += service->restart.degraded ? 1 : 0;
+        census.all_pools = census.all_pools && ready > 0;
+    }
+    return census;
+}
+
+static int ready_workers(const Supervisor *self, int service)
+{
+    int ready = 0;
+    for (int i = 0; i < self->child_count; i++) {
+        const Child *child = &self->children[i];
+        ready += child->life == CHILD_ALIVE && child->service == service && child->is_ready;
+    }
+    return ready;
+}
+
+static void report_ready(Supervisor *self, const Census *census, int64_t now)
+{
+    if (self->phase != SHUTDOWN_NONE) {
+        return;
+    }
+    if (self->is_reloading) {
+        self->is_reloading = false;
+        sd_notify_send(&self->notify, "READY=1\n");
+    }
+    if (self->is_ready) {
+        return;
+    }
+    if (supervisor_may_work(self, now) && census->all_pools) {
+        self->is_ready = true;
+        sd_notify_send(&self->notify, "READY=1\n");
+        log_info("supervisor.ready", "node=\"%s\" workers=%d", self->config->node_name,
+                 census->wanted);
+    }
+}
+
+static void report_status(Supervisor *self, const Census *census)
+{
+    char text[SUPERVISOR_STATUS_BYTES];
+    const char *what = "running";
+
+    if (self->phase != SHUTDOWN_NONE) {
+        what = shutdown_plan_name(self->phase);
+    } else if (atomic_load(&scoreboard_header(self->shared.board)->node_id) == 0) {
+        what = "waiting for the database";
+    } else if (self->is_fenced) {
+        what = "fenced: no answer from the database";
+    } else if (self->is_quiet) {
+        what = "quiet";
+    }
+    (void)snprintf(text, sizeof text, "%s, %d of %d workers ready, %d pools degraded", what,
+                   census->ready, census->wanted, census->degraded);
+    if (strcmp(text, self->status) != 0) {
+        memcpy(self->status, text, sizeof text);
+        sd_notify_send(&self->notify, "STATUS=%s\n", text);
+    }
+}
+
+static void feed_watchdog(Supervisor *self, int64_t now)
+{
+    int64_t interval = self->notify.watchdog_ms;
+
+    if (interval == 0) {
+        return;
+    }
+    if (now - self->fed_at >= interval && makes_progress(self, now)) {
+        self->fed_at = now;
+        sd_notify_send(&self->notify, "WATCHDOG=1\n");
+    }
+    supervisor_look_by(self, self->fed_at + interval);
+}
+
+static bool makes_progress(Supervisor *self, int64_t now)
+{
+    for (int i = 0; i < self->child_count; i++) {
+        const Child *child = &self->children[i];
+        if (child->life != CHILD_ALIVE || child->role == ROLE_POSTGRES) {
+            continue;
+        }
+        if (child->killed != STOP_NONE && now - child->killed_at >= WATCHDOG_STALLED_MS) {
+            return false;
+        }
+        SlotSnapshot snapshot = watchdog_policy_read(supervisor_slot(self, child));
+        if (child->role == ROLE_WORKER && !watchdog_policy_makes_progress(&snapshot, now)) {
+            return false;
+        }
+    }
+    return true;
+}

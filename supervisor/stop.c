@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+// Stop: see stop.h.
+#include "supervisor/stop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "common/base/fault_point.h"
+#include "common/base/log.h"
+#include "supervisor/watchdog_policy.h"
+
+enum { KILL_AGAIN_MS = 5000 };
+
+static void watch_worker(Supervisor *self, Child *child, int64_t now);
+static void watch_reaper(Supervisor *self, Child *child, int64_t now);
+static void note_ready(Supervisor *self, Child *child, const SlotSnapshot *snapshot, int64_t now);
+static void soft_stop(Supervisor *self, Child *child, int64_t serial, StopCause cause,
+                      int64_t kill_at);
+static bool kill_run(Supervisor *self, Child *child, int64_t serial, StopCause cause, int64_t now);
+static void kill_process(Supervisor *self, Child *child, StopCause cause, int64_t now);
+static void send_kill(Child *child, StopCause cause, int64_t now);
+
+static const char *const CAUSE_NAMES[] = {
+    [STOP_NONE] = "none",         [STOP_TIMEOUT] = "timeout", [STOP_CANCEL] = "cancel",
+    [STOP_SHUTDOWN] = "shutdown", [STOP_FENCE] = "fence",     [STOP_STUCK] = "stuck",
+};
+
+void stop_watch(Supervisor *self, int64_t now)
+{
+    for (int i = 0; i < self->child_count; i++) {
+        Child *child = &self->children[i];
+        if (child->life != CHILD_ALIVE) {
+            continue;
+        }
+        if (child->role == ROLE_WORKER) {
+            watch_worker(self, child, now);
+        } else if (child->role == ROLE_REAPER) {
+            watch_reaper(self, child, now);
+        }
+    }
+}
+
+static void watch_worker(Supervisor *self, Child *child, int64_t now)
+{
+    if (child->killed != STOP_NONE) {
+        // A group that got its SIGKILL a moment before a fork may hold a newcomer; a process that hangs in the
+        // kernel dies when it comes back.
+        if (now - child->killed_at >= KILL_AGAIN_MS) {
+            log_error("worker.unkillable", "pid=%d slot=%d", (int)child->pid, child->slot);
+            send_kill(child, child->killed, now);
+        }
+        supervisor_look_by(self, child->killed_at + KILL_AGAIN_MS);
+        return;
+    }
+
+    ScoreboardHeader *header = scoreboard_header(self->shared.board);
+    bool is_fenced =
+        !supervisor_may_work(self, now) || atomic_load(&header->node_id) != child->node_id;
+    SlotSnapshot snapshot = watchdog_policy_read(supervisor_slot(self, child));
+    note_ready(self, child, &snapshot, now);
+
+    WatchVerdict verdict = watchdog_policy_look(&snapshot, &child->stop, is_fenced, now);
+    switch (verdict.action) {
+    case WATCH_FINE:
+        if (verdict.look_at != WATCHDOG_NEVER) {
+            supervisor_look_by(self, verdict.look_at);
+        }
+        break;
+    case WATCH_SOFT_STOP:
+        soft_stop(self, child, verdict.serial, verdict.cause, verdict.kill_at);
+        supervisor_look_by(self, verdict.kill_at);
+        break;
+    case WATCH_KILL:
+        if (verdict.serial == 0) {
+            kill_process(self, child, verdict.cause, now);
+        } else if (!kill_run(self, child, verdict.serial, verdict.cause, now)) {
+            supervisor_look_by(self, now + WATCHDOG_TORN_MS);
+        }
+        break;
+    }
+}
+
+// No deadlines here: a reaper without a database tries for ever. But it must be seen to try.
+static void watch_reaper(Supervisor *self, Child *child, int64_t now)
+{
+    ScoreboardHeader *header = scoreboard_header(self->shared.board);
+    SlotSnapshot snapshot = watchdog_policy_read(supervisor_slot(self, child));
+    int64_t heartbeat_at = atomic_load(&header->heartbeat_at);
+    int64_t seen_at = child->spawned_at;
+
+    note_ready(self, child, &snapshot, now);
+    if (snapshot.attached && snapshot.changed_at > seen_at) {
+        seen_at = snapshot.changed_at;
+    }
+    if (heartbeat_at > seen_at) {
+        seen_at = heartbeat_at;
+    }
+    if (child->killed == STOP_NONE && now - seen_at >= WATCHDOG_SILENT_MS) {
+        log_error("reaper.silent", "pid=%d silent_ms=%lld", (int)child->pid,
+                  (long long)(now - seen_at));
+        kill_process(self, child, STOP_STUCK, now);
+    }
+}
+
+static void note_ready(Supervisor *self, Child *child, const SlotSnapshot *snapshot, int64_t now)
+{
+    if (!child->is_ready && snapshot->attached && snapshot->state != SLOT_STARTING &&
+        snapshot->state != SLOT_STOPPING) {
+        child->is_ready = true;
+        log_debug("child.ready", "pid=%d slot=%d name=\"%s\" after_ms=%lld", (int)child->pid,
+                  child->slot, supervisor_child_name(self, child),
+                  (long long)(now - child->spawned_at));
+    }
+    if (!child->is_proven && child->is_ready && child->service >= 0) {
+        const Slot *slot = supervisor_slot(self, child);
+        if (now - child->spawned_at < RESTART_GOOD_MS && atomic_load(&slot->jobs_done) <= 0) {
+            return;
+        }
+        child->is_proven = true;
+        Service *service = &self->services.rows[child->service];
+        if (restart_policy_note_good(&service->restart)) {
+            log_info("pool.recovered", "pool=\"%s\"", service->name);
+        }
+    }
+}
+
+static void soft_stop(Supervisor *self, Child *child, int64_t serial, StopCause cause,
+                      int64_t kill_at)
+{
+    Slot *slot = supervisor_slot(self, child);
+
+    child->stop = (StopRecord){.serial = serial, .cause = cause, .kill_at = kill_at};
+    // The cause first: whoever sees its own serial may read it.
+    atomic_store(&slot->stop_cause, (int)cause);
+    atomic_store(&slot->stop_serial, serial);
+    FAULT_POINT("supervisor_soft_stop");
+    shared_wake(self->shared.slot_wake[child->slot]);
+    (void)kill(child->pid, SIGTERM);
+    log_info("job.stop", "pid=%d slot=%d cause=%s", (int)child->pid, child->slot,
+             CAUSE_NAMES[cause]);
+}
+
+// The last look comes after kill_serial is written: should the run end even now, the reaper sees that the
+// SIGKILL was not meant for the next one.
+static bool kill_run(Supervisor *self, Child *child, int64_t serial, StopCause cause, int64_t now)
+{
+    Slot *slot = supervisor_slot(self, child);
+
+    if (child->stop.serial != serial) {
+        child->stop = (StopRecord){.serial = serial, .cause = cause, .kill_at = now};
+        atomic_store(&slot->stop_cause, (int)cause);
+        atomic_store(&slot->stop_serial, serial);
+    }
+    atomic_store(&slot->kill_serial, serial);
+    FAULT_POINT("supervisor_before_kill");
+    if (atomic_load(&slot->run_serial) != serial || atomic_load(&slot->state) != SLOT_RUNNING) {
+        atomic_store(&slot->kill_serial, 0);
+        return false;
+    }
+    send_kill(child, cause, now);
+    log_warn("job.kill", "pid=%d slot=%d cause=%s", (int)child->pid, child->slot,
+             CAUSE_NAMES[cause]);
+    return true;
+}
+
+static void kill_process(Supervisor *self, Child *child, StopCause cause, int64_t now)
+{
+    Slot *slot = supervisor_slot(self, child);
+
+    if (slot != NULL) {
+        int64_t serial = atomic_load(&slot->run_serial);
+        atomic_store(&slot->stop_cause, (int)cause);
+        atomic_store(&slot->stop_serial, serial);
+        atomic_store(&slot->kill_serial, serial);
+    }
+    send_kill(child, cause, now);
+    log_warn("child.kill", "pid=%d slot=%d name=\"%s\" cause=%s", (int)child->pid, child->slot,
+             supervisor_child_name(self, child), CAUSE_NAMES[cause]);
+}
+
+static void send_kill(Child *child, StopCause cause, int64_t now)
+{
+    child->killed = cause;
+    child->killed_at = now;
+    // The pid is safe to use: it is ours until we wait for it.
+    if (kill(-child->pid, SIGKILL) != 0 && kill(child->pid, SIGKILL) != 0) {
+        log_error("child.kill", "pid=%d error=\"%s\"", (int)child->pid, strerror(errno));
+    }
+}
+
+void stop_drain(Supervisor *self, Child *child)
+{
+    if (child->is_draining || child->life != CHILD_ALIVE) {
+        return;
+    }
+    child->is_draining = true;
+    atomic_store(&supervisor_slot(self, child)->command, SLOT_DRAIN);
+    shared_wake(self->shared.slot_wake[child->slot]);
+}
+
+void stop_soft_all(Supervisor *self, int64_t now, int64_t kill_at)
+{
+    for (int i = 0; i < self->child_count; i++) {
+        Child *child = &self->children[i];
+        if (child->life != CHILD_ALIVE || child->role != ROLE_WORKER ||
+            child->killed != STOP_NONE) {
+            continue;
+        }
+        int64_t serial = atomic_load(&supervisor_slot(self, child)->run_serial);
+        // A stop that is under way for another reason keeps its reason and its time.
+        if (serial == 0 || child->stop.serial != serial) {
+            soft_stop(self, child, serial, STOP_SHUTDOWN, kill_at);
+        }
+    }
+    supervisor_look_by(self, now);
+}
+
+void stop_kill_all(Supervisor *self, StopCause cause, int64_t now)
+{
+    for (int i = 0; i < self->child_count; i++) {
+        Child *child = &self->children[i];
+        if (child->life == CHILD_ALIVE && child->role == ROLE_WORKER &&
+            child->killed == STOP_NONE) {
+            kill_process(self, child, cause, now);
+        }
+    }
+}
+
+void stop_set_quiet(Supervisor *self, bool quiet)
+{
+    self->is_quiet = quiet;
+    for (int i = 0; i < self->child_count; i++) {
+        Child *child = &self->children[i];
+        if (child->life == CHILD_ALIVE && child->role == ROLE_WORKER && !child->is_draining) {
+            atomic_store(&supervisor_slot(self, child)->command, quiet ? SLOT_QUIET : SLOT_GO);
+            shared_wake(self->shared.slot_wake[child->slot]);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// Stop: the one path by which a job or a worker is stopped: asked first, killed later.
+#ifndef SUPERVISOR_STOP_H
+#define SUPERVISOR_STOP_H
+
+#include "supervisor/supervisor.h"
+
+// Looks at every live child and does what its slot calls for.
+void stop_watch(Supervisor *self, int64_t now);
+// Every worker is to finish the job in hand and leave.
+void stop_drain(Supervisor *self, Child *child);
+// Every worker's running job is asked to stop, because of a shutdown.
+void stop_soft_all(Supervisor *self, int64_t now, int64_t kill_at);
+// Every worker is killed.
+void stop_kill_all(Supervisor *self, StopCause cause, int64_t now);
+// Tells all workers to start no jobs, or to go on.
+void stop_set_quiet(Supervisor *self, bool quiet);
+
+#endif

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// User: see user.h.
+#include "supervisor/user.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+
+Status user_find(User *out, const char *name)
+{
+    *out = (User){.is_set = false};
+    if (name == NULL) {
+        return STATUS_OK;
+    }
+
+    errno = 0;
+    const struct passwd *account = getpwnam(name);
+    if (account == NULL) {
+        log_fatal("user.unknown", "user=\"%s\" error=\"%s\"", name,
+                  errno != 0 ? strerror(errno) : "no such user");
+        return STATUS_REFUSED;
+    }
+    if (geteuid() != 0) {
+        if (account->pw_uid == geteuid()) {
+            return STATUS_OK;
+        }
+        log_fatal("user.refused", "user=\"%s\" error=\"only root can become another user\"", name);
+        return STATUS_REFUSED;
+    }
+    out->uid = account->pw_uid;
+    out->gid = account->pw_gid;
+    out->group_count = USER_GROUPS_MAX;
+    if (getgrouplist(name, account->pw_gid, out->groups, &out->group_count) < 0) {
+        log_warn("user.groups", "user=\"%s\" kept=%d", name, USER_GROUPS_MAX);
+        out->group_count = USER_GROUPS_MAX;
+    }
+    out->is_set = out->uid != 0;
+    return STATUS_OK;
+}
+
+bool user_become(const User *user)
+{
+    if (!user->is_set || geteuid() == user->uid) {
+        return true;
+    }
+    if (setgroups((size_t)user->group_count, user->groups) != 0 ||
+        setresgid(user->gid, user->gid, user->gid) != 0 ||
+        setresuid(user->uid, user->uid, user->uid) != 0) {
+        return false;
+    }
+    // A drop that can be taken back is none.
+    return setuid(0) != 0 && geteuid() == user->uid && getegid() == user->gid;
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// User: the account that gangerd and its children give their rights up for.
+#ifndef SUPERVISOR_USER_H
+#define SUPERVISOR_USER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "common/base/status.h"
+
+enum { USER_GROUPS_MAX = 64 };
+
+typedef struct User {
+    bool is_set; // false: stay who we are
+    uid_t uid;
+    gid_t gid;
+    gid_t groups[USER_GROUPS_MAX];
+    int group_count;
+} User;
+
+// Looks the account up once, so that no child needs the name service after fork. `name` NULL: stay.
+// STATUS_REFUSED (logged) when there is no such account or we may not become it.
+MUST_CHECK Status user_find(User *out, const char *name);
+// Becomes the user for good and makes sure of it. True when nothing is to be done. Safe after fork.
+bool user_become(const User *user);
+
+#endif
