@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// Commands about the whole: nodes, workers, queues, stats, maintain, config.
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "common/base/exit_code.h"
+#include "sql_queries.h"
+
+static int list_rows(struct Cli *cli, const SqlStatement *statement, const DbParams *params,
+                     const char *nothing)
+{
+    PGresult *result = NULL;
+    int exit_code = cli_query(cli, statement, params, &result);
+    if (exit_code == EXIT_CODE_OK) {
+        output_rows(cli, result, nothing);
+    }
+    PQclear(result);
+    return exit_code;
+}
+
+static int list_facts(struct Cli *cli, const SqlStatement *statement, const DbParams *params)
+{
+    PGresult *result = NULL;
+    int exit_code = cli_query(cli, statement, params, &result);
+    if (exit_code == EXIT_CODE_OK && cli->is_json) {
+        output_object(result);
+    } else if (exit_code == EXIT_CODE_OK) {
+        output_facts(cli, result);
+    }
+    PQclear(result);
+    return exit_code;
+}
+
+int command_nodes(struct Cli *cli)
+{
+    DbParams params;
+    db_params_init(&params);
+    db_param_bool(&params, cli->is_json);
+    return list_rows(cli, &SQL_cli_nodes, &params, "no node has ever registered: start gangerd");
+}
+
+int command_workers(struct Cli *cli)
+{
+    DbParams params;
+    db_params_init(&params);
+    db_param_bool(&params, cli->is_json);
+    return list_rows(cli, &SQL_cli_workers, &params, "no workers: start gangerd");
+}
+
+int command_queues(struct Cli *cli)
+{
+    DbParams params;
+    db_params_init(&params);
+    db_param_bool(&params, cli->is_json);
+    return list_rows(cli, &SQL_cli_queues, &params, "no queues: nothing was enqueued yet");
+}
+
+int command_stats(struct Cli *cli)
+{
+    DbParams params;
+    db_params_init(&params);
+    db_param_text(&params, cli->line.arg_count > 0 ? cli->line.args[0] : NULL);
+    return list_facts(cli, &SQL_cli_stats, &params);
+}
+
+int command_maintain(struct Cli *cli)
+{
+    DbParams params;
+    db_params_init(&params);
+    return list_facts(cli, &SQL_cli_maintain, &params);
+}
+
+int command_config(struct Cli *cli)
+{
+    StrBuf text = {0};
+    if (cli_option(cli, OPT_SAMPLE)) {
+        config_print_sample(&text);
+    } else {
+        Config *config = NULL;
+        int exit_code = cli_load_config(cli, &config);
+        if (exit_code != EXIT_CODE_OK) {
+            return exit_code;
+        }
+        config_print_effective(config, cli->is_json, &text);
+        config_destroy(config);
+    }
+    if (text.length > 0) {
+        (void)fputs(text.text, stdout);
+    }
+    strbuf_free(&text);
+    return EXIT_CODE_OK;
+}

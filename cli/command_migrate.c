@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+// Commands migrate up, status, sql.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/table.h"
+#include "common/base/exit_code.h"
+#include "common/db/migrate.h"
+
+int command_migrate_up(struct Cli *cli)
+{
+    int exit_code = cli_connect(cli);
+    if (exit_code != EXIT_CODE_OK) {
+        return exit_code;
+    }
+    int applied = 0;
+    StrBuf why = {0};
+    Status status = migrate_up(cli->db, &applied, &why);
+    if (status == STATUS_LOST) {
+        exit_code = cli_fail_statement(cli, status);
+    } else if (status != STATUS_OK) {
+        cli_say("%s", why.length > 0 ? why.text : db_error_message(cli->db));
+        exit_code = status == STATUS_REFUSED ? EXIT_CODE_CONFIG : EXIT_CODE_FAILED;
+    } else if (cli->is_json) {
+        (void)printf("{\"version\": %d, \"applied\": %d}\n", migrate_wanted_version(), applied);
+    } else if (applied == 0) {
+        (void)printf("nothing to do: the schema is at version %d\n", migrate_wanted_version());
+    } else {
+        (void)printf("applied %d migration%s: the schema is at version %d\n", applied,
+                     applied == 1 ? "" : "s", migrate_wanted_version());
+    }
+    strbuf_free(&why);
+    return exit_code;
+}
+
+static const char *state_word(const MigrationStatus *status)
+{
+    if (!status->file) {
+        return "unknown to this program";
+    }
+    switch (status->state) {
+    case MIGRATION_PENDING:
+        return "pending";
+    case MIGRATION_APPLIED:
+        return "applied";
+    case MIGRATION_CHANGED:
+        return "changed since it was applied";
+    }
+    return "";
+}
+
+static void print_status_json(const MigrationStatus *rows, int count)
+{
+    StrBuf out = {0};
+    strbuf_append_char(&out, '[');
+    for (int i = 0; i < count; i++) {
+        strbuf_printf(&out, "%s{\"version\": %d, \"name\": ", i == 0 ? "\n" : ",\n",
+                      rows[i].version);
+        if (rows[i].file) {
+            strbuf_append_json(&out, rows[i].file->name);
+        } else {
+            strbuf_append(&out, "null");
+        }
+        strbuf_append(&out, ", \"state\": ");
+        strbuf_append_json(&out, state_word(&rows[i]));
+        strbuf_append(&out, ", \"applied_at\": ");
+        if (rows[i].applied_at[0] != '\0') {
+            strbuf_append_json(&out, rows[i].applied_at);
+        } else {
+            strbuf_append(&out, "null");
+        }
+        strbuf_append_char(&out, '}');
+    }
+    (void)printf("%s%s]\n", out.text, count > 0 ? "\n" : "");
+    strbuf_free(&out);
+}
+
+static void print_status(const struct Cli *cli, const MigrationStatus *rows, int count)
+{
+    Table *table = table_create();
+    StrBuf text = {0};
+    table_add_column(table, "version", COLUMN_NUMBER);
+    table_add_column(table, "name", COLUMN_TEXT);
+    table_add_column(table, "state", COLUMN_STATUS);
+    table_add_column(table, "applied", COLUMN_TEXT);
+    for (int i = 0; i < count; i++) {
+        char *version = mem_printf("%d", rows[i].version);
+        table_add_cell(table, version);
+        table_add_cell(table, rows[i].file ? rows[i].file->name : NULL);
+        table_add_cell(table, state_word(&rows[i]));
+        table_add_cell(table, rows[i].applied_at[0] != '\0' ? rows[i].applied_at : NULL);
+        free(version);
+    }
+    table_render(table, cli->width, cli->has_color, true, &text);
+    (void)fputs(text.text, stdout);
+    strbuf_free(&text);
+    table_destroy(table);
+}
+
+int command_migrate_status(struct Cli *cli)
+{
+    int exit_code = cli_connect(cli);
+    if (exit_code != EXIT_CODE_OK) {
+        return exit_code;
+    }
+    MigrationStatus *rows = NULL;
+    int count = 0;
+    Status status = migrate_status(cli->db, &rows, &count);
+    if (status != STATUS_OK) {
+        return cli_fail_statement(cli, status);
+    }
+    if (cli->is_json) {
+        print_status_json(rows, count);
+    } else {
+        print_status(cli, rows, count);
+    }
+    free(rows);
+    return EXIT_CODE_OK;
+}
+
+int command_migrate_sql(struct Cli *cli)
+{
+    (void)cli;
+    for (int i = 0; i < migrate_file_count(); i++) {
+        const MigrationFile *file = migrate_file(i);
+        (void)printf("%s-- %s\nbegin;\n%s\ncommit;\n", i == 0 ? "" : "\n", file->name, file->text);
+    }
+    return EXIT_CODE_OK;
+}

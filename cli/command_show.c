@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+// Command jobs show: all facts about one job, its attempts with their causes of death, its log.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/ids.h"
+#include "cli/output.h"
+#include "cli/table.h"
+#include "cli/text.h"
+#include "common/base/exit_code.h"
+#include "sql_queries.h"
+
+static int show_json(struct Cli *cli, const DbParams *params, int64_t id)
+{
+    PGresult *result = NULL;
+    int exit_code = cli_query(cli, &SQL_cli_job_json, params, &result);
+    if (exit_code == EXIT_CODE_OK && PQntuples(result) == 0) {
+        cli_say("there is no job %" PRId64, id);
+        exit_code = EXIT_CODE_FAILED;
+    } else if (exit_code == EXIT_CODE_OK) {
+        output_object(result);
+    }
+    PQclear(result);
+    return exit_code;
+}
+
+// Lines after the first are indented to where the value began.
+static void append_lines(StrBuf *out, const char *text, size_t indent)
+{
+    StrBuf safe = {0};
+    text_append_safe(&safe, text, true);
+    for (const char *c = safe.text ? safe.text : ""; *c != '\0'; c++) {
+        strbuf_append_char(out, *c);
+        if (*c == '\n' && c[1] != '\0') {
+            strbuf_printf(out, "%*s", (int)indent, "");
+        }
+    }
+    strbuf_free(&safe);
+}
+
+static void print_facts(const struct Cli *cli, const PGresult *result)
+{
+    enum { FACT_COLUMNS = 17 };
+    StrBuf out = {0};
+    for (int row = 0; row < PQntuples(result); row++) {
+        const char *kind = db_text(result, row, "kind");
+        const char *value = db_text(result, row, "value");
+        strbuf_printf(&out, "%-*s", FACT_COLUMNS, db_text(result, row, "fact"));
+        if (str_equal(kind, "ms")) {
+            char shown[TEXT_SHORT_BYTES];
+            text_duration(db_int(result, row, "value", 0), shown, sizeof shown);
+            strbuf_append(&out, shown);
+        } else {
+            const char *color =
+                cli->has_color && str_equal(kind, "status") ? table_status_color(value) : "";
+            strbuf_append(&out, color);
+            append_lines(&out, value, FACT_COLUMNS);
+            strbuf_append(&out, color[0] != '\0' ? "\033[0m" : "");
+        }
+        strbuf_append_char(&out, '\n');
+    }
+    (void)fputs(out.text, stdout);
+    strbuf_free(&out);
+}
+
+static void add_attempt(Table *table, const PGresult *result, int row, const char *reason)
+{
+    static const char *const columns[] = {"attempt", "outcome", "started", "took_ms",
+                                          "cpu_ms",  "memory",  "node",    "worker"};
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
+        table_add_cell(table, db_text(result, row, columns[i]));
+    }
+    char *cause =
+        text_cause(db_text(result, row, "outcome"), reason, db_int(result, row, "signal", -1),
+                   db_int(result, row, "exit_code", -1));
+    const char *error = db_text(result, row, "error");
+    StrBuf words = {0};
+    strbuf_append(&words, cause);
+    if (error && error[0] != '\0') {
+        strbuf_printf(&words, ": %.*s", (int)strcspn(error, "\n"), error);
+    }
+    table_add_cell(table, words.text);
+    strbuf_free(&words);
+    free(cause);
+}
+
+static void print_attempts(const struct Cli *cli, const PGresult *result)
+{
+    static const struct {
+        const char *header;
+        ColumnKind kind;
+    } columns[] = {
+        {"attempt", COLUMN_NUMBER}, {"outcome", COLUMN_STATUS}, {"started", COLUMN_STATUS},
+        {"took", COLUMN_DURATION},  {"cpu", COLUMN_DURATION},   {"memory", COLUMN_NUMBER},
+        {"node", COLUMN_TEXT},      {"worker", COLUMN_NUMBER},  {"cause", COLUMN_TEXT},
+    };
+    StrBuf text = {0};
+    Table *table = table_create();
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
+        table_add_column(table, columns[i].header, columns[i].kind);
+    }
+    for (int row = 0; row < PQntuples(result); row++) {
+        add_attempt(table, result, row, NULL);
+    }
+    table_render(table, cli->width, cli->has_color, true, &text);
+    (void)printf("\n%s", text.text);
+    strbuf_free(&text);
+    table_destroy(table);
+}
+
+static void print_last_log(const PGresult *result)
+{
+    int row = PQntuples(result) - 1;
+    const char *log = row >= 0 ? db_text(result, row, "log") : NULL;
+    if (!log || log[0] == '\0') {
+        return;
+    }
+    StrBuf out = {0};
+    strbuf_append(&out, "  ");
+    append_lines(&out, log, 2);
+    bool has_end = out.text[out.length - 1] == '\n';
+    (void)printf("\nlog of attempt %" PRId64 " (its end):\n%s%s", db_int(result, row, "attempt", 0),
+                 out.text, has_end ? "" : "\n");
+    strbuf_free(&out);
+}
+
+int command_jobs_show(struct Cli *cli)
+{
+    int64_t id = 0;
+    int exit_code = EXIT_CODE_OK;
+    if (!ids_read_one(cli, cli->line.args[0], &id, &exit_code)) {
+        return exit_code;
+    }
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, id);
+    if (cli->is_json) {
+        return show_json(cli, &params, id);
+    }
+    PGresult *facts = NULL;
+    PGresult *attempts = NULL;
+    exit_code = cli_query(cli, &SQL_cli_job_facts, &params, &facts);
+    if (exit_code == EXIT_CODE_OK && PQntuples(facts) == 0) {
+        cli_say("there is no job %" PRId64, id);
+        exit_code = EXIT_CODE_FAILED;
+    }
+    if (exit_code == EXIT_CODE_OK) {
+        exit_code = cli_query(cli, &SQL_cli_job_attempts, &params, &attempts);
+    }
+    if (exit_code == EXIT_CODE_OK) {
+        print_facts(cli, facts);
+        if (PQntuples(attempts) > 0) {
+            print_attempts(cli, attempts);
+            print_last_log(attempts);
+        }
+    }
+    PQclear(facts);
+    PQclear(attempts);
+    return exit_code;
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// Output: results of statements as a table, or as the JSON that PostgreSQL made.
+#include "cli/output.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/table.h"
+
+// Type OIDs of pg_type.dat whose values stand to the right.
+enum { OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_FLOAT8 = 701, OID_NUMERIC = 1700 };
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t text_length = strlen(text);
+    size_t end_length = strlen(end);
+    return text_length > end_length && str_equal(text + text_length - end_length, end);
+}
+
+static ColumnKind column_kind(const PGresult *result, int column)
+{
+    const char *name = PQfname(result, column);
+    Oid type = PQftype(result, column);
+    if (ends_with(name, "_age")) {
+        return COLUMN_AGE;
+    }
+    if (ends_with(name, "_ms")) {
+        return COLUMN_DURATION;
+    }
+    if (str_equal(name, "status") || str_equal(name, "state") || str_equal(name, "outcome")) {
+        return COLUMN_STATUS;
+    }
+    bool is_number = type == OID_INT8 || type == OID_INT2 || type == OID_INT4 ||
+                     type == OID_FLOAT8 || type == OID_NUMERIC;
+    return is_number ? COLUMN_NUMBER : COLUMN_TEXT;
+}
+
+static void add_columns(Table *table, const PGresult *result)
+{
+    for (int column = 0; column < PQnfields(result); column++) {
+        const char *name = PQfname(result, column);
+        if (str_equal(name, "json")) {
+            continue;
+        }
+        size_t length = strlen(name);
+        length -= ends_with(name, "_age") ? strlen("_age") : 0;
+        length -= ends_with(name, "_ms") ? strlen("_ms") : 0;
+        char *header = mem_strndup(name, length);
+        table_add_column(table, header, column_kind(result, column));
+        free(header);
+    }
+}
+
+static void print_table(const Cli *cli, const PGresult *result, bool has_header)
+{
+    Table *table = table_create();
+    StrBuf text = {0};
+    add_columns(table, result);
+    for (int row = 0; row < PQntuples(result); row++) {
+        for (int column = 0; column < PQnfields(result); column++) {
+            if (!str_equal(PQfname(result, column), "json")) {
+                bool is_null = PQgetisnull(result, row, column) == 1;
+                table_add_cell(table, is_null ? NULL : PQgetvalue(result, row, column));
+            }
+        }
+    }
+    table_render(table, cli->width, cli->has_color, has_header, &text);
+    if (text.length > 0) {
+        (void)fputs(text.text, stdout);
+    }
+    strbuf_free(&text);
+    table_destroy(table);
+}
+
+static void print_json(const PGresult *result)
+{
+    int column = PQfnumber(result, "json");
+    (void)fputs("[", stdout);
+    for (int row = 0; row < PQntuples(result) && column >= 0; row++) {
+        (void)printf("%s%s", row == 0 ? "\n" : ",\n", PQgetvalue(result, row, column));
+    }
+    (void)fputs(PQntuples(result) > 0 ? "\n]\n" : "]\n", stdout);
+}
+
+void output_rows(const Cli *cli, const PGresult *result, const char *nothing)
+{
+    if (cli->is_json) {
+        print_json(result);
+    } else if (PQntuples(result) == 0) {
+        cli_say("%s", nothing);
+    } else {
+        print_table(cli, result, true);
+    }
+}
+
+void output_facts(const Cli *cli, const PGresult *result)
+{
+    print_table(cli, result, false);
+}
+
+void output_object(const PGresult *result)
+{
+    const char *json = PQntuples(result) > 0 ? db_text(result, 0, "json") : NULL;
+    (void)puts(json ? json : "null");
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// Output: results of statements as a table, or as the JSON that PostgreSQL made.
+#ifndef CLI_OUTPUT_H
+#define CLI_OUTPUT_H
+
+#include "cli/cli.h"
+
+// Prints all rows. A column's name says how it is shown: *_age and *_ms hold milliseconds, "status" is
+// coloured, and the column "json" is what --json prints instead, one array element per row.
+// `nothing` is said on stderr when there are no rows (table only).
+void output_rows(const Cli *cli, const PGresult *result, const char *nothing);
+// The same without the heading line: for lists of facts.
+void output_facts(const Cli *cli, const PGresult *result);
+// Prints the column "json" of the first row as it is.
+void output_object(const PGresult *result);
+
+#endif

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// Table: rows of text laid out in aligned columns, cut to the width of the terminal. Pure.
+#ifndef CLI_TABLE_H
+#define CLI_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/base/memory.h"
+
+typedef enum ColumnKind {
+    COLUMN_TEXT,     // left, may be cut
+    COLUMN_NUMBER,   // right
+    COLUMN_STATUS,   // left, coloured by its first word
+    COLUMN_DURATION, // milliseconds, shown as 1.2s
+    COLUMN_AGE       // milliseconds, shown as 3m; negative = "in 3m"
+} ColumnKind;
+
+typedef struct Table Table;
+
+Table *table_create(void);
+void table_add_column(Table *table, const char *header, ColumnKind kind);
+// Cells are added row by row, left to right; NULL shows as "-". The text is copied and made harmless.
+void table_add_cell(Table *table, const char *text);
+size_t table_row_count(const Table *table);
+// Lays the rows out; `width` 0 = no limit. Without `has_header` only the rows.
+void table_render(const Table *table, size_t width, bool has_color, bool has_header, StrBuf *out);
+void table_destroy(Table *table);
+
+// The SGR sequence for a status, "" when it has none.
+const char *table_status_color(const char *status);
+
+#endif

@@ -1,0 +1,4 @@
+-- All of the view ganger.queues. $1 bool: fill the column json (the row as an object).
+select v.*, case when $1::bool then row_to_json(v) end as json
+from ganger.queues as v
+order by 1;
