@@ -75,7 +75,7 @@ static void check_intervals(const Config *config, ConfigErrors *errors)
     }
     if (place_of_pair(&grace, &drain, &place) && grace.ms > drain.ms) {
         config_warning(errors, place,
-                       "%s is longer than %s: at shutdown jobs get the longer of the two",
+                       "%s is longer than %s: stopped jobs get more time than drained ones",
                        grace.text, drain.text);
     }
 }

@@ -9,7 +9,7 @@
 #include "common/base/config_yaml.h"
 #include "common/base/nearest.h"
 
-enum { SECTION_NAMES_MAX = 32, SHOWN_PATH_BYTES = 300 };
+enum { SECTION_NAMES_MAX = 32 };
 
 typedef struct Reader {
     yaml_document_t *document;
@@ -87,13 +87,20 @@ static const char *scalar_text(const Reader *reader, const yaml_node_t *node, co
     return text;
 }
 
+// Of "pools.default." without its dot, for messages about the section itself.
+static int path_length(const char *path)
+{
+    int length = (int)strlen(path);
+    return length > 0 ? length - 1 : 0;
+}
+
 // Fills one entry; false (told) when its key cannot be one.
 static bool fill_entry(Reader *reader, const yaml_node_pair_t *pair, const char *path, Entry *entry)
 {
     const yaml_node_t *key = yaml_document_get_node(reader->document, pair->key);
     entry->value = yaml_document_get_node(reader->document, pair->value);
     entry->place = config_yaml_place(key->start_mark);
-    char *what = mem_printf("%.*skey", SHOWN_PATH_BYTES, path);
+    char *what = mem_printf("%.*s%skey", path_length(path), path, path[0] != '\0' ? ": " : "");
     entry->name = scalar_text(reader, key, what, entry->place);
     free(what);
     if (entry->name != NULL && str_equal(entry->name, "<<")) {
@@ -129,8 +136,9 @@ static void drop_duplicates(Reader *reader, const char *path, Entries *entries)
             StrBuf quoted = {0};
             config_quote(&quoted, last->name);
             config_error(reader->errors, entries->items[i].place,
-                         "%.*skey %s is given twice; it stands on line %d already",
-                         SHOWN_PATH_BYTES, path, quoted.text, last->place.line);
+                         "%.*s%skey %s is given twice; it stands on line %d already",
+                         path_length(path), path, path[0] != '\0' ? ": " : "", quoted.text,
+                         last->place.line);
             strbuf_free(&quoted);
         } else {
             entries->items[kept++] = entries->items[i];
@@ -168,6 +176,24 @@ static bool names_a_kind(const Entries *entries)
     return false;
 }
 
+// An option of another section: misplaced, or indented wrongly.
+static void append_other_section(StrBuf *text, const char *name)
+{
+    size_t count = 0;
+    const ConfigOption *options = config_options(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (str_equal(options[i].name, name)) {
+            const char *section = config_section(options[i].section)->name;
+            strbuf_printf(text, "; it belongs %s%s", section[0] != '\0' ? "in " : "at the top",
+                          section);
+            return;
+        }
+    }
+    if (config_find_subsection(SECTION_TOP, name) != SECTION_TOP) {
+        strbuf_append(text, "; it belongs at the top");
+    }
+}
+
 static void tell_unknown(const Reader *reader, const Scope *scope, const Entry *entry,
                          const Entries *entries)
 {
@@ -175,9 +201,8 @@ static void tell_unknown(const Reader *reader, const Scope *scope, const Entry *
     size_t count = config_section_names(scope->section, names, SECTION_NAMES_MAX);
     const char *near = nearest_name(entry->name, names, count);
     StrBuf text = {0};
-    size_t path_length = strlen(scope->path);
-    if (path_length > 0) {
-        strbuf_printf(&text, "%.*s: ", (int)path_length - 1, scope->path);
+    if (scope->path[0] != '\0') {
+        strbuf_printf(&text, "%.*s: ", path_length(scope->path), scope->path);
     }
     bool is_kind = scope->section == SECTION_HANDLER && near == NULL && !names_a_kind(entries);
     strbuf_append(&text, is_kind ? "unknown handler kind " : "unknown key ");
@@ -186,6 +211,8 @@ static void tell_unknown(const Reader *reader, const Scope *scope, const Entry *
         strbuf_printf(&text, "; did you mean '%s'?", near);
     } else if (is_kind) {
         strbuf_append(&text, "; a handler is one of plugin, exec or sql");
+    } else {
+        append_other_section(&text, entry->name);
     }
     config_error(reader->errors, entry->place, "%s", text.text);
     strbuf_free(&text);
@@ -227,9 +254,8 @@ static bool is_section(const Reader *reader, const yaml_node_t *node, const char
         return true;
     }
     if (!is_null(node)) {
-        size_t length = strlen(path);
         config_error(reader->errors, place, "%.*s%sexpected a section (lines of 'key: value')",
-                     length > 0 ? (int)length - 1 : 0, path, length > 0 ? ": " : "");
+                     path_length(path), path, path[0] != '\0' ? ": " : "");
     }
     return false;
 }
@@ -269,7 +295,7 @@ static void check_kind(const Reader *reader, const char *path, HandlerConfig *ha
         }
     }
     ConfigPlace place = {.line = handler->line, .column = handler->column};
-    int length = (int)strlen(path) - 1;
+    int length = path_length(path);
     if (count > 1) {
         config_error(reader->errors, place,
                      "%.*s: %s at once; a handler is one of plugin, exec or sql", length, path,
@@ -331,7 +357,8 @@ static void read_named(Reader *reader, SectionId section, const char *path, cons
         const Entry *entry = &entries.items[i];
         StrBuf why = {0};
         if (!config_text_check(entry->name, 1, 255, CHECK_NAME, &why)) {
-            config_error(reader->errors, entry->place, "%sname: %s", path, why.text);
+            config_error(reader->errors, entry->place, "%.*s: name: %s", path_length(path), path,
+                         why.text);
             strbuf_free(&why);
             continue;
         }

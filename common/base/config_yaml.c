@@ -222,7 +222,7 @@ static const struct {
     {"did not find expected node content", "expected a value"},
     {"did not find expected <document start>", "expected the end of the file"},
     {"found undefined alias", "an alias of nothing: no anchor of this name stands before it"},
-    {"found duplicate anchor", "an anchor of this name stands before it"},
+    {"second occurrence", "an anchor of this name stands before it"},
     {"control characters are not allowed", "a control character: this is not a text file"},
 };
 
