@@ -13,6 +13,8 @@
 #include "worker/job_context.h"
 #include "worker/runner.h"
 
+static const char SQLSTATE_LEASE_LOST[] = "GG002"; // raised by ganger.run_sql_handler
+
 enum { CANCEL_REPEAT_MS = 250 }; // a cancel that comes before the statement has begun does nothing
 
 static PGresult *run_statement(const char *function, RunContext *run);
@@ -96,22 +98,32 @@ static PGresult *run_statement(const char *function, RunContext *run)
     return await_answer(run, conn);
 }
 
+// Rolled back as a whole: there is nothing to finish.
+static JobOutcome lease_lost(JobContext *context)
+{
+    const RunContext *run = context->run;
+    log_warn("job.lease_lost", "job=%" PRId64 " attempt=%d transaction=rolled_back", run->job->id,
+             run->job->attempt);
+    job_context_set_error(context, "this attempt no longer owned the job");
+    context->run->settled = true;
+    return OUTCOME_ERROR;
+}
+
 static JobOutcome judge(JobContext *context, PGconn *conn, const PGresult *result)
 {
-    RunContext *run = context->run;
     if (PQresultStatus(result) == PGRES_TUPLES_OK) {
-        run->settled = true;
-        if (db_bool(result, 0, "done")) {
-            return OUTCOME_COMPLETED;
+        if (!db_bool(result, 0, "done")) {
+            return lease_lost(context);
         }
-        log_warn("job.lease_lost", "job=%" PRId64 " attempt=%d transaction=rolled_back",
-                 run->job->id, run->job->attempt);
-        job_context_set_error(context, "this attempt no longer owned the job");
-        return OUTCOME_ERROR;
+        context->run->settled = true;
+        return OUTCOME_COMPLETED;
     }
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+    if (sqlstate != NULL && str_equal(sqlstate, SQLSTATE_LEASE_LOST)) {
+        return lease_lost(context);
+    }
     char *text = NULL;
     if (sqlstate == NULL || message == NULL) {
         // Nobody knows whether it was committed. The failure that is written now is fenced by the lease,

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// A run without a worker: the slot, wake-up and lifeline a runner expects, and a job to run.
+#ifndef TESTS_SUPPORT_WORKER_RUN_H
+#define TESTS_SUPPORT_WORKER_RUN_H
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "common/base/inherited_fd.h"
+#include "common/base/memory.h"
+#include "tests/support/unit.h"
+#include "worker/runner.h"
+
+typedef struct WorkerRun {
+    Slot *slot;
+    int lifeline; // write end; closing it is the supervisor's death
+    Config config;
+    HandlerConfig handler_config;
+    Handler handler;
+    Job job;
+    RunContext context;
+    RunResult result;
+} WorkerRun;
+
+static inline void worker_run_setup(WorkerRun *run)
+{
+    int ends[2];
+    memset(run, 0, sizeof *run);
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    // Out of the way of the fixed numbers first.
+    const int reader = fcntl(ends[0], F_DUPFD_CLOEXEC, 32);
+    run->lifeline = fcntl(ends[1], F_DUPFD_CLOEXEC, 32);
+    close(ends[0]);
+    close(ends[1]);
+    const int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    const int wake = fcntl(event, F_DUPFD_CLOEXEC, 32);
+    close(event);
+    assert_int_equal(dup3(reader, FD_LIFELINE, O_CLOEXEC), FD_LIFELINE);
+    assert_int_equal(dup3(wake, FD_WAKE, O_CLOEXEC), FD_WAKE);
+    close(reader);
+    close(wake);
+
+    run->slot = aligned_alloc(64, (sizeof *run->slot + 63) / 64 * 64);
+    assert_non_null(run->slot);
+    memset(run->slot, 0, sizeof *run->slot);
+    atomic_store(&run->slot->run_serial, 1);
+    run->handler.config = &run->handler_config;
+    run->job = (Job){.id = 4711,
+                     .job_type = mem_strdup("probe"),
+                     .payload = mem_strdup("{\"a\": 1}"),
+                     .payload_length = 8,
+                     .attempt = 2,
+                     .max_attempts = 3,
+                     .queue = mem_strdup("mail")};
+    run->context.config = &run->config;
+    run->context.slot = run->slot;
+    run->context.job = &run->job;
+}
+
+static inline void worker_run_set_payload(WorkerRun *run, const char *payload)
+{
+    free(run->job.payload);
+    run->job.payload = mem_strdup(payload);
+    run->job.payload_length = strlen(payload);
+}
+
+// The supervisor's soft stop.
+static inline void worker_run_stop(WorkerRun *run, StopCause cause)
+{
+    atomic_store(&run->slot->stop_cause, cause);
+    atomic_store(&run->slot->stop_serial, atomic_load(&run->slot->run_serial));
+    assert_int_equal(eventfd_write(FD_WAKE, 1), 0);
+}
+
+static inline void worker_run_forget_result(WorkerRun *run)
+{
+    free(run->result.text);
+    memset(&run->result, 0, sizeof run->result);
+}
+
+static inline void worker_run_teardown(WorkerRun *run)
+{
+    worker_run_forget_result(run);
+    job_deinit(&run->job);
+    free(run->slot);
+    if (run->lifeline >= 0) {
+        close(run->lifeline);
+    }
+    close(FD_LIFELINE);
+    close(FD_WAKE);
+}
+
+#endif

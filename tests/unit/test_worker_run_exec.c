@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT
+// Tests of program handlers: every way to end, fd 3, floods, processes left behind, what a program finds.
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "common/base/clock.h"
+#include "common/base/proc_tree.h"
+#include "tests/support/worker_run.h"
+
+static char *program[4] = {(char[]){"/bin/sh"}, (char[]){"-c"}, NULL, NULL};
+
+static int setup(void **state)
+{
+    WorkerRun *run = mem_alloc(sizeof *run);
+    worker_run_setup(run);
+    *state = run;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    worker_run_teardown(*state);
+    free(*state);
+    free(program[2]);
+    program[2] = NULL;
+    return 0;
+}
+
+// Runs a shell script as the job's program.
+static const RunResult *run_script(WorkerRun *run, const char *script)
+{
+    free(program[2]);
+    program[2] = mem_strdup(script);
+    run->handler_config.kind = HANDLER_EXEC;
+    run->handler_config.exec = (StringList){.items = program, .count = 3};
+    worker_run_forget_result(run);
+    slot_log_clear(run->slot);
+    run_exec(&run->handler, &run->context, &run->result);
+    assert_true(proc_has_no_children());
+    return &run->result;
+}
+
+static void expect_end(WorkerRun *run, const char *script, JobOutcome outcome, const char *text)
+{
+    const RunResult *result = run_script(run, script);
+    assert_int_equal(result->outcome, outcome);
+    if (text == NULL) {
+        assert_null(result->text);
+    } else {
+        assert_non_null(result->text);
+        assert_string_equal(result->text, text);
+    }
+}
+
+static void expect_log(const WorkerRun *run, const char *part)
+{
+    char *log = slot_log_copy(run->slot);
+    assert_non_null(log);
+    if (strstr(log, part) == NULL) {
+        fail_msg("'%s' is not in the log: %s", part, log);
+    }
+    free(log);
+}
+
+static void test_exit_codes(void **state)
+{
+    WorkerRun *run = *state;
+    expect_end(run, "exit 0", OUTCOME_COMPLETED, NULL);
+    assert_true(run->result.cpu_us >= 0);
+    assert_true(run->result.max_rss_bytes > 0);
+    expect_end(run, "exit 75", OUTCOME_ERROR, "exit code 75");
+    assert_int_equal(run->result.delay_ms, -1);
+    expect_end(run, "exit 100", OUTCOME_DISCARD, "exit code 100");
+    expect_end(run, "exit 99", OUTCOME_SNOOZE, NULL);
+    assert_int_equal(run->result.delay_ms, 60000);
+    expect_end(run, "exit 1", OUTCOME_ERROR, "exit code 1");
+    expect_end(run, "echo one >&2; echo 'no such mailbox' >&2; echo >&2; exit 3", OUTCOME_ERROR,
+               "exit code 3: no such mailbox");
+    expect_log(run, "one\nno such mailbox\n");
+}
+
+static void test_signals(void **state)
+{
+    WorkerRun *run = *state;
+    expect_end(run, "kill -SEGV $$", OUTCOME_ERROR, "killed by SIGSEGV");
+    expect_end(run, "kill -KILL $$", OUTCOME_ERROR, "killed by SIGKILL");
+    expect_end(run, "kill -ABRT $$", OUTCOME_ERROR, "killed by SIGABRT");
+}
+
+static void test_stdout_is_the_output(void **state)
+{
+    WorkerRun *run = *state;
+    expect_end(run, "echo '{\"x\": [1, 2]}'", OUTCOME_COMPLETED, "{\"x\": [1, 2]}\n");
+    expect_end(run, "echo 42", OUTCOME_COMPLETED, "42\n");
+    expect_end(run, "echo hello; echo '\"world\"'", OUTCOME_COMPLETED, "\"hello\\n\\\"world\\\"\"");
+    expect_end(run, "printf 'a\\000\\377b'", OUTCOME_COMPLETED, "\"a??b\"");
+    expect_end(run, "echo; echo", OUTCOME_COMPLETED, NULL);
+    expect_end(run, "echo 42; exit 4", OUTCOME_ERROR, "exit code 4");
+}
+
+static void test_payload_is_stdin(void **state)
+{
+    WorkerRun *run = *state;
+    expect_end(run, "cat", OUTCOME_COMPLETED, "{\"a\": 1}");
+    // More than a pipe holds, read late, and given back through another pipe.
+    const size_t size = 900000;
+    char *big = mem_alloc(size + 1);
+    memset(big, 'x', size);
+    big[0] = '"';
+    big[size - 1] = '"';
+    worker_run_set_payload(run, big);
+    expect_end(run, "sleep 0.05; cat", OUTCOME_COMPLETED, big);
+    expect_end(run, "exec <&-; exit 0", OUTCOME_COMPLETED, NULL); // closed without reading
+    expect_end(run, "head -c 5 | wc -c", OUTCOME_COMPLETED, "5\n");
+    free(big);
+}
+
+static void test_lines_on_fd_3(void **state)
+{
+    WorkerRun *run = *state;
+    atomic_store(&run->slot->run_soft_at, clock_boot_ms() + 1000);
+    expect_end(run,
+               "echo '{\"progress\": 30, \"message\": \"m\", \"stage\": \"s\"}' >&3\n"
+               "echo '{\"log\": \"from fd 3\"}' >&3\n"
+               "echo '{\"output\": {\"k\": \"v\"}}' >&3\n"
+               "echo '{\"prolong\": \"1h\"}' >&3\n"
+               "echo '{\"colour\": 1}' >&3\n"
+               "echo 'not json' >&3\n"
+               "echo ignored",
+               OUTCOME_COMPLETED, "{\"k\": \"v\"}");
+    expect_log(run, "from fd 3\n");
+    expect_log(run, "ganger: fd 3: unknown key 'colour'");
+    expect_log(run, "ganger: fd 3: a line that is not a JSON object");
+    assert_true(atomic_load(&run->slot->run_soft_at) > clock_boot_ms() + 3000000);
+
+    expect_end(run, "printf '{\"snooze\": \"30s\"}' >&3", OUTCOME_SNOOZE, NULL);
+    assert_int_equal(run->result.delay_ms, 30000);
+    expect_end(run, "echo '{\"snooze\": \"2m\"}' >&3; exit 99", OUTCOME_SNOOZE, NULL);
+    assert_int_equal(run->result.delay_ms, 120000);
+    expect_end(run, "echo '{\"wait\": \"5m\"}' >&3", OUTCOME_ERROR,
+               "'wait' on fd 3 is not supported by this version of ganger");
+    expect_end(run, "echo '{\"step\": \"s1\", \"result\": 1}' >&3", OUTCOME_ERROR,
+               "'step' on fd 3 is not supported by this version of ganger");
+}
+
+static void test_floods_are_capped(void **state)
+{
+    WorkerRun *run = *state;
+    const RunResult *result = run_script(run, "head -c 20000000 /dev/zero | tr '\\000' y");
+    assert_int_equal(result->outcome, OUTCOME_COMPLETED);
+    assert_int_equal(strlen(result->text), 65536 + 2);
+    expect_log(run, "stdout was cut: 20000000 bytes");
+    result = run_script(run, "head -c 20000000 /dev/zero | tr '\\000' e >&2; echo last >&2");
+    assert_int_equal(result->outcome, OUTCOME_COMPLETED);
+    expect_log(run, "last\n");
+    result = run_script(run, "head -c 200000 /dev/zero | tr '\\000' 3 >&3; echo >&3");
+    assert_int_equal(result->outcome, OUTCOME_COMPLETED);
+    expect_log(run, "a line longer than 64 KiB was dropped");
+}
+
+static void expect_quick(WorkerRun *run, const char *script)
+{
+    const int64_t start = clock_boot_ms();
+    expect_end(run, script, OUTCOME_COMPLETED, "7\n");
+    assert_true(clock_boot_ms() - start < 1500);
+}
+
+// run_script checks that nothing is left. The pipes stay open in each of them.
+static void test_grandchildren_are_swept(void **state)
+{
+    WorkerRun *run = *state;
+    expect_quick(run, "sleep 1000 & echo 7");
+    expect_quick(run, "setsid sleep 1000 & echo 7");
+    expect_quick(run, "(setsid sh -c 'trap \"\" TERM HUP; sleep 1000 & sleep 1000' &) & echo 7");
+    expect_quick(run, "(sleep 1000 >/dev/null 2>&1 3>&- &) ; echo 7");
+}
+
+static void test_environment_is_clean(void **state)
+{
+    WorkerRun *run = *state;
+    assert_int_equal(setenv("PGPASSWORD", "secret", 1), 0);
+    assert_int_equal(setenv("DATABASE_URL", "secret", 1), 0);
+    run->job.owner = mem_strdup("ann");
+    run->job.tags = mem_strdup("[\"t\"]");
+    run->job.timeout_ms = 5000;
+    const RunResult *result = run_script(run, "env; exit 0");
+    const char *text = result->text;
+    assert_null(strstr(text, "secret"));
+    static const char *const wanted[] = {"PATH=/",
+                                         "GANGER_JOB_ID=4711",
+                                         "GANGER_JOB_TYPE=probe",
+                                         "GANGER_ATTEMPT=2",
+                                         "GANGER_QUEUE=mail",
+                                         "GANGER_OWNER=ann",
+                                         "GANGER_MAX_ATTEMPTS=3",
+                                         "GANGER_TIMEOUT_MS=5000"};
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        if (strstr(text, wanted[i]) == NULL) {
+            fail_msg("%s is not in %s", wanted[i], text);
+        }
+    }
+    expect_end(run, "env | grep -c -v -E '^(PATH|HOME|LANG|TZ|PWD|SHLVL|_|OLDPWD|GANGER_[A-Z_]*)='",
+               OUTCOME_ERROR, "exit code 1"); // grep found none
+}
+
+static void test_open_files(void **state)
+{
+    WorkerRun *run = *state;
+    const int leak = fcntl(FD_WAKE, F_DUPFD, 20); // not close-on-exec
+    assert_true(leak >= 20);
+    expect_end(run,
+               "n=0; while [ $n -lt 64 ]; do [ -e /proc/$$/fd/$n ] && l=\"$l $n\"; n=$((n+1)); "
+               "done; echo \"$l\"",
+               OUTCOME_COMPLETED, "\" 0 1 2 3\"");
+    close(leak);
+    // No files of ours are left open either.
+    int before = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        int count = 0;
+        DIR *folder = opendir("/proc/self/fd");
+        while (readdir(folder) != NULL) {
+            count++;
+        }
+        closedir(folder);
+        if (pass == 1) {
+            assert_int_equal(count, before);
+        }
+        before = count;
+        expect_end(run, "exit 0", OUTCOME_COMPLETED, NULL);
+    }
+}
+
+static void test_limits(void **state)
+{
+    WorkerRun *run = *state;
+    run->handler_config.limits =
+        (HandlerLimits){.cpu_ms = 1000, .files = 30, .file_size_bytes = 4096};
+    expect_end(run, "ulimit -n", OUTCOME_COMPLETED, "30\n");
+    expect_end(run, "ulimit -t", OUTCOME_COMPLETED, "1\n");
+    expect_end(run, "while :; do :; done", OUTCOME_ERROR, "killed by SIGXCPU");
+    run->handler_config.limits = (HandlerLimits){.memory_bytes = 64 * 1024 * 1024};
+    expect_end(run, "ulimit -v", OUTCOME_COMPLETED, "65536\n");
+}
+
+static void test_missing_program(void **state)
+{
+    WorkerRun *run = *state;
+    char *missing[] = {(char[]){"no-such-program-here"}, NULL};
+    run->handler_config.exec = (StringList){.items = missing, .count = 1};
+    run_exec(&run->handler, &run->context, &run->result);
+    assert_int_equal(run->result.outcome, OUTCOME_ERROR);
+    assert_string_equal(run->result.text, "program 'no-such-program-here': not found in PATH");
+    worker_run_forget_result(run);
+    missing[0] = (char[]){"/etc/passwd"};
+    run_exec(&run->handler, &run->context, &run->result);
+    assert_string_equal(run->result.text, "program '/etc/passwd': not an executable file");
+}
+
+static void await_ready(const WorkerRun *run)
+{
+    for (;;) {
+        char *log = slot_log_copy(run->slot);
+        const bool is_ready = log != NULL && strstr(log, "ready") != NULL;
+        free(log);
+        if (is_ready) {
+            return;
+        }
+        sched_yield();
+    }
+}
+
+// What a supervisor does at a deadline.
+static void *stop_when_ready(void *argument)
+{
+    WorkerRun *run = argument;
+    await_ready(run);
+    worker_run_stop(run, STOP_TIMEOUT);
+    return NULL;
+}
+
+// What the kernel does when the supervisor dies.
+static void *orphan_when_ready(void *argument)
+{
+    WorkerRun *run = argument;
+    await_ready(run);
+    close(run->lifeline);
+    run->lifeline = -1;
+    return NULL;
+}
+
+static void test_stop_terminates_the_group(void **state)
+{
+    WorkerRun *run = *state;
+    pthread_t thread;
+    const int64_t start = clock_boot_ms();
+    slot_log_clear(run->slot);
+    assert_int_equal(pthread_create(&thread, NULL, stop_when_ready, run), 0);
+    expect_end(run, "trap 'echo stopped >&2; exit 9' TERM; echo ready >&2; sleep 100 & wait",
+               OUTCOME_ERROR, "exit code 9: stopped");
+    pthread_join(thread, NULL);
+    assert_true(clock_boot_ms() - start < 10000);
+}
+
+// The stop was raised and its wake-up eaten before the program was started.
+static void test_stop_before_start(void **state)
+{
+    WorkerRun *run = *state;
+    atomic_store(&run->slot->stop_serial, 1);
+    expect_end(run, "sleep 100", OUTCOME_ERROR, "killed by SIGTERM");
+}
+
+static void test_lifeline_kills(void **state)
+{
+    WorkerRun *run = *state;
+    pthread_t thread;
+    slot_log_clear(run->slot);
+    assert_int_equal(pthread_create(&thread, NULL, orphan_when_ready, run), 0);
+    expect_end(run, "trap '' TERM; echo ready >&2; while :; do sleep 100; done", OUTCOME_SNOOZE,
+               NULL);
+    assert_int_equal(run->result.delay_ms, 0);
+    pthread_join(thread, NULL);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_exit_codes),
+        TEST(test_signals),
+        TEST(test_stdout_is_the_output),
+        TEST(test_payload_is_stdin),
+        TEST(test_lines_on_fd_3),
+        TEST(test_floods_are_capped),
+        TEST(test_grandchildren_are_swept),
+        TEST(test_environment_is_clean),
+        TEST(test_open_files),
+        TEST(test_limits),
+        TEST(test_missing_program),
+        TEST(test_stop_terminates_the_group),
+        TEST(test_stop_before_start),
+        TEST(test_lifeline_kills),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
