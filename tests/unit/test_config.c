@@ -1,0 +1,613 @@
+// SPDX-License-Identifier: MIT
+// Tests of the configuration reader: defaults, good files, mistakes and their words, limits, hand-over.
+#include "common/base/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/config_yaml.h"
+#include "tests/support/unit.h"
+#include "tests/unit/config_mistakes.h"
+
+static int set_up(void **state)
+{
+    (void)state;
+    unsetenv("DATABASE_URL");
+    unsetenv("GANGER_NOT_SET");
+    setenv("GANGER_TEST_WORD", "many", 1);
+    setenv("GANGER_TEST_COUNT", "7", 1);
+    setenv("GANGER_TEST_PASSWORD", "s3cr3t", 1);
+    return 0;
+}
+
+static Config *parse(const char *text)
+{
+    StrBuf errors = {0};
+    Config *config = NULL;
+    Status status = config_parse(&config, "f.yaml", text, strlen(text), &errors);
+    if (status != STATUS_OK) {
+        print_error("%s", errors.text);
+    }
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(errors.length, 0);
+    strbuf_free(&errors);
+    return config;
+}
+
+static void expect_refused(const char *text, size_t length, const char *expected)
+{
+    StrBuf errors = {0};
+    Config *config = NULL;
+    assert_int_equal(config_parse(&config, "f.yaml", text, length, &errors), STATUS_REFUSED);
+    assert_null(config);
+    assert_string_equal(errors.text, expected);
+    strbuf_free(&errors);
+}
+
+static void check_defaults(const Config *config)
+{
+    assert_null(config->database_url);
+    assert_false(config->database_url_from_env);
+    assert_int_equal(config->poll_interval_ms, 1000);
+    assert_false(config->auto_migrate);
+    assert_true(strlen(config->node_name) > 0);
+    assert_int_equal(config->heartbeat_ms, 5000);
+    assert_int_equal(config->self_fence_ms, 50000);
+    assert_int_equal(config->lease_ms, 60000);
+    assert_int_equal(config->shutdown_timeout_ms, 25000);
+    assert_int_equal(config->kill_grace_ms, 5000);
+    assert_null(config->user);
+    assert_null(config->plugin_dir);
+    assert_non_null(config->state_dir);
+    assert_int_equal(config->no_handler_after_ms, 300000);
+    assert_int_equal(config->retention_completed_ms, INT64_C(30) * 86400000);
+    assert_int_equal(config->retention_failed_ms, INT64_C(90) * 86400000);
+    assert_int_equal(config->log_format, LOG_FORMAT_AUTO);
+    assert_int_equal(config->log_level, LOG_LEVEL_INFO);
+    assert_int_equal(config->pool_count, 1);
+    const PoolConfig *pool = &config->pools[0];
+    assert_string_equal(pool->name, "default");
+    assert_int_equal(pool->queues.count, 1);
+    assert_string_equal(pool->queues.items[0], "default");
+    assert_int_equal(pool->job_types.count, 0);
+    assert_int_equal(pool->processes, 2);
+    assert_int_equal(pool->max_jobs, 0);
+    assert_int_equal(pool->max_rss_bytes, 0);
+    assert_int_equal(pool->max_age_ms, 0);
+    assert_int_equal(pool->prefetch, 0);
+    assert_int_equal(config->handler_count, 3);
+    static const char *const built_in[] = {"noop", "sleep", "echo"};
+    for (size_t i = 0; i < 3; i++) {
+        const HandlerConfig *handler = config_find_handler(config, built_in[i]);
+        assert_non_null(handler);
+        assert_int_equal(handler->kind, HANDLER_PLUGIN);
+        assert_string_equal(handler->plugin, "noop.so");
+        assert_null(handler->symbol);
+        assert_int_equal(handler->timeout_ms, 0);
+        assert_int_equal(handler->line, 0);
+    }
+}
+
+static void test_config_defaults(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        "# nothing\n",
+        "\xef\xbb\xbf# nothing behind a byte order mark\n",
+        "---\n...\n",
+        "{}\n",
+        "database:\nnode:\nsupervisor: ~\npools:\nhandlers:\nretention: {}\nlog:\n",
+        "pools:\n  default:\n",
+        "pools: {default: {queues: [default], max_jobs: 0, max_rss: 0, max_age: 0, prefetch: "
+        "auto}}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        Config *config = parse(texts[i]);
+        check_defaults(config);
+        config_destroy(config);
+    }
+    StrBuf errors = {0};
+    Config *config = NULL;
+    assert_int_equal(config_load(&config, NULL, &errors), STATUS_OK);
+    check_defaults(config);
+    assert_null(config->path);
+    config_destroy(config);
+    config_destroy(NULL);
+    strbuf_free(&errors);
+}
+
+static const char full_text[] = //
+    "database:\n"
+    "  url: \"postgresql://app:${GANGER_TEST_PASSWORD}@db/app\"\n"
+    "  poll_interval: 250ms\n"
+    "  auto_migrate: true\n"
+    "node: {name: n1, heartbeat: 1s, self_fence: 10s, lease: 15s}\n"
+    "supervisor:\n"
+    "  shutdown_timeout: 1m30s\n"
+    "  kill_grace: 0s\n"
+    "  user: ganger\n"
+    "  plugin_dir: /opt/handlers\n"
+    "  state_dir: /srv/ganger\n"
+    "no_handler_after: 1h\n"
+    "retention: {completed: 1d, failed: 2w}\n"
+    "log: {format: json, level: debug}\n"
+    "pools:\n"
+    "  mail: &mail\n"
+    "    queues: [mail, \"news letters\"]\n"
+    "    job_types: [send_email]\n"
+    "    processes: \"${GANGER_TEST_COUNT}\"\n"
+    "    max_jobs: 1000\n"
+    "    max_rss: 512MiB\n"
+    "    max_age: 1h\n"
+    "    prefetch: 16\n"
+    "  more: *mail\n"
+    "handlers:\n"
+    "  send_email: {plugin: email.so, symbol: send, timeout: 30s}\n"
+    "  resize:\n"
+    "    exec: [convert, \"-\", \"${HOME}\", \"\", 5]\n"
+    "    rlimits: {cpu: 30s, memory: 512MiB, files: 64, file_size: 1GiB}\n"
+    "  rollup: {sql: 'app.\"Roll up\"'}\n";
+
+static void check_full_pool(const PoolConfig *pool)
+{
+    assert_int_equal(pool->queues.count, 2);
+    assert_string_equal(pool->queues.items[1], "news letters");
+    assert_int_equal(pool->job_types.count, 1);
+    assert_string_equal(pool->job_types.items[0], "send_email");
+    assert_int_equal(pool->processes, 7);
+    assert_int_equal(pool->max_jobs, 1000);
+    assert_int_equal(pool->max_rss_bytes, INT64_C(512) << 20);
+    assert_int_equal(pool->max_age_ms, 3600000);
+    assert_int_equal(pool->prefetch, 16);
+}
+
+static void check_full_handlers(const Config *config)
+{
+    assert_int_equal(config->handler_count, 3);
+    const HandlerConfig *email = config_find_handler(config, "send_email");
+    assert_int_equal(email->kind, HANDLER_PLUGIN);
+    assert_string_equal(email->plugin, "email.so");
+    assert_string_equal(email->symbol, "send");
+    assert_int_equal(email->timeout_ms, 30000);
+    assert_int_equal(email->line, 26);
+    assert_int_equal(email->column, 3);
+    const HandlerConfig *resize = config_find_handler(config, "resize");
+    assert_int_equal(resize->kind, HANDLER_EXEC);
+    assert_int_equal(resize->exec.count, 5);
+    assert_string_equal(resize->exec.items[0], "convert");
+    assert_string_equal(resize->exec.items[2], "${HOME}");
+    assert_string_equal(resize->exec.items[3], "");
+    assert_string_equal(resize->exec.items[4], "5");
+    assert_null(resize->exec.items[5]);
+    assert_int_equal(resize->limits.cpu_ms, 30000);
+    assert_int_equal(resize->limits.memory_bytes, INT64_C(512) << 20);
+    assert_int_equal(resize->limits.files, 64);
+    assert_int_equal(resize->limits.file_size_bytes, INT64_C(1) << 30);
+    const HandlerConfig *rollup = config_find_handler(config, "rollup");
+    assert_int_equal(rollup->kind, HANDLER_SQL);
+    assert_string_equal(rollup->sql, "app.\"Roll up\"");
+    assert_null(config_find_handler(config, "noop"));
+}
+
+static void test_config_reads_everything(void **state)
+{
+    (void)state;
+    Config *config = parse(full_text);
+    assert_string_equal(config->path, "f.yaml");
+    assert_int_equal(config->text_length, sizeof full_text - 1);
+    assert_string_equal(config->text, full_text);
+    assert_string_equal(config->database_url, "postgresql://app:s3cr3t@db/app");
+    assert_int_equal(config->poll_interval_ms, 250);
+    assert_true(config->auto_migrate);
+    assert_string_equal(config->node_name, "n1");
+    assert_int_equal(config->heartbeat_ms, 1000);
+    assert_int_equal(config->self_fence_ms, 10000);
+    assert_int_equal(config->lease_ms, 15000);
+    assert_int_equal(config->shutdown_timeout_ms, 90000);
+    assert_int_equal(config->kill_grace_ms, 0);
+    assert_string_equal(config->user, "ganger");
+    assert_string_equal(config->plugin_dir, "/opt/handlers");
+    assert_string_equal(config->state_dir, "/srv/ganger");
+    assert_int_equal(config->no_handler_after_ms, 3600000);
+    assert_int_equal(config->retention_completed_ms, 86400000);
+    assert_int_equal(config->retention_failed_ms, 14 * 86400000);
+    assert_int_equal(config->log_format, LOG_FORMAT_JSON);
+    assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(config->pool_count, 2);
+    assert_string_equal(config->pools[0].name, "mail");
+    check_full_pool(&config->pools[0]);
+    assert_string_equal(config->pools[1].name, "more");
+    check_full_pool(&config->pools[1]);
+    check_full_handlers(config);
+    config_destroy(config);
+}
+
+static void test_config_no_handlers_at_all(void **state)
+{
+    (void)state;
+    Config *config = parse("handlers: {}\n");
+    assert_int_equal(config->handler_count, 0);
+    config_destroy(config);
+}
+
+static void test_config_mistakes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof bad_files / sizeof bad_files[0]; i++) {
+        const BadFile *bad = &bad_files[i];
+        StrBuf errors = {0};
+        Config *config = NULL;
+        Status status = config_parse(&config, "f.yaml", bad->text, bad->length, &errors);
+        bool is_right = status == STATUS_REFUSED && config == NULL && errors.text != NULL &&
+                        str_equal(errors.text, bad->expected);
+        if (!is_right) {
+            print_error("%s:\n%s", bad->name, errors.text != NULL ? errors.text : "no error\n");
+        }
+        assert_true(is_right);
+        strbuf_free(&errors);
+    }
+}
+
+static void test_config_warning(void **state)
+{
+    (void)state;
+    static const char text[] = "supervisor:\n  kill_grace: 30s\n";
+    StrBuf errors = {0};
+    Config *config = NULL;
+    assert_int_equal(config_parse(&config, "f.yaml", text, strlen(text), &errors), STATUS_OK);
+    assert_string_equal(
+        errors.text,
+        "f.yaml:2:15: warning: supervisor.kill_grace (30s, line 2) is longer than "
+        "supervisor.shutdown_timeout (25s, the default): stopped jobs get more time than drained "
+        "ones\n");
+    strbuf_free(&errors);
+    config_destroy(config);
+}
+
+static void test_config_variables(void **state)
+{
+    (void)state;
+    Config *config = parse("node: {name: \"a$${b}$c$\"}\n"
+                           "pools: {p: {queues: [\"q-${GANGER_TEST_COUNT}${GANGER_TEST_WORD}\"]}}");
+    assert_string_equal(config->node_name, "a${b}$c$");
+    assert_string_equal(config->pools[0].queues.items[0], "q-7many");
+    config_destroy(config);
+
+    setenv("GANGER_TEST_WORD", "\xff", 1);
+    static const char text[] = "node: {name: \"${GANGER_TEST_WORD}\"}\n";
+    expect_refused(text, strlen(text),
+                   "f.yaml:1:14: error: node.name: the environment variable GANGER_TEST_WORD is "
+                   "not UTF-8\n");
+}
+
+static void test_config_variables_grow(void **state)
+{
+    (void)state;
+    char *large = mem_alloc(40001);
+    memset(large, 'v', 40000);
+    setenv("GANGER_TEST_WORD", large, 1);
+    free(large);
+    static const char text[] =
+        "node: {name: \"${GANGER_TEST_WORD}${GANGER_TEST_WORD}${GANGER_TEST_WORD}\"}\n";
+    expect_refused(text, strlen(text),
+                   "f.yaml:1:14: error: node.name: the text is too long with its variables "
+                   "replaced\n");
+}
+
+static void test_config_database_url(void **state)
+{
+    (void)state;
+    static const char text[] = "database: {url: \"postgresql:///file\"}\n";
+    setenv("DATABASE_URL", "postgresql:///environment", 1);
+    Config *config = parse(text);
+    assert_string_equal(config->database_url, "postgresql:///environment");
+    assert_true(config->database_url_from_env);
+    config_destroy(config);
+    setenv("DATABASE_URL", "", 1);
+    config = parse(text);
+    assert_string_equal(config->database_url, "postgresql:///file");
+    assert_false(config->database_url_from_env);
+    config_destroy(config);
+    char *large = mem_alloc(5001);
+    memset(large, 'v', 5000);
+    setenv("DATABASE_URL", large, 1);
+    free(large);
+    expect_refused(text, strlen(text),
+                   "f.yaml: error: environment variable DATABASE_URL: the text has 5000 bytes; at "
+                   "most 4096 are allowed\n");
+}
+
+static void test_config_state_dir(void **state)
+{
+    (void)state;
+    setenv("XDG_RUNTIME_DIR", "/run/user/7", 1);
+    Config *config = parse("");
+    assert_string_equal(config->state_dir, geteuid() == 0 ? "/run/ganger" : "/run/user/7/ganger");
+    config_destroy(config);
+    unsetenv("XDG_RUNTIME_DIR");
+    config = parse("");
+    char *expected = geteuid() == 0 ? mem_strdup("/run/ganger")
+                                    : mem_printf("/tmp/ganger-%u", (unsigned)geteuid());
+    assert_string_equal(config->state_dir, expected);
+    free(expected);
+    config_destroy(config);
+}
+
+static void repeat(StrBuf *out, const char *text, int count)
+{
+    for (int i = 0; i < count; i++) {
+        strbuf_append(out, text);
+    }
+}
+
+static void expect_refused_buf(StrBuf *text, const char *expected)
+{
+    int64_t started_at = clock_boot_ms();
+    expect_refused(text->text, text->length, expected);
+#ifndef GANGER_SANITIZED
+    assert_true(clock_boot_ms() - started_at < 100);
+#endif
+    (void)started_at;
+    strbuf_free(text);
+}
+
+static void test_config_limits(void **state)
+{
+    (void)state;
+    StrBuf text = {0};
+    repeat(&text, "[", 200000);
+    expect_refused_buf(&text, "f.yaml:1:33: error: nested deeper than 32 levels\n");
+    repeat(&text, "{a: ", 200000);
+    expect_refused_buf(&text, "f.yaml:1:129: error: nested deeper than 32 levels\n");
+    repeat(&text, "- ", 200000);
+    expect_refused_buf(&text, "f.yaml:1:65: error: nested deeper than 32 levels\n");
+    repeat(&text, "#", CONFIG_YAML_MAX_BYTES + 1);
+    expect_refused_buf(&text, "f.yaml: error: the file is larger than 1 MiB\n");
+    strbuf_append(&text, "pools: {p: {queues: [");
+    repeat(&text, "&a x,", 200000);
+    expect_refused_buf(&text, "f.yaml:1:522: error: more than 100 anchors\n");
+    strbuf_append(&text, "node: {name: &a x}\npools: {p: {queues: [");
+    repeat(&text, "*a ,", 200000);
+    expect_refused_buf(&text, "f.yaml:2:422: error: more than 100 aliases\n");
+    strbuf_append(&text, "pools: {p: {queues: [");
+    repeat(&text, "x,", 1001);
+    strbuf_append(&text, "]}}");
+    expect_refused_buf(&text, "f.yaml:1:21: error: pools.p.queues: the list has 1001 items; at "
+                              "most 1000 are allowed\n");
+    strbuf_append(&text, "node: {name: &");
+    repeat(&text, "a", 64);
+    strbuf_append(&text, " [x]}");
+    expect_refused_buf(&text, "f.yaml:1:14: error: an anchor has at most 63 characters\n");
+}
+
+static void test_config_as_large_as_allowed(void **state)
+{
+    (void)state;
+    StrBuf text = {0};
+    repeat(&text, "#", CONFIG_YAML_MAX_BYTES);
+    Config *config = parse(text.text);
+    config_destroy(config);
+    strbuf_clear(&text);
+    strbuf_append(&text, "node: {name: &a x}\npools: {");
+    for (int i = 0; i < 100; i++) {
+        strbuf_printf(&text, "p%d: {processes: 1, queues: [*a ]},", i);
+    }
+    strbuf_append(&text, "}");
+    config = parse(text.text);
+    assert_int_equal(config->pool_count, 100);
+    config_destroy(config);
+    strbuf_free(&text);
+}
+
+static void test_config_many_mistakes(void **state)
+{
+    (void)state;
+    StrBuf text = {0};
+    for (int i = 0; i < 40000; i++) {
+        strbuf_printf(&text, "k%d: 1\n", i);
+    }
+    StrBuf errors = {0};
+    Config *config = NULL;
+    assert_int_equal(config_parse(&config, "f.yaml", text.text, text.length, &errors),
+                     STATUS_REFUSED);
+    assert_non_null(strstr(errors.text, "f.yaml:100:1: error: unknown key 'k99'\n"));
+    assert_non_null(
+        strstr(errors.text, "f.yaml: error: 40000 mistakes in all; the first 100 found are shown"));
+    size_t lines = 0;
+    for (const char *at = errors.text; *at != '\0'; at++) {
+        lines += *at == '\n' ? 1 : 0;
+    }
+    assert_int_equal(lines, 101);
+    strbuf_free(&errors);
+    strbuf_free(&text);
+}
+
+static char *write_file(const char *text)
+{
+    char *path = mem_strdup("/tmp/ganger-test-config-XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    return path;
+}
+
+static void expect_load_refused(const char *path, const char *expected)
+{
+    StrBuf errors = {0};
+    Config *config = NULL;
+    assert_int_equal(config_load(&config, path, &errors), STATUS_REFUSED);
+    assert_null(config);
+    char *line = mem_printf("%s%s\n", path, expected);
+    assert_string_equal(errors.text, line);
+    free(line);
+    strbuf_free(&errors);
+}
+
+static void test_config_files(void **state)
+{
+    (void)state;
+    expect_load_refused("/nowhere/f.yaml", ": error: cannot be read: No such file or directory");
+    expect_load_refused("/tmp", ": error: cannot be read: Is a directory");
+    expect_load_refused("/dev/zero", ": error: the file is larger than 1 MiB");
+    char *path = write_file("node: {name: [}\n");
+    expect_load_refused(path, ":1:15: error: expected a value");
+    if (geteuid() != 0) {
+        assert_int_equal(chmod(path, 0), 0);
+        expect_load_refused(path, ": error: cannot be read: Permission denied");
+    }
+    unlink(path);
+    free(path);
+    path = write_file("node: {name: here}\n");
+    StrBuf errors = {0};
+    Config *config = NULL;
+    assert_int_equal(config_load(&config, path, &errors), STATUS_OK);
+    assert_string_equal(config->node_name, "here");
+    assert_string_equal(config->path, path);
+    config_destroy(config);
+    strbuf_free(&errors);
+    unlink(path);
+    free(path);
+}
+
+static void test_config_hand_over(void **state)
+{
+    (void)state;
+    Config *config = parse(full_text);
+    int fd = -1;
+    assert_int_equal(config_to_fd(config, &fd), STATUS_OK);
+    assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    assert_int_equal(write(fd, "x", 1), -1);
+    assert_int_equal(ftruncate(fd, 0), -1);
+    config_destroy(config);
+    for (int child = 0; child < 2; child++) { // children share the offset of the descriptor
+        Config *read_back = NULL;
+        assert_int_equal(config_from_fd(&read_back, fd), STATUS_OK);
+        assert_string_equal(read_back->text, full_text);
+        assert_string_equal(read_back->node_name, "n1");
+        config_destroy(read_back);
+    }
+    close(fd);
+    config = parse("");
+    assert_int_equal(config_to_fd(config, &fd), STATUS_OK);
+    config_destroy(config);
+    assert_int_equal(config_from_fd(&config, fd), STATUS_OK);
+    check_defaults(config);
+    config_destroy(config);
+    close(fd);
+}
+
+static void test_config_hand_over_refused(void **state)
+{
+    (void)state;
+    log_init("test", LOG_FORMAT_LOGFMT, LOG_LEVEL_FATAL);
+    Config *config = NULL;
+    assert_int_equal(config_from_fd(&config, -1), STATUS_FATAL);
+    assert_null(config);
+    int fd = memfd_create("bad", MFD_CLOEXEC);
+    assert_int_equal(write(fd, "a: b\n", 5), 5);
+    assert_int_equal(config_from_fd(&config, fd), STATUS_REFUSED);
+    assert_null(config);
+    close(fd);
+}
+
+static void test_config_reload(void **state)
+{
+    (void)state;
+    Config *running = parse("pools: {a: {}, b: {}}\n");
+    Config *next = parse("node: {lease: 70s, name: other}\n"
+                         "log: {level: debug}\nsupervisor: {kill_grace: 1s}\n"
+                         "pools: {a: {processes: 3, prefetch: 4}, c: {}}\nhandlers: {}\n");
+    StrBuf why = {0};
+    assert_int_equal(config_reload_conflicts(running, running, &why), 0);
+    assert_int_equal(why.length, 0);
+    assert_int_equal(config_reload_conflicts(running, next, &why), 5);
+    assert_string_equal(why.text, "node.name changed\nnode.lease changed\n"
+                                  "pools.a.processes changed\npools.b removed\npools.c added\n");
+    strbuf_free(&why);
+    config_destroy(running);
+    config_destroy(next);
+}
+
+// Whatever the bytes: no crash, no leak, and either a configuration or mistakes with their place.
+static void check_survives(const char *text, size_t length)
+{
+    StrBuf errors = {0};
+    Config *config = NULL;
+    Status status = config_parse(&config, "f.yaml", text, length, &errors);
+    assert_true((status == STATUS_OK) == (config != NULL));
+    if (status != STATUS_OK) {
+        assert_non_null(strstr(errors.text, ": error: "));
+    }
+    for (const char *line = errors.text; line != NULL && *line != '\0';
+         line = strchr(line, '\n') + 1) {
+        assert_int_equal(strncmp(line, "f.yaml:", 7), 0);
+    }
+    strbuf_free(&errors);
+    config_destroy(config);
+}
+
+static void test_config_survives_truncation(void **state)
+{
+    (void)state;
+    for (size_t length = 0; length < sizeof full_text; length++) {
+        char *text = mem_alloc(length + 1); // exact, so that reading past it is noticed
+        memcpy(text, full_text, length);
+        check_survives(text, length);
+        free(text);
+    }
+}
+
+static void test_config_survives_mutation(void **state)
+{
+    (void)state;
+    static const char bytes[] = "\t\n {}[],:-?&*!|>'\"%@`#$~\\0\xff\x80\xe2\x01";
+    const size_t length = sizeof full_text - 1;
+    char *text = mem_alloc(length + 2);
+    for (size_t at = 0; at < length; at++) {
+        for (size_t b = at % 3; b < sizeof bytes; b += 3) { // a third of them here
+            memcpy(text, full_text, length);
+            text[at] = bytes[b];
+            check_survives(text, length);
+        }
+        memcpy(text, full_text, at);
+        memcpy(text + at, full_text + at + 1, length - at - 1);
+        check_survives(text, length - 1); // one byte missing
+        memcpy(text, full_text, at + 1);
+        memcpy(text + at + 1, full_text + at, length - at);
+        check_survives(text, length + 1); // one byte twice
+    }
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_config_defaults, set_up),
+        cmocka_unit_test_setup(test_config_reads_everything, set_up),
+        cmocka_unit_test_setup(test_config_no_handlers_at_all, set_up),
+        cmocka_unit_test_setup(test_config_mistakes, set_up),
+        cmocka_unit_test_setup(test_config_warning, set_up),
+        cmocka_unit_test_setup(test_config_variables, set_up),
+        cmocka_unit_test_setup(test_config_variables_grow, set_up),
+        cmocka_unit_test_setup(test_config_database_url, set_up),
+        cmocka_unit_test_setup(test_config_state_dir, set_up),
+        cmocka_unit_test_setup(test_config_limits, set_up),
+        cmocka_unit_test_setup(test_config_as_large_as_allowed, set_up),
+        cmocka_unit_test_setup(test_config_many_mistakes, set_up),
+        cmocka_unit_test_setup(test_config_files, set_up),
+        cmocka_unit_test_setup(test_config_hand_over, set_up),
+        cmocka_unit_test_setup(test_config_hand_over_refused, set_up),
+        cmocka_unit_test_setup(test_config_reload, set_up),
+        cmocka_unit_test_setup(test_config_survives_truncation, set_up),
+        cmocka_unit_test_setup(test_config_survives_mutation, set_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
