@@ -156,7 +156,9 @@ static int run_command(Cli *cli, int argc, char **argv)
         return help_print(cli->line.command);
     }
     if (!cli->line.command) {
-        (void)help_print(NULL);
+        help_write(NULL, &problem);
+        (void)fputs(problem.text, stderr);
+        strbuf_free(&problem);
         return EXIT_CODE_USAGE;
     }
     return cli->line.command->run(cli);

@@ -18,7 +18,7 @@ typedef struct Cli {
     bool is_talk_shown;    // stderr is a terminal
     size_t talk_width;     // of stderr
     Db *db;                // NULL until cli_connect
-    char *database_origin; // where the URL came from, for messages
+    char *database_origin; // "the database named by DATABASE_URL"
     bool is_dev_database;  // it is the one of `ganger dev`
 } Cli;
 

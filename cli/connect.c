@@ -28,7 +28,7 @@ static int choose_url(Cli *cli, char **url)
     const char *state = cli_option(cli, OPT_STATE);
     const char *environment = getenv("DATABASE_URL");
     if (option) {
-        cli->database_origin = mem_strdup("--database");
+        cli->database_origin = mem_strdup("the database named by --database");
         *url = mem_strdup(option);
         return EXIT_CODE_OK;
     }
@@ -40,7 +40,7 @@ static int choose_url(Cli *cli, char **url)
         return *url ? EXIT_CODE_OK : EXIT_CODE_NO_DATABASE;
     }
     if (environment && environment[0] != '\0') {
-        cli->database_origin = mem_strdup("DATABASE_URL");
+        cli->database_origin = mem_strdup("the database named by DATABASE_URL");
         *url = mem_strdup(environment);
         return EXIT_CODE_OK;
     }
@@ -52,7 +52,8 @@ static int choose_url(Cli *cli, char **url)
         }
         if (config->database_url) {
             *url = mem_strdup(config->database_url);
-            cli->database_origin = mem_printf("database.url in %s", cli_option(cli, OPT_CONFIG));
+            cli->database_origin =
+                mem_printf("the database named by database.url in %s", cli_option(cli, OPT_CONFIG));
         }
         config_destroy(config);
         if (*url) {
@@ -85,7 +86,7 @@ int cli_connect(Cli *cli)
     Status status = db_open(&cli->db, url, "ganger", DB_CONNECT_TIMEOUT_MS, true);
     free(url);
     if (status != STATUS_OK) {
-        cli_say("cannot reach the database named by %s: %s", cli->database_origin, db_open_error());
+        cli_say("cannot reach %s: %s", cli->database_origin, db_open_error());
         if (cli->is_dev_database) {
             (void)fputs("  `ganger dev` seems not to be running; start it in another terminal.\n",
                         stderr);
@@ -115,7 +116,7 @@ static void say_detail(const char *detail)
 int cli_fail_statement(Cli *cli, Status status)
 {
     if (status == STATUS_LOST) {
-        cli_say("the connection to the database named by %s is lost: %s", cli->database_origin,
+        cli_say("the connection to %s is lost: %s", cli->database_origin,
                 db_error_message(cli->db));
         return EXIT_CODE_NO_DATABASE;
     }
@@ -125,7 +126,7 @@ int cli_fail_statement(Cli *cli, Status status)
     int exit_code = EXIT_CODE_FAILED;
     if (is_schema_problem(db_sqlstate(cli->db)) && migrate_check(cli->db, &why) != STATUS_OK &&
         why.length > 0) {
-        cli_say("%s (database named by %s)", why.text, cli->database_origin);
+        cli_say("%s (%s)", why.text, cli->database_origin);
         exit_code = EXIT_CODE_CONFIG;
     } else {
         cli_say("%s", message);

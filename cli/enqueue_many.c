@@ -159,10 +159,14 @@ static int say_refused(Cli *cli, const Chunk *chunk, const Source *source, int64
     StrBuf safe = {0};
     text_append_safe(&safe, without_place(why.text), false);
     cli_say("%s:%" PRId64 ": %s", source->name, chunk->numbers[bad], safe.text);
-    cli_say("%" PRId64 " jobs are enqueued, none from line %" PRId64
-            " on; mend the line and go on with: tail -n +%" PRId64
-            " FILE | ganger enqueue --many -",
-            enqueued, chunk->numbers[0], chunk->numbers[0]);
+    if (enqueued == 0) {
+        cli_say("nothing is enqueued");
+    } else {
+        cli_say("%" PRId64 " jobs are enqueued, none from line %" PRId64
+                " on; mend the line and go on "
+                "with: tail -n +%" PRId64 " FILE | ganger enqueue --many -",
+                enqueued, chunk->numbers[0], chunk->numbers[0]);
+    }
     strbuf_free(&safe);
     strbuf_free(&why);
     return EXIT_CODE_FAILED;

@@ -8,8 +8,16 @@
 
 #include "cli/table.h"
 
-// Type OIDs of pg_type.dat whose values stand to the right.
-enum { OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_FLOAT8 = 701, OID_NUMERIC = 1700 };
+// Type OIDs of pg_type.dat that are not shown as they come.
+enum {
+    OID_BOOL = 16,
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_FLOAT8 = 701,
+    OID_TIMESTAMPTZ = 1184,
+    OID_NUMERIC = 1700
+};
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -52,6 +60,23 @@ static void add_columns(Table *table, const PGresult *result)
     }
 }
 
+static void add_value(Table *table, const PGresult *result, int row, int column)
+{
+    const char *value = PQgetvalue(result, row, column);
+    if (PQgetisnull(result, row, column) == 1) {
+        table_add_cell(table, NULL);
+    } else if (PQftype(result, column) == OID_BOOL) {
+        table_add_cell(table, value[0] == 't' ? "yes" : "no");
+    } else if (PQftype(result, column) == OID_TIMESTAMPTZ) {
+        // The session is in UTC; parts of a second say nothing in a list.
+        char *instant = mem_printf("%.*sZ", (int)strcspn(value, ".+"), value);
+        table_add_cell(table, instant);
+        free(instant);
+    } else {
+        table_add_cell(table, value);
+    }
+}
+
 static void print_table(const Cli *cli, const PGresult *result, bool has_header)
 {
     Table *table = table_create();
@@ -60,8 +85,7 @@ static void print_table(const Cli *cli, const PGresult *result, bool has_header)
     for (int row = 0; row < PQntuples(result); row++) {
         for (int column = 0; column < PQnfields(result); column++) {
             if (!str_equal(PQfname(result, column), "json")) {
-                bool is_null = PQgetisnull(result, row, column) == 1;
-                table_add_cell(table, is_null ? NULL : PQgetvalue(result, row, column));
+                add_value(table, result, row, column);
             }
         }
     }

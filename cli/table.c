@@ -132,7 +132,6 @@ static bool is_right(ColumnKind kind)
 static void append_cell(const Table *table, const size_t *widths, size_t column, const char *text,
                         const char *color, StrBuf *out)
 {
-    size_t start = out->length;
     bool is_last = column + 1 == table->column_count;
     StrBuf cut = {0};
     text_append_cut(&cut, text, widths[column]);
@@ -153,7 +152,7 @@ static void append_cell(const Table *table, const size_t *widths, size_t column,
     }
     if (is_last) {
         // An empty last cell would leave the gap before it hanging.
-        while (out->length > start && out->text[out->length - 1] == ' ') {
+        while (out->length > 0 && out->text[out->length - 1] == ' ') {
             out->text[--out->length] = '\0';
         }
         strbuf_append_char(out, '\n');

@@ -1,8 +1,7 @@
--- What happened to a job, oldest first. $1 id, $2 bool: fill the column json. Columns: as shown; json.
+-- What happened to a job, oldest first (the function orders). $1 id, $2 bool: fill the column json. Columns: as shown; json.
 select
     to_char(e.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS"Z"') as at,
     e.event::text as event,
     coalesce(e.data::text, '') as data,
     case when $2::bool then row_to_json(e) end as json
-from ganger.job_events($1::bigint) as e
-order by e.at, e.id;
+from ganger.job_events($1::bigint) as e;

@@ -4,6 +4,6 @@ select (to_jsonb(j) || jsonb_build_object(
         select jsonb_agg(to_jsonb(a) - 'job_id' order by a.attempt, a.started_at)
         from ganger.attempts as a where a.job_id = j.id), '[]'),
     'events', coalesce((
-        select jsonb_agg(to_jsonb(e) order by e.id) from ganger.job_events(j.id) as e), '[]')
+        select jsonb_agg(to_jsonb(e)) from ganger.job_events(j.id) as e), '[]')
     ))::text as json
 from ganger.get_job($1::bigint) as j;
