@@ -116,7 +116,7 @@ static void check_job_types(const Config *config, const PoolConfig *pool, Config
 
 static void check_pools(const Config *config, ConfigErrors *errors)
 {
-    const int64_t most = SCOREBOARD_SLOT_MAX - 1; // the reaper has a slot too
+    const int64_t most = SCOREBOARD_SLOT_MAX - 2; // one slot is the reaper's, one stays spare
     int64_t processes = 0;
     for (size_t i = 0; i < config->pool_count; i++) {
         const PoolConfig *pool = &config->pools[i];
@@ -167,19 +167,10 @@ int config_reload_conflicts(const Config *running, const Config *next, StrBuf *w
     for (size_t i = 0; i < running->pool_count; i++) {
         const PoolConfig *pool = &running->pools[i];
         const PoolConfig *other = find_pool(next, pool->name);
-        if (other == NULL) {
-            strbuf_printf(why, "pools.%s removed\n", pool->name);
-            conflicts++;
-        } else {
+        if (other != NULL) { // pools may come and go
             char *path = mem_printf("pools.%s.", pool->name);
             conflicts += count_conflicts(OWNER_POOL, path, pool, other, why);
             free(path);
-        }
-    }
-    for (size_t i = 0; i < next->pool_count; i++) {
-        if (find_pool(running, next->pools[i].name) == NULL) {
-            strbuf_printf(why, "pools.%s added\n", next->pools[i].name);
-            conflicts++;
         }
     }
     return conflicts;

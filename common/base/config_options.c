@@ -133,7 +133,7 @@ static const ConfigOption options[] = {
          "Job types the pool runs; each needs a handler.", .check = CHECK_NAME,
          .default_note = "every handler", .example = "[noop, echo]"),
     POOL("processes", OPTION_INT, processes, "2",
-         1, 256, APPLY_RESTART,
+         1, 256, APPLY_RELOAD,
          "Worker processes; each runs one job at a time."),
     POOL("max_jobs", OPTION_INT, max_jobs, "none",
          1, 1000000000, APPLY_RELOAD,

@@ -351,7 +351,7 @@ static const BadFile bad_files[] = {
         "  a: {processes: 256}\n"
         "  b: {processes: 256}\n"
         "  c: {processes: 1}\n",
-        "f.yaml:3:3: error: pools.b: with this pool there are 512 processes; at most 511 are "
+        "f.yaml:3:3: error: pools.b: with this pool there are 512 processes; at most 510 are "
         "allowed in all pools together\n"),
     BAD("duration without a unit",
         "node:\n"
