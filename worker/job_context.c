@@ -18,6 +18,8 @@ enum {
     AUX_CONNECT_TIMEOUT_MS = 2000
 };
 
+static const int64_t PROLONG_MAX_MS = 365LL * 86400 * 1000; // others add to the deadline
+
 static int write_progress(JobContext *self);
 
 void job_context_init(JobContext *self, RunContext *run)
@@ -82,7 +84,7 @@ int job_context_prolong(JobContext *self, int64_t ms)
         return GANGER_LOST;
     }
     const int64_t now = clock_boot_ms();
-    const int64_t wanted = ms > INT64_MAX - now ? INT64_MAX : now + ms;
+    const int64_t wanted = now + (ms < PROLONG_MAX_MS ? ms : PROLONG_MAX_MS);
     const int64_t soft_at = atomic_load(&slot->run_soft_at);
     if (soft_at != 0 && wanted > soft_at) {
         atomic_store(&slot->run_soft_at, wanted);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/duration.h"
 #include "worker/runner.h"
 
 enum { TRIAL_OK = 'k', TRIAL_REFUSED = 'r' }; // first byte of the child's answer
@@ -91,7 +92,9 @@ static Status judge(pid_t child, int fd, int64_t limit_ms, StrBuf *why)
     }
     run_sweep_children();
     if (bytes < 0) {
-        strbuf_printf(why, "hangs while loading (more than %lld s)", (long long)(limit_ms / 1000));
+        char limit[32];
+        duration_format(limit_ms, limit, sizeof limit);
+        strbuf_printf(why, "hangs while loading (more than %s)", limit);
         return STATUS_REFUSED;
     }
     if (bytes == 0) {

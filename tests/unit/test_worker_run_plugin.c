@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+// Tests of plugin handlers without a database: results, services, the state put back, on_error, the stop.
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "common/base/clock.h"
+#include "common/base/proc_tree.h"
+#include "handlers/ganger/handler.h"
+#include "tests/support/worker_run.h"
+
+typedef enum ganger_result (*RunFunction)(const ganger_job *job, ganger_context *context);
+
+static char hook_message[128];
+
+static void on_error(const ganger_job *job, ganger_context *context, const char *message)
+{
+    (void)job;
+    (void)snprintf(hook_message, sizeof hook_message, "%s", message);
+    assert_null(ganger_connection(context));
+    ganger_set_error(context, "a message of the hook");
+}
+
+static int setup(void **state)
+{
+    WorkerRun *run = mem_alloc(sizeof *run);
+    worker_run_setup(run);
+    hook_message[0] = '\0';
+    *state = run;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    worker_run_teardown(*state);
+    free(*state);
+    return 0;
+}
+
+static const RunResult *run_function(WorkerRun *run, RunFunction function)
+{
+    const ganger_handler entry = {"probe", function, on_error};
+    run->handler.plugin_entry = &entry;
+    worker_run_forget_result(run);
+    run_plugin(&run->handler, &run->context, &run->result);
+    run->handler.plugin_entry = NULL;
+    assert_null(run->context.output);
+    return &run->result;
+}
+
+static enum ganger_result return_ok(const ganger_job *job, ganger_context *context)
+{
+    assert_int_equal(job->id, 4711);
+    assert_int_equal(job->attempt, 2);
+    assert_int_equal(job->max_attempts, 3);
+    assert_string_equal(job->payload, "{\"a\": 1}");
+    assert_int_equal(job->payload_length, 8);
+    assert_string_equal(job->queue, "mail");
+    assert_null(job->tags);
+    assert_true(GANGER_HAS(context, last_error));
+    assert_int_equal(ganger_output(context, "[1]", 3), GANGER_DONE);
+    assert_int_equal(ganger_output(context, "[1", 2), GANGER_FAILED);
+    assert_string_equal(ganger_last_error(context), "the output is not JSON: a comma or a closing "
+                                                    "bracket is missing (byte 2)");
+    assert_int_equal(ganger_progress(context, 101, NULL, NULL), GANGER_FAILED);
+    assert_int_equal(ganger_progress(context, 50, NULL, NULL), GANGER_FAILED); // no database
+    assert_null(ganger_connection(context));
+    assert_string_equal(ganger_last_error(context), "no connection to the database");
+    assert_int_equal(ganger_enqueue(context, "x", NULL, NULL), GANGER_FAILED);
+    ganger_log(context, "a line");
+    return GANGER_OK;
+}
+
+static enum ganger_result return_error(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    ganger_set_error(context, "broken \xff");
+    ganger_retry_after(context, 1500);
+    return GANGER_ERROR;
+}
+
+static enum ganger_result return_discard(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    (void)context;
+    return GANGER_DISCARD;
+}
+
+static enum ganger_result return_snooze(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    return ganger_snooze(context, 5000);
+}
+
+static enum ganger_result return_wait(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    (void)context;
+    return GANGER_WAIT;
+}
+
+static enum ganger_result return_nonsense(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    (void)context;
+    const int nonsense = 17;
+    enum ganger_result result = GANGER_OK;
+    memcpy(&result, &nonsense, sizeof nonsense);
+    return result;
+}
+
+static void test_results(void **state)
+{
+    WorkerRun *run = *state;
+    const RunResult *result = run_function(run, return_ok);
+    assert_int_equal(result->outcome, OUTCOME_COMPLETED);
+    assert_string_equal(result->text, "[1]");
+    assert_true(result->cpu_us >= 0);
+    assert_false(run->context.settled);
+    char *log = slot_log_copy(run->slot);
+    assert_string_equal(log, "a line\n");
+    free(log);
+
+    result = run_function(run, return_error);
+    assert_int_equal(result->outcome, OUTCOME_ERROR);
+    assert_string_equal(result->text, "broken ?");
+    assert_int_equal(result->delay_ms, 1500);
+    assert_string_equal(hook_message, ""); // attempt 2 of 3
+
+    result = run_function(run, return_snooze);
+    assert_int_equal(result->outcome, OUTCOME_SNOOZE);
+    assert_int_equal(result->delay_ms, 5000);
+    result = run_function(run, return_wait);
+    assert_int_equal(result->outcome, OUTCOME_ERROR);
+    assert_string_equal(result->text, "GANGER_WAIT is not supported by this version of ganger");
+    result = run_function(run, return_nonsense);
+    assert_int_equal(result->outcome, OUTCOME_ERROR);
+    assert_string_equal(result->text, "the handler returned 17, which is no ganger_result");
+}
+
+static void test_on_error(void **state)
+{
+    WorkerRun *run = *state;
+    const RunResult *result = run_function(run, return_discard);
+    assert_int_equal(result->outcome, OUTCOME_DISCARD);
+    assert_string_equal(hook_message, "the handler reported an error without a message");
+    assert_string_equal(result->text, hook_message);
+    run->job.attempt = 3;
+    hook_message[0] = '\0';
+    run_function(run, return_error);
+    assert_string_equal(hook_message, "broken ?");
+    // Stopped by a shutdown: the job goes back, so this was not its last failure.
+    hook_message[0] = '\0';
+    worker_run_stop(run, STOP_SHUTDOWN);
+    run_function(run, return_error);
+    assert_string_equal(hook_message, "");
+    atomic_store(&run->slot->stop_cause, STOP_TIMEOUT);
+    run_function(run, return_error);
+    assert_string_equal(hook_message, "broken ?");
+}
+
+static enum ganger_result spoil_state(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    (void)context;
+    sigset_t all;
+    sigfillset(&all);
+    (void)sigprocmask(SIG_BLOCK, &all, NULL);
+    (void)umask(0);
+    assert_int_equal(chdir("/proc"), 0);
+    (void)alarm(1);
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(limit.rlim_cur, 12345);
+    if (fork() == 0) {
+        (void)setsid();
+        while (pause() != 0) {
+        }
+    }
+    return GANGER_OK;
+}
+
+static void test_state_is_put_back(void **state)
+{
+    WorkerRun *run = *state;
+    char before[4096];
+    char after[4096];
+    assert_non_null(getcwd(before, sizeof before));
+    const mode_t mode = umask(027);
+    run->handler_config.limits.file_size_bytes = 12345;
+    run_function(run, spoil_state);
+    sigset_t now;
+    (void)sigprocmask(SIG_BLOCK, NULL, &now);
+    assert_false(sigismember(&now, SIGTERM));
+    assert_int_equal(umask(mode), 027);
+    assert_non_null(getcwd(after, sizeof after));
+    assert_string_equal(before, after);
+    assert_int_equal(alarm(0), 0);
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_not_equal(limit.rlim_cur, 12345);
+    assert_true(proc_has_no_children());
+}
+
+static enum ganger_result watch_time(const ganger_job *job, ganger_context *context)
+{
+    if (job->attempt == 1) {
+        assert_int_equal(ganger_remaining_ms(context), -1);
+        assert_int_equal(ganger_prolong(context, 1000), GANGER_DONE);
+        assert_int_equal(ganger_remaining_ms(context), -1);
+        return GANGER_OK;
+    }
+    assert_true(ganger_remaining_ms(context) <= 1000);
+    assert_int_equal(ganger_prolong(context, -1), GANGER_FAILED);
+    assert_int_equal(ganger_prolong(context, 60000), GANGER_DONE);
+    assert_true(ganger_remaining_ms(context) > 50000);
+    assert_int_equal(ganger_prolong(context, 10), GANGER_DONE); // never shortens
+    assert_true(ganger_remaining_ms(context) > 50000);
+    assert_int_equal(ganger_prolong(context, INT64_MAX), GANGER_DONE);
+    assert_false(ganger_should_stop(context));
+    return GANGER_OK;
+}
+
+static enum ganger_result see_stop(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    assert_true(ganger_should_stop(context));
+    assert_int_equal(ganger_prolong(context, 1000), GANGER_LOST);
+    ganger_set_error(context, "saw it");
+    return GANGER_ERROR;
+}
+
+static void test_time(void **state)
+{
+    WorkerRun *run = *state;
+    run->job.attempt = 1;
+    run_function(run, watch_time);
+    run->job.attempt = 2;
+    atomic_store(&run->slot->run_soft_at, clock_boot_ms() + 1000);
+    run_function(run, watch_time);
+    atomic_store(&run->slot->run_soft_at, clock_boot_ms() + 1000);
+    atomic_store(&run->slot->stop_serial, 99); // meant for another run
+    run_function(run, watch_time);
+    worker_run_stop(run, STOP_CANCEL);
+    assert_string_equal(run_function(run, see_stop)->text, "saw it");
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_results),
+        TEST(test_on_error),
+        TEST(test_state_is_put_back),
+        TEST(test_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
