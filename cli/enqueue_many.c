@@ -172,6 +172,26 @@ static int say_refused(Cli *cli, const Chunk *chunk, const Source *source, int64
     return EXIT_CODE_FAILED;
 }
 
+static int run_failed(Cli *cli, const Chunk *chunk, const Source *source, Status status,
+                      int64_t enqueued)
+{
+    const char *sqlstate = db_sqlstate(cli->db);
+    // Class 42 is about the schema or a permission, not about a line; 42704 is a name in one.
+    bool is_about_line = status != STATUS_LOST && status != STATUS_RETRY &&
+                         (strncmp(sqlstate, "42", 2) != 0 || str_equal(sqlstate, "42704"));
+    if (is_about_line) {
+        return say_refused(cli, chunk, source, enqueued);
+    }
+    int exit_code = cli_fail_statement(cli, status);
+    cli_say("%" PRId64 " jobs are enqueued", enqueued);
+    if (status == STATUS_LOST) {
+        // A commit may have happened without its answer reaching us.
+        cli_say("those from line %" PRId64 " to %" PRId64 " perhaps too", chunk->numbers[0],
+                source->line);
+    }
+    return exit_code;
+}
+
 static int run_chunks(Cli *cli, Source *source, Chunk *chunk, int64_t *enqueued)
 {
     Progress progress;
@@ -192,17 +212,7 @@ static int run_chunks(Cli *cli, Source *source, Chunk *chunk, int64_t *enqueued)
             progress_update(&progress, *enqueued, source->bytes, source->total_bytes);
         } else {
             progress_end(&progress);
-            bool is_line = strncmp(db_sqlstate(cli->db), "42", 2) != 0 ||
-                           str_equal(db_sqlstate(cli->db), "42704");
-            exit_code = status != STATUS_LOST && status != STATUS_RETRY && is_line
-                            ? say_refused(cli, chunk, source, *enqueued)
-                            : cli_fail_statement(cli, status);
-            if (exit_code == EXIT_CODE_NO_DATABASE) {
-                // A commit may have happened without its answer reaching us.
-                cli_say("%" PRId64 " jobs are enqueued, perhaps those from line %" PRId64
-                        " to %" PRId64 " too",
-                        *enqueued, chunk->numbers[0], source->line);
-            }
+            exit_code = run_failed(cli, chunk, source, status, *enqueued);
         }
         chunk_clear(chunk);
     }

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+// Tests of the pure parts of `ganger dev`, of its state folder, and of help and completion.
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/completion.h"
+#include "cli/dev_postgres.h"
+#include "cli/dev_state.h"
+#include "cli/help.h"
+#include "tests/support/unit.h"
+
+static void test_server_version(void **state)
+{
+    (void)state;
+    assert_int_equal(dev_server_parse_version("postgres (PostgreSQL) 15.20 (Debian 15.20-0)"), 15);
+    assert_int_equal(dev_server_parse_version("postgres (PostgreSQL) 17devel"), 17);
+    assert_int_equal(dev_server_parse_version("postgres 15"), 0);
+    assert_int_equal(dev_server_parse_version(""), 0);
+}
+
+static void test_socket_length(void **state)
+{
+    (void)state;
+    char dir[128];
+    // ".s.PGSQL.5432" with its slash is 14 bytes, of 107.
+    memset(dir, 'x', sizeof dir);
+    dir[0] = '/';
+    dir[93] = '\0';
+    assert_true(dev_socket_fits(dir));
+    dir[93] = 'x';
+    dir[94] = '\0';
+    assert_false(dev_socket_fits(dir));
+}
+
+static void test_state_folder(void **state)
+{
+    (void)state;
+    char base[] = "/tmp/test_cli_dev.XXXXXX";
+    StrBuf why = {0};
+    assert_non_null(mkdtemp(base));
+    char *wanted = mem_printf("%s/a/b", base);
+    char *dir = dev_state_make_dir(wanted, &why);
+    assert_non_null(dir);
+    assert_null(dev_state_read_url(dir));
+
+    char *path = mem_printf("%s/dev.url", dir);
+    assert_int_equal(dev_state_write_file(path, "host=/x\n", 0644, &why), STATUS_OK);
+    char *url = dev_state_read_url(dir);
+    assert_string_equal(url, "host=/x");
+
+    int lock = dev_state_lock(dir, &why);
+    assert_true(lock >= 0);
+    assert_int_equal(fcntl(lock, F_GETFD) & FD_CLOEXEC, 0);
+    assert_int_equal(dev_state_lock(dir, &why), -1);
+    char *pid = mem_printf("(pid %d)", (int)getpid());
+    assert_non_null(strstr(why.text, pid));
+
+    close(lock);
+    char *lock_path = mem_printf("%s/dev.lock", dir);
+    char *parent = mem_printf("%s/a", base);
+    assert_int_equal(unlink(lock_path) + unlink(path), 0);
+    assert_int_equal(rmdir(dir) + rmdir(parent) + rmdir(base), 0);
+    free(parent);
+    free(lock_path);
+    free(pid);
+    free(url);
+    free(path);
+    free(dir);
+    free(wanted);
+    strbuf_free(&why);
+}
+
+static void test_no_cluster(void **state)
+{
+    (void)state;
+    StrBuf why = {0};
+    assert_int_equal(dev_cluster_version("/nonexistent"), 0);
+    assert_int_equal(dev_cluster_delete("/nonexistent", &why), STATUS_OK);
+    assert_int_equal(dev_cluster_wait_unused("/nonexistent", &why), STATUS_OK);
+    strbuf_free(&why);
+}
+
+static void test_help_names_all(void **state)
+{
+    (void)state;
+    StrBuf out = {0};
+    help_write(NULL, &out);
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        assert_non_null(strstr(out.text, COMMAND_SPECS[i].name));
+        StrBuf page = {0};
+        help_write(&COMMAND_SPECS[i], &page);
+        for (int id = 0; id < OPT_COUNT; id++) {
+            if (command_takes(&COMMAND_SPECS[i], (OptionId)id)) {
+                char *option = mem_printf("--%s", OPT_SPECS[id].name);
+                assert_non_null(strstr(page.text, option));
+                free(option);
+            }
+        }
+        strbuf_free(&page);
+    }
+    strbuf_free(&out);
+}
+
+static void test_completion_names_all(void **state)
+{
+    (void)state;
+    static const char *const shells[] = {"bash", "zsh", "fish"};
+    for (size_t i = 0; i < sizeof shells / sizeof shells[0]; i++) {
+        StrBuf out = {0};
+        assert_true(completion_write(shells[i], &out));
+        for (int id = 0; id < OPT_COUNT; id++) {
+            assert_non_null(strstr(out.text, OPT_SPECS[id].name));
+        }
+        strbuf_free(&out);
+    }
+    StrBuf none = {0};
+    assert_false(completion_write("csh", &none));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_server_version), cmocka_unit_test(test_socket_length),
+        cmocka_unit_test(test_state_folder),   cmocka_unit_test(test_no_cluster),
+        cmocka_unit_test(test_help_names_all), cmocka_unit_test(test_completion_names_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
