@@ -35,54 +35,54 @@ typedef struct HandlerLimits { // 0 = not limited
 } HandlerLimits;
 
 typedef struct HandlerConfig {
-    char *job_type;         // the key in `handlers:`
+    char *job_type; // the key in `handlers:`
     HandlerKind kind;
-    char *plugin;           // HANDLER_PLUGIN: file name or path
-    char *symbol;           // HANDLER_PLUGIN: the job_type in the plugin's table; NULL = job_type
-    StringList exec;        // HANDLER_EXEC: argv
-    char *sql;              // HANDLER_SQL: function name, schema-qualified
-    int64_t timeout_ms;     // 0 = none
+    char *plugin;       // HANDLER_PLUGIN: file name or path
+    char *symbol;       // HANDLER_PLUGIN: the job_type in the plugin's table; NULL = job_type
+    StringList exec;    // HANDLER_EXEC: argv
+    char *sql;          // HANDLER_SQL: function name, schema-qualified
+    int64_t timeout_ms; // 0 = none
     HandlerLimits limits;
-    int line;               // where it stands in the file; 0 = it is a built-in default
+    int line; // where it stands in the file; 0 = it is a built-in default
     int column;
-    ConfigPlace *places;    // one per option of a handler (config_options.h)
+    ConfigPlace *places; // one per option of a handler (config_options.h)
 } HandlerConfig;
 
 typedef struct PoolConfig {
     char *name;
-    StringList queues;      // never empty; default [default]
-    StringList job_types;   // empty = every handler
-    int64_t processes;      // 1..256
-    int64_t max_jobs;       // 0 = no limit; then the worker is recycled
-    int64_t max_rss_bytes;  // 0 = no limit
-    int64_t max_age_ms;     // 0 = no limit
-    int64_t prefetch;       // jobs per claim at most; 0 = auto
-    int line;               // where it stands in the file; 0 = it is the default pool
+    StringList queues;     // never empty; default [default]
+    StringList job_types;  // empty = every handler
+    int64_t processes;     // 1..256
+    int64_t max_jobs;      // 0 = no limit; then the worker is recycled
+    int64_t max_rss_bytes; // 0 = no limit
+    int64_t max_age_ms;    // 0 = no limit
+    int64_t prefetch;      // jobs per claim at most; 0 = auto
+    int line;              // where it stands in the file; 0 = it is the default pool
     int column;
-    ConfigPlace *places;    // one per option of a pool (config_options.h)
+    ConfigPlace *places; // one per option of a pool (config_options.h)
 } PoolConfig;
 
 typedef struct Config {
-    char *path;             // file it came from, or NULL
-    char *text;             // the very bytes that were read: what children get as FD_CONFIG
+    char *path; // file it came from, or NULL
+    char *text; // the very bytes that were read: what children get as FD_CONFIG
     size_t text_length;
-    ConfigPlace *places;    // one per option outside pools and handlers (config_options.h)
+    ConfigPlace *places; // one per option outside pools and handlers (config_options.h)
     // database
-    char *database_url;     // NULL when neither file nor DATABASE_URL names one
+    char *database_url; // NULL when neither file nor DATABASE_URL names one
     bool database_url_from_env;
     int64_t poll_interval_ms;
     bool auto_migrate;
     // node
-    char *node_name;        // never NULL: default is the host name
+    char *node_name; // never NULL: default is the host name
     int64_t heartbeat_ms;
     int64_t self_fence_ms;
     int64_t lease_ms;
     // supervisor
     int64_t shutdown_timeout_ms;
     int64_t kill_grace_ms;
-    char *user;             // NULL = stay
-    char *plugin_dir;       // NULL = the installed handlers folder
-    char *state_dir;        // pidfile and lock; never NULL
+    char *user;       // NULL = stay
+    char *plugin_dir; // NULL = the installed handlers folder
+    char *state_dir;  // pidfile and lock; never NULL
     // pools, handlers
     PoolConfig *pools;
     size_t pool_count;

@@ -65,19 +65,19 @@ typedef struct ConfigSection {
 
 typedef struct ConfigOption {
     SectionId section;
-    const char *name;
     OptionType type;
+    OptionApply apply;
+    OptionCheck check;
+    const char *name;
     size_t offset;             // into the owner's struct
     const char *default_value; // as written in YAML; NULL = empty
     int64_t min;               // of the number; of the length for a text; of the count for a list
     int64_t max;
-    OptionApply apply;
-    const char *help; // one line
-    OptionCheck check;
-    OptionZero zero;
+    const char *help;         // one line
     const char *const *words; // OPTION_WORD: NULL-terminated
     const char *default_note; // what an empty default stands for
     const char *example;      // for the sample, when there is no default to show
+    OptionZero zero;
 } ConfigOption;
 
 // All rows; those of one owner stand together, those of one section too.

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "common/base/config_entry.h"
 #include "common/base/config_options.h"
 #include "common/base/config_value.h"
 #include "common/base/config_yaml.h"
@@ -24,19 +25,6 @@ typedef struct Scope { // a section being read
     ConfigPlace *places;
 } Scope;
 
-typedef struct Entry { // a key of a mapping
-    const char *name;
-    ConfigPlace place;
-    yaml_node_t *value;
-    size_t order;
-} Entry;
-
-typedef struct Entries {
-    Entry *items;
-    size_t count;
-} Entries;
-
-static Entries collect_entries(Reader *reader, const yaml_node_t *mapping, const char *path);
 static bool read_mapping(Reader *reader, const Scope *scope, const yaml_node_t *node,
                          ConfigPlace place);
 static void read_named(Reader *reader, SectionId section, const char *path, const yaml_node_t *node,
@@ -53,115 +41,6 @@ void config_read(Config *config, yaml_document_t *document, ConfigErrors *errors
             .section = SECTION_TOP, .path = "", .owner = config, .places = config->places};
         (void)read_mapping(&reader, &scope, root, config_yaml_place(root->start_mark));
     }
-}
-
-// What YAML calls null: nothing, ~ or null, without quotes.
-static bool is_null(const yaml_node_t *node)
-{
-    if (node->type != YAML_SCALAR_NODE || node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE) {
-        return false;
-    }
-    static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
-    for (size_t i = 0; i < sizeof nulls / sizeof nulls[0]; i++) {
-        if (str_equal((const char *)node->data.scalar.value, nulls[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// The text of a scalar, or NULL (told) when it is not one that can be a C string.
-static const char *scalar_text(const Reader *reader, const yaml_node_t *node, const char *what,
-                               ConfigPlace place)
-{
-    if (node->type != YAML_SCALAR_NODE) {
-        config_error(reader->errors, place, "%s: expected one value, got a %s", what,
-                     node->type == YAML_SEQUENCE_NODE ? "list" : "section");
-        return NULL;
-    }
-    const char *text = (const char *)node->data.scalar.value;
-    if (memchr(text, '\0', node->data.scalar.length) != NULL) {
-        config_error(reader->errors, place, "%s: the text contains a NUL character", what);
-        return NULL;
-    }
-    return text;
-}
-
-// Of "pools.default." without its dot, for messages about the section itself.
-static int path_length(const char *path)
-{
-    int length = (int)strlen(path);
-    return length > 0 ? length - 1 : 0;
-}
-
-// Fills one entry; false (told) when its key cannot be one.
-static bool fill_entry(Reader *reader, const yaml_node_pair_t *pair, const char *path, Entry *entry)
-{
-    const yaml_node_t *key = yaml_document_get_node(reader->document, pair->key);
-    entry->value = yaml_document_get_node(reader->document, pair->value);
-    entry->place = config_yaml_place(key->start_mark);
-    char *what = mem_printf("%.*s%skey", path_length(path), path, path[0] != '\0' ? ": " : "");
-    entry->name = scalar_text(reader, key, what, entry->place);
-    free(what);
-    if (entry->name != NULL && str_equal(entry->name, "<<")) {
-        config_error(reader->errors, entry->place, "merge keys ('<<') are not supported");
-        entry->name = NULL;
-    }
-    return entry->name != NULL;
-}
-
-static int compare_entries(const void *left, const void *right)
-{
-    const Entry *a = left;
-    const Entry *b = right;
-    int by_name = strcmp(a->name, b->name);
-    return by_name != 0 ? by_name : a->order < b->order ? -1 : 1;
-}
-
-static int compare_orders(const void *left, const void *right)
-{
-    const Entry *a = left;
-    const Entry *b = right;
-    return a->order < b->order ? -1 : a->order > b->order ? 1 : 0;
-}
-
-// Keeps the first of equal names and tells the others; sorted, as a mapping may have 100,000 keys.
-static void drop_duplicates(Reader *reader, const char *path, Entries *entries)
-{
-    qsort(entries->items, entries->count, sizeof entries->items[0], compare_entries);
-    size_t kept = 0;
-    for (size_t i = 0; i < entries->count; i++) {
-        const Entry *last = kept > 0 ? &entries->items[kept - 1] : NULL;
-        if (last != NULL && str_equal(last->name, entries->items[i].name)) {
-            StrBuf quoted = {0};
-            config_quote(&quoted, last->name);
-            config_error(reader->errors, entries->items[i].place,
-                         "%.*s%skey %s is given twice; it stands on line %d already",
-                         path_length(path), path, path[0] != '\0' ? ": " : "", quoted.text,
-                         last->place.line);
-            strbuf_free(&quoted);
-        } else {
-            entries->items[kept++] = entries->items[i];
-        }
-    }
-    entries->count = kept;
-    qsort(entries->items, kept, sizeof entries->items[0], compare_orders);
-}
-
-// The keys of a mapping in the order of the file, each once; caller frees items.
-static Entries collect_entries(Reader *reader, const yaml_node_t *mapping, const char *path)
-{
-    size_t pairs = (size_t)(mapping->data.mapping.pairs.top - mapping->data.mapping.pairs.start);
-    Entries entries = {.items = mem_alloc((pairs + 1) * sizeof(Entry))};
-    for (size_t i = 0; i < pairs; i++) {
-        Entry *entry = &entries.items[entries.count];
-        entry->order = i;
-        if (fill_entry(reader, &mapping->data.mapping.pairs.start[i], path, entry)) {
-            entries.count++;
-        }
-    }
-    drop_duplicates(reader, path, &entries);
-    return entries;
 }
 
 static bool names_a_kind(const Entries *entries)
@@ -202,7 +81,7 @@ static void tell_unknown(const Reader *reader, const Scope *scope, const Entry *
     const char *near = nearest_name(entry->name, names, count);
     StrBuf text = {0};
     if (scope->path[0] != '\0') {
-        strbuf_printf(&text, "%.*s: ", path_length(scope->path), scope->path);
+        strbuf_printf(&text, "%.*s: ", config_path_length(scope->path), scope->path);
     }
     bool is_kind = scope->section == SECTION_HANDLER && near == NULL && !names_a_kind(entries);
     strbuf_append(&text, is_kind ? "unknown handler kind " : "unknown key ");
@@ -253,9 +132,9 @@ static bool is_section(const Reader *reader, const yaml_node_t *node, const char
     if (node->type == YAML_MAPPING_NODE) {
         return true;
     }
-    if (!is_null(node)) {
+    if (!config_node_is_null(node)) {
         config_error(reader->errors, place, "%.*s%sexpected a section (lines of 'key: value')",
-                     path_length(path), path, path[0] != '\0' ? ": " : "");
+                     config_path_length(path), path, path[0] != '\0' ? ": " : "");
     }
     return false;
 }
@@ -267,7 +146,7 @@ static bool read_mapping(Reader *reader, const Scope *scope, const yaml_node_t *
     if (!is_section(reader, node, scope->path, place)) {
         return true;
     }
-    Entries entries = collect_entries(reader, node, scope->path);
+    Entries entries = config_collect_entries(reader->document, node, scope->path, reader->errors);
     bool is_known = true;
     for (size_t i = 0; i < entries.count; i++) {
         read_entry(reader, scope, &entries.items[i], &entries, &is_known);
@@ -295,7 +174,7 @@ static void check_kind(const Reader *reader, const char *path, HandlerConfig *ha
         }
     }
     ConfigPlace place = {.line = handler->line, .column = handler->column};
-    int length = path_length(path);
+    int length = config_path_length(path);
     if (count > 1) {
         config_error(reader->errors, place,
                      "%.*s: %s at once; a handler is one of plugin, exec or sql", length, path,
@@ -333,7 +212,7 @@ static void read_handler(Reader *reader, const Entry *entry, const char *path)
     Scope scope = {
         .section = SECTION_HANDLER, .path = path, .owner = handler, .places = handler->places};
     bool is_known = read_mapping(reader, &scope, entry->value, entry->place);
-    bool is_mapping = is_null(entry->value) || entry->value->type == YAML_MAPPING_NODE;
+    bool is_mapping = config_node_is_null(entry->value) || entry->value->type == YAML_MAPPING_NODE;
     check_kind(reader, path, handler, is_known && is_mapping);
 }
 
@@ -344,7 +223,7 @@ static void read_named(Reader *reader, SectionId section, const char *path, cons
     if (!is_section(reader, node, path, place)) {
         return;
     }
-    Entries entries = collect_entries(reader, node, path);
+    Entries entries = config_collect_entries(reader->document, node, path, reader->errors);
     if (section == SECTION_POOL && entries.count == 0) {
         config_error(reader->errors, place, "pools: at least one pool is needed");
     }
@@ -357,8 +236,8 @@ static void read_named(Reader *reader, SectionId section, const char *path, cons
         const Entry *entry = &entries.items[i];
         StrBuf why = {0};
         if (!config_text_check(entry->name, 1, 255, CHECK_NAME, &why)) {
-            config_error(reader->errors, entry->place, "%.*s: name: %s", path_length(path), path,
-                         why.text);
+            config_error(reader->errors, entry->place, "%.*s: name: %s", config_path_length(path),
+                         path, why.text);
             strbuf_free(&why);
             continue;
         }
@@ -377,11 +256,11 @@ static void read_named(Reader *reader, SectionId section, const char *path, cons
 static char *read_text(const Reader *reader, const ConfigOption *option, const char *what,
                        const yaml_node_t *node, ConfigPlace place)
 {
-    const char *text = scalar_text(reader, node, what, place);
+    const char *text = config_node_text(node, what, place, reader->errors);
     if (text == NULL) {
         return NULL;
     }
-    if (is_null(node)) {
+    if (config_node_is_null(node)) {
         config_error(reader->errors, place, "%s: a value is missing%s", what,
                      text[0] == '\0' ? "" : " (put the word in quotes if it is meant)");
         return NULL;
@@ -407,7 +286,7 @@ static bool read_list(Reader *reader, const Scope *scope, const ConfigOption *op
     const yaml_node_t *node = entry->value;
     ConfigPlace place = config_yaml_place(node->start_mark);
     if (node->type != YAML_SEQUENCE_NODE) {
-        config_error(reader->errors, is_null(node) ? entry->place : place,
+        config_error(reader->errors, config_node_is_null(node) ? entry->place : place,
                      "%s: expected a list, such as [a, b]", what);
         return false;
     }
@@ -441,8 +320,9 @@ static bool read_scalar(Reader *reader, const Scope *scope, const ConfigOption *
                         const char *what, const Entry *entry)
 {
     // Nothing has no place of its own.
-    ConfigPlace place =
-        is_null(entry->value) ? entry->place : config_yaml_place(entry->value->start_mark);
+    ConfigPlace place = config_node_is_null(entry->value)
+                            ? entry->place
+                            : config_yaml_place(entry->value->start_mark);
     char *text = read_text(reader, option, what, entry->value, place);
     StrBuf why = {0};
     bool is_fine = text != NULL && config_value_set(option, text, scope->owner, &why);
