@@ -19,10 +19,6 @@ typedef struct Value {
     bool is_number; // exactly one number and nothing else
 } Value;
 
-typedef struct ArgList {
-    va_list list;
-} ArgList;
-
 typedef struct Spec { // one printf conversion
     int width;
     int precision; // -1 none
@@ -42,11 +38,11 @@ static void value_add(Value *value, const char *bytes, size_t length)
     value->length += length;
 }
 
-static int read_count(const char **at, ArgList *args)
+static int read_count(const char **at, va_list *args)
 {
     if (**at == '*') {
         (*at)++;
-        return va_arg(args->list, int);
+        return va_arg(*args, int);
     }
     int count = 0;
     while (**at >= '0' && **at <= '9') {
@@ -60,7 +56,7 @@ static int read_count(const char **at, ArgList *args)
 }
 
 // Reads the conversion behind a '%'.
-static Spec read_spec(const char **at, ArgList *args)
+static Spec read_spec(const char **at, va_list *args)
 {
     Spec spec = {.precision = -1};
     while (**at != '\0' && strchr("-+ #0", **at) != NULL) {
@@ -98,20 +94,20 @@ static void add_formatted(Value *value, const char *text, int length, size_t siz
     value_add(value, text, used);
 }
 
-static void add_signed(Value *value, const Spec *spec, ArgList *args)
+static void add_signed(Value *value, const Spec *spec, va_list *args)
 {
     char text[NUMBER_BYTES];
-    long long number = spec->longs > 0 ? va_arg(args->list, long long) : va_arg(args->list, int);
+    long long number = spec->longs > 0 ? va_arg(*args, long long) : va_arg(*args, int);
     int width = spec->zero ? spec->width : 0;
     int length = snprintf(text, sizeof text, "%0*lld", width, number);
     add_formatted(value, text, length, sizeof text);
 }
 
-static void add_unsigned(Value *value, const Spec *spec, ArgList *args)
+static void add_unsigned(Value *value, const Spec *spec, va_list *args)
 {
     char text[NUMBER_BYTES];
     unsigned long long number =
-        spec->longs > 0 ? va_arg(args->list, unsigned long long) : va_arg(args->list, unsigned);
+        spec->longs > 0 ? va_arg(*args, unsigned long long) : va_arg(*args, unsigned);
     int width = spec->zero ? spec->width : 0;
     int length = 0;
     if (spec->conversion == 'u') {
@@ -126,10 +122,10 @@ static void add_unsigned(Value *value, const Spec *spec, ArgList *args)
     value->is_number = value->is_number && spec->conversion == 'u' && width == 0;
 }
 
-static void add_double(Value *value, const Spec *spec, ArgList *args)
+static void add_double(Value *value, const Spec *spec, va_list *args)
 {
     char text[NUMBER_BYTES];
-    double number = va_arg(args->list, double);
+    double number = va_arg(*args, double);
     int precision = spec->precision >= 0 ? spec->precision : 6;
     int length = spec->conversion == 'f' ? snprintf(text, sizeof text, "%.*f", precision, number)
                                          : snprintf(text, sizeof text, "%.*g", precision, number);
@@ -137,9 +133,9 @@ static void add_double(Value *value, const Spec *spec, ArgList *args)
     value->is_number = value->is_number && number - number == 0; // neither infinite nor NaN
 }
 
-static void add_string(Value *value, const Spec *spec, ArgList *args)
+static void add_string(Value *value, const Spec *spec, va_list *args)
 {
-    const char *text = va_arg(args->list, const char *);
+    const char *text = va_arg(*args, const char *);
     if (text == NULL) {
         text = "(null)";
     }
@@ -149,7 +145,7 @@ static void add_string(Value *value, const Spec *spec, ArgList *args)
 }
 
 // False for a conversion we do not know: its argument cannot be skipped, so the line ends there.
-static bool add_conversion(Value *value, const char **at, ArgList *args)
+static bool add_conversion(Value *value, const char **at, va_list *args)
 {
     Spec spec = read_spec(at, args);
     char text[NUMBER_BYTES];
@@ -174,12 +170,12 @@ static bool add_conversion(Value *value, const char **at, ArgList *args)
         add_string(value, &spec, args);
         return true;
     case 'c':
-        text[0] = (char)va_arg(args->list, int);
+        text[0] = (char)va_arg(*args, int);
         value_add(value, text, 1);
         value->is_number = false;
         return true;
     case 'p':
-        add_formatted(value, text, snprintf(text, sizeof text, "%p", va_arg(args->list, void *)),
+        add_formatted(value, text, snprintf(text, sizeof text, "%p", va_arg(*args, void *)),
                       sizeof text);
         value->is_number = false;
         return true;
@@ -220,7 +216,7 @@ static bool value_ends(const char *at, ValueEnd end)
 }
 
 // Collects one value; false when the rest of the format cannot be read.
-static bool read_value(Value *value, const char **at, ValueEnd end, ArgList *args)
+static bool read_value(Value *value, const char **at, ValueEnd end, va_list *args)
 {
     while (**at != '\0' && !value_ends(*at, end)) {
         if (**at == '%') {
@@ -240,7 +236,7 @@ static bool read_value(Value *value, const char **at, ValueEnd end, ArgList *arg
     return true;
 }
 
-static void put_fields(LogLine *line, const char *format, ArgList *args)
+static void put_fields(LogLine *line, const char *format, va_list *args)
 {
     const char *at = format;
     bool readable = true;
@@ -349,7 +345,8 @@ static void put_head(LogLine *line, const LogContext *context)
 
 size_t log_line_build(char *out, const LogContext *context, const char *format, va_list args)
 {
-    LogLine line = {.out = out, .size = LOG_LINE_BYTES, .style = context->style};
+    LogLine line = {.size = LOG_LINE_BYTES, .style = context->style};
+    line.out = out;
     put_head(&line, context);
     // A caller that names these itself is more exact than the context.
     if (context->slot >= 0 && strstr(format, "slot=") == NULL) {
@@ -358,10 +355,10 @@ size_t log_line_build(char *out, const LogContext *context, const char *format, 
     if (context->job_id != 0 && strstr(format, "job_id=") == NULL) {
         put_number_field(&line, "job_id", context->job_id);
     }
-    ArgList copy;
-    va_copy(copy.list, args);
+    va_list copy; // the address of a parameter of this type is not a va_list *
+    va_copy(copy, args);
     put_fields(&line, format, &copy);
-    va_end(copy.list);
+    va_end(copy);
     log_line_end(&line);
     return line.length;
 }

@@ -195,7 +195,8 @@ static bool collect_pid(pid_t pid, void *data)
 
 size_t proc_children(pid_t *pids, size_t max)
 {
-    PidArray array = {.pids = pids, .max = max};
+    PidArray array = {.max = max};
+    array.pids = pids;
     walk_children(collect_pid, &array);
     return array.count;
 }
