@@ -14,6 +14,7 @@
 #include "common/base/log.h"
 #include "common/db/db.h"
 #include "common/db/db_array.h"
+#include "common/db/db_internal.h"
 #include "tests/support/test_db.h"
 
 enum { SLACK_MS = 900 }; // what a loaded machine may add to a time limit
@@ -88,7 +89,7 @@ static void test_pipeline_is_one_transaction(void **state)
     (void)state;
     PGresult *results[DB_PIPELINE_MAX];
     int count = -1;
-    for (int round = 0; round < 2; round++) { // the second one finds its statements prepared
+    for (int64_t round = 0; round < 2; round++) { // the second one finds its statements prepared
         assert_int_equal(db_pipeline_begin(db), STATUS_OK);
         add_int(&SQL_INSERT, round * 2);
         add_int(&SQL_INSERT, round * 2 + 1);
@@ -202,6 +203,25 @@ static void test_empty_pipeline(void **state)
     assert_int_equal(count_rows(), 0);
 }
 
+// Behind a pooler each transaction may meet another backend, which knows no names of ours.
+static void test_pooled_connection_leaves_no_names(void **state)
+{
+    (void)state;
+    PGresult *results[DB_PIPELINE_MAX];
+    int count = -1;
+    db->is_pooled = true;
+    assert_int_equal(count_rows(), 0);
+    assert_int_equal(db_pipeline_begin(db), STATUS_OK);
+    add_int(&SQL_INSERT, 1);
+    add_int(&SQL_INSERT, 2);
+    assert_int_equal(db_pipeline_run(db, 5000, results, &count), STATUS_OK);
+    assert_int_equal(count, 2);
+    PQclear(results[0]);
+    PQclear(results[1]);
+    assert_int_equal(count_rows(), 2);
+    assert_int_equal(test_db_int(db_conn(db), "SELECT count(*) FROM pg_prepared_statements"), 0);
+}
+
 // The array as PostgreSQL understood it; freed here.
 static void assert_array(const SqlStatement *statement, DbArray *array, const char *json)
 {
@@ -278,6 +298,7 @@ int main(void)
         WITH_CONNECTION(test_pipeline_lost),
         WITH_CONNECTION(test_pipeline_larger_than_the_buffers),
         WITH_CONNECTION(test_empty_pipeline),
+        WITH_CONNECTION(test_pooled_connection_leaves_no_names),
         WITH_CONNECTION(test_array_of_integers),
         WITH_CONNECTION(test_array_of_text),
         WITH_CONNECTION(test_array_of_uuid),
