@@ -88,6 +88,85 @@ static const char *misuse(const PGconn *conn)
     return "the connection of the job's transaction was lost";
 }
 
+static void add_job(DbParams *params, const Job *job)
+{
+    db_params_init(params);
+    db_param_int(params, job->id);
+    db_param_binary(params, (const char *)job->lease, sizeof job->lease);
+}
+
+// The log goes first, as it is written on a running job only.
+static Status add_log(const RunContext *run)
+{
+    char *log = slot_log_copy(run->slot);
+    if (log == NULL) {
+        return STATUS_OK;
+    }
+    DbParams params;
+    add_job(&params, run->job);
+    const size_t length = strlen(log);
+    if (length > 0 && log[length - 1] == '\n') { // log() adds one
+        log[length - 1] = '\0';
+    }
+    db_param_text(&params, log);
+    const Status status = db_pipeline_add(run->db, &SQL_append_log, &params);
+    free(log);
+    return status;
+}
+
+// Log, complete() and what came of it: one round trip. The last two results are the caller's to clear.
+static Status send_completion(const RunContext *run, PGresult **complete, PGresult **job_status)
+{
+    DbParams params;
+    DbParams id;
+    PGresult *results[DB_PIPELINE_MAX];
+    int count = 0;
+    TRY(db_pipeline_begin(run->db));
+    Status status = add_log(run);
+    if (status == STATUS_OK) {
+        add_job(&params, run->job);
+        db_param_text(&params, run->output);
+        db_param_text(&params, run->transaction_id);
+        status = db_pipeline_add(run->db, &SQL_complete_in_transaction, &params);
+    }
+    if (status == STATUS_OK) {
+        db_params_init(&id);
+        db_param_int(&id, run->job->id);
+        status = db_pipeline_add(run->db, &SQL_job_status, &id);
+    }
+    const Status ran = db_pipeline_run(run->db, DB_STATEMENT_TIMEOUT_MS, results, &count);
+    if (status != STATUS_OK || ran != STATUS_OK) {
+        return ran != STATUS_OK ? ran : status;
+    }
+    for (int i = 0; i < count - 2; i++) {
+        PQclear(results[i]);
+    }
+    *complete = results[count - 2];
+    *job_status = results[count - 1];
+    return STATUS_OK;
+}
+
+// complete() accepts a result also where it must be put off, as the row is held, or where a cancel wins
+// over it. Then the handler's writes must not be committed.
+static JobTransactionEnd judge_completion(JobContext *context, const PGresult *complete,
+                                          const PGresult *job_status)
+{
+    if (!db_bool(complete, 0, "same_transaction")) {
+        job_context_set_error(context, "handler ended the job's transaction");
+        return JOB_TRANSACTION_FAILED;
+    }
+    const char *status = PQntuples(job_status) == 1 ? db_text(job_status, 0, "status") : NULL;
+    if (db_bool(complete, 0, "done") && status != NULL) {
+        if (str_equal(status, "completed")) {
+            return JOB_TRANSACTION_COMMITTED;
+        }
+        if (str_equal(status, "processing")) {
+            return JOB_TRANSACTION_HELD;
+        }
+    }
+    return JOB_TRANSACTION_LOST;
+}
+
 JobTransactionEnd job_transaction_commit(JobContext *context)
 {
     RunContext *run = context->run;
@@ -95,27 +174,18 @@ JobTransactionEnd job_transaction_commit(JobContext *context)
     if (why != NULL) {
         return fail(context, why);
     }
-    DbParams params;
-    db_params_init(&params);
-    db_param_int(&params, run->job->id);
-    db_param_binary(&params, (const char *)run->job->lease, sizeof run->job->lease);
-    db_param_text(&params, run->output);
-    db_param_text(&params, run->transaction_id);
     FAULT_POINT("handler_before_complete");
-    PGresult *result = NULL;
-    if (db_exec(run->db, &SQL_complete_in_transaction, &params, DB_STATEMENT_TIMEOUT_MS, &result) !=
-        STATUS_OK) {
+    PGresult *complete = NULL;
+    PGresult *job_status = NULL;
+    if (send_completion(run, &complete, &job_status) != STATUS_OK) {
         return fail_statement(context, "completing the job failed");
     }
-    const bool is_same = db_bool(result, 0, "same_transaction");
-    const bool is_done = db_bool(result, 0, "done");
-    PQclear(result);
-    if (!is_same) {
-        return fail(context, "handler ended the job's transaction");
-    }
-    if (!is_done) {
+    const JobTransactionEnd end = judge_completion(context, complete, job_status);
+    PQclear(complete);
+    PQclear(job_status);
+    if (end != JOB_TRANSACTION_COMMITTED) {
         job_transaction_rollback(context);
-        return JOB_TRANSACTION_LOST;
+        return end;
     }
     FAULT_POINT("handler_before_commit");
     if (db_commit(run->db) != STATUS_OK) {

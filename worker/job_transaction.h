@@ -8,8 +8,10 @@
 
 typedef enum JobTransactionEnd {
     JOB_TRANSACTION_COMMITTED,
-    JOB_TRANSACTION_LOST,  // the lease was gone: rolled back, nothing to finish
-    JOB_TRANSACTION_FAILED // rolled back, or the connection broke; context->error says why
+    // All others: rolled back, or the connection broke. The job is still to be finished by the worker.
+    JOB_TRANSACTION_LOST, // the lease is gone or the job was cancelled: whatever is written now, that stands
+    JOB_TRANSACTION_HELD, // somebody's open transaction holds the job's row: run it again a little later
+    JOB_TRANSACTION_FAILED // context->error says why
 } JobTransactionEnd;
 
 // Opens it unless it is open. False: last_error says why.

@@ -10,6 +10,8 @@
 #include "worker/process_guard.h"
 #include "worker/runner.h"
 
+enum { HELD_RETRY_MS = 1000 }; // for somebody's open transaction to end
+
 static JobOutcome outcome_of(JobContext *context, enum ganger_result returned);
 static JobOutcome end_transaction(JobContext *context, JobOutcome outcome);
 static void call_on_error(JobContext *context, const ganger_handler *entry, const ganger_job *job,
@@ -98,9 +100,12 @@ static JobOutcome end_transaction(JobContext *context, JobOutcome outcome)
     case JOB_TRANSACTION_LOST:
         log_warn("job.lease_lost", "job=%" PRId64 " attempt=%d transaction=rolled_back",
                  run->job->id, run->job->attempt);
+        atomic_store(&context->is_lost, true);
         job_context_set_error(context, "this attempt no longer owned the job");
-        run->settled = true;
         return OUTCOME_ERROR;
+    case JOB_TRANSACTION_HELD:
+        context->snooze_ms = HELD_RETRY_MS;
+        return OUTCOME_SNOOZE;
     case JOB_TRANSACTION_FAILED:
         break;
     }
@@ -122,7 +127,8 @@ static void call_on_error(JobContext *context, const ganger_handler *entry, cons
                           JobOutcome outcome)
 {
     RunContext *run = context->run;
-    if (entry->on_error == NULL || run->settled || !is_last_failure(run, outcome)) {
+    if (entry->on_error == NULL || run->settled || atomic_load(&context->is_lost) ||
+        !is_last_failure(run, outcome)) {
         return;
     }
     context->is_after_run = true;

@@ -98,14 +98,14 @@ static PGresult *run_statement(const char *function, RunContext *run)
     return await_answer(run, conn);
 }
 
-// Rolled back as a whole: there is nothing to finish.
+// Rolled back as a whole. The worker still writes this failure: it changes nothing where the lease is gone, and
+// ends the job where it was cancelled.
 static JobOutcome lease_lost(JobContext *context)
 {
     const RunContext *run = context->run;
     log_warn("job.lease_lost", "job=%" PRId64 " attempt=%d transaction=rolled_back", run->job->id,
              run->job->attempt);
     job_context_set_error(context, "this attempt no longer owned the job");
-    context->run->settled = true;
     return OUTCOME_ERROR;
 }
 

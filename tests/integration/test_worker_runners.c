@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: MIT
+// Tests of handlers that write to the database: their writes and their job's completion are one.
+#include <stdio.h>
+
+#include "handlers/ganger/handler.h"
+#include "tests/support/test_db.h"
+#include "tests/support/worker_run.h"
+#include "worker/handler_table.h"
+
+typedef enum ganger_result (*RunFunction)(const ganger_job *job, ganger_context *context);
+
+typedef struct Fixture {
+    WorkerRun run;
+    TestDb *db;
+    PGconn *admin; // the world outside
+} Fixture;
+
+static Fixture *now_running; // what handler functions of this test look at
+
+static int setup(void **state)
+{
+    Fixture *self = mem_alloc(sizeof *self);
+    worker_run_setup(&self->run);
+    void *db = NULL;
+    if (test_db_setup(&db) != 0) {
+        return 1;
+    }
+    self->db = db;
+    self->admin = test_db_connect(self->db);
+    self->run.context.db = test_db_open(self->db);
+    self->run.context.url = self->db->url;
+    test_db_run(self->admin, "CREATE TABLE effect (job_id bigint, attempt int)");
+    *state = self;
+    now_running = self;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    Fixture *self = *state;
+    db_close(self->run.context.db);
+    db_close(self->run.context.aux);
+    PQfinish(self->admin);
+    worker_run_teardown(&self->run);
+    void *db = self->db;
+    const int failed = test_db_teardown(&db);
+    free(self);
+    return failed;
+}
+
+// Enqueues a job and claims it, as a worker would have.
+static void claim(Fixture *self)
+{
+    Job *job = &self->run.job;
+    test_db_run(self->admin, "SELECT ganger.enqueue('probe')");
+    PGresult *row = PQexec(self->admin, "SELECT id, encode(uuid_send(lease_id), 'hex') AS lease "
+                                        "FROM ganger.claim('here')");
+    assert_int_equal(PQntuples(row), 1);
+    job->id = strtoll(PQgetvalue(row, 0, 0), NULL, 10);
+    const char *hex = PQgetvalue(row, 0, 1);
+    for (size_t i = 0; i < sizeof job->lease; i++) {
+        const char byte[] = {hex[2 * i], hex[2 * i + 1], '\0'};
+        job->lease[i] = (uint8_t)strtoul(byte, NULL, 16);
+    }
+    PQclear(row);
+}
+
+static const RunResult *run_function(Fixture *self, RunFunction function)
+{
+    const ganger_handler entry = {"probe", function, NULL};
+    self->run.handler.plugin_entry = &entry;
+    worker_run_forget_result(&self->run);
+    run_plugin(&self->run.handler, &self->run.context, &self->run.result);
+    self->run.handler.plugin_entry = NULL;
+    assert_false(self->run.context.in_transaction);
+    return &self->run.result;
+}
+
+static void expect(Fixture *self, JobOutcome outcome, const char *text, bool settled,
+                   const char *status, int effects)
+{
+    const RunResult *result = &self->run.result;
+    if (text != NULL && (result->text == NULL || strstr(result->text, text) == NULL)) {
+        fail_msg("'%s' is not in '%s'", text, result->text == NULL ? "" : result->text);
+    }
+    assert_int_equal(result->outcome, outcome);
+    assert_int_equal(self->run.context.settled, settled);
+    char *now = test_db_text(self->admin, "SELECT status FROM ganger.jobs WHERE id = %lld",
+                             (long long)self->run.job.id);
+    assert_string_equal(now, status);
+    free(now);
+    assert_int_equal(test_db_int(self->admin, "SELECT count(*) FROM effect"), effects);
+}
+
+static void write_effect(ganger_context *context)
+{
+    const char *const params[] = {"1"};
+    assert_int_equal(
+        ganger_exec_sql(context, "INSERT INTO effect VALUES ($1, 1)", 1, params, NULL, NULL), 1);
+}
+
+// --- plugins
+
+static int add_up(void *data, int columns, const char *const *names, const char *const *values)
+{
+    assert_int_equal(columns, 2);
+    assert_string_equal(names[0], "n");
+    assert_null(values[1]);
+    *(long *)data += strtol(values[0], NULL, 10);
+    return 0;
+}
+
+static enum ganger_result write_and_complete(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    long sum = 0;
+    write_effect(context);
+    assert_int_equal(ganger_exec_sql(context, "SELECT n, NULL FROM generate_series(1, 4) AS n", 0,
+                                     NULL, add_up, &sum),
+                     4);
+    assert_int_equal(sum, 10);
+    ganger_log(context, "wrote");
+    assert_true(ganger_enqueue(context, "child", "{\"x\": 1}", "{\"priority\": 7}") > 0);
+    assert_int_equal(ganger_output(context, "{\"sum\": 10}", 11), GANGER_DONE);
+    // Seen by others at once, though the transaction is open.
+    assert_int_equal(ganger_progress(context, 40, "half", "s"), GANGER_DONE);
+    assert_int_equal(test_db_int(now_running->admin,
+                                 "SELECT progress FROM ganger.jobs WHERE id = %lld",
+                                 (long long)job->id),
+                     40);
+    assert_int_equal(test_db_int(now_running->admin, "SELECT count(*) FROM effect"), 0);
+    return GANGER_OK;
+}
+
+static void test_effects_and_completion_are_one(void **state)
+{
+    Fixture *self = *state;
+    claim(self);
+    run_function(self, write_and_complete);
+    expect(self, OUTCOME_COMPLETED, "{\"sum\": 10}", true, "completed", 1);
+    assert_int_equal(
+        test_db_int(self->admin, "SELECT priority FROM ganger.jobs WHERE job_type = 'child'"), 7);
+    assert_int_equal(
+        test_db_int(self->admin, "SELECT count(*) FROM ganger.attempts WHERE log = E'wrote\\n'"),
+        1);
+    assert_int_equal(test_db_int(self->admin, "SELECT (output ->> 'sum')::int FROM ganger.jobs "
+                                              "WHERE job_type = 'probe'"),
+                     10);
+}
+
+static enum ganger_result write_and_fail(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    write_effect(context);
+    assert_true(ganger_enqueue(context, "child", NULL, NULL) > 0);
+    ganger_set_error(context, "on purpose");
+    return GANGER_ERROR;
+}
+
+static void test_failure_rolls_back(void **state)
+{
+    Fixture *self = *state;
+    claim(self);
+    run_function(self, write_and_fail);
+    expect(self, OUTCOME_ERROR, "on purpose", false, "processing", 0);
+    assert_int_equal(
+        test_db_int(self->admin, "SELECT count(*) FROM ganger.jobs WHERE job_type = 'child'"), 0);
+}
+
+static enum ganger_result commit_itself(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    PQclear(PQexec(ganger_connection(context), "COMMIT"));
+    return GANGER_OK;
+}
+
+static enum ganger_result commit_and_begin(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    PQclear(PQexec(ganger_connection(context), "COMMIT"));
+    PQclear(PQexec(ganger_connection(context), "BEGIN"));
+    return GANGER_OK;
+}
+
+static enum ganger_result fail_statement(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    assert_int_equal(ganger_exec_sql(context, "SELECT 1 / 0", 0, NULL, NULL, NULL), GANGER_FAILED);
+    assert_non_null(strstr(ganger_last_error(context), "division by zero"));
+    return GANGER_OK;
+}
+
+static enum ganger_result leave_statement(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    assert_int_equal(PQsendQuery(ganger_connection(context), "SELECT 1"), 1);
+    return GANGER_OK;
+}
+
+static void test_broken_rules(void **state)
+{
+    Fixture *self = *state;
+    claim(self);
+    run_function(self, commit_itself);
+    expect(self, OUTCOME_ERROR, "handler ended the job's transaction", false, "processing", 0);
+    run_function(self, commit_and_begin);
+    expect(self, OUTCOME_ERROR, "handler ended the job's transaction", false, "processing", 0);
+    run_function(self, fail_statement);
+    expect(self, OUTCOME_ERROR, "a statement of the handler failed", false, "processing", 0);
+    // The connection is as good as new after each of these.
+    run_function(self, write_and_fail);
+    expect(self, OUTCOME_ERROR, "on purpose", false, "processing", 0);
+    run_function(self, leave_statement);
+    expect(self, OUTCOME_ERROR, "left a statement running", false, "processing", 0);
+    assert_true(db_is_lost(self->run.context.db));
+}
+
+static enum ganger_result write_and_succeed(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    write_effect(context);
+    return GANGER_OK;
+}
+
+static enum ganger_result write_when_cancelled(const ganger_job *job, ganger_context *context)
+{
+    write_effect(context);
+    test_db_run(now_running->admin, "SELECT ganger.cancel(%lld)", (long long)job->id);
+    return GANGER_OK;
+}
+
+static void test_lost_lease_rolls_back(void **state)
+{
+    Fixture *self = *state;
+    claim(self);
+    self->run.job.lease[3] ^= 1; // another attempt's
+    run_function(self, write_and_succeed);
+    expect(self, OUTCOME_ERROR, "no longer owned", false, "processing", 0);
+    self->run.job.lease[3] ^= 1;
+    run_function(self, write_when_cancelled);
+    expect(self, OUTCOME_ERROR, "no longer owned", false, "processing", 0);
+}
+
+// Someone else holds the job's row: the result cannot be put off, as the writes can not.
+static void test_held_row_gives_the_job_back(void **state)
+{
+    Fixture *self = *state;
+    claim(self);
+    test_db_run(self->admin, "BEGIN");
+    test_db_run(self->admin, "SELECT ganger.cancel(%lld)", (long long)self->run.job.id);
+    run_function(self, write_and_succeed);
+    test_db_run(self->admin, "ROLLBACK");
+    expect(self, OUTCOME_SNOOZE, NULL, false, "processing", 0);
+    assert_int_equal(self->run.result.delay_ms, 1000);
+}
+
+static enum ganger_result lose_connection(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    write_effect(context);
+    test_db_run(now_running->admin, "SELECT pg_terminate_backend(%d, 5000)",
+                PQbackendPID(ganger_connection(context)));
+    return GANGER_OK;
+}
+
+static void test_lost_connection_is_a_fenced_failure(void **state)
+{
+    Fixture *self = *state;
+    claim(self);
+    run_function(self, lose_connection);
+    expect(self, OUTCOME_ERROR, NULL, false, "processing", 0);
+    assert_true(db_is_lost(self->run.context.db));
+}
+
+static enum ganger_result violate_at_commit(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    assert_int_equal(ganger_exec_sql(context, "INSERT INTO child VALUES (99)", 0, NULL, NULL, NULL),
+                     1);
+    return GANGER_OK;
+}
+
+static void test_commit_can_fail(void **state)
+{
+    Fixture *self = *state;
+    test_db_run(self->admin, "CREATE TABLE parent (id int PRIMARY KEY)");
+    test_db_run(self->admin,
+                "CREATE TABLE child (id int REFERENCES parent DEFERRABLE INITIALLY DEFERRED)");
+    claim(self);
+    run_function(self, violate_at_commit);
+    expect(self, OUTCOME_ERROR, "(SQLSTATE 23503)", false, "processing", 0);
+}
+
+// --- SQL functions
+
+static const RunResult *run_function_sql(Fixture *self, const char *name)
+{
+    self->run.handler_config.kind = HANDLER_SQL;
+    self->run.handler_config.sql = mem_strdup(name);
+    worker_run_forget_result(&self->run);
+    run_sql(&self->run.handler, &self->run.context, &self->run.result);
+    free(self->run.handler_config.sql);
+    self->run.handler_config.sql = NULL;
+    return &self->run.result;
+}
+
+static void test_sql_handlers(void **state)
+{
+    Fixture *self = *state;
+    test_db_run(self->admin, "CREATE FUNCTION good(payload jsonb, job ganger.jobs) RETURNS jsonb "
+                             "LANGUAGE sql AS $$ INSERT INTO effect VALUES (job.id, job.attempts); "
+                             "SELECT jsonb_build_object('id', job.id) $$");
+    test_db_run(self->admin, "CREATE FUNCTION bad(payload jsonb, job ganger.jobs) RETURNS jsonb "
+                             "LANGUAGE plpgsql AS $$ BEGIN INSERT INTO effect VALUES (job.id, 1); "
+                             "RAISE 'no luck' USING errcode = 'AB123', detail = 'none'; END $$");
+    test_db_run(self->admin, "CREATE FUNCTION slow(payload jsonb, job ganger.jobs) RETURNS jsonb "
+                             "LANGUAGE sql AS $$ SELECT to_jsonb(pg_sleep(100)::text) $$");
+    claim(self);
+    run_function_sql(self, "public.bad");
+    expect(self, OUTCOME_ERROR, "no luck (SQLSTATE AB123)\nnone", false, "processing", 0);
+    self->run.job.lease[0] ^= 1;
+    run_function_sql(self, "public.good");
+    expect(self, OUTCOME_ERROR, "no longer owned", false, "processing", 0);
+    self->run.job.lease[0] ^= 1;
+    run_function_sql(self, "public.good");
+    expect(self, OUTCOME_COMPLETED, NULL, true, "completed", 1);
+
+    claim(self);
+    worker_run_stop(&self->run, STOP_TIMEOUT);
+    run_function_sql(self, "public.slow");
+    expect(self, OUTCOME_ERROR, "(SQLSTATE 57014)", false, "processing", 1);
+    assert_false(db_is_lost(self->run.context.db));
+}
+
+static void test_sql_handlers_are_checked(void **state)
+{
+    Fixture *self = *state;
+    test_db_run(self->admin, "CREATE FUNCTION good(payload jsonb, job ganger.jobs) RETURNS jsonb "
+                             "LANGUAGE sql AS $$ SELECT payload $$");
+    test_db_run(self->admin, "CREATE FUNCTION typed(payload jsonb, job ganger.jobs) RETURNS text "
+                             "LANGUAGE sql AS $$ SELECT 'x' $$");
+    test_db_run(self->admin, "CREATE FUNCTION other(payload json) RETURNS jsonb LANGUAGE sql AS $$ "
+                             "SELECT '{}'::jsonb $$");
+    HandlerConfig handlers[] = {
+        {.job_type = (char[]){"good"}, .kind = HANDLER_SQL, .sql = (char[]){"public.good"}},
+        {.job_type = (char[]){"typed"}, .kind = HANDLER_SQL, .sql = (char[]){"public.typed"}},
+        {.job_type = (char[]){"other"}, .kind = HANDLER_SQL, .sql = (char[]){"public.other"}},
+        {.job_type = (char[]){"missing"}, .kind = HANDLER_SQL, .sql = (char[]){"public.missing"}},
+        {.job_type = (char[]){"syntax"}, .kind = HANDLER_SQL, .sql = (char[]){"a.b; drop"}},
+    };
+    self->run.config.handlers = handlers;
+    self->run.config.handler_count = sizeof handlers / sizeof handlers[0];
+    const PoolConfig pool = {.name = NULL};
+    HandlerTable *table = NULL;
+    handler_table_load(&table, &self->run.config, &pool, self->run.context.db);
+    assert_int_equal(handler_table_count(table), 1);
+    assert_string_equal(handler_table_at(table, 0)->config->job_type, "good");
+    handler_table_destroy(table);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_effects_and_completion_are_one),
+        TEST(test_failure_rolls_back),
+        TEST(test_broken_rules),
+        TEST(test_lost_lease_rolls_back),
+        TEST(test_held_row_gives_the_job_back),
+        TEST(test_lost_connection_is_a_fenced_failure),
+        TEST(test_commit_can_fail),
+        TEST(test_sql_handlers),
+        TEST(test_sql_handlers_are_checked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
