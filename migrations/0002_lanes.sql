@@ -187,8 +187,7 @@ end $$;
 create function ganger._advance(idle_after interval default '30 s') returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-set jit = off
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     state     ganger.epoch_state;

@@ -47,8 +47,12 @@ returns text language sql immutable parallel safe as $$
                 then '22003 ' || label || ' is longer than 100 years' end
 $$;
 
--- The first thing wrong with a new job as 'SQLSTATE message', or null. One expression, so that it costs little when
--- nothing is.
+create function ganger._longest(words text[]) returns integer language sql immutable parallel safe as $$
+    select max(octet_length(w)) from unnest(words) w
+$$;
+
+-- The first thing wrong with a new job as 'SQLSTATE message', or null. One expression without subqueries, so that it is inlined
+-- and costs a microsecond when nothing is wrong.
 create function ganger._input_problem(i ganger.job_input) returns text language sql stable parallel safe as $$
     select case
         when i.job_type is null then '22023 job_type is missing'
@@ -73,8 +77,7 @@ create function ganger._input_problem(i ganger.job_input) returns text language 
             then ganger._duration_problem('retry_delay_max', i.retry_delay_max, true)
         when array_position(i.tags, null) is not null then '22023 tags has a null in it'
         when array_position(i.tags, '') is not null then '22023 tags has an empty tag in it'
-        when cardinality(i.tags) > 0 and (select max(octet_length(t)) from unnest(i.tags) t) > 255
-            then '22023 tags has a tag longer than 255 bytes'
+        when cardinality(i.tags) > 0 and ganger._longest(i.tags) > 255 then '22023 tags has a tag longer than 255 bytes'
         when i.idempotency_key = '' or octet_length(i.idempotency_key) > 255
             then ganger._name_problem('idempotency_key', i.idempotency_key)
         when i.owner = '' or octet_length(i.owner) > 255 then ganger._name_problem('owner', i.owner)
@@ -220,7 +223,7 @@ end $$;
 -- Returns the ids in input order (an entry whose idempotency_key is known: the id of that job).
 -- Errors as enqueue, with the entry's place: jobs[17]: ...
 create function ganger.enqueue_many(jobs jsonb) returns setof bigint
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off
 as $$
 declare
     created constant timestamptz := now();

@@ -12,7 +12,7 @@ returns table (job ganger.job, from_seq bigint)
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
 set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 #variable_conflict use_variable
 begin
@@ -121,7 +121,7 @@ end $$;
 create function ganger._has_work(queues text[], job_types text[]) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, ganger, pg_temp
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 begin
     return exists (

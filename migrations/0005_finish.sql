@@ -15,7 +15,7 @@ returns bigint[]
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
 set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set lock_timeout = '100ms'
 as $$
 declare

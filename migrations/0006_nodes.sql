@@ -134,7 +134,7 @@ $$;
 create function ganger._reclaim_dead_workers(older_than interval default '5 s') returns integer
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     item record;

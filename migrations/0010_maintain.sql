@@ -19,7 +19,7 @@ end $$;
 create function ganger._promote(max_jobs integer default 10000) returns table (promoted integer, next_due timestamptz)
 language plpgsql volatile security definer
 set search_path = pg_catalog, ganger, pg_temp
-set enable_seqscan = off set enable_bitmapscan = off
+set jit = off set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
     due bigint[];
@@ -194,7 +194,7 @@ end $$;
 create function ganger._poll(node bigint, queues text[], job_types text[])
 returns table (has_work boolean, leader boolean, alive boolean, cancels bigint[], cancel_leases uuid[], due_in_ms bigint)
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
-set enable_seqscan = off
+set jit = off set enable_seqscan = off
 as $$
 begin
     has_work := ganger._has_work(queues, job_types);
