@@ -106,8 +106,9 @@ static int payload_name(const char *payload, const char *name, char *out, size_t
     return 1;
 }
 
-// db_effect {"table": "t"}: inserts its job's id and attempt into that table, in the transaction that
-// completes the job. {"fail": 1} returns an error afterwards, {"commit": 1} breaks the rule not to commit.
+// db_effect {"table": "t"}: inserts its job's id and attempt into that table, in the transaction
+// that completes the job. {"fail": 1} returns an error afterwards, {"commit": 1} breaks the rule
+// not to commit.
 static enum ganger_result run_db_effect(const ganger_job *job, ganger_context *context)
 {
     char table[128];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Starts a child program the way posix_spawn does inside glibc: the child shares our memory until it
-// executes (so nothing is copied, and its error number is simply written where we read it), and we
-// stand still meanwhile. posix_spawn itself cannot set the death signal, limits, or close what is open.
+// Starts a child program the way posix_spawn does inside glibc: the child shares our memory until
+// it executes (so nothing is copied, and its error number is simply written where we read it), and
+// we stand still meanwhile. posix_spawn itself cannot set the death signal, limits, or close what
+// is open.
 #include "worker/exec_child.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What is made of a program's stdout, stderr and end: output JSON, an error message, an outcome. Pure.
+// What is made of a program's stdout, stderr and end: output JSON, an error message, an outcome.
+// Pure.
 #ifndef WORKER_EXEC_OUTPUT_H
 #define WORKER_EXEC_OUTPUT_H
 
@@ -19,8 +20,9 @@ enum {
     EXEC_EXIT_DISCARD = 100
 };
 
-// stdout as the job's output (caller frees): as it stands when it is JSON, else as a JSON string without its last
-// newline; NULL when there is nothing. `total` counts what was written, kept or not.
+// stdout as the job's output (caller frees): as it stands when it is JSON, else as a JSON string
+// without its last newline; NULL when there is nothing. `total` counts what was written, kept or
+// not.
 char *exec_output_json(const char *text, size_t length, size_t total);
 
 // What a wait status means. `snoozed`: the program asked for it in a line on fd 3.

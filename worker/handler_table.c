@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The handlers this worker has: those of the configuration that its pool wants and that could be loaded.
+// The handlers this worker has: those of the configuration that its pool wants and that could be
+// loaded.
 #include "worker/handler_table.h"
 
 #include <stdlib.h>

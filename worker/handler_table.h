@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The handlers this worker has: those of the configuration that its pool wants and that could be loaded.
+// The handlers this worker has: those of the configuration that its pool wants and that could be
+// loaded.
 #ifndef WORKER_HANDLER_TABLE_H
 #define WORKER_HANDLER_TABLE_H
 
@@ -7,10 +8,10 @@
 
 typedef struct HandlerTable HandlerTable;
 
-// Loads every handler the pool wants (job_types, empty = all). One that cannot be loaded is refused with one
-// clear log line (missing file, not ELF, wrong symbol, wrong ABI, unsafe owner or mode) and left out: its
-// job type is not claimed by this worker. `db` (may be NULL) is used to check that sql functions exist.
-// Never fails; *out owned by the caller.
+// Loads every handler the pool wants (job_types, empty = all). One that cannot be loaded is refused
+// with one clear log line (missing file, not ELF, wrong symbol, wrong ABI, unsafe owner or mode)
+// and left out: its job type is not claimed by this worker. `db` (may be NULL) is used to check
+// that sql functions exist. Never fails; *out owned by the caller.
 void handler_table_load(HandlerTable **out, const Config *config, const PoolConfig *pool, Db *db);
 void handler_table_destroy(HandlerTable *table);
 int handler_table_count(const HandlerTable *table);

@@ -44,7 +44,8 @@ int64_t job_context_remaining_ms(const JobContext *self);
 
 // The following answer GANGER_DONE, GANGER_FAILED or GANGER_LOST, with the reason in last_error.
 int job_context_prolong(JobContext *self, int64_t ms);
-// percent -1, message NULL, stage NULL: unchanged. Written at once, or kept for the next call or flush.
+// percent -1, message NULL, stage NULL: unchanged. Written at once, or kept for the next call or
+// flush.
 int job_context_progress(JobContext *self, int percent, const char *message, const char *stage);
 int job_context_flush_progress(JobContext *self);
 int job_context_output(JobContext *self, const char *json, size_t length);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The handler's transaction: opened when a handler asks for the connection, ended by the worker only.
+// The handler's transaction: opened when a handler asks for the connection, ended by the worker
+// only.
 #include "worker/job_transaction.h"
 
 #include <inttypes.h>
@@ -114,7 +115,8 @@ static Status add_log(const RunContext *run)
     return status;
 }
 
-// Log, complete() and what came of it: one round trip. The last two results are the caller's to clear.
+// Log, complete() and what came of it: one round trip. The last two results are the caller's to
+// clear.
 static Status send_completion(const RunContext *run, PGresult **complete, PGresult **job_status)
 {
     DbParams params;
@@ -146,8 +148,8 @@ static Status send_completion(const RunContext *run, PGresult **complete, PGresu
     return STATUS_OK;
 }
 
-// complete() accepts a result also where it must be put off, as the row is held, or where a cancel wins
-// over it. Then the handler's writes must not be committed.
+// complete() accepts a result also where it must be put off, as the row is held, or where a cancel
+// wins over it. Then the handler's writes must not be committed.
 static JobTransactionEnd judge_completion(JobContext *context, const PGresult *complete,
                                           const PGresult *job_status)
 {
@@ -224,7 +226,8 @@ void job_transaction_rollback(JobContext *context)
     if (db_is_lost(run->db) || PQtransactionStatus(db_conn(run->db)) == PQTRANS_IDLE) {
         return;
     }
-    // A failure here is a lost connection, which the worker finds; the server rolls back by itself then.
+    // A failure here is a lost connection, which the worker finds; the server rolls back by itself
+    // then.
     if (db_rollback(run->db) != STATUS_OK) {
         log_warn("job.rollback_failed", "job=%" PRId64, run->job->id);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The handler's transaction: opened when a handler asks for the connection, ended by the worker only, so
-// that the handler's writes and the completion of its job are one.
+// The handler's transaction: opened when a handler asks for the connection, ended by the worker
+// only, so that the handler's writes and the completion of its job are one.
 #ifndef WORKER_JOB_TRANSACTION_H
 #define WORKER_JOB_TRANSACTION_H
 
@@ -8,20 +8,25 @@
 
 typedef enum JobTransactionEnd {
     JOB_TRANSACTION_COMMITTED,
-    // All others: rolled back, or the connection broke. The job is still to be finished by the worker.
-    JOB_TRANSACTION_LOST, // the lease is gone or the job was cancelled: whatever is written now, that stands
-    JOB_TRANSACTION_HELD, // somebody's open transaction holds the job's row: run it again a little later
+    // All others: rolled back, or the connection broke. The job is still to be finished by the
+    // worker.
+    JOB_TRANSACTION_LOST,  // the lease is gone or the job was cancelled: whatever is written now,
+                           // that stands
+    JOB_TRANSACTION_HELD,  // somebody's open transaction holds the job's row: run it again a little
+                           // later
     JOB_TRANSACTION_FAILED // context->error says why
 } JobTransactionEnd;
 
 // Opens it unless it is open. False: last_error says why.
 bool job_transaction_begin(JobContext *context);
-// The server's own limits follow the job's deadline after a prolong. Does nothing without a transaction.
+// The server's own limits follow the job's deadline after a prolong. Does nothing without a
+// transaction.
 void job_transaction_update_limits(JobContext *context);
-// complete() and COMMIT. When the connection breaks at COMMIT nobody knows whether it happened; this is
-// JOB_TRANSACTION_FAILED too: the failure the worker then writes is fenced by the lease, so it changes
-// nothing where the job was completed after all, and where it was not the handler's writes are gone and
-// the job has to run again. (Finishing it as completed could complete it without its writes.)
+// complete() and COMMIT. When the connection breaks at COMMIT nobody knows whether it happened;
+// this is JOB_TRANSACTION_FAILED too: the failure the worker then writes is fenced by the lease, so
+// it changes nothing where the job was completed after all, and where it was not the handler's
+// writes are gone and the job has to run again. (Finishing it as completed could complete it
+// without its writes.)
 JobTransactionEnd job_transaction_commit(JobContext *context);
 void job_transaction_rollback(JobContext *context);
 

@@ -159,8 +159,8 @@ Status plugin_load(const struct ganger_plugin **out, const char *path, StrBuf *w
         *out = NULL;
         close(fd);
     }
-    // A loaded file's descriptor stays open: the loader knows the library by the name /proc/self/fd/N, and
-    // would take the next file under the same number for this one.
+    // A loaded file's descriptor stays open: the loader knows the library by the name
+    // /proc/self/fd/N, and would take the next file under the same number for this one.
     return status;
 }
 

@@ -10,13 +10,14 @@
 
 enum { PLUGIN_LOAD_LIMIT_MS = 5000 }; // for the constructors of one file
 
-// Where `plugin` of the configuration is: absolute as it stands, else below plugin_dir or the handlers
-// folder. Caller frees.
+// Where `plugin` of the configuration is: absolute as it stands, else below plugin_dir or the
+// handlers folder. Caller frees.
 char *plugin_path(const Config *config, const char *plugin);
 
-// Opens the file once and checks that very file: regular, owned by root or us, writable by the owner only,
-// an ELF shared object of this machine; loads it in a child process first, as a constructor may abort or
-// hang; then loads it here, for the life of the process. STATUS_REFUSED: `why` gets the reason.
+// Opens the file once and checks that very file: regular, owned by root or us, writable by the
+// owner only, an ELF shared object of this machine; loads it in a child process first, as a
+// constructor may abort or hang; then loads it here, for the life of the process. STATUS_REFUSED:
+// `why` gets the reason.
 MUST_CHECK Status plugin_load(const struct ganger_plugin **out, const char *path, StrBuf *why);
 
 // The handler of a job type in a plugin's table; NULL, with the reason in `why`, when it has none.

@@ -18,7 +18,8 @@
 
 enum { TRIAL_OK = 'k', TRIAL_REFUSED = 'r' }; // first byte of the child's answer
 
-// Everything else the worker has open (database, scoreboard, wake-ups) is out of the constructors' reach.
+// Everything else the worker has open (database, scoreboard, wake-ups) is out of the constructors'
+// reach.
 static void close_others(int a, int b)
 {
     const unsigned low = (unsigned)(a < b ? a : b);

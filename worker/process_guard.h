@@ -19,12 +19,14 @@ typedef struct ProcessGuard {
     struct rlimit limits[PROCESS_GUARD_LIMITS];
 } ProcessGuard;
 
-// Sets the handler's limits around its run: soft limits, counted on top of what the worker uses by itself.
+// Sets the handler's limits around its run: soft limits, counted on top of what the worker uses by
+// itself.
 void process_guard_begin(ProcessGuard *guard, const HandlerLimits *limits);
 // Puts limits, signal mask, umask, working directory and alarm back.
 void process_guard_end(const ProcessGuard *guard);
 
-// The limits of a child program, soft and hard alike. Async-signal-safe. False when one was refused.
+// The limits of a child program, soft and hard alike. Async-signal-safe. False when one was
+// refused.
 bool process_limits_apply(const HandlerLimits *limits);
 
 #endif

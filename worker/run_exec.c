@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Runs a job through a child program: payload in, output, log and commands out, an end by process exit.
+// Runs a job through a child program: payload in, output, log and commands out, an end by process
+// exit.
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -266,8 +267,8 @@ static void watch(ExecRun *self)
     ExecChild *child = &self->child;
     feed_payload(self);
     for (;;) {
-        // Looked at before each poll; the supervisor writes FD_WAKE after raising it, so a stop that
-        // comes in between ends the poll.
+        // Looked at before each poll; the supervisor writes FD_WAKE after raising it, so a stop
+        // that comes in between ends the poll.
         check_stop(self);
         struct pollfd fds[] = {
             {.fd = child->pidfd, .events = POLLIN},
@@ -294,7 +295,8 @@ static void watch(ExecRun *self)
     }
 }
 
-// The attempt ends with the process. Its children may hold the pipes for ever, so they get a moment only.
+// The attempt ends with the process. Its children may hold the pipes for ever, so they get a moment
+// only.
 static void drain(ExecRun *self)
 {
     int *const ends[] = {&self->child.out, &self->child.err, &self->child.commands};

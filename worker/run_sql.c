@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Runs a job through an SQL function, which is called and whose job is completed in one transaction.
+// Runs a job through an SQL function, which is called and whose job is completed in one
+// transaction.
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -98,8 +99,8 @@ static PGresult *run_statement(const char *function, RunContext *run)
     return await_answer(run, conn);
 }
 
-// Rolled back as a whole. The worker still writes this failure: it changes nothing where the lease is gone, and
-// ends the job where it was cancelled.
+// Rolled back as a whole. The worker still writes this failure: it changes nothing where the lease
+// is gone, and ends the job where it was cancelled.
 static JobOutcome lease_lost(JobContext *context)
 {
     const RunContext *run = context->run;
@@ -126,8 +127,8 @@ static JobOutcome judge(JobContext *context, PGconn *conn, const PGresult *resul
     }
     char *text = NULL;
     if (sqlstate == NULL || message == NULL) {
-        // Nobody knows whether it was committed. The failure that is written now is fenced by the lease,
-        // so it changes nothing where the job was completed after all.
+        // Nobody knows whether it was committed. The failure that is written now is fenced by the
+        // lease, so it changes nothing where the job was completed after all.
         text =
             mem_printf("the connection was lost while the function ran: %s", PQerrorMessage(conn));
     } else {

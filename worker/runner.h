@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Runner: runs one job through its handler and says what came of it. One implementation per handler kind:
-// run_plugin.c, run_exec.c, run_sql.c.
+// Runner: runs one job through its handler and says what came of it. One implementation per handler
+// kind: run_plugin.c, run_exec.c, run_sql.c.
 #ifndef WORKER_RUNNER_H
 #define WORKER_RUNNER_H
 
@@ -15,16 +15,16 @@
 // What a handler run has at hand. One per worker; `job` changes with every run.
 typedef struct RunContext {
     const Config *config;
-    const char *url;  // for the second connection
-    Slot *slot;       // own slot: stop flag, log tail, deadline
-    Db *db;           // the worker's connection; NULL while the database is away
-    Db *aux;          // second connection, opened when progress is reported inside a handler's transaction
+    const char *url; // for the second connection
+    Slot *slot;      // own slot: stop flag, log tail, deadline
+    Db *db;          // the worker's connection; NULL while the database is away
+    Db *aux; // second connection, opened when progress is reported inside a handler's transaction
     const Job *job;
-    bool in_transaction; // the handler asked for its connection: BEGIN was sent on db
+    bool in_transaction;     // the handler asked for its connection: BEGIN was sent on db
     char transaction_id[24]; // of that transaction, to notice a COMMIT by the handler
-    char *output;        // set by the handler (owned here until taken over by the result)
-    // Set by the run: the job was finished inside its own transaction (completed and committed, or its
-    // lease was lost and everything rolled back); the worker must not finish it again.
+    char *output;            // set by the handler (owned here until taken over by the result)
+    // Set by the run: the job was finished inside its own transaction (completed and committed, or
+    // its lease was lost and everything rolled back); the worker must not finish it again.
     bool settled;
 } RunContext;
 
@@ -46,10 +46,12 @@ struct Handler {
 // True when the supervisor wants the running job to stop.
 bool run_should_stop(const RunContext *context);
 
-// Kills whatever child processes an attempt left behind, of any depth. One system call when there are none.
+// Kills whatever child processes an attempt left behind, of any depth. One system call when there
+// are none.
 void run_sweep_children(void);
 
-// Each runs context->job to its end. Never fails itself: what goes wrong is an OUTCOME_ERROR with a message.
+// Each runs context->job to its end. Never fails itself: what goes wrong is an OUTCOME_ERROR with a
+// message.
 void run_plugin(const Handler *handler, RunContext *context, RunResult *result);
 void run_exec(const Handler *handler, RunContext *context, RunResult *result);
 void run_sql(const Handler *handler, RunContext *context, RunResult *result);

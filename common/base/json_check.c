@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Strict JSON validator: one pass, no allocation, nesting kept in a bit per level instead of recursion.
+// Strict JSON validator: one pass, no allocation, nesting kept in a bit per level instead of
+// recursion.
 #include "common/base/json_check.h"
 
 #include <string.h>
@@ -92,7 +93,8 @@ static bool open_container(JsonScan *scan, bool is_object, bool *is_value)
     return !is_object || check_name(scan);
 }
 
-// After a value: closes what ends here and moves to the next element. *more is false at the very end.
+// After a value: closes what ends here and moves to the next element. *more is false at the very
+// end.
 static bool after_value(JsonScan *scan, bool *more)
 {
     while (scan->depth > 0) {

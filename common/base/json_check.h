@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Strict JSON validator: true means PostgreSQL will take the text as jsonb, so a result that passed it
-// cannot make the statement that writes it fail.
+// Strict JSON validator: true means PostgreSQL will take the text as jsonb, so a result that passed
+// it cannot make the statement that writes it fail.
 #ifndef COMMON_BASE_JSON_CHECK_H
 #define COMMON_BASE_JSON_CHECK_H
 
@@ -13,9 +13,9 @@ enum {
     JSON_EXPONENT_MAX = 9999 // its exponent: together inside the range of numeric
 };
 
-// True when text[0..length) is one JSON value (RFC 8259) in valid UTF-8 with optional white space around it, and
-// has none of what jsonb refuses: \u0000, half surrogate pairs, numbers out of range. On false
-// *why (static text) and *offset say what is wrong where; both may be NULL.
+// True when text[0..length) is one JSON value (RFC 8259) in valid UTF-8 with optional white space
+// around it, and has none of what jsonb refuses: \u0000, half surrogate pairs, numbers out of
+// range. On false *why (static text) and *offset say what is wrong where; both may be NULL.
 bool json_check(const char *text, size_t length, const char **why, size_t *offset);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Flat JSON objects. json_check has accepted the text before it is taken apart, so this code only has to
-// find where things begin and end.
+// Flat JSON objects. json_check has accepted the text before it is taken apart, so this code only
+// has to find where things begin and end.
 #include "common/base/json_line.h"
 
 #include <errno.h>

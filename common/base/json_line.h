@@ -20,8 +20,8 @@ typedef struct JsonLine {
     size_t count;
 } JsonLine;
 
-// Fields point into `text`. False, with *why (static text), when it is not exactly one valid object of
-// at most JSON_LINE_FIELDS_MAX members.
+// Fields point into `text`. False, with *why (static text), when it is not exactly one valid object
+// of at most JSON_LINE_FIELDS_MAX members.
 bool json_line_parse(JsonLine *line, const char *text, size_t length, const char **why);
 
 // The decoded text of a string value (caller frees), or NULL when the value is no string.

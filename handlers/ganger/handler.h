@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Public header for ganger handlers: what a shared object must export to run jobs, and what it may ask of
- * the worker that loads it.
+ * Public header for ganger handlers: what a shared object must export to run jobs, and what it may
+ * ask of the worker that loads it.
  *
- * A handler is one function of a shared object. The shared object exports one symbol, `ganger_plugin_v1`,
- * and links nothing of ganger: everything it needs arrives in a table of function pointers. The header
- * is plain C99 and valid C++; other languages (Rust, Zig, Go) declare the same structs.
+ * A handler is one function of a shared object. The shared object exports one symbol,
+ * `ganger_plugin_v1`, and links nothing of ganger: everything it needs arrives in a table of
+ * function pointers. The header is plain C99 and valid C++; other languages (Rust, Zig, Go) declare
+ * the same structs.
  *
  *     #include <ganger/handler.h>
  *
@@ -20,23 +21,28 @@
  *
  *     cc -shared -fPIC $(pkg-config --cflags ganger) hello.c -o hello.so
  *
- * Units and text. Every duration is in milliseconds. Every text is NUL-terminated UTF-8. JSON is passed
- * as text. Unless a function says otherwise, what it is given is copied before it returns and stays
- * the caller's, and what it returns is the worker's, valid until the handler returns.
+ * Units and text. Every duration is in milliseconds. Every text is NUL-terminated UTF-8. JSON is
+ * passed as text. Unless a function says otherwise, what it is given is copied before it returns
+ * and stays the caller's, and what it returns is the worker's, valid until the handler returns.
  *
- * Threads. The handler runs on the worker's main thread. ganger_should_stop and ganger_remaining_ms may be
- * called from any thread while the handler runs; everything else only from the thread the handler
- * was called on. Threads a handler starts must have ended when it returns.
+ * Threads. The handler runs on the worker's main thread. ganger_should_stop and ganger_remaining_ms
+ * may be called from any thread while the handler runs; everything else only from the thread the
+ * handler was called on. Threads a handler starts must have ended when it returns.
  *
  * Processes. Child processes a handler leaves behind are killed when it returns. A handler that
  * crashes or calls exit() costs this one attempt and no other job.
  *
- * State. The worker puts back the signal mask, umask, working directory and alarm after each job; other
- * process-wide state (environment, locale, user id) must be left as it was found.
+ * State. The worker puts back the signal mask, umask, working directory and alarm after each job;
+ * other process-wide state (environment, locale, user id) must be left as it was found.
  *
- * Growing. Structs only ever gain fields at their end, so look at `struct_size` (GANGER_HAS) before you use
- * a service that is newer than version 1.0. Steps, waits and tokens will come this way. A change
- * that breaks old plugins gets a new symbol name (ganger_plugin_v2).
+ * Loading. The file must belong to root or to the user who runs the workers, and be writable by its
+ * owner only. It is loaded through a descriptor, so $ORIGIN in its RUNPATH leads nowhere: link
+ * libraries of your own with an absolute path. Constructors have 5 seconds, and are first tried in a
+ * process apart; a file is never unloaded.
+ *
+ * Growing. Structs only ever gain fields at their end, so look at `struct_size` (GANGER_HAS) before
+ * you use a service that is newer than version 1.0. Steps, waits and tokens will come this way. A
+ * change that breaks old plugins gets a new symbol name (ganger_plugin_v2).
  */
 #ifndef GANGER_HANDLER_H
 #define GANGER_HANDLER_H
@@ -92,9 +98,9 @@ typedef struct ganger_job {
 typedef struct ganger_context ganger_context;
 
 /*
- * Called by ganger_exec_sql once for each row. `names` and `values` have `columns` entries; a value is NULL for
- * SQL null, else PostgreSQL's text form; both are valid during the call only. Any return value but 0
- * stops the calls (the statement has already run).
+ * Called by ganger_exec_sql once for each row. `names` and `values` have `columns` entries; a value
+ * is NULL for SQL null, else PostgreSQL's text form; both are valid during the call only. Any
+ * return value but 0 stops the calls (the statement has already run).
  */
 typedef int (*ganger_row_function)(void *data, int columns, const char *const *names,
                                    const char *const *values);
@@ -131,10 +137,10 @@ typedef struct ganger_handler {
     /* Runs one job to its end. Must return soon after ganger_should_stop has become true: after the
      * job's kill_grace the process is killed. */
     enum ganger_result (*run)(const ganger_job *job, ganger_context *context);
-    /* May be NULL. Called once after the last failure of a job: run answered GANGER_DISCARD, or GANGER_ERROR
-     * at the last attempt. `message` is the error. Not called when the process died or was killed. The
-     * job's transaction has been rolled back; ganger_enqueue and ganger_log work, output and progress are
-     * of no use any more. */
+    /* May be NULL. Called once after the last failure of a job: run answered GANGER_DISCARD, or
+     * GANGER_ERROR at the last attempt. `message` is the error. Not called when the process died or
+     * was killed. The job's transaction has been rolled back; ganger_enqueue and ganger_log work,
+     * output and progress are of no use any more. */
     void (*on_error)(const ganger_job *job, ganger_context *context, const char *message);
 } ganger_handler;
 
@@ -163,30 +169,31 @@ extern GANGER_EXPORT const struct ganger_plugin ganger_plugin_v1;
     ((context)->services->struct_size >=                                                           \
      offsetof(ganger_services, service) + sizeof((context)->services->service))
 
-/* 1 when the job is to stop: its timeout passed, it was cancelled, or the worker shuts down. Cheap (one
- * read of shared memory): ask in every loop. Any thread. */
+/* 1 when the job is to stop: its timeout passed, it was cancelled, or the worker shuts down. Cheap
+ * (one read of shared memory): ask in every loop. Any thread. */
 static inline int ganger_should_stop(ganger_context *context)
 {
     return context->services->should_stop(context);
 }
 
-/* Time left until the job is asked to stop; 0 when it has passed, -1 when the job has no timeout. Any
- * thread. */
+/* Time left until the job is asked to stop; 0 when it has passed, -1 when the job has no timeout.
+ * Any thread. */
 static inline int64_t ganger_remaining_ms(ganger_context *context)
 {
     return context->services->remaining_ms(context);
 }
 
-/* Makes sure at least `ms` are left from now on; never shortens. Nothing to do (GANGER_DONE) for a job without
- * timeout. GANGER_FAILED: ms is negative. GANGER_LOST: the job has been told to stop already. */
+/* Makes sure at least `ms` are left from now on; never shortens. Nothing to do (GANGER_DONE) for a
+ * job without timeout. GANGER_FAILED: ms is negative. GANGER_LOST: the job has been told to stop
+ * already. */
 static inline int ganger_prolong(ganger_context *context, int64_t ms)
 {
     return context->services->prolong(context, ms);
 }
 
-/* Shows progress: percent 0..100 (else GANGER_FAILED), message and stage may be NULL (unchanged). Visible at once, also
- * while the job's transaction is open; calls that follow within 100 ms are put together. GANGER_LOST as
- * soon as it is known. A failure here is no reason to fail the job. */
+/* Shows progress: percent 0..100 (else GANGER_FAILED), message and stage may be NULL (unchanged).
+ * Visible at once, also while the job's transaction is open; calls that follow within 100 ms are
+ * put together. GANGER_LOST as soon as it is known. A failure here is no reason to fail the job. */
 static inline int ganger_progress(ganger_context *context, int percent, const char *message,
                                   const char *stage)
 {
@@ -200,7 +207,7 @@ static inline int ganger_output(ganger_context *context, const char *json, size_
     return context->services->output(context, json, length);
 }
 
-/* Adds one line (the newline is added) to the log of the attempt, of which the last 4 KiB are kept. */
+/* Adds one line (the newline is added) to the log of the attempt; the last 3.5 KiB are kept. */
 static inline void ganger_log(ganger_context *context, const char *line)
 {
     context->services->log(context, line);
@@ -212,45 +219,45 @@ static inline void ganger_set_error(ganger_context *context, const char *message
     context->services->set_error(context, message);
 }
 
-/* With GANGER_ERROR: retry after so long instead of by the job's own rule. Negative = by the rule. */
+/* With GANGER_ERROR: retry after so long, not by the job's own rule. Negative = by the rule. */
 static inline void ganger_retry_after(ganger_context *context, int64_t ms)
 {
     context->services->retry_after(context, ms);
 }
 
-/* Sets the delay of a GANGER_SNOOZE to come and answers GANGER_SNOOZE: `return ganger_snooze(context, 5000);`.
- * Without it the delay is one minute. */
+/* Sets the delay of a GANGER_SNOOZE to come and answers GANGER_SNOOZE: `return
+ * ganger_snooze(context, 5000);`. Without it the delay is one minute. */
 static inline enum ganger_result ganger_snooze(ganger_context *context, int64_t ms)
 {
     context->services->snooze(context, ms);
     return GANGER_SNOOZE;
 }
 
-/* Enqueues a job: payload is JSON or NULL for {}; options is NULL or a JSON object with parameters of
- * ganger.enqueue by name ({"queue": "mail", "priority": 5}). While the job's transaction is open
- * (ganger_connection) the new job belongs to it: it appears when this job completes, and not at all when it fails.
- * Otherwise it is committed at once. Returns the id, or GANGER_FAILED. A failure inside the transaction
- * leaves it aborted, as any failed statement does: return GANGER_ERROR. */
+/* Enqueues a job: payload is JSON or NULL for {}; options is NULL or a JSON object with parameters
+ * of ganger.enqueue by name ({"queue": "mail", "priority": 5}). While the job's transaction is open
+ * (ganger_connection) the new job belongs to it: it appears when this job completes, and not at all
+ * when it fails. Otherwise it is committed at once. Returns the id, or GANGER_FAILED. A failure
+ * inside the transaction leaves it aborted, as any failed statement does: return GANGER_ERROR. */
 static inline int64_t ganger_enqueue(ganger_context *context, const char *job_type,
                                      const char *payload, const char *options)
 {
     return context->services->enqueue(context, job_type, payload, options);
 }
 
-/* The worker's database connection, a libpq `PGconn *`, inside a transaction that the first call begins. What
- * is written through it and the completion of the job are one transaction: both happen or neither,
- * exactly once. Rules: no COMMIT, ROLLBACK or BEGIN (savepoints are fine; the attempt fails when the
- * transaction has been ended), SET LOCAL instead of SET, no results left unread, no pipeline mode
- * left on, never PQfinish or PQreset. The transaction is rolled back unless run returns GANGER_OK. NULL: there is no
- * connection (ganger_last_error says why). */
+/* The worker's database connection, a libpq `PGconn *`, inside a transaction that the first call
+ * begins. What is written through it and the completion of the job are one transaction: both happen
+ * or neither, exactly once. Rules: no COMMIT, ROLLBACK or BEGIN (savepoints are fine; the attempt
+ * fails when the transaction has been ended), SET LOCAL instead of SET, no results left unread, no
+ * pipeline mode left on, never PQfinish or PQreset. The transaction is rolled back unless run
+ * returns GANGER_OK. NULL: there is no connection (ganger_last_error says why). */
 static inline void *ganger_connection(ganger_context *context)
 {
     return context->services->connection(context);
 }
 
 /* The same for languages without libpq: runs one statement inside that transaction. `params` has
- * `count` texts (NULL = SQL null) for $1, $2, ...; `on_row` may be NULL. Returns the number of rows returned,
- * or affected when the statement returns none; GANGER_FAILED on an error. */
+ * `count` texts (NULL = SQL null) for $1, $2, ...; `on_row` may be NULL. Returns the number of rows
+ * returned, or affected when the statement returns none; GANGER_FAILED on an error. */
 static inline int64_t ganger_exec_sql(ganger_context *context, const char *sql, int count,
                                       const char *const *params, ganger_row_function on_row,
                                       void *data)
@@ -258,8 +265,8 @@ static inline int64_t ganger_exec_sql(ganger_context *context, const char *sql, 
     return context->services->exec_sql(context, sql, count, params, on_row, data);
 }
 
-/* Why the last service that answered GANGER_FAILED, GANGER_LOST or NULL did so; "" when none did. Valid until the
- * next service call. */
+/* Why the last service that answered GANGER_FAILED, GANGER_LOST or NULL did so; "" when none did.
+ * Valid until the next service call. */
 static inline const char *ganger_last_error(ganger_context *context)
 {
     return context->services->last_error(context);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Test of what users do: install, build the example handlers out of tree with pkg-config, load and run them.
+// Test of what users do: install, build the example handlers out of tree with pkg-config, load and
+// run them.
 #include <stdio.h>
 #include <sys/wait.h>
 
@@ -8,7 +9,8 @@
 
 static char folder[] = "/tmp/ganger-examples-XXXXXX";
 
-// Everything between the compiler and the prefix, as a user types it. $1 source root, $2 build folder, $3 work.
+// Everything between the compiler and the prefix, as a user types it. $1 source root, $2 build
+// folder, $3 work.
 static const char BUILD_SCRIPT[] =
     "set -e; umask 022\n"
     "cmake --install \"$2\" --prefix \"$3/prefix\" --component handlers >/dev/null\n"

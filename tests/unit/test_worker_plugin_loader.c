@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Tests of loading handler files: eight broken ones are refused, each with a reason that names the mistake.
+// Tests of loading handler files: eight broken ones are refused, each with a reason that names the
+// mistake.
 #include "worker/plugin_loader.h"
 
 #include <elf.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Tests of program handlers: every way to end, fd 3, floods, processes left behind, what a program finds.
+// Tests of program handlers: every way to end, fd 3, floods, processes left behind, what a program
+// finds.
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Tests of plugin handlers without a database: results, services, the state put back, on_error, the stop.
+// Tests of plugin handlers without a database: results, services, the state put back, on_error, the
+// stop.
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
