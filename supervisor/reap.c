@@ -215,10 +215,10 @@ static void format_exit(int status, char out[EXIT_TEXT_BYTES])
 {
     if (WIFSIGNALED(status)) {
         const char *name = sigabbrev_np(WTERMSIG(status));
-        (void)snprintf(out, EXIT_TEXT_BYTES, "signal=%d name=SIG%s", WTERMSIG(status),
+        (void)snprintf(out, EXIT_TEXT_BYTES, "signal %d SIG%s", WTERMSIG(status),
                        name != NULL ? name : "?");
     } else {
-        (void)snprintf(out, EXIT_TEXT_BYTES, "exit_code=%d", WEXITSTATUS(status));
+        (void)snprintf(out, EXIT_TEXT_BYTES, "code %d", WEXITSTATUS(status));
     }
 }
 
@@ -255,7 +255,8 @@ static void log_death(Supervisor *self, const Child *child, const Death *death, 
         break;
     }
     log_write(level, event,
-              "child=%d slot=%d name=\"%s\" %s job=%lld lived_ms=%lld cpu_ms=%lld max_rss_kib=%lld "
+              "child=%d slot=%d name=\"%s\" exit=\"%s\" job=%lld lived_ms=%lld cpu_ms=%lld "
+              "max_rss_kib=%lld "
               "note=\"%s\"",
               (int)child->pid, child->slot, supervisor_child_name(self, child), how,
               (long long)lost_job(self, child), (long long)(now - child->spawned_at),

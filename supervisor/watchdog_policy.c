@@ -111,7 +111,7 @@ bool watchdog_policy_makes_progress(const SlotSnapshot *slot, int64_t now)
     case SLOT_CLAIMING:
     case SLOT_FINISHING:
     case SLOT_STOPPING:
-        return now - slot->changed_at < WATCHDOG_STALLED_MS;
+        return slot->changed_at > now - WATCHDOG_STALLED_MS;
     case SLOT_STARTING: // ends by itself or by WATCHDOG_START_MS
     case SLOT_IDLE:
     case SLOT_RUNNING: // has its own deadline

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+// The loop as a whole: start, respawn, crash loops, drain, quiet, reload.
+#include "tests/support/gang.h"
+
+static const char TWO_WORKERS[] = "pools: {default: {processes: 2}}\n"
+                                  "supervisor: {kill_grace: 200ms, shutdown_timeout: 20s}\n";
+
+static bool has_two_workers(Gang *gang)
+{
+    return gang_is_ready(gang) && gang_count_workers(gang) == 2;
+}
+
+static bool are_both_running(Gang *gang)
+{
+    int running = 0;
+    for (int i = 1; i < gang->supervisor->shared.slot_count; i++) {
+        running += gang_child(gang, i)->life == CHILD_ALIVE &&
+                   atomic_load(&gang_slot(gang, i)->state) == SLOT_RUNNING;
+    }
+    return running == 2;
+}
+
+static bool has_died(Gang *gang)
+{
+    return gang_child(gang, 1)->life != CHILD_ALIVE || gang_child(gang, 1)->generation > 1;
+}
+
+static void test_respawns_a_killed_worker(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "idle", TWO_WORKERS);
+    gang_wait(&gang, has_two_workers, 10000);
+    assert_int_equal(kill(gang_child(&gang, 1)->pid, SIGKILL), 0);
+    gang_wait_unaided(&gang, has_died, 1000);
+    gang_wait_unaided(&gang, has_two_workers, 1000);
+    assert_int_equal(kill(gang_child(&gang, 0)->pid, SIGKILL), 0);
+    gang_end(&gang);
+}
+
+static bool has_new_reaper(Gang *gang)
+{
+    return gang_child(gang, 0)->life == CHILD_ALIVE && gang_child(gang, 0)->generation == 2;
+}
+
+static void test_respawns_a_killed_reaper(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "idle", TWO_WORKERS);
+    gang_wait(&gang, has_two_workers, 10000);
+    assert_int_equal(kill(gang_child(&gang, 0)->pid, SIGKILL), 0);
+    gang_wait_unaided(&gang, has_new_reaper, 1000);
+    assert_int_equal(gang_count_workers(&gang), 2);
+    gang_end(&gang);
+}
+
+static bool is_degraded(Gang *gang)
+{
+    return gang->supervisor->services.rows[1].restart.degraded;
+}
+
+static bool has_recovered(Gang *gang)
+{
+    return !is_degraded(gang) && gang_count_workers(gang) == 2;
+}
+
+static void test_crash_loop_is_throttled(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "stillborn", TWO_WORKERS);
+    int64_t began = clock_boot_ms();
+    gang_wait(&gang, is_degraded, 10000);
+    // Five deaths, two at a time: three waves with two pauses between them.
+    assert_true(clock_boot_ms() - began >= 50 + 100);
+    assert_false(gang_is_ready(&gang));
+    int slots = 0;
+    for (int i = 1; i < gang.supervisor->shared.slot_count; i++) {
+        slots += (int)gang_child(&gang, i)->generation;
+    }
+    assert_in_range(slots, 5, 6);
+
+    // It heals by itself once a worker finishes a job.
+    (void)setenv("FAKE_WORKER", "quick_death", 1);
+    gang_wait(&gang, has_recovered, 10000);
+    gang_end(&gang);
+}
+
+static void test_refusal_ends_it(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "refused", TWO_WORKERS);
+    gang_wait(&gang, gang_is_done, 10000);
+    assert_int_equal(gang.supervisor->exit_code, EXIT_CODE_CONFIG);
+    gang_end(&gang);
+}
+
+static void test_drain_waits_for_jobs(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "busy", TWO_WORKERS);
+    (void)setenv("FAKE_BUSY_MS", "300", 1);
+    gang_wait(&gang, are_both_running, 10000);
+    int64_t asked = clock_boot_ms();
+    assert_int_equal(kill(getpid(), SIGTERM), 0);
+    gang_wait_unaided(&gang, gang_is_done, 10000);
+    assert_in_range(clock_boot_ms() - asked, 300, 1500);
+    assert_int_equal(gang.supervisor->exit_code, EXIT_CODE_OK);
+    for (int i = 1; i < gang.supervisor->shared.slot_count; i++) {
+        Slot *slot = gang_slot(&gang, i);
+        assert_int_equal(atomic_load(&slot->settled_generation), atomic_load(&slot->generation));
+        assert_int_equal(slot->exit_status, 0);
+    }
+    gang_end(&gang);
+}
+
+static bool is_draining(Gang *gang)
+{
+    return gang->supervisor->phase == SHUTDOWN_DRAIN;
+}
+
+static void expect_end_within(int second_signal, int64_t limit_ms)
+{
+    Gang gang;
+    gang_begin(&gang, "busy", TWO_WORKERS);
+    (void)setenv("FAKE_BUSY_MS", "60000", 1);
+    gang_wait(&gang, are_both_running, 10000);
+    assert_int_equal(kill(getpid(), SIGTERM), 0);
+    gang_wait_unaided(&gang, is_draining, 1000);
+    int64_t asked = clock_boot_ms();
+    assert_int_equal(kill(getpid(), second_signal), 0);
+    gang_wait_unaided(&gang, gang_is_done, 10000);
+    assert_in_range(clock_boot_ms() - asked, 0, limit_ms);
+    assert_int_equal(gang.supervisor->exit_code, EXIT_CODE_OK);
+    gang_end(&gang);
+}
+
+static void test_second_term_is_at_once(void **state)
+{
+    (void)state;
+    expect_end_within(SIGTERM, 1000);
+}
+
+static void test_int_after_term_is_at_once(void **state)
+{
+    (void)state;
+    expect_end_within(SIGINT, 1000);
+}
+
+static void test_quit_is_at_once(void **state)
+{
+    (void)state;
+    expect_end_within(SIGQUIT, 1000);
+}
+
+static void test_unsettled_obituaries_are_waited_for(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "idle", TWO_WORKERS);
+    (void)setenv("FAKE_NO_SETTLE", "1", 1);
+    gang_wait(&gang, has_two_workers, 10000);
+    assert_int_equal(kill(getpid(), SIGQUIT), 0);
+    int64_t asked = clock_boot_ms();
+    gang_wait_unaided(&gang, gang_is_done, 10000);
+    assert_in_range(clock_boot_ms() - asked, 2000, 3500);
+    gang_end(&gang);
+}
+
+static bool is_quiet(Gang *gang)
+{
+    return atomic_load(&gang_slot(gang, 1)->command) == SLOT_QUIET &&
+           atomic_load(&gang_slot(gang, 2)->command) == SLOT_QUIET;
+}
+
+static bool is_going(Gang *gang)
+{
+    return atomic_load(&gang_slot(gang, 1)->command) == SLOT_GO;
+}
+
+static void test_quiet_and_resume(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "idle", TWO_WORKERS);
+    gang_wait(&gang, has_two_workers, 10000);
+    assert_int_equal(kill(getpid(), SIGTSTP), 0);
+    gang_wait_unaided(&gang, is_quiet, 1000);
+    assert_int_equal(kill(getpid(), SIGCONT), 0);
+    gang_wait_unaided(&gang, is_going, 1000);
+    gang_end(&gang);
+}
+
+static bool are_all_replaced(Gang *gang)
+{
+    int replaced = 0;
+    for (int i = 1; i < gang->supervisor->shared.slot_count; i++) {
+        const Child *child = gang_child(gang, i);
+        replaced += child->life == CHILD_ALIVE && child->config_version == 2 && child->is_ready;
+    }
+    return replaced == 2 && gang_count_workers(gang) == 2 && has_new_reaper(gang);
+}
+
+static void test_reload_replaces_everybody(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "idle", TWO_WORKERS);
+    gang_wait(&gang, has_two_workers, 10000);
+    gang_write_file(gang.config, "pools: {default: {processes: 2, max_jobs: 10}}\n");
+    assert_int_equal(kill(getpid(), SIGHUP), 0);
+    gang_wait(&gang, are_all_replaced, 10000);
+    assert_int_equal(gang.supervisor->config->pools[0].max_jobs, 10);
+    gang_end(&gang);
+}
+
+static bool has_obeyed_reload(Gang *gang)
+{
+    (void)gang;
+    return !gang->supervisor->wishes.reload && gang->supervisor->is_quiet;
+}
+
+static void expect_reload_refused(const char *yaml)
+{
+    Gang gang;
+    gang_begin(&gang, "idle", TWO_WORKERS);
+    gang_wait(&gang, has_two_workers, 10000);
+    gang_write_file(gang.config, yaml);
+    assert_int_equal(kill(getpid(), SIGHUP), 0);
+    assert_int_equal(kill(getpid(), SIGTSTP), 0); // a later signal shows that the first was obeyed
+    gang_wait(&gang, has_obeyed_reload, 5000);
+    assert_int_equal(gang.supervisor->config_version, 1);
+    assert_int_equal(gang_count_workers(&gang), 2);
+    assert_int_equal(gang_child(&gang, 0)->generation, 1);
+    gang_end(&gang);
+}
+
+static void test_bad_reload_changes_nothing(void **state)
+{
+    (void)state;
+    expect_reload_refused("pools: {default: {proceses: 2}}\n");
+}
+
+static void test_reload_that_needs_a_restart_is_refused(void **state)
+{
+    (void)state;
+    expect_reload_refused("node: {name: somebody-else}\n");
+}
+
+static bool has_report(Gang *gang)
+{
+    char line[64];
+    bool found = false;
+    FILE *file = fopen(gang->trace, "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        found = found || strcmp(line, "end\n") == 0;
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return found;
+}
+
+static void test_what_a_worker_inherits(void **state)
+{
+    (void)state;
+    Gang gang;
+    char text[2048] = "";
+    int leak = dup(STDERR_FILENO); // not close-on-exec
+
+    gang_begin(&gang, "report", "pools: {default: {processes: 1}}\n");
+    gang_wait(&gang, has_report, 10000);
+    FILE *file = fopen(gang.trace, "r");
+    assert_non_null(file);
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    (void)fclose(file);
+    assert_string_equal(text, "fd 0\nfd 1\nfd 2\nfd 3\nfd 4\nfd 5\nfd 6\nfd 7\nfd 8\n"
+                              "pdeathsig 15\ngroup 1\nterm_blocked 0\nno_new_privs 0\n"
+                              "oom_score_adj 800\nend\n");
+    close(leak);
+    gang_end(&gang);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_respawns_a_killed_worker),
+        cmocka_unit_test(test_respawns_a_killed_reaper),
+        cmocka_unit_test(test_crash_loop_is_throttled),
+        cmocka_unit_test(test_refusal_ends_it),
+        cmocka_unit_test(test_drain_waits_for_jobs),
+        cmocka_unit_test(test_second_term_is_at_once),
+        cmocka_unit_test(test_int_after_term_is_at_once),
+        cmocka_unit_test(test_quit_is_at_once),
+        cmocka_unit_test(test_unsettled_obituaries_are_waited_for),
+        cmocka_unit_test(test_quiet_and_resume),
+        cmocka_unit_test(test_reload_replaces_everybody),
+        cmocka_unit_test(test_bad_reload_changes_nothing),
+        cmocka_unit_test(test_reload_that_needs_a_restart_is_refused),
+        cmocka_unit_test(test_what_a_worker_inherits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+// Watchdog policy: deadlines, cancels, graces, and nonsense in slots.
+#include "tests/support/unit.h"
+
+#include <stdlib.h>
+
+#include "supervisor/watchdog_policy.h"
+
+static const StopRecord NO_STOP = {0};
+
+static SlotSnapshot running(void)
+{
+    return (SlotSnapshot){.attached = true,
+                          .state = SLOT_RUNNING,
+                          .spawned_at = 1000,
+                          .changed_at = 2000,
+                          .run_serial = 7,
+                          .run_soft_at = 5000,
+                          .run_grace_ms = 300};
+}
+
+static void test_before_the_deadline(void **state)
+{
+    (void)state;
+    SlotSnapshot slot = running();
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 4999);
+    assert_int_equal(verdict.action, WATCH_FINE);
+    assert_int_equal(verdict.look_at, 5000);
+}
+
+static void test_no_deadline(void **state)
+{
+    (void)state;
+    SlotSnapshot slot = running();
+    slot.run_soft_at = 0;
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 1000000000);
+    assert_int_equal(verdict.action, WATCH_FINE);
+    assert_true(verdict.look_at == WATCHDOG_NEVER);
+}
+
+static void test_deadline_then_grace_then_kill(void **state)
+{
+    (void)state;
+    SlotSnapshot slot = running();
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 5040);
+    assert_int_equal(verdict.action, WATCH_SOFT_STOP);
+    assert_int_equal(verdict.cause, STOP_TIMEOUT);
+    assert_int_equal(verdict.serial, 7);
+    assert_int_equal(verdict.kill_at, 5300);
+
+    StopRecord stop = {.serial = 7, .cause = STOP_TIMEOUT, .kill_at = 5300};
+    verdict = watchdog_policy_look(&slot, &stop, false, 5299);
+    assert_int_equal(verdict.action, WATCH_FINE);
+    assert_int_equal(verdict.look_at, 5300);
+    verdict = watchdog_policy_look(&slot, &stop, false, 5300);
+    assert_int_equal(verdict.action, WATCH_KILL);
+    assert_int_equal(verdict.serial, 7);
+    assert_int_equal(verdict.cause, STOP_TIMEOUT);
+}
+
+static void test_prolonging_does_not_take_a_stop_back(void **state)
+{
+    (void)state;
+    SlotSnapshot slot = running();
+    StopRecord stop = {.serial = 7, .cause = STOP_TIMEOUT, .kill_at = 5300};
+    slot.run_soft_at = 90000;
+    WatchVerdict verdict = watchdog_policy_look(&slot, &stop, false, 5300);
+    assert_int_equal(verdict.action, WATCH_KILL);
+}
+
+static void test_a_stop_is_for_one_run(void **state)
+{
+    (void)state;
+    SlotSnapshot slot = running();
+    StopRecord stop = {.serial = 6, .cause = STOP_TIMEOUT, .kill_at = 4000};
+    WatchVerdict verdict = watchdog_policy_look(&slot, &stop, false, 4500);
+    assert_int_equal(verdict.action, WATCH_FINE);
+    slot.state = SLOT_FINISHING;
+    stop.serial = 7;
+    verdict = watchdog_policy_look(&slot, &stop, false, 4500);
+    assert_int_equal(verdict.action, WATCH_FINE);
+}
+
+static void test_cancel(void **state)
+{
+    (void)state;
+    SlotSnapshot slot = running();
+    slot.cancel_serial = 7;
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 2100);
+    assert_int_equal(verdict.action, WATCH_SOFT_STOP);
+    assert_int_equal(verdict.cause, STOP_CANCEL);
+    assert_int_equal(verdict.kill_at, 2400);
+    slot.cancel_serial = 6; // of an earlier run
+    verdict = watchdog_policy_look(&slot, &NO_STOP, false, 2100);
+    assert_int_equal(verdict.action, WATCH_FINE);
+}
+
+static void test_no_grace_kills_at_once(void **state)
+{
+    (void)state;
+    SlotSnapshot slot = running();
+    slot.run_grace_ms = 0;
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 5000);
+    assert_int_equal(verdict.action, WATCH_KILL);
+    assert_int_equal(verdict.serial, 7);
+    slot.run_grace_ms = -5; // nonsense
+    verdict = watchdog_policy_look(&slot, &NO_STOP, false, 5000);
+    assert_int_equal(verdict.action, WATCH_KILL);
+}
+
+static void test_deadline_slept_through(void **state)
+{
+    (void)state;
+    SlotSnapshot slot = running();
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 5300);
+    assert_int_equal(verdict.action, WATCH_KILL);
+    assert_int_equal(verdict.cause, STOP_TIMEOUT);
+}
+
+static void test_starting_too_long(void **state)
+{
+    (void)state;
+    SlotSnapshot slot = {.attached = false, .state = SLOT_STARTING, .spawned_at = 1000};
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 1000 + WATCHDOG_START_MS);
+    assert_int_equal(verdict.action, WATCH_FINE);
+    verdict = watchdog_policy_look(&slot, &NO_STOP, false, verdict.look_at);
+    assert_int_equal(verdict.action, WATCH_KILL);
+    assert_int_equal(verdict.cause, STOP_STUCK);
+    assert_int_equal(verdict.serial, 0);
+}
+
+static void test_fence_kills_in_every_state(void **state)
+{
+    (void)state;
+    for (SlotState each = SLOT_STARTING; each <= SLOT_STOPPING; each++) {
+        SlotSnapshot slot = running();
+        slot.state = each;
+        WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, true, 2100);
+        assert_int_equal(verdict.action, WATCH_KILL);
+        assert_int_equal(verdict.cause, STOP_FENCE);
+    }
+}
+
+static void test_torn_is_looked_at_again_soon(void **state)
+{
+    (void)state;
+    SlotSnapshot slot = running();
+    slot.torn = true;
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 9000);
+    assert_int_equal(verdict.action, WATCH_FINE);
+    assert_int_equal(verdict.look_at, 9000 + WATCHDOG_TORN_MS);
+}
+
+static int64_t nonsense(unsigned *seed)
+{
+    static const int64_t edges[] = {0, 1, -1, INT64_MAX, INT64_MIN, 5000, 7};
+    return edges[(unsigned)rand_r(seed) % (sizeof edges / sizeof edges[0])];
+}
+
+static void test_nonsense_gives_a_verdict_in_the_future(void **state)
+{
+    (void)state;
+    unsigned seed = 42;
+    for (int i = 0; i < 100000; i++) {
+        SlotSnapshot slot = {.attached = rand_r(&seed) % 2 == 0,
+                             .state = (SlotState)(rand_r(&seed) % 9 - 1),
+                             .spawned_at = nonsense(&seed),
+                             .changed_at = nonsense(&seed),
+                             .run_serial = nonsense(&seed),
+                             .run_soft_at = nonsense(&seed),
+                             .run_grace_ms = nonsense(&seed),
+                             .cancel_serial = nonsense(&seed)};
+        WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 6000);
+        if (verdict.action == WATCH_FINE) {
+            assert_true(verdict.look_at > 6000);
+        } else if (verdict.action == WATCH_SOFT_STOP) {
+            assert_true(verdict.kill_at > 6000);
+        }
+        (void)watchdog_policy_makes_progress(&slot, 6000);
+    }
+}
+
+static void test_reads_only_its_own_child(void **state)
+{
+    (void)state;
+    Slot *slot = calloc(1, sizeof *slot);
+    assert_non_null(slot);
+    atomic_store(&slot->generation, 4);
+    atomic_store(&slot->child_generation, 3);
+    atomic_store(&slot->state, SLOT_RUNNING);
+    SlotSnapshot snapshot = watchdog_policy_read(slot);
+    assert_false(snapshot.attached);
+    assert_int_equal(snapshot.state, SLOT_STARTING);
+    atomic_store(&slot->child_generation, 4);
+    snapshot = watchdog_policy_read(slot);
+    assert_true(snapshot.attached);
+    assert_int_equal(snapshot.state, SLOT_RUNNING);
+    free(slot);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_before_the_deadline),
+        cmocka_unit_test(test_no_deadline),
+        cmocka_unit_test(test_deadline_then_grace_then_kill),
+        cmocka_unit_test(test_prolonging_does_not_take_a_stop_back),
+        cmocka_unit_test(test_a_stop_is_for_one_run),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_no_grace_kills_at_once),
+        cmocka_unit_test(test_deadline_slept_through),
+        cmocka_unit_test(test_starting_too_long),
+        cmocka_unit_test(test_fence_kills_in_every_state),
+        cmocka_unit_test(test_torn_is_looked_at_again_soon),
+        cmocka_unit_test(test_nonsense_gives_a_verdict_in_the_future),
+        cmocka_unit_test(test_reads_only_its_own_child),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
