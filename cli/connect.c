@@ -91,7 +91,10 @@ int cli_connect(Cli *cli)
             (void)fputs("  `ganger dev` seems not to be running; start it in another terminal.\n",
                         stderr);
         }
-        return EXIT_CODE_NO_DATABASE;
+        if (status != STATUS_REFUSED) {
+            return EXIT_CODE_NO_DATABASE;
+        }
+        return cli_option(cli, OPT_DATABASE) ? EXIT_CODE_USAGE : EXIT_CODE_CONFIG;
     }
     db_set_quiet(cli->db, true);
     return EXIT_CODE_OK;
