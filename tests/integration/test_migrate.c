@@ -17,25 +17,24 @@
 #include "migration_files.h"
 #include "tests/support/test_db.h"
 
-#define FILE_OF(version, name, text)                                                               \
-    {                                                                                              \
-        version, name, text, sizeof text - 1                                                       \
-    }
-
 static const char TEXT_ONE[] = "CREATE TABLE ganger.one (n int);\n";
 static const char TEXT_TWO[] = "CREATE TABLE ganger.two (n int);\n";
 static const char TEXT_TWO_CHANGED[] = "CREATE TABLE ganger.two (n bigint);\n";
 
-static const MigrationFile FILES[] = {FILE_OF(1, "0001_one", TEXT_ONE),
-                                      FILE_OF(2, "0002_two", TEXT_TWO)};
-static const MigrationFile FILES_CHANGED[] = {FILE_OF(1, "0001_one", TEXT_ONE),
-                                              FILE_OF(2, "0002_two", TEXT_TWO_CHANGED)};
-static const MigrationFile FILES_GAP[] = {FILE_OF(1, "0001_one", TEXT_ONE),
-                                          FILE_OF(2, "0002_two", TEXT_TWO),
-                                          FILE_OF(4, "0004_four", "SELECT 1;\n")};
+static const MigrationFile FILES[] = {{1, "0001_one", TEXT_ONE, sizeof TEXT_ONE - 1},
+                                      {2, "0002_two", TEXT_TWO, sizeof TEXT_TWO - 1}};
+static const MigrationFile FILES_CHANGED[] = {
+    {1, "0001_one", TEXT_ONE, sizeof TEXT_ONE - 1},
+    {2, "0002_two", TEXT_TWO_CHANGED, sizeof TEXT_TWO_CHANGED - 1}};
+static const MigrationFile FILES_GAP[] = {
+    {1, "0001_one", TEXT_ONE, sizeof TEXT_ONE - 1},
+    {2, "0002_two", TEXT_TWO, sizeof TEXT_TWO - 1},
+    {4, "0004_four", "SELECT 1;\n", sizeof "SELECT 1;\n" - 1}};
 static const MigrationFile FILES_GAP_FILLED[] = {
-    FILE_OF(1, "0001_one", TEXT_ONE), FILE_OF(2, "0002_two", TEXT_TWO),
-    FILE_OF(3, "0003_three", "SELECT 1;\n"), FILE_OF(4, "0004_four", "SELECT 1;\n")};
+    {1, "0001_one", TEXT_ONE, sizeof TEXT_ONE - 1},
+    {2, "0002_two", TEXT_TWO, sizeof TEXT_TWO - 1},
+    {3, "0003_three", "SELECT 1;\n", sizeof "SELECT 1;\n" - 1},
+    {4, "0004_four", "SELECT 1;\n", sizeof "SELECT 1;\n" - 1}};
 
 typedef struct Fixture {
     TestDb test_db;
