@@ -12,7 +12,7 @@
 #include "common/base/exit_code.h"
 #include "sql_queries.h"
 
-enum { LIST_LIMIT_DEFAULT = 20, LIST_LIMIT_MAX = 1000000 };
+enum { LIST_LIMIT_DEFAULT = 20, LIST_LIMIT_MAX = 10000 };
 
 int command_jobs_list(struct Cli *cli)
 {
