@@ -9,10 +9,15 @@
 #include "common/base/json_check.h"
 #include "common/base/utf8.h"
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static bool is_blank(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        if (memchr(" \t\r\n", text[i], 4) == NULL) {
+        if (!is_space(text[i])) {
             return false;
         }
     }

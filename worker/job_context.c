@@ -61,6 +61,7 @@ int job_context_fail(JobContext *self, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the analyser's own mistake
     (void)vsnprintf(self->last_error, sizeof self->last_error, format, args);
     va_end(args);
     return GANGER_FAILED;

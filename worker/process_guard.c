@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -64,22 +65,28 @@ static void wanted_for_plugin(const HandlerLimits *limits, rlim_t wanted[PROCESS
     }
 }
 
-// The folder the worker was started in; opened once, kept for its life.
-static int home_folder(void)
+// What every run starts with: taken once, so that a run costs no questions.
+static struct {
+    bool is_taken;
+    int folder;
+    mode_t mode;
+    sigset_t signals;
+} baseline = {.folder = -1};
+
+static void take_baseline(void)
 {
-    static int fd = -1;
-    if (fd < 0) {
-        fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    }
-    return fd;
+    baseline.folder = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    baseline.mode = umask(0);
+    (void)umask(baseline.mode);
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &baseline.signals);
+    baseline.is_taken = true;
 }
 
 void process_guard_begin(ProcessGuard *guard, const HandlerLimits *limits)
 {
-    (void)home_folder();
-    (void)pthread_sigmask(SIG_SETMASK, NULL, &guard->signals);
-    guard->mode = umask(0);
-    (void)umask(guard->mode);
+    if (!baseline.is_taken) {
+        take_baseline();
+    }
     guard->has_limits = any(limits);
     if (!guard->has_limits) {
         return;
@@ -102,11 +109,11 @@ void process_guard_end(const ProcessGuard *guard)
         (void)setrlimit(RESOURCES[i], &guard->limits[i]);
     }
     (void)alarm(0);
-    (void)umask(guard->mode);
-    if (fchdir(home_folder()) != 0) {
+    (void)umask(baseline.mode);
+    if (fchdir(baseline.folder) != 0) {
         log_debug("worker.chdir", "error=%d", errno);
     }
-    (void)pthread_sigmask(SIG_SETMASK, &guard->signals, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &baseline.signals, NULL);
 }
 
 static bool set_both(__rlimit_resource_t resource, rlim_t soft, rlim_t hard)

@@ -3,18 +3,14 @@
 #ifndef WORKER_PROCESS_GUARD_H
 #define WORKER_PROCESS_GUARD_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <sys/resource.h>
-#include <sys/types.h>
 
 #include "common/base/config.h"
 
 enum { PROCESS_GUARD_LIMITS = 4 };
 
 typedef struct ProcessGuard {
-    sigset_t signals;
-    mode_t mode;
     bool has_limits;
     struct rlimit limits[PROCESS_GUARD_LIMITS];
 } ProcessGuard;
@@ -22,7 +18,8 @@ typedef struct ProcessGuard {
 // Sets the handler's limits around its run: soft limits, counted on top of what the worker uses by
 // itself.
 void process_guard_begin(ProcessGuard *guard, const HandlerLimits *limits);
-// Puts limits, signal mask, umask, working directory and alarm back.
+// Puts the limits back, and signal mask, umask and working directory as they were before the first run
+// of this process; no alarm is left.
 void process_guard_end(const ProcessGuard *guard);
 
 // The limits of a child program, soft and hard alike. Async-signal-safe. False when one was

@@ -50,10 +50,10 @@ bool run_should_stop(const RunContext *context);
 // are none.
 void run_sweep_children(void);
 
-// Each runs context->job to its end. Never fails itself: what goes wrong is an OUTCOME_ERROR with a
+// Each runs run->job to its end. Never fails itself: what goes wrong is an OUTCOME_ERROR with a
 // message.
-void run_plugin(const Handler *handler, RunContext *context, RunResult *result);
-void run_exec(const Handler *handler, RunContext *context, RunResult *result);
-void run_sql(const Handler *handler, RunContext *context, RunResult *result);
+void run_plugin(const Handler *handler, RunContext *run, RunResult *result);
+void run_exec(const Handler *handler, RunContext *run, RunResult *result);
+void run_sql(const Handler *handler, RunContext *run, RunResult *result);
 
 #endif

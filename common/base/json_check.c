@@ -55,9 +55,14 @@ static bool take(JsonScan *scan, char c)
     return true;
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static void skip_space(JsonScan *scan)
 {
-    while (scan->at < scan->length && memchr(" \t\r\n", scan->text[scan->at], 4) != NULL) {
+    while (scan->at < scan->length && is_space(scan->text[scan->at])) {
         scan->at++;
     }
 }

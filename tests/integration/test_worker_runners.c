@@ -2,6 +2,7 @@
 // Tests of handlers that write to the database: their writes and their job's completion are one.
 #include <stdio.h>
 
+#include "common/base/proc_tree.h"
 #include "handlers/ganger/handler.h"
 #include "tests/support/test_db.h"
 #include "tests/support/worker_run.h"
@@ -99,6 +100,16 @@ static void write_effect(ganger_context *context)
         ganger_exec_sql(context, "INSERT INTO effect VALUES ($1, 1)", 1, params, NULL, NULL), 1);
 }
 
+// <build>/tests/integration/this -> <build>/handlers
+static char *test_handlers_dir(void)
+{
+    char self[4096];
+    const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    assert_true(length > 0);
+    self[length] = '\0';
+    return mem_printf("%.*shandlers", (int)(strstr(self, "tests/integration/") - self), self);
+}
+
 // --- plugins
 
 static int add_up(void *data, int columns, const char *const *names, const char *const *values)
@@ -146,6 +157,25 @@ static void test_effects_and_completion_are_one(void **state)
     assert_int_equal(test_db_int(self->admin, "SELECT (output ->> 'sum')::int FROM ganger.jobs "
                                               "WHERE job_type = 'probe'"),
                      10);
+}
+
+// What a worker writes when it never heard of its COMMIT: a failure under the same lease, which must not
+// touch a job that was completed.
+static void test_failure_after_unheard_commit_changes_nothing(void **state)
+{
+    Fixture *self = *state;
+    claim(self);
+    run_function(self, write_and_complete);
+    StrBuf lease = {0};
+    for (size_t i = 0; i < sizeof self->run.job.lease; i++) {
+        strbuf_printf(&lease, "%02x", (unsigned)self->run.job.lease[i]);
+    }
+    char *answer = test_db_text(self->admin, "SELECT ganger.fail(%lld, '%s', 'unheard')::text",
+                                (long long)self->run.job.id, lease.text);
+    assert_string_equal(answer, "false");
+    free(answer);
+    strbuf_free(&lease);
+    expect(self, OUTCOME_COMPLETED, NULL, true, "completed", 1);
 }
 
 static enum ganger_result write_and_fail(const ganger_job *job, ganger_context *context)
@@ -291,6 +321,59 @@ static void test_commit_can_fail(void **state)
     expect(self, OUTCOME_ERROR, "(SQLSTATE 23503)", false, "processing", 0);
 }
 
+// The plugin that comes with the product, through its own file.
+static void test_demo_plugin(void **state)
+{
+    Fixture *self = *state;
+    HandlerConfig handlers[] = {
+        {.job_type = (char[]){"db_effect"}, .kind = HANDLER_PLUGIN, .plugin = (char[]){"demo.so"}},
+        {.job_type = (char[]){"flaky"}, .kind = HANDLER_PLUGIN, .plugin = (char[]){"demo.so"}},
+        {.job_type = (char[]){"orphan"}, .kind = HANDLER_PLUGIN, .plugin = (char[]){"demo.so"}},
+        {.job_type = (char[]){"echo"}, .kind = HANDLER_PLUGIN, .plugin = (char[]){"noop.so"}},
+        {.job_type = (char[]){"sleep"}, .kind = HANDLER_PLUGIN, .plugin = (char[]){"noop.so"}},
+    };
+    WorkerRun *run = &self->run;
+    run->config.plugin_dir = test_handlers_dir();
+    run->config.handlers = handlers;
+    run->config.handler_count = sizeof handlers / sizeof handlers[0];
+    const PoolConfig pool = {.name = NULL};
+    HandlerTable *table = NULL;
+    handler_table_load(&table, &run->config, &pool, run->context.db);
+    assert_int_equal(handler_table_count(table), 5);
+
+    claim(self);
+    worker_run_set_payload(run, "{\"fail\": 1, \"table\": \"effect\"}");
+    run_plugin(handler_table_find(table, "db_effect"), &run->context, &run->result);
+    expect(self, OUTCOME_ERROR, "told to fail", false, "processing", 0);
+    worker_run_forget_result(run);
+    worker_run_set_payload(run, "{\"commit\": 1, \"table\": \"effect\"}");
+    run_plugin(handler_table_find(table, "db_effect"), &run->context, &run->result);
+    expect(self, OUTCOME_ERROR, "ended the job's transaction", false, "processing", 1);
+    worker_run_forget_result(run);
+    worker_run_set_payload(run, "{\"table\": \"effect\"}");
+    run_plugin(handler_table_find(table, "db_effect"), &run->context, &run->result);
+    expect(self, OUTCOME_COMPLETED, NULL, true, "completed", 2);
+    worker_run_forget_result(run);
+
+    worker_run_set_payload(run, "{\"until\": 3}");
+    run_plugin(handler_table_find(table, "flaky"), &run->context, &run->result);
+    assert_string_equal(run->result.text, "attempt 2 fails, attempt 3 will not");
+    worker_run_forget_result(run);
+    run_plugin(handler_table_find(table, "echo"), &run->context, &run->result);
+    assert_string_equal(run->result.text, "{\"until\": 3}");
+    worker_run_forget_result(run);
+    worker_run_set_payload(run, "{\"hang\": 0}");
+    run_plugin(handler_table_find(table, "orphan"), &run->context, &run->result);
+    assert_int_equal(run->result.outcome, OUTCOME_COMPLETED);
+    assert_true(proc_has_no_children());
+    worker_run_stop(run, STOP_TIMEOUT);
+    worker_run_set_payload(run, "{\"ms\": 100000}");
+    run_plugin(handler_table_find(table, "sleep"), &run->context, &run->result);
+    assert_string_equal(run->result.text, "stopped while sleeping");
+    handler_table_destroy(table);
+    free(run->config.plugin_dir);
+}
+
 // --- SQL functions
 
 static const RunResult *run_function_sql(Fixture *self, const char *name)
@@ -364,12 +447,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_effects_and_completion_are_one),
+        TEST(test_failure_after_unheard_commit_changes_nothing),
         TEST(test_failure_rolls_back),
         TEST(test_broken_rules),
         TEST(test_lost_lease_rolls_back),
         TEST(test_held_row_gives_the_job_back),
         TEST(test_lost_connection_is_a_fenced_failure),
         TEST(test_commit_can_fail),
+        TEST(test_demo_plugin),
         TEST(test_sql_handlers),
         TEST(test_sql_handlers_are_checked),
     };

@@ -241,7 +241,7 @@ static void test_limits(void **state)
     expect_end(run, "ulimit -n", OUTCOME_COMPLETED, "30\n");
     expect_end(run, "ulimit -t", OUTCOME_COMPLETED, "1\n");
     expect_end(run, "while :; do :; done", OUTCOME_ERROR, "killed by SIGXCPU");
-    run->handler_config.limits = (HandlerLimits){.memory_bytes = 64 * 1024 * 1024};
+    run->handler_config.limits = (HandlerLimits){.memory_bytes = 64LL * 1024 * 1024};
     expect_end(run, "ulimit -v", OUTCOME_COMPLETED, "65536\n");
 }
 
