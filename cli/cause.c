@@ -53,22 +53,21 @@ static const char *outcome_words(const char *outcome)
     return outcome;
 }
 
-char *text_cause(const char *outcome, const char *reason, int64_t signal, int64_t exit_code)
+char *text_cause(const char *outcome, int64_t signal, int64_t exit_code)
 {
     StrBuf out = {0};
-    const char *what = outcome ? outcome : reason;
-    if (!what) {
+    if (!outcome) {
         strbuf_append(&out, "still running");
-    } else if (str_equal(what, "crashed") && signal > 0) {
+    } else if (str_equal(outcome, "crashed") && signal > 0) {
         strbuf_append(&out, "killed by ");
         append_signal(&out, signal);
-    } else if (str_equal(what, "crashed") && exit_code >= 0) {
+    } else if (str_equal(outcome, "crashed") && exit_code >= 0) {
         strbuf_printf(&out, "its process ended with exit code %" PRId64, exit_code);
-    } else if (str_equal(what, "crashed")) {
+    } else if (str_equal(outcome, "crashed")) {
         strbuf_append(&out, "its process died");
     } else {
-        strbuf_append(&out, outcome_words(what));
-        if (!str_equal(what, "completed")) {
+        strbuf_append(&out, outcome_words(outcome));
+        if (!str_equal(outcome, "completed")) {
             append_end(&out, signal, exit_code);
         }
     }

@@ -67,16 +67,15 @@ static void print_facts(const struct Cli *cli, const PGresult *result)
     strbuf_free(&out);
 }
 
-static void add_attempt(Table *table, const PGresult *result, int row, const char *reason)
+static void add_attempt(Table *table, const PGresult *result, int row)
 {
     static const char *const columns[] = {"attempt", "outcome", "started", "took_ms",
                                           "cpu_ms",  "memory",  "node",    "worker"};
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         table_add_cell(table, db_text(result, row, columns[i]));
     }
-    char *cause =
-        text_cause(db_text(result, row, "outcome"), reason, db_int(result, row, "signal", -1),
-                   db_int(result, row, "exit_code", -1));
+    char *cause = text_cause(db_text(result, row, "outcome"), db_int(result, row, "signal", -1),
+                             db_int(result, row, "exit_code", -1));
     const char *error = db_text(result, row, "error");
     StrBuf words = {0};
     strbuf_append(&words, cause);
@@ -104,7 +103,7 @@ static void print_attempts(const struct Cli *cli, const PGresult *result)
         table_add_column(table, columns[i].header, columns[i].kind);
     }
     for (int row = 0; row < PQntuples(result); row++) {
-        add_attempt(table, result, row, NULL);
+        add_attempt(table, result, row);
     }
     table_render(table, cli->width, cli->has_color, true, &text);
     (void)printf("\n%s", text.text);

@@ -27,6 +27,6 @@ void text_append_safe(StrBuf *out, const char *text, bool keep_lines);
 
 // Why an attempt ended, in words: "killed by SIGSEGV (signal 11)". Arguments as in the view
 // ganger.attempts; signal and exit_code are -1 when null. Caller frees.
-char *text_cause(const char *outcome, const char *reason, int64_t signal, int64_t exit_code);
+char *text_cause(const char *outcome, int64_t signal, int64_t exit_code);
 
 #endif

@@ -109,7 +109,7 @@ static void test_causes(void **state)
         {NULL, -1, -1, "still running"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char *words = text_cause(cases[i].outcome, NULL, cases[i].signal, cases[i].exit_code);
+        char *words = text_cause(cases[i].outcome, cases[i].signal, cases[i].exit_code);
         assert_string_equal(words, cases[i].words);
         free(words);
     }
