@@ -42,12 +42,12 @@ bool postgres_is_ready(Supervisor *self, int64_t now)
     if (self->options.postgres.bin == NULL) {
         return true;
     }
-    const Child *server = supervisor_find_role(self, ROLE_POSTGRES);
+    Child *server = supervisor_find_role(self, ROLE_POSTGRES);
     if (server == NULL) {
         return false;
     }
-    if (says_ready(&self->options.postgres, server->pid) ||
-        now - server->spawned_at >= SUPERVISOR_POSTGRES_MS) {
+    server->is_ready = server->is_ready || says_ready(&self->options.postgres, server->pid);
+    if (server->is_ready || now - server->spawned_at >= SUPERVISOR_POSTGRES_MS) {
         return true;
     }
     supervisor_look_by(self, now + SUPERVISOR_SOON_MS);

@@ -185,8 +185,6 @@ static Death describe_death(Supervisor *self, const Child *child, int64_t now)
             child->stop.serial == atomic_load(&slot->run_serial)) {
             death.stopped = child->stop.cause;
         }
-    } else {
-        death.reached_idle = death.lived_ms >= SUPERVISOR_POSTGRES_MS;
     }
     death.progress = has_progress(self, child);
     return death;

@@ -64,7 +64,7 @@ static void report_ready(Supervisor *self, const Census *census, int64_t now)
     if (self->phase != SHUTDOWN_NONE) {
         return;
     }
-    if (self->is_reloading) {
+    if (self->is_reloading && self->is_ready) {
         self->is_reloading = false;
         sd_notify_send(&self->notify, "READY=1\n");
     }
@@ -112,7 +112,9 @@ static void feed_watchdog(Supervisor *self, int64_t now)
         self->fed_at = now;
         sd_notify_send(&self->notify, "WATCHDOG=1\n");
     }
-    supervisor_look_by(self, self->fed_at + interval);
+    // While it is withheld, the next try must not be in the past.
+    int64_t due_at = self->fed_at + interval;
+    supervisor_look_by(self, due_at > now ? due_at : now + interval);
 }
 
 static bool makes_progress(Supervisor *self, int64_t now)

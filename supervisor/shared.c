@@ -57,7 +57,7 @@ static Status raise_file_limit(Shared *shared)
     if (getrlimit(RLIMIT_NOFILE, &shared->files) != 0) {
         return refuse("getrlimit");
     }
-    rlim_t needed = (rlim_t)(shared->high_fd + shared->slot_count + OTHER_FDS);
+    rlim_t needed = (rlim_t)shared->high_fd + (rlim_t)shared->slot_count + OTHER_FDS;
     if (shared->files.rlim_cur >= needed) {
         return STATUS_OK;
     }

@@ -15,7 +15,7 @@
 #include "supervisor/postgres.h"
 #include "supervisor/stop.h"
 
-enum { ARG_BYTES = 16, FORK_RETRY_MS = 1000 };
+enum { ARG_BYTES = 16, FORK_RETRY_MS = 1000, FREE_SLOT_RETRY_MS = 50 };
 
 typedef struct PoolCount {
     int live;     // not draining
@@ -105,7 +105,7 @@ static bool start_one(Supervisor *self, int service_index, int64_t now)
     Child *child = find_free(self, service->role);
     if (child == NULL) {
         // Every slot waits to be settled: the database is behind, and more workers would not help it.
-        supervisor_look_by(self, now + SUPERVISOR_SOON_MS);
+        supervisor_look_by(self, now + FREE_SLOT_RETRY_MS);
         return false;
     }
 

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+// What gangerd does before its loop: command line, pid file, service table, systemd socket.
+#include "tests/support/gang.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "supervisor/command_line.h"
+#include "supervisor/pidfile.h"
+#include "supervisor/sd_notify.h"
+#include "supervisor/service_table.h"
+
+static const User STAY = {.is_set = false};
+
+static void remove_pidfile(const Gang *gang, const char *name)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/%s", gang->folder, name);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void test_one_gangerd_per_node(void **state)
+{
+    (void)state;
+    Gang gang;
+    int first = -1;
+    int second = -1;
+
+    log_init("test", LOG_FORMAT_TEXT, LOG_LEVEL_FATAL);
+    gang_make_folder(&gang);
+    assert_int_equal(pidfile_take(&first, gang.folder, "a/b", &STAY), STATUS_OK);
+    assert_int_not_equal(fcntl(first, F_GETFD) & FD_CLOEXEC, 0);
+    assert_int_equal(pidfile_take(&second, gang.folder, "a/b", &STAY), STATUS_REFUSED);
+    assert_int_equal(pidfile_take(&second, gang.folder, "other", &STAY), STATUS_OK);
+    pidfile_release(first);
+    assert_int_equal(pidfile_take(&first, gang.folder, "a/b", &STAY), STATUS_OK);
+    pidfile_release(first);
+    pidfile_release(second);
+    remove_pidfile(&gang, "a_b.pid");
+    remove_pidfile(&gang, "other.pid");
+    gang_remove_folder(&gang);
+}
+
+static void test_state_dir_that_cannot_be_used(void **state)
+{
+    (void)state;
+    int fd = -1;
+    assert_int_equal(pidfile_take(&fd, "/proc/nowhere", "a", &STAY), STATUS_REFUSED);
+    assert_int_equal(pidfile_take(&fd, "/dev/null", "a", &STAY), STATUS_REFUSED);
+    assert_int_equal(fd, -1);
+}
+
+static void test_service_table(void **state)
+{
+    (void)state;
+    char first[] = "default";
+    char second[] = "mail";
+    PoolConfig pools[] = {{.name = first, .processes = 2}, {.name = second, .processes = 3}};
+    Config config = {.pools = pools, .pool_count = 2};
+    ServiceTable table;
+    ServiceTable next;
+
+    service_table_init(&table, &config, true);
+    assert_int_equal(table.count, 4);
+    assert_int_equal(table.rows[0].role, ROLE_POSTGRES);
+    assert_int_equal(service_table_worker_count(&table), 5);
+    assert_int_equal(service_table_find(&table, ROLE_WORKER, "mail"), 3);
+    assert_int_equal(service_table_find(&table, ROLE_WORKER, "none"), -1);
+    assert_int_equal(table.rows[3].pool, 1);
+
+    table.rows[3].jobs_finished = 99;
+    table.rows[3].restart.degraded = true;
+    config.pools = &pools[1];
+    config.pool_count = 1;
+    service_table_init(&next, &config, false);
+    service_table_inherit(&next, &table);
+    int mail = service_table_find(&next, ROLE_WORKER, "mail");
+    assert_int_equal(next.rows[mail].jobs_finished, 99);
+    assert_true(next.rows[mail].restart.degraded);
+    assert_int_equal(next.rows[mail].pool, 0);
+    service_table_deinit(&table);
+    service_table_deinit(&next);
+}
+
+static void test_slots(void **state)
+{
+    (void)state;
+    assert_int_equal(service_table_slots_for(1), 1 + 3);
+    assert_int_equal(service_table_slots_for(2), 1 + 4);
+    assert_int_equal(service_table_slots_for(16), 1 + 32);
+    assert_int_equal(service_table_slots_for(400), SCOREBOARD_SLOT_MAX);
+}
+
+static void test_notify(void **state)
+{
+    (void)state;
+    Gang gang;
+    SdNotify notify;
+    char text[128] = "";
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    gang_make_folder(&gang);
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", gang.trace);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    (void)setenv("NOTIFY_SOCKET", gang.trace, 1);
+    (void)setenv("WATCHDOG_USEC", "30000000", 1);
+    sd_notify_init(&notify);
+    assert_null(getenv("NOTIFY_SOCKET"));
+    assert_null(getenv("WATCHDOG_USEC"));
+    assert_int_equal(notify.watchdog_ms, 15000);
+    sd_notify_send(&notify, "STATUS=%d workers\n", 4);
+    assert_true(recv(fd, text, sizeof text - 1, 0) > 0);
+    assert_string_equal(text, "STATUS=4 workers\n");
+    sd_notify_deinit(&notify);
+    sd_notify_send(&notify, "READY=1\n"); // nobody listens: nothing happens
+    assert_true(recv(fd, text, sizeof text, 0) < 0);
+    close(fd);
+    gang_remove_folder(&gang);
+}
+
+static int run_gangerd(const char *first, const char *second)
+{
+    char program[PATH_MAX];
+    int status = 0;
+
+    gang_program(program, "../../bin/gangerd");
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        (void)dup2(nothing, STDOUT_FILENO);
+        (void)dup2(nothing, STDERR_FILENO);
+        execl(program, program, first, second, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void test_exit_codes(void **state)
+{
+    (void)state;
+    (void)unsetenv("DATABASE_URL");
+    assert_int_equal(run_gangerd("--help", NULL), EXIT_CODE_OK);
+    assert_int_equal(run_gangerd("--version", NULL), EXIT_CODE_OK);
+    assert_int_equal(run_gangerd("--check", NULL), EXIT_CODE_OK);
+    assert_int_equal(run_gangerd("--config=/nowhere.yaml", "--check"), EXIT_CODE_CONFIG);
+    assert_int_equal(run_gangerd("--nonsense", NULL), EXIT_CODE_USAGE);
+    assert_int_equal(run_gangerd("surplus", NULL), EXIT_CODE_USAGE);
+    assert_int_equal(run_gangerd("--postgres-bin=/x", NULL), EXIT_CODE_USAGE);
+    assert_int_equal(run_gangerd(NULL, NULL), EXIT_CODE_CONFIG); // no database
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_gangerd_per_node),
+        cmocka_unit_test(test_state_dir_that_cannot_be_used),
+        cmocka_unit_test(test_service_table),
+        cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_notify),
+        cmocka_unit_test(test_exit_codes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
