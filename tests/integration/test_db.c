@@ -146,19 +146,49 @@ static void test_timeout_cancels_the_statement(void **state)
     }
 }
 
+static void assert_child_succeeded(pid_t child)
+{
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+// Stops the backend until the returned end of a pipe is closed, by us or by our death: a backend that
+// stayed stopped would block every CREATE DATABASE of the other tests.
+static int stop_backend(pid_t backend, pid_t *guard)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    *guard = fork();
+    assert_true(*guard >= 0);
+    if (*guard == 0) {
+        signal(SIGINT, SIG_IGN);
+        signal(SIGTERM, SIG_IGN);
+        close(ends[1]);
+        char byte;
+        while (read(ends[0], &byte, 1) > 0) {
+        }
+        _exit(kill(backend, SIGCONT) == 0 ? 0 : 1);
+    }
+    close(ends[0]);
+    assert_int_equal(kill(backend, SIGSTOP), 0);
+    return ends[1];
+}
+
 static void test_stopped_backend_costs_the_connection(void **state)
 {
     (void)state;
     assert_usable();
-    pid_t backend = db_backend_pid(db);
-    assert_int_equal(kill(backend, SIGSTOP), 0);
+    pid_t guard = -1;
+    int hold = stop_backend(db_backend_pid(db), &guard);
     int64_t began_at = clock_boot_ms();
     Status status = exec_int(&SQL_ONE, 1, 200, NULL);
     int64_t took_ms = clock_boot_ms() - began_at;
     db_close(db);
     int64_t closed_ms = clock_boot_ms() - began_at - took_ms;
     db = NULL;
-    assert_int_equal(kill(backend, SIGCONT), 0);
+    close(hold);
+    assert_child_succeeded(guard);
     assert_int_equal(status, STATUS_LOST);
     assert_in_range(took_ms, 1200, 1200 + SLACK_MS);
     assert_in_range(closed_ms, 0, SLACK_MS);
@@ -182,19 +212,12 @@ static pid_t start_killer(const char *function)
     return child;
 }
 
-static void assert_killer_succeeded(pid_t child)
-{
-    int status = -1;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
-}
-
 static void test_operator_cancel_is_a_retry(void **state)
 {
     (void)state;
     pid_t killer = start_killer("pg_cancel_backend");
     Status status = exec_int(&SQL_SLEEP, 30, 10000, NULL);
-    assert_killer_succeeded(killer);
+    assert_child_succeeded(killer);
     assert_int_equal(status, STATUS_RETRY);
     assert_string_equal(db_sqlstate(db), "57014");
     assert_usable();
@@ -205,7 +228,7 @@ static void test_terminated_while_running_is_lost(void **state)
     (void)state;
     pid_t killer = start_killer("pg_terminate_backend");
     Status status = exec_int(&SQL_SLEEP, 30, 10000, NULL);
-    assert_killer_succeeded(killer);
+    assert_child_succeeded(killer);
     assert_int_equal(status, STATUS_LOST);
     assert_string_equal(db_sqlstate(db), "57P01");
     assert_true(db_is_lost(db));
