@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/utf8.h"
 #include "sql_queries.h"
+#include "worker/deadman.h"
 #include "worker/job_transaction.h"
 
 enum {
@@ -88,6 +89,10 @@ int job_context_prolong(JobContext *self, int64_t ms)
     const int64_t wanted = now + (ms < PROLONG_MAX_MS ? ms : PROLONG_MAX_MS);
     const int64_t soft_at = atomic_load(&slot->run_soft_at);
     if (soft_at != 0 && wanted > soft_at) {
+        if (self->run->deadman != NULL) { // first: it kills for good
+            deadman_set_job(self->run->deadman,
+                            wanted + atomic_load(&slot->run_grace_ms) + DEADMAN_JOB_SLACK_MS);
+        }
         atomic_store(&slot->run_soft_at, wanted);
         job_transaction_update_limits(self);
     }

@@ -15,16 +15,18 @@
 // What a handler run has at hand. One per worker; `job` changes with every run.
 typedef struct RunContext {
     const Config *config;
-    const char *url; // for the second connection
-    Slot *slot;      // own slot: stop flag, log tail, deadline
-    Db *db;          // the worker's connection; NULL while the database is away
+    const char *url;         // for the second connection
+    struct Deadman *deadman; // its timer moves along when a handler prolongs; NULL: there is none
+    Slot *slot;              // own slot: stop flag, log tail, deadline
+    Db *db;                  // the worker's connection; NULL while the database is away
     Db *aux; // second connection, opened when progress is reported inside a handler's transaction
     const Job *job;
     bool in_transaction;     // the handler asked for its connection: BEGIN was sent on db
     char transaction_id[24]; // of that transaction, to notice a COMMIT by the handler
     char *output;            // set by the handler (owned here until taken over by the result)
-    // Set by the run: the job was finished inside its own transaction (completed and committed, or
-    // its lease was lost and everything rolled back); the worker must not finish it again.
+    // Set by the run: the job was completed and committed in the handler's own transaction, so the
+    // worker must not finish it again. Any other result is the worker's to write, also where the
+    // lease was lost (the write is fenced then) or where nobody knows whether a COMMIT happened.
     bool settled;
 } RunContext;
 
