@@ -16,9 +16,9 @@ typedef struct Job {
     int max_attempts;
     char *queue;
     int priority;
-    char *tags;     // JSON array or NULL
-    char *owner;    // or NULL
-    char *metadata; // JSON or NULL
+    char *tags;            // JSON array or NULL
+    char *owner;           // or NULL
+    char *metadata;        // JSON or NULL
     int64_t timeout_ms;    // effective: the job's, else the handler's; 0 = none
     int64_t kill_grace_ms; // effective: the job's, else the supervisor's
 } Job;
