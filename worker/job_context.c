@@ -220,6 +220,8 @@ void job_context_fill_result(JobContext *self, JobOutcome outcome, RunResult *re
     result->outcome = outcome;
     result->text = NULL;
     result->delay_ms = -1;
+    result->exit_code = -1;
+    result->signal = 0;
     switch (outcome) {
     case OUTCOME_COMPLETED:
         result->text = self->run->output;

@@ -39,6 +39,7 @@ typedef struct ExecRun {
     bool is_term_sent;
     bool is_orphaned; // the supervisor is gone
     char *unsupported;
+    bool has_status;
     int status; // wait status
     struct rusage usage;
 } ExecRun;
@@ -58,6 +59,11 @@ void run_exec(const Handler *handler, RunContext *run, RunResult *result)
     (void)job_context_flush_progress(&self.context);
     job_context_fill_result(&self.context, outcome, result);
 
+    if (self.has_status && WIFEXITED(self.status)) {
+        result->exit_code = WEXITSTATUS(self.status);
+    } else if (self.has_status) {
+        result->signal = WTERMSIG(self.status);
+    }
     const struct rusage *usage = &self.usage;
     const bool has_usage = usage->ru_maxrss >= 0;
     result->cpu_us = has_usage
@@ -86,6 +92,7 @@ static void start_and_watch(ExecRun *self, const HandlerConfig *config, JobOutco
     }
     strbuf_free(&why);
     watch(self);
+    self->has_status = true;
     drain(self);
     exec_child_close(&self->child);
     run_sweep_children();

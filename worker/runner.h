@@ -36,6 +36,8 @@ typedef struct RunResult {
     int64_t delay_ms; // snooze delay; retry delay asked for by an error, -1 = by the job's rule
     int64_t cpu_us;   // of the run, children included; -1 unknown
     int64_t max_rss_bytes; // of a child program; -1 unknown
+    int exit_code;         // of a child program that exited; -1 = none
+    int signal;            // that ended a child program; 0 = none
 } RunResult;
 
 // One loaded handler. Created by handler_table_load (handler_table.h).

@@ -71,6 +71,7 @@ static void test_exit_codes(void **state)
     expect_end(run, "exit 0", OUTCOME_COMPLETED, NULL);
     assert_true(run->result.cpu_us >= 0);
     assert_true(run->result.max_rss_bytes > 0);
+    assert_int_equal(run->result.exit_code, 0);
     expect_end(run, "exit 75", OUTCOME_ERROR, "exit code 75");
     assert_int_equal(run->result.delay_ms, -1);
     expect_end(run, "exit 100", OUTCOME_DISCARD, "exit code 100");
@@ -79,6 +80,8 @@ static void test_exit_codes(void **state)
     expect_end(run, "exit 1", OUTCOME_ERROR, "exit code 1");
     expect_end(run, "echo one >&2; echo 'no such mailbox' >&2; echo >&2; exit 3", OUTCOME_ERROR,
                "exit code 3: no such mailbox");
+    assert_int_equal(run->result.exit_code, 3);
+    assert_int_equal(run->result.signal, 0);
     expect_log(run, "one\nno such mailbox\n");
 }
 
@@ -86,6 +89,8 @@ static void test_signals(void **state)
 {
     WorkerRun *run = *state;
     expect_end(run, "kill -SEGV $$", OUTCOME_ERROR, "killed by SIGSEGV");
+    assert_int_equal(run->result.signal, SIGSEGV);
+    assert_int_equal(run->result.exit_code, -1);
     expect_end(run, "kill -KILL $$", OUTCOME_ERROR, "killed by SIGKILL");
     expect_end(run, "kill -ABRT $$", OUTCOME_ERROR, "killed by SIGABRT");
 }
