@@ -98,7 +98,7 @@ end $$;
 create function ganger._notify_work(queue text) returns void language plpgsql volatile as $$
 begin
     if exists (select from ganger.node n where n.state = 'alive' and n.idle) then
-        perform pg_notify('ganger_work', queue);
+        perform pg_notify('ganger', 'work:' || queue);
     end if;
 end $$;
 

@@ -185,7 +185,7 @@ end $$;
 create function ganger._notify_due(due timestamptz) returns void language plpgsql volatile as $$
 begin
     if due < clock_timestamp() + interval '10 s' then
-        perform pg_notify('ganger_due', '');
+        perform pg_notify('ganger', 'due');
     end if;
 end $$;
 

@@ -204,12 +204,12 @@ begin
         return ganger._end_attempt(id, lease_id, case outcome when 'failed' then 'error' else outcome end, body,
                                    outcome <> 'failed', delay, facts);
     end if;
-    if cardinality(ganger._finish(array[id], array[lease_id], array['completed'::ganger.job_status], array[body],
-           ran_us => array[facts.ran_us], ago_us => array[facts.ago_us], cpu_us => array[facts.cpu_us],
-           max_rss => array[facts.max_rss], logs => array[facts.log])) = 1 then
-        return 'completed';
-    end if;
-    return null;
+    perform ganger._finish(array[id], array[lease_id], array['completed'::ganger.job_status], array[body],
+        ran_us => array[facts.ran_us], ago_us => array[facts.ago_us], cpu_us => array[facts.cpu_us],
+        max_rss => array[facts.max_rss], logs => array[facts.log]);
+    -- completed, cancelled (a cancel was asked for meanwhile), or null: the lease is stale
+    return (select h.status::text from ganger.history h
+            where h.id = _apply_result.id and h.lease_id = _apply_result.lease_id);
 exception when invalid_text_representation or untranslatable_character or program_limit_exceeded
             or numeric_value_out_of_range then
     return ganger._end_attempt(id, lease_id, 'error', 'the output is not JSON that PostgreSQL accepts: ' || sqlerrm, true, null, facts);
@@ -241,6 +241,15 @@ begin
         return 'already';
     end if;
     return answer;
+end $$;
+
+-- Completes a job as part of a transaction with other effects: waits for the row, so that the answer is final. True only when the
+-- job has ended completed; false (stale, or cancelled meanwhile) means: roll back.
+create function ganger._complete_with_effects(id bigint, lease_id uuid, output jsonb) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    perform from ganger.job j where j.id = _complete_with_effects.id and j.lease_id = _complete_with_effects.lease_id for update;
+    return coalesce(ganger._apply_result(id, lease_id, 'completed', output::text, null, null) = 'completed', false);
 end $$;
 
 -- Applies deferred results whose row is free now. Returns how many.

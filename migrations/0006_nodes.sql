@@ -17,8 +17,7 @@ begin
     return found;
 end $$;
 
--- Registers a worker with the backend it talks through. Refused (null) unless its node is alive. `previous` names the
--- worker's own earlier row after a reconnect (0 = none): it must be dead by then.
+-- Registers a worker with the backend it talks through. Refused (null) unless its node is alive.
 create function ganger._register_worker(node bigint, pool text, pid integer, process_start bigint)
 returns bigint language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 declare
@@ -33,6 +32,32 @@ begin
             (select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid()))
     returning id into worker;
     return worker;
+end $$;
+
+-- A worker on a new connection: what it claimed through the old one without getting the answer (not in known_ids) goes back
+-- uncounted. The caller has ended the old backend; behind a pooler the row lock waits for its last claim. False: the
+-- worker is no longer alive.
+create function ganger._reattach_worker(worker bigint, known_ids bigint[]) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    unknown bigint[];
+    leases  uuid[];
+begin
+    perform from ganger.worker w where w.id = worker and w.state = 'alive' for update;
+    if not found then
+        return false;
+    end if;
+    update ganger.worker w
+    set backend_pid = pg_backend_pid(),
+        backend_start = (select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid())
+    where w.id = worker;
+    select array_agg(j.id), array_agg(j.lease_id) into unknown, leases from ganger.job j
+    where j.worker_id = worker and j.status = 'processing' and j.id <> all (known_ids)
+      and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id);
+    if unknown is not null then
+        perform ganger._release(unknown, leases, 'the answer to its claim was lost');
+    end if;
+    return true;
 end $$;
 
 -- Step 1 of settling: from here on the worker's claims are refused; a claim in flight has ended when this returns.
@@ -101,7 +126,7 @@ begin
 end $$;
 
 -- Buries a node whose heartbeat is still what the observer saw for too long. All its workers are dead from here on.
--- Returns their ids; no row: the node lives, or somebody else was quicker.
+-- Returns their ids, and a null in any case; no row: the node lives, or somebody else was quicker.
 create function ganger._bury_node(node bigint, heartbeat bigint) returns setof bigint
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 #variable_conflict use_variable
@@ -115,6 +140,7 @@ begin
     return query
     update ganger.worker w set state = 'dead', ended_at = clock_timestamp()
     where w.node_id = node and w.state = 'alive' returning w.id;
+    return next null;
 end $$;
 
 -- A node that ends in order: nothing of it holds a job any more.
@@ -174,3 +200,16 @@ begin
     end loop;
     return n;
 end $$;
+
+-- The backends workers talked through, for terminate_backends (which runs with its caller's rights).
+create function ganger._worker_backends(workers bigint[]) returns table (pid integer, started timestamptz)
+language sql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    select w.backend_pid, w.backend_start from ganger.worker w where w.id = any (workers) and w.backend_start is not null
+$$;
+
+create function ganger._live_nodes()
+returns table (id bigint, name text, host text, boot_id text, pid integer, process_start bigint, heartbeat bigint, lease_ms bigint)
+language sql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    select n.id, n.name, n.host, n.boot_id, n.pid, n.process_start, n.heartbeat, (extract(epoch from n.lease) * 1000)::bigint
+    from ganger.node n where n.state = 'alive'
+$$;

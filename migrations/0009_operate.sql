@@ -11,8 +11,7 @@ begin
         select h.status::text into answer from ganger.history h
         where h.id = _outside_result.id and h.lease_id = _outside_result.lease_id;
     end if;
-    return coalesce(answer = 'deferred' or answer = outcome
-                    or (outcome <> 'completed' and answer in ('pending', 'failed')), false);
+    return coalesce(answer in ('deferred', outcome) or (outcome <> 'completed' and answer in ('pending', 'failed')), false);
 end $$;
 
 -- The result of a claimed job. False: the lease is stale, or the job was cancelled meanwhile. Repeating a call whose answer was
@@ -101,7 +100,7 @@ end $$;
 
 -- Runs an SQL handler and completes its job in one transaction. `function` was checked when the configuration was
 -- read: function(jsonb, ganger.jobs) returns jsonb. Runs with the caller's rights, not the owner's.
--- False: the lease is stale; the caller must roll back (it is the only statement of its transaction: raises GG002).
+-- Always true; a stale lease or a cancel meanwhile raises GG002, so that the function's effects are rolled back.
 create function ganger.run_sql_handler(function text, id bigint, lease_id uuid) returns boolean
 language plpgsql volatile as $$
 declare
@@ -110,7 +109,7 @@ declare
 begin
     select * into job from ganger.get_job(run_sql_handler.id);
     execute format('select %s($1, $2)', function::regproc) into result using job.payload, job;
-    if not ganger.complete(run_sql_handler.id, run_sql_handler.lease_id, result) then
+    if not ganger._complete_with_effects(run_sql_handler.id, run_sql_handler.lease_id, result) then
         raise exception 'the lease of job % is no longer valid', run_sql_handler.id using errcode = 'GG002';
     end if;
     return true;
@@ -131,7 +130,7 @@ begin
     end if;
     if j.status = 'processing' then
         update ganger.job x set cancel_requested = true where x.id = j.id and x.cancel_requested is not true;
-        perform pg_notify('ganger_cancel', j.worker_id::text);
+        perform pg_notify('ganger', 'cancel');
         return true;
     end if;
     return cardinality(ganger._finish(array[j.id], array[null::uuid], array['cancelled'::ganger.job_status])) = 1;

@@ -192,7 +192,7 @@ end $$;
 -- What a node asks once a second: is there work for it, what of its own is to be cancelled, is it the leader, when is
 -- something due.
 create function ganger._poll(node bigint, queues text[], job_types text[])
-returns table (has_work boolean, leader boolean, alive boolean, cancels bigint[], cancel_leases uuid[], due_in_ms bigint)
+returns table (has_work boolean, leader boolean, alive boolean, cancel_leases uuid[], due_in_ms bigint)
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off
 as $$
@@ -200,7 +200,7 @@ begin
     has_work := ganger._has_work(queues, job_types);
     alive := exists (select from ganger.node n where n.id = node and n.state = 'alive');
     leader := alive and ganger._take_duty(node);
-    select array_agg(j.id), array_agg(j.lease_id) into cancels, cancel_leases
+    select array_agg(j.lease_id) into cancel_leases
     from ganger.worker w join ganger.job j on j.worker_id = w.id
     where w.node_id = node and w.state = 'alive' and j.status = 'processing' and j.cancel_requested;
     select greatest(0, extract(epoch from j.due_at - clock_timestamp()) * 1000)::bigint into due_in_ms

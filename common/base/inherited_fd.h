@@ -9,8 +9,12 @@ enum {
     FD_CONFIG = 5,     // sealed memfd with the bytes of the configuration the supervisor accepted
     FD_WAKE = 6,       // own eventfd: "look at the scoreboard" (for a worker also: "there is work")
     FD_SUPERVISOR_WAKE = 7, // eventfd of the supervisor: an earlier deadline, a cancel
-    FD_REAPER_WAKE = 8,     // workers only: eventfd of the reaper: "more work than I took"
+    FD_REAPER_WAKE = 8,     // workers only: eventfd of the reaper (WAKE_FULL_BATCH, or 1: "look")
     FD_SLOT_WAKE_BASE = 16  // reaper only: FD_SLOT_WAKE_BASE + slot = that slot's FD_WAKE
 };
+
+// Added to the reaper's eventfd by a worker whose claim came back full: there may be work for one more. Its multiples and
+// the plain "look" (1) are told apart in the sum the reaper reads.
+enum { WAKE_FULL_BATCH = 1 << 20 };
 
 #endif

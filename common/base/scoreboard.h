@@ -148,6 +148,7 @@ typedef struct ScoreboardHeader {
     atomic_llong lease_until;    // self-fence: past this no handler of this node may run
     atomic_llong work_counter;   // raised before a worker is woken (no lost wake-up)
     atomic_llong heartbeat_at;   // last acknowledged heartbeat
+    atomic_int idle_announced;   // enqueuers are told to notify this node: a worker going idle need not say so
 } ScoreboardHeader;
 
 typedef struct Scoreboard Scoreboard;

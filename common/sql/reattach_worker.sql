@@ -1,0 +1,4 @@
+-- Takes a worker over to this connection.
+-- $1 bigint: worker; $2 bigint[]: the jobs it knows it holds.
+-- Column `alive`: false when the worker has been marked dead.
+SELECT ganger._reattach_worker($1::bigint, $2::bigint[]) AS alive;

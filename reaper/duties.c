@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// Duties: see the header.
+#include "reaper/duties.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "reaper/node.h"
+#include "reaper/settle.h"
+#include "reaper/wake.h"
+#include "sql_queries.h"
+
+enum { LEASE_HEX_DIGITS = 32, DUE_NEVER = -1 };
+
+static void note_due(Reaper *self, const PGresult *result)
+{
+    int64_t in_ms = db_int(result, 0, "due_in_ms", DUE_NEVER);
+    self->next_due_at = in_ms < 0 ? INT64_MAX : clock_boot_ms() + in_ms;
+}
+
+static int hex_digit(char c)
+{
+    return c >= 'a' ? c - 'a' + 10 : c - '0';
+}
+
+static Status cancel_each(Reaper *self, const char *leases)
+{
+    for (const char *at = leases; at != NULL && strlen(at) >= LEASE_HEX_DIGITS;) {
+        uint8_t lease[16];
+        for (size_t i = 0; i < sizeof lease; i++) {
+            lease[i] = (uint8_t)(hex_digit(at[2 * i]) << 4 | hex_digit(at[2 * i + 1]));
+        }
+        TRY(settle_cancel(self, lease));
+        at = strchr(at, ',');
+        at = at != NULL ? at + 1 : NULL;
+    }
+    return STATUS_OK;
+}
+
+static Status run_tick(Reaper *self)
+{
+    DbParams params;
+    db_params_init(&params);
+    PGresult *result = NULL;
+    TRY(db_exec(self->db, &SQL_tick, &params, REAPER_STATEMENT_MS, &result));
+    self->open_epochs = (int)db_int(result, 0, "open_epochs", 0);
+    note_due(self, result);
+    if (db_int(result, 0, "promoted", 0) + db_int(result, 0, "reclaimed", 0) > 0) {
+        wake_workers(self, NULL, 1);
+    }
+    PQclear(result);
+    return STATUS_OK;
+}
+
+Status duties_poll(Reaper *self, int64_t now)
+{
+    self->is_wanted = false;
+    self->recheck_at = now >= self->recheck_at ? INT64_MAX : self->recheck_at;
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, self->node_id);
+    db_param_array(&params, &self->queues);
+    db_param_array(&params, &self->job_types);
+    PGresult *result = NULL;
+    TRY(db_exec(self->db, &SQL_poll_node, &params, REAPER_STATEMENT_MS, &result));
+    bool is_alive = db_bool(result, 0, "alive");
+    self->is_leader = db_bool(result, 0, "leader");
+    if (db_bool(result, 0, "has_work")) {
+        wake_workers(self, NULL, 1);
+    }
+    note_due(self, result);
+    Status status = cancel_each(self, db_text(result, 0, "cancels"));
+    PQclear(result);
+    if (!is_alive) {
+        node_give_up(self, "other nodes have buried it");
+        return STATUS_REFUSED;
+    }
+    bool is_regular = now >= self->next_poll_at;
+    if (is_regular) {
+        self->next_poll_at = now + self->config->poll_interval_ms;
+    }
+    if (status == STATUS_OK && self->is_leader && (is_regular || self->open_epochs > 0)) {
+        status = run_tick(self);
+    }
+    return status;
+}
+
+Status duties_promote(Reaper *self)
+{
+    DbParams params;
+    db_params_init(&params);
+    PGresult *result = NULL;
+    TRY(db_exec(self->db, &SQL_promote, &params, REAPER_STATEMENT_MS, &result));
+    int64_t promoted = db_int(result, 0, "promoted", 0);
+    note_due(self, result);
+    PQclear(result);
+    if (promoted > 0) {
+        wake_workers(self, NULL,
+                     promoted > SCOREBOARD_SLOT_MAX ? SCOREBOARD_SLOT_MAX : (int)promoted);
+    }
+    return STATUS_OK;
+}
+
+Status duties_tidy(Reaper *self)
+{
+    DbParams params;
+    db_params_init(&params);
+    PGresult *result = NULL;
+    TRY(db_exec(self->db, &SQL_tidy, &params, REAPER_STATEMENT_MS, &result));
+    log_debug("duties.tidied", "counts=\"%s\"", db_text(result, 0, "tidied"));
+    PQclear(result);
+    return STATUS_OK;
+}

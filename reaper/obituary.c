@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// Obituary: see the header.
+#include "reaper/obituary.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "common/base/clock.h"
+#include "common/base/duration.h"
+
+static void say(Obituary *out, const char *outcome, const char *what, const char *detail)
+{
+    out->outcome = outcome;
+    (void)snprintf(out->message, sizeof out->message, "%s%s", what, detail);
+}
+
+static void say_timeout(Obituary *out, const Slot *slot)
+{
+    char limit[32];
+    duration_format(atomic_load(&slot->run_soft_at) - atomic_load(&slot->run_started_at), limit,
+                    sizeof limit);
+    say(out, "timeout", "killed at its timeout of ", limit);
+}
+
+// Why the supervisor stopped the run: softly and it died of it, or with SIGKILL.
+static void judge_stop(Obituary *out, const Slot *slot)
+{
+    switch ((StopCause)atomic_load(&slot->stop_cause)) {
+    case STOP_TIMEOUT:
+        say_timeout(out, slot);
+        return;
+    case STOP_CANCEL:
+        say(out, "cancelled", "stopped because it was cancelled", "");
+        return;
+    case STOP_SHUTDOWN:
+        say(out, "released", "its worker was shut down", "");
+        return;
+    case STOP_FENCE:
+        say(out, "node_lost", "killed because its node could not renew its lease", "");
+        return;
+    case STOP_STUCK:
+        say(out, "crashed", "its worker made no progress and was killed", "");
+        return;
+    case STOP_NONE:
+        break;
+    }
+    say(out, "crashed", "killed by the supervisor", "");
+}
+
+// The worker's own kernel timer kills without a word: the deadline tells.
+static bool is_past_deadline(const Slot *slot)
+{
+    long long soft_at = atomic_load(&slot->run_soft_at);
+    return soft_at > 0 && clock_boot_ms() >= soft_at + atomic_load(&slot->run_grace_ms);
+}
+
+static void judge_death(Obituary *out, const Slot *slot)
+{
+    char detail[320];
+    char note[SCOREBOARD_NOTE_BYTES];
+    memcpy(note, slot->note, sizeof note);
+    note[sizeof note - 1] = '\0';
+    if (out->signal != 0) {
+        const char *name = sigabbrev_np(out->signal);
+        (void)snprintf(detail, sizeof detail, "SIG%s%s%s", name != NULL ? name : "?",
+                       note[0] != '\0' ? ": " : "", note);
+        say(out, "crashed", "its worker was killed by ", detail);
+    } else {
+        (void)snprintf(detail, sizeof detail, "%d%s%s", out->exit_code, note[0] != '\0' ? ": " : "",
+                       note);
+        say(out, "crashed", "its worker exited with code ", detail);
+    }
+}
+
+static void judge(Obituary *out, const Slot *slot, bool supervisor_gone)
+{
+    long long serial = atomic_load(&slot->run_serial);
+    long long killed = atomic_load(&slot->kill_serial);
+    if (supervisor_gone) {
+        say(out, "node_lost", "its supervisor died", "");
+    } else if (out->signal == SIGKILL && killed != 0 && killed != serial) {
+        // The kill was meant for the run before this one.
+        say(out, "released", "its worker was killed for another job", "");
+    } else if (atomic_load(&slot->stop_serial) == serial ||
+               (out->signal == SIGKILL && killed == serial)) {
+        judge_stop(out, slot);
+    } else if (out->signal == SIGKILL && is_past_deadline(slot)) {
+        say_timeout(out, slot);
+    } else if (out->signal == SIGKILL && atomic_load(&slot->stop_cause) != STOP_NONE) {
+        judge_stop(out, slot); // the whole process was stopped
+    } else {
+        judge_death(out, slot);
+    }
+}
+
+void obituary_read(Obituary *out, const Slot *slot, bool supervisor_gone)
+{
+    memset(out, 0, sizeof *out);
+    out->running = -1;
+    out->exit_code = -1;
+    int count = slot_batch_count(slot);
+    for (int i = 0; i < count; i++) {
+        int state = atomic_load(&slot->batch[i].state);
+        if (state == ENTRY_DONE) {
+            out->done[out->done_count++] = i;
+        } else if (state == ENTRY_RUNNING) {
+            out->running = i;
+        }
+    }
+    if (!supervisor_gone && WIFSIGNALED(slot->exit_status)) {
+        out->signal = WTERMSIG(slot->exit_status);
+    } else if (!supervisor_gone && WIFEXITED(slot->exit_status)) {
+        out->exit_code = WEXITSTATUS(slot->exit_status);
+    }
+    if (out->running >= 0) {
+        judge(out, slot, supervisor_gone);
+    }
+}

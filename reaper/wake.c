@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// Wake: see the header.
+#include "reaper/wake.h"
+
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/inherited_fd.h"
+
+enum { WOKEN_PATIENCE_MS = 100 }; // a woken worker that has not moved by then may be woken again
+
+static void write_one(int fd)
+{
+    const uint64_t one = 1;
+    (void)!write(fd, &one, sizeof one); // full = it is awake already
+}
+
+void wake_supervisor(void)
+{
+    write_one(FD_SUPERVISOR_WAKE);
+}
+
+static bool is_idle(const Slot *slot)
+{
+    return atomic_load(&slot->life) == SLOT_SPAWNED && atomic_load(&slot->state) == SLOT_IDLE &&
+           atomic_load(&slot->command) == SLOT_GO;
+}
+
+// One that was woken for earlier work and has not got up yet counts as busy.
+static bool is_rising(const Reaper *self, const Slot *slot, int index, int64_t now)
+{
+    return self->woken_mark[index] == atomic_load(&slot->changed_at) &&
+           now - self->woken_at[index] < WOKEN_PATIENCE_MS;
+}
+
+static bool serves(const Reaper *self, int pool, const char *queue)
+{
+    if (pool < 0 || (size_t)pool >= self->config->pool_count) {
+        return false;
+    }
+    if (queue == NULL) {
+        return true;
+    }
+    const StringList *queues = &self->config->pools[pool].queues;
+    for (size_t i = 0; i < queues->count; i++) {
+        if (str_equal(queues->items[i], queue)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int wake_idle_count(Reaper *self)
+{
+    int idle = 0;
+    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+        idle += is_idle(scoreboard_slot(self->board, i)) ? 1 : 0;
+    }
+    return idle;
+}
+
+static int wake_pool(Reaper *self, int pool, const char *queue, int count, int64_t now)
+{
+    int woken = 0;
+    for (int i = 1; i < scoreboard_slot_count(self->board) && woken < count; i++) {
+        Slot *slot = scoreboard_slot(self->board, i);
+        if (slot->pool != pool || !serves(self, pool, queue) || !is_idle(slot) ||
+            is_rising(self, slot, i, now)) {
+            continue;
+        }
+        self->woken_mark[i] = atomic_load(&slot->changed_at);
+        self->woken_at[i] = now;
+        write_one(FD_SLOT_WAKE_BASE + i);
+        woken++;
+    }
+    return woken;
+}
+
+void wake_workers(Reaper *self, const char *queue, int count)
+{
+    // Raised first: a worker that is just going to sleep sees it and does not.
+    atomic_fetch_add(&self->header->work_counter, 1);
+    int64_t now = clock_boot_ms();
+    for (size_t pool = 0; pool < self->config->pool_count; pool++) {
+        (void)wake_pool(self, (int)pool, queue, count, now);
+    }
+}

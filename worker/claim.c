@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+// Claim: see the header.
+#include "worker/claim.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault_point.h"
+#include "common/base/log.h"
+#include "sql_queries.h"
+#include "worker/finish.h"
+
+// Columns of claim_jobs.sql, in its order: looked up by name for every field they would cost more than no-op jobs.
+enum {
+    COLUMN_ID,
+    COLUMN_LEASE,
+    COLUMN_JOB_TYPE,
+    COLUMN_PAYLOAD,
+    COLUMN_ATTEMPT,
+    COLUMN_MAX_ATTEMPTS,
+    COLUMN_QUEUE,
+    COLUMN_PRIORITY,
+    COLUMN_TIMEOUT,
+    COLUMN_KILL_GRACE,
+    COLUMN_TAGS,
+    COLUMN_OWNER,
+    COLUMN_METADATA,
+    COLUMN_LANE,
+    COLUMN_SEQ
+};
+
+static const char SQLSTATE_WORKER_DEAD[] = "GG001"; // raised by ganger._claim
+
+static int64_t read_int(const PGresult *result, int row, int column, int64_t if_null)
+{
+    return PQgetisnull(result, row, column) ? if_null
+                                            : strtoll(PQgetvalue(result, row, column), NULL, 10);
+}
+
+static char *read_text(const PGresult *result, int row, int column)
+{
+    return PQgetisnull(result, row, column) ? NULL : mem_strdup(PQgetvalue(result, row, column));
+}
+
+static int hex_digit(char c)
+{
+    return c >= 'a' ? c - 'a' + 10 : c - '0';
+}
+
+// PostgreSQL writes uuids as lower-case hex in five groups.
+static void read_uuid(const char *text, uint8_t uuid[16])
+{
+    for (int i = 0; i < 16; i++) {
+        if (*text == '-') {
+            text++;
+        }
+        uuid[i] = (uint8_t)(hex_digit(text[0]) << 4 | hex_digit(text[1]));
+        text += 2;
+    }
+}
+
+static void read_job(Worker *self, const PGresult *result, int row, Job *job)
+{
+    job->id = read_int(result, row, COLUMN_ID, 0);
+    read_uuid(PQgetvalue(result, row, COLUMN_LEASE), job->lease);
+    job->job_type = read_text(result, row, COLUMN_JOB_TYPE);
+    job->payload_length = (size_t)PQgetlength(result, row, COLUMN_PAYLOAD);
+    job->payload = mem_strndup(PQgetvalue(result, row, COLUMN_PAYLOAD), job->payload_length);
+    job->attempt = (int)read_int(result, row, COLUMN_ATTEMPT, 1);
+    job->max_attempts = (int)read_int(result, row, COLUMN_MAX_ATTEMPTS, 1);
+    job->queue = read_text(result, row, COLUMN_QUEUE);
+    job->priority = (int)read_int(result, row, COLUMN_PRIORITY, 0);
+    job->tags = read_text(result, row, COLUMN_TAGS);
+    job->owner = read_text(result, row, COLUMN_OWNER);
+    job->metadata = read_text(result, row, COLUMN_METADATA);
+    const Handler *handler = handler_table_find(self->handlers, job->job_type);
+    int64_t by_handler = handler != NULL ? handler->config->timeout_ms : 0;
+    job->timeout_ms = read_int(result, row, COLUMN_TIMEOUT, by_handler);
+    job->kill_grace_ms = read_int(result, row, COLUMN_KILL_GRACE, self->config->kill_grace_ms);
+    lane_hints_note(&self->hints, read_int(result, row, COLUMN_LANE, 0),
+                    read_int(result, row, COLUMN_SEQ, 0));
+}
+
+void claim_forget(Worker *self)
+{
+    for (int i = 0; i < self->job_count; i++) {
+        job_deinit(&self->jobs[i]);
+    }
+    self->job_count = 0;
+}
+
+// The batch becomes visible with its count, which is written last: a death before that leaves jobs the slot does not
+// name, and those go back uncounted.
+static void fill_slot(Worker *self, const PGresult *result)
+{
+    claim_forget(self);
+    slot_reset_batch(self->slot);
+    int count = PQntuples(result);
+    for (int i = 0; i < count; i++) {
+        Job *job = &self->jobs[i];
+        read_job(self, result, i, job);
+        BatchEntry *entry = &self->slot->batch[i];
+        memset(entry, 0, sizeof *entry);
+        entry->job_id = job->id;
+        memcpy(entry->lease, job->lease, sizeof entry->lease);
+        entry->attempt = job->attempt;
+        entry->delay_ms = -1;
+        entry->cpu_us = -1;
+        entry->max_rss_bytes = -1;
+        atomic_store(&entry->state, ENTRY_UNSTARTED);
+    }
+    self->job_count = count;
+    atomic_store(&self->slot->batch_started_at, clock_boot_ms());
+    atomic_store(&self->slot->batch_count, count);
+}
+
+static Status add_claim(Worker *self, DbArray *lanes, DbArray *seqs)
+{
+    int most = self->pool->prefetch > 0 ? (int)self->pool->prefetch : SCOREBOARD_BATCH_MAX;
+    self->asked = batch_policy_next(&self->batching, most);
+    lane_hints_expire(&self->hints, clock_boot_ms());
+    lane_hints_bind(&self->hints, lanes, seqs);
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, self->worker_id);
+    db_param_array(&params, &self->queues);
+    db_param_array(&params, &self->job_types);
+    db_param_int(&params, self->asked);
+    db_param_array(&params, lanes);
+    db_param_array(&params, seqs);
+    return db_pipeline_add(self->db, &SQL_claim_jobs, &params);
+}
+
+static Status run_exchange(Worker *self, FinishBatch *finish, PGresult **results)
+{
+    DbArray lanes = {0};
+    DbArray seqs = {0};
+    int count = 0;
+    Status status = db_pipeline_begin(self->db);
+    if (status == STATUS_OK && finish->count > 0) {
+        status = finish_batch_add(finish, self->db);
+    }
+    if (status == STATUS_OK) {
+        status = add_claim(self, &lanes, &seqs);
+    }
+    if (status == STATUS_OK) {
+        status = db_pipeline_run(self->db, DB_STATEMENT_TIMEOUT_MS, results, &count);
+    }
+    db_array_free(&lanes);
+    db_array_free(&seqs);
+    if (status != STATUS_OK && strcmp(db_sqlstate(self->db), SQLSTATE_WORKER_DEAD) == 0) {
+        self->is_lease_lost = true;
+        return STATUS_REFUSED;
+    }
+    return status;
+}
+
+Status claim_batch(Worker *self)
+{
+    FinishBatch finish;
+    finish_batch_collect(&finish, self->slot);
+    PGresult *results[2] = {NULL, NULL};
+    Status status = run_exchange(self, &finish, results);
+    if (finish.count > 0 && !self->is_lease_lost &&
+        (status == STATUS_REFUSED || status == STATUS_RETRY)) {
+        // One of the results is not acceptable, or its row is locked: one by one, each on its own.
+        finish_batch_free(&finish);
+        TRY(finish_one_by_one(self));
+        return claim_batch(self);
+    }
+    if (status != STATUS_OK) {
+        finish_batch_free(&finish);
+        return status;
+    }
+    FAULT_POINT("after_claim_commit");
+    const PGresult *claimed = results[finish.count > 0 ? 1 : 0];
+    if (finish.count > 0) {
+        finish_batch_written(&finish, self->slot, results[0]);
+    }
+    finish_batch_free(&finish);
+    int got = PQntuples(claimed);
+    batch_policy_claimed(&self->batching, self->asked, got);
+    fill_slot(self, claimed);
+    PQclear(results[0]);
+    PQclear(results[1]);
+    return got > 0 ? STATUS_OK : STATUS_EMPTY;
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// Deadman: see the header.
+#include "worker/deadman.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/inherited_fd.h"
+#include "common/base/log.h"
+#include "common/base/memory.h"
+
+enum { LEASE_LOOK_MS = 250 };
+
+struct Deadman {
+    ScoreboardHeader *header;
+    Slot *slot;
+    timer_t job_timer;
+    timer_t lease_timer;
+    int64_t job_at; // what job_timer is set to; saves a system call for jobs without limit
+    pthread_t runner;
+    atomic_bool is_orphaned;
+};
+
+static Status make_timer(timer_t *timer)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
+    if (timer_create(CLOCK_BOOTTIME, &event, timer) != 0) {
+        log_error("worker.no_timer", "error=\"%s\"", strerror(errno));
+        return STATUS_FATAL;
+    }
+    return STATUS_OK;
+}
+
+static void set_timer(timer_t timer, int64_t at_ms)
+{
+    struct itimerspec spec = {0};
+    spec.it_value.tv_sec = (time_t)(at_ms / 1000);
+    spec.it_value.tv_nsec = (long)(at_ms % 1000) * 1000000L;
+    if (timer_settime(timer, TIMER_ABSTIME, &spec, NULL) != 0) {
+        panic("timer_settime: %s", strerror(errno));
+    }
+}
+
+void deadman_set_job(Deadman *self, int64_t at)
+{
+    if (at != self->job_at) {
+        set_timer(self->job_timer, at);
+        self->job_at = at;
+    }
+}
+
+bool deadman_is_orphaned(const Deadman *self)
+{
+    return atomic_load(&self->is_orphaned);
+}
+
+// The supervisor cannot speak for itself any more, so this thread asks for the stop in its place.
+static void last_orders(Deadman *self)
+{
+    set_timer(self->lease_timer, clock_boot_ms() + DEADMAN_LAST_MS);
+    atomic_store(&self->slot->stop_cause, STOP_SHUTDOWN);
+    atomic_store(&self->slot->stop_serial, atomic_load(&self->slot->run_serial));
+    atomic_store(&self->slot->command, SLOT_DRAIN);
+    atomic_store(&self->is_orphaned, true);
+    const uint64_t one = 1;
+    (void)!write(FD_WAKE, &one, sizeof one);
+    pthread_kill(self->runner, SIGTERM);
+}
+
+static void *watch(void *data)
+{
+    Deadman *self = data;
+    for (;;) {
+        struct pollfd lifeline = {.fd = FD_LIFELINE, .events = POLLIN};
+        int ready = poll(&lifeline, 1, LEASE_LOOK_MS);
+        if (ready > 0 && (lifeline.revents & (POLLHUP | POLLIN | POLLERR | POLLNVAL)) != 0) {
+            last_orders(self);
+            return NULL;
+        }
+        int64_t until = atomic_load(&self->header->lease_until);
+        set_timer(self->lease_timer, until > 0 ? until : 0);
+    }
+}
+
+Status deadman_start(Deadman **out, ScoreboardHeader *header, Slot *slot)
+{
+    Deadman *self = mem_alloc(sizeof *self);
+    self->header = header;
+    self->slot = slot;
+    self->runner = pthread_self();
+    *out = self; // lives as long as the process, like its thread
+    TRY(make_timer(&self->job_timer));
+    TRY(make_timer(&self->lease_timer));
+
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 128 * 1024);
+    pthread_t thread;
+    int error = pthread_create(&thread, &attributes, watch, self);
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error != 0) {
+        log_error("worker.no_thread", "error=\"%s\"", strerror(error));
+        return STATUS_FATAL;
+    }
+    pthread_detach(thread);
+    return STATUS_OK;
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// Deadman: deadlines that hold although nobody else is running. A kernel timer kills this process at the
+// running job's end of grace, another when the node's lease runs out; a thread with all signals blocked renews the
+// second one and listens on the lifeline.
+//
+// When the supervisor is gone, the thread asks the running handler to stop, gives this process DEADMAN_LAST_MS to write what
+// it has, and lets the kernel end it.
+#ifndef WORKER_DEADMAN_H
+#define WORKER_DEADMAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/scoreboard.h"
+
+enum {
+    DEADMAN_LAST_MS = 1000,   // after the supervisor's death (ARCHITECTURE.md, intervals)
+    DEADMAN_JOB_SLACK_MS = 40 // the supervisor's own kill, with its obituary, comes first
+};
+
+typedef struct Deadman Deadman;
+
+// Starts the thread; the calling thread is the one that runs handlers and is interrupted. STATUS_FATAL (logged) when
+// the kernel has no timer or thread left.
+MUST_CHECK Status deadman_start(Deadman **out, ScoreboardHeader *header, Slot *slot);
+
+// SIGKILL to this process at `at` (clock_boot_ms); 0 = no limit. Only for the thread that runs handlers.
+void deadman_set_job(Deadman *self, int64_t at);
+
+// True once the supervisor is gone.
+bool deadman_is_orphaned(const Deadman *self);
+
+#endif

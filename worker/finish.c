@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+// Finish: see the header.
+#include "worker/finish.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault_point.h"
+#include "common/base/log.h"
+#include "sql_queries.h"
+
+static void add_known(DbArray *array, int64_t value)
+{
+    if (value < 0) {
+        db_array_add_null(array);
+    } else {
+        db_array_add_int8(array, value);
+    }
+}
+
+void finish_batch_collect(FinishBatch *batch, const Slot *slot)
+{
+    batch->count = 0;
+    db_array_begin(&batch->ids, DB_ELEMENT_INT8);
+    db_array_begin(&batch->leases, DB_ELEMENT_UUID);
+    db_array_begin(&batch->outputs, DB_ELEMENT_TEXT);
+    db_array_begin(&batch->ran_us, DB_ELEMENT_INT8);
+    db_array_begin(&batch->ago_us, DB_ELEMENT_INT8);
+    db_array_begin(&batch->cpu_us, DB_ELEMENT_INT8);
+    db_array_begin(&batch->max_rss, DB_ELEMENT_INT8);
+    int64_t now = clock_boot_us();
+    int count = slot_batch_count(slot);
+    for (int i = 0; i < count; i++) {
+        const BatchEntry *entry = &slot->batch[i];
+        if (atomic_load(&entry->state) != ENTRY_DONE || entry->outcome != OUTCOME_COMPLETED) {
+            continue;
+        }
+        batch->entries[batch->count++] = i;
+        db_array_add_int8(&batch->ids, entry->job_id);
+        db_array_add_uuid(&batch->leases, entry->lease);
+        char *output = slot_entry_text(slot, entry);
+        db_array_add_text(&batch->outputs, output);
+        free(output);
+        db_array_add_int8(&batch->ran_us, entry->ended_us - entry->started_us);
+        db_array_add_int8(&batch->ago_us, now - entry->ended_us);
+        add_known(&batch->cpu_us, entry->cpu_us);
+        add_known(&batch->max_rss, entry->max_rss_bytes);
+    }
+}
+
+Status finish_batch_add(FinishBatch *batch, Db *db)
+{
+    FAULT_POINT("before_finish");
+    DbParams params;
+    db_params_init(&params);
+    db_param_array(&params, &batch->ids);
+    db_param_array(&params, &batch->leases);
+    db_param_array(&params, &batch->outputs);
+    db_param_array(&params, &batch->ran_us);
+    db_param_array(&params, &batch->ago_us);
+    db_param_array(&params, &batch->cpu_us);
+    db_param_array(&params, &batch->max_rss);
+    db_param_null(&params); // logs: an attempt that left one is written by itself
+    return db_pipeline_add(db, &SQL_finish_completed, &params);
+}
+
+void finish_batch_written(FinishBatch *batch, Slot *slot, const PGresult *answer)
+{
+    for (int i = 0; i < batch->count; i++) {
+        atomic_store(&slot->batch[batch->entries[i]].state, ENTRY_WRITTEN);
+    }
+    const char *stale = db_text(answer, 0, "stale");
+    if (stale != NULL && stale[0] == '{' && stale[1] != '}') {
+        log_warn("job.lease_lost", "jobs=%s result=dropped", stale);
+    }
+}
+
+void finish_batch_free(FinishBatch *batch)
+{
+    db_array_free(&batch->ids);
+    db_array_free(&batch->leases);
+    db_array_free(&batch->outputs);
+    db_array_free(&batch->ran_us);
+    db_array_free(&batch->ago_us);
+    db_array_free(&batch->cpu_us);
+    db_array_free(&batch->max_rss);
+}
+
+static const char *outcome_word(int outcome)
+{
+    switch (outcome) {
+    case OUTCOME_COMPLETED:
+        return "completed";
+    case OUTCOME_DISCARD:
+        return "discarded";
+    case OUTCOME_SNOOZE:
+        return "snoozed";
+    default:
+        return "error";
+    }
+}
+
+static void add_or_null(DbParams *params, int64_t value, bool is_known)
+{
+    if (is_known) {
+        db_param_int(params, value);
+    } else {
+        db_param_null(params);
+    }
+}
+
+static Status write_entry(Worker *self, const BatchEntry *entry, const FinishDetail *detail,
+                          const char *log, PGresult **result)
+{
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, entry->job_id);
+    db_param_binary(&params, (const char *)entry->lease, sizeof entry->lease);
+    db_param_text(&params, detail->outcome);
+    db_param_text(&params, detail->text);
+    add_or_null(&params, entry->delay_ms, entry->delay_ms >= 0);
+    add_or_null(&params, detail->exit_code, detail->exit_code >= 0);
+    add_or_null(&params, detail->signal, detail->signal > 0);
+    add_or_null(&params, entry->cpu_us, entry->cpu_us >= 0);
+    add_or_null(&params, entry->max_rss_bytes, entry->max_rss_bytes >= 0);
+    db_param_text(&params, log);
+    db_param_int(&params, entry->ended_us - entry->started_us);
+    db_param_int(&params, clock_boot_us() - entry->ended_us);
+    return db_exec(self->db, &SQL_settle_result, &params, DB_STATEMENT_TIMEOUT_MS, result);
+}
+
+Status finish_entry(Worker *self, int index, const FinishDetail *detail)
+{
+    FAULT_POINT("before_finish");
+    BatchEntry *entry = &self->slot->batch[index];
+    char *kept = detail->text == NULL ? slot_entry_text(self->slot, entry) : NULL;
+    char *log = slot_log_copy(self->slot);
+    FinishDetail known = *detail;
+    known.text = detail->text != NULL ? detail->text : kept;
+    known.outcome = detail->outcome != NULL ? detail->outcome : outcome_word(entry->outcome);
+    PGresult *result = NULL;
+    Status status = write_entry(self, entry, &known, log, &result);
+    free(log);
+    free(kept);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    atomic_store(&entry->state, ENTRY_WRITTEN);
+    if (db_text(result, 0, "answer") == NULL) {
+        log_warn("job.lease_lost", "job=%" PRId64 " attempt=%d outcome=%s result=dropped",
+                 entry->job_id, entry->attempt, known.outcome);
+    }
+    PQclear(result);
+    return STATUS_OK;
+}
+
+Status finish_one_by_one(Worker *self)
+{
+    slot_log_clear(self->slot); // it belongs to a job that has been written
+    int count = slot_batch_count(self->slot);
+    for (int i = 0; i < count; i++) {
+        if (atomic_load(&self->slot->batch[i].state) == ENTRY_DONE) {
+            TRY(finish_entry(self, i, &(FinishDetail){.exit_code = -1}));
+        }
+    }
+    return STATUS_OK;
+}
+
+Status finish_release_unstarted(Worker *self, const char *reason)
+{
+    DbArray ids;
+    DbArray leases;
+    db_array_begin(&ids, DB_ELEMENT_INT8);
+    db_array_begin(&leases, DB_ELEMENT_UUID);
+    int released = 0;
+    int count = slot_batch_count(self->slot);
+    for (int i = 0; i < count; i++) {
+        BatchEntry *entry = &self->slot->batch[i];
+        if (entry_move(entry, ENTRY_UNSTARTED, ENTRY_RETURNED)) {
+            db_array_add_int8(&ids, entry->job_id);
+            db_array_add_uuid(&leases, entry->lease);
+            released++;
+        }
+    }
+    Status status = STATUS_OK;
+    if (released > 0) {
+        DbParams params;
+        db_params_init(&params);
+        db_param_array(&params, &ids);
+        db_param_array(&params, &leases);
+        db_param_text(&params, reason);
+        status = db_exec(self->db, &SQL_release_jobs, &params, DB_STATEMENT_TIMEOUT_MS, NULL);
+    }
+    db_array_free(&ids);
+    db_array_free(&leases);
+    return status;
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// Finish: brings results from the slot into the database.
+#ifndef WORKER_FINISH_H
+#define WORKER_FINISH_H
+
+#include "worker/worker.h"
+
+// The completed, not yet written entries of a batch as parameters of one statement.
+typedef struct FinishBatch {
+    int count;
+    int entries[SCOREBOARD_BATCH_MAX];
+    DbArray ids;
+    DbArray leases;
+    DbArray outputs;
+    DbArray ran_us;
+    DbArray ago_us;
+    DbArray cpu_us;
+    DbArray max_rss;
+} FinishBatch;
+
+void finish_batch_collect(FinishBatch *batch, const Slot *slot);
+MUST_CHECK Status finish_batch_add(FinishBatch *batch, Db *db);
+// After the commit: marks the entries written and names in the log what was not accepted.
+void finish_batch_written(FinishBatch *batch, Slot *slot, const PGresult *answer);
+void finish_batch_free(FinishBatch *batch);
+
+// How one attempt ended, beyond what its entry says.
+typedef struct FinishDetail {
+    const char *outcome; // the word for ganger._settle_result; NULL = by the entry's outcome
+    const char *text;    // output or message; NULL = the text kept in the slot
+    int exit_code;       // -1 = none
+    int signal;          // 0 = none
+} FinishDetail;
+
+// Writes entry `index` (ENTRY_DONE) by itself, whatever its outcome, with the log of the job that ran last.
+// STATUS_OK also when the lease turned out stale: the result is dropped, and the log says so.
+MUST_CHECK Status finish_entry(Worker *self, int index, const FinishDetail *detail);
+
+// Every ENTRY_DONE by itself.
+MUST_CHECK Status finish_one_by_one(Worker *self);
+
+// Gives unstarted entries back uncounted.
+MUST_CHECK Status finish_release_unstarted(Worker *self, const char *reason);
+
+#endif

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+// Link: see the header.
+#include "worker/link.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/backoff.h"
+#include "common/base/clock.h"
+#include "common/base/inherited_fd.h"
+#include "common/base/log.h"
+#include "common/base/proc_tree.h"
+#include "common/db/migrate.h"
+#include "sql_queries.h"
+
+void link_drop(Worker *self)
+{
+    db_close(self->db);
+    self->db = NULL;
+}
+
+static Status register_worker(Worker *self)
+{
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, atomic_load(&self->header->node_id));
+    db_param_text(&params, self->pool->name);
+    db_param_int(&params, getpid());
+    db_param_int(&params, (int64_t)proc_start_time(getpid()));
+    PGresult *result = NULL;
+    TRY(db_exec(self->db, &SQL_register_worker, &params, DB_STATEMENT_TIMEOUT_MS, &result));
+    self->worker_id = db_int(result, 0, "id", 0);
+    PQclear(result);
+    if (self->worker_id == 0) {
+        self->is_lease_lost = true;
+        return STATUS_REFUSED;
+    }
+    atomic_store(&self->slot->worker_id, self->worker_id);
+    return STATUS_OK;
+}
+
+// The old backend may still be carrying out a claim whose answer never came: it is ended first, then what it claimed
+// goes back.
+static Status reattach(Worker *self)
+{
+    DbArray ids;
+    db_array_begin(&ids, DB_ELEMENT_INT8);
+    db_array_add_int8(&ids, self->worker_id);
+    DbParams params;
+    db_params_init(&params);
+    db_param_array(&params, &ids);
+    Status status =
+        db_exec(self->db, &SQL_terminate_backends, &params, DB_STATEMENT_TIMEOUT_MS, NULL);
+    db_array_free(&ids);
+    TRY(status);
+
+    db_array_begin(&ids, DB_ELEMENT_INT8);
+    int count = slot_batch_count(self->slot);
+    for (int i = 0; i < count; i++) {
+        const BatchEntry *entry = &self->slot->batch[i];
+        int state = atomic_load(&entry->state);
+        if (state == ENTRY_UNSTARTED || state == ENTRY_RUNNING || state == ENTRY_DONE) {
+            db_array_add_int8(&ids, entry->job_id);
+        }
+    }
+    db_params_init(&params);
+    db_param_int(&params, self->worker_id);
+    db_param_array(&params, &ids);
+    PGresult *result = NULL;
+    status = db_exec(self->db, &SQL_reattach_worker, &params, DB_STATEMENT_TIMEOUT_MS, &result);
+    db_array_free(&ids);
+    TRY(status);
+    bool is_alive = db_bool(result, 0, "alive");
+    PQclear(result);
+    if (!is_alive) {
+        self->is_lease_lost = true;
+        return STATUS_REFUSED;
+    }
+    log_info("worker.reconnected", "worker=%" PRId64, self->worker_id);
+    return STATUS_OK;
+}
+
+static Status attach(Worker *self)
+{
+    if (self->worker_id != 0) {
+        return reattach(self);
+    }
+    StrBuf why = {0};
+    Status status = migrate_check(self->db, &why);
+    if (status == STATUS_REFUSED) {
+        log_fatal("schema.mismatch", "reason=\"%s\"", why.text);
+        status = STATUS_FATAL;
+    }
+    strbuf_free(&why);
+    TRY(status);
+    return register_worker(self);
+}
+
+Status link_connect(Worker *self)
+{
+    for (int failures = 0; !worker_should_leave(self); failures++) {
+        link_drop(self);
+        Status status = db_open(&self->db, self->config->database_url, "ganger-worker",
+                                DB_CONNECT_TIMEOUT_MS, failures > 0);
+        if (status == STATUS_OK) {
+            status = attach(self);
+        }
+        if (status == STATUS_OK || status == STATUS_REFUSED || status == STATUS_FATAL) {
+            return status;
+        }
+        link_drop(self);
+        worker_set_state(self, atomic_load(&self->slot->state)); // proof of life while it waits
+        link_sleep(self, (int)backoff_delay_ms(LINK_RETRY_BASE_MS, LINK_RETRY_CAP_MS, failures,
+                                               backoff_random()));
+    }
+    return STATUS_LOST;
+}
+
+void link_sleep(Worker *self, int timeout_ms)
+{
+    struct pollfd fds[2] = {
+        {.fd = FD_WAKE, .events = POLLIN},
+        {.fd = self->db != NULL ? db_socket(self->db) : -1, .events = POLLIN},
+    };
+    if (poll(fds, 2, timeout_ms) < 0 && errno != EINTR) {
+        panic("poll: %s", strerror(errno));
+    }
+    if ((fds[0].revents & POLLIN) != 0) {
+        uint64_t count;
+        (void)!read(FD_WAKE, &count, sizeof count);
+    }
+    // Nothing is asked, so whatever the server says is a notice, or its farewell.
+    if (fds[1].revents != 0 && self->db != NULL) {
+        PGconn *conn = db_conn(self->db);
+        if (PQconsumeInput(conn) == 0 || PQstatus(conn) != CONNECTION_OK) {
+            link_drop(self);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// Link: the worker's connection: first registration, and taking itself over to a new one after a loss.
+#ifndef WORKER_LINK_H
+#define WORKER_LINK_H
+
+#include "worker/worker.h"
+
+enum { LINK_RETRY_BASE_MS = 100, LINK_RETRY_CAP_MS = 5000 };
+
+// Connects (again) and registers, or re-attaches, this worker; keeps trying until it is told to leave.
+// STATUS_OK: db and worker_id are valid. STATUS_LOST: told to leave before. STATUS_REFUSED: the node or worker is
+// no longer alive (is_lease_lost is set). STATUS_FATAL: the schema does not fit.
+MUST_CHECK Status link_connect(Worker *self);
+
+// Drops a connection that was found broken.
+void link_drop(Worker *self);
+
+// Sleeps until FD_WAKE, a signal, or `timeout_ms` (-1 = for ever). With a connection, a break of it ends the
+// sleep and drops it.
+void link_sleep(Worker *self, int timeout_ms);
+
+#endif

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+// Worker: see the header.
+#include "worker/worker.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/backoff.h"
+#include "common/base/clock.h"
+#include "common/base/inherited_fd.h"
+#include "common/base/log.h"
+#include "sql_queries.h"
+#include "worker/claim.h"
+#include "worker/finish.h"
+#include "worker/link.h"
+#include "worker/run_job.h"
+
+enum { IDLE_LOOK_MS = 5000 }; // an idle worker looks at its own age so often; work is announced
+
+void worker_set_state(Worker *self, SlotState state)
+{
+    atomic_store(&self->slot->state, (int)state);
+    atomic_store(&self->slot->changed_at, clock_boot_ms());
+}
+
+static bool is_draining(const Worker *self)
+{
+    return atomic_load(&self->slot->command) == SLOT_DRAIN;
+}
+
+bool worker_should_leave(const Worker *self)
+{
+    return self->is_lease_lost || is_draining(self) || deadman_is_orphaned(self->deadman);
+}
+
+static int64_t resident_bytes(void)
+{
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL) {
+        return 0;
+    }
+    char line[128];
+    long long pages = 0;
+    if (fgets(line, sizeof line, file) != NULL) {
+        char *end = NULL;
+        (void)strtoll(line, &end, 10); // total size
+        pages = strtoll(end, NULL, 10);
+    }
+    (void)fclose(file);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+// The pool's limits on one process's life; looked at between batches only.
+static const char *recycle_reason(const Worker *self)
+{
+    const PoolConfig *pool = self->pool;
+    if (pool->max_jobs > 0 && self->jobs_done >= pool->max_jobs) {
+        return "max_jobs";
+    }
+    if (pool->max_age_ms > 0 && clock_boot_ms() - self->started_at >= pool->max_age_ms) {
+        return "max_age";
+    }
+    if (pool->max_rss_bytes > 0 && resident_bytes() > pool->max_rss_bytes) {
+        return "max_rss";
+    }
+    return NULL;
+}
+
+// There may be more than one batch: the reaper wakes one more worker, if one is idle.
+static void pass_on(const Worker *self)
+{
+    if (self->job_count == self->asked) {
+        const uint64_t full = WAKE_FULL_BATCH;
+        (void)!write(FD_REAPER_WAKE, &full, sizeof full);
+    }
+}
+
+static void run_batch(Worker *self)
+{
+    int ran = 0;
+    int64_t total_us = 0;
+    int64_t longest_us = 0;
+    int64_t limit = self->pool->max_jobs > 0 ? self->pool->max_jobs : INT64_MAX;
+    for (int i = 0; i < self->job_count && !worker_should_leave(self) && self->jobs_done < limit;
+         i++) {
+        int64_t took_us = run_job(self, i);
+        if (took_us < 0) {
+            continue;
+        }
+        ran++;
+        total_us += took_us;
+        longest_us = took_us > longest_us ? took_us : longest_us;
+    }
+    batch_policy_ran(&self->batching, ran, total_us, longest_us);
+    worker_set_state(self, SLOT_FINISHING);
+}
+
+// Nothing to do: sleeps until woken. The counter is read again after IDLE can be seen, so that work announced between the
+// empty claim and the sleep is not slept through.
+static void rest(Worker *self, long long counter_before)
+{
+    worker_set_state(self, SLOT_IDLE);
+    if (atomic_load(&self->header->idle_announced) == 0) {
+        const uint64_t look = 1;
+        (void)!write(FD_REAPER_WAKE, &look, sizeof look);
+    }
+    if (atomic_load(&self->header->work_counter) == counter_before && !worker_should_leave(self)) {
+        link_sleep(self, IDLE_LOOK_MS);
+    }
+}
+
+static void claim_and_run(Worker *self)
+{
+    long long counter = atomic_load(&self->header->work_counter);
+    worker_set_state(self, SLOT_CLAIMING);
+    switch (claim_batch(self)) {
+    case STATUS_OK:
+        pass_on(self);
+        run_batch(self);
+        return;
+    case STATUS_EMPTY:
+        rest(self, counter);
+        return;
+    case STATUS_LOST:
+        link_drop(self);
+        return;
+    case STATUS_REFUSED:
+    case STATUS_FATAL:
+        if (!self->is_lease_lost) {
+            log_error("worker.claim_refused", "error=\"%s\"",
+                      self->db != NULL ? db_error_message(self->db) : "");
+            self->is_lease_lost = true;
+        }
+        return;
+    case STATUS_RETRY:
+        link_sleep(self, (int)backoff_delay_ms(LINK_RETRY_BASE_MS, LINK_RETRY_CAP_MS, 0,
+                                               backoff_random()));
+        return;
+    }
+}
+
+// Nothing may stay behind: results are written, the rest goes back, the row is closed.
+static void leave(Worker *self, const char *reason)
+{
+    worker_set_state(self, SLOT_STOPPING);
+    if (self->is_lease_lost || self->worker_id == 0) {
+        return;
+    }
+    if (self->db == NULL && db_open(&self->db, self->config->database_url, "ganger-worker",
+                                    DB_CONNECT_TIMEOUT_MS, true) != STATUS_OK) {
+        return; // the reaper settles from the slot
+    }
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, self->worker_id);
+    if (finish_one_by_one(self) != STATUS_OK ||
+        finish_release_unstarted(self, reason) != STATUS_OK ||
+        db_exec(self->db, &SQL_stop_worker, &params, DB_STATEMENT_TIMEOUT_MS, NULL) != STATUS_OK) {
+        log_warn("worker.left_work", "reason=\"%s\" settled_by=reaper", reason);
+    }
+}
+
+static Status start(Worker *self)
+{
+    worker_set_state(self, SLOT_STARTING);
+    TRY(link_connect(self));
+    handler_table_load(&self->handlers, self->config, self->pool, self->db);
+    db_array_begin(&self->queues, DB_ELEMENT_TEXT);
+    for (size_t i = 0; i < self->pool->queues.count; i++) {
+        db_array_add_text(&self->queues, self->pool->queues.items[i]);
+    }
+    db_array_begin(&self->job_types, DB_ELEMENT_TEXT);
+    for (int i = 0; i < handler_table_count(self->handlers); i++) {
+        db_array_add_text(&self->job_types, handler_table_at(self->handlers, i)->config->job_type);
+    }
+    batch_policy_init(&self->batching);
+    log_info("worker.ready", "worker=%" PRId64 " pool=%s handlers=%d", self->worker_id,
+             self->pool->name, handler_table_count(self->handlers));
+    return STATUS_OK;
+}
+
+static ExitCode exit_code_of(const Worker *self, Status status)
+{
+    if (status == STATUS_FATAL) {
+        return EXIT_CODE_CONFIG;
+    }
+    return self->is_lease_lost ? EXIT_CODE_LEASE_LOST : EXIT_CODE_OK;
+}
+
+ExitCode worker_run(Worker *self)
+{
+    self->started_at = clock_boot_ms();
+    Status status = start(self);
+    const char *recycled = NULL;
+    while (status == STATUS_OK && !worker_should_leave(self) && recycled == NULL) {
+        if (self->db == NULL) {
+            status = link_connect(self);
+        } else if (atomic_load(&self->slot->command) == SLOT_QUIET) {
+            if (finish_one_by_one(self) == STATUS_LOST) {
+                link_drop(self);
+                continue;
+            }
+            worker_set_state(self, SLOT_IDLE);
+            link_sleep(self, IDLE_LOOK_MS);
+        } else {
+            claim_and_run(self);
+        }
+        recycled = recycle_reason(self);
+    }
+    if (status == STATUS_FATAL) {
+        return EXIT_CODE_CONFIG;
+    }
+    leave(self, recycled != NULL ? "its worker was recycled" : "its worker was stopped");
+    if (recycled != NULL && !worker_should_leave(self)) {
+        log_info("worker.recycled", "reason=%s jobs=%" PRId64, recycled, self->jobs_done);
+        return EXIT_CODE_RECYCLED;
+    }
+    return exit_code_of(self, status);
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Worker: claim -> run handler -> finish, until told to leave. One thread runs everything.
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include <stdbool.h>
+
+#include "common/base/config.h"
+#include "common/base/exit_code.h"
+#include "common/base/scoreboard.h"
+#include "common/db/db.h"
+#include "common/db/db_array.h"
+#include "worker/batch_policy.h"
+#include "worker/deadman.h"
+#include "worker/handler_table.h"
+#include "worker/job.h"
+#include "worker/lane_hints.h"
+
+typedef struct Worker {
+    const Config *config;
+    const PoolConfig *pool;
+    ScoreboardHeader *header;
+    Slot *slot;
+    Deadman *deadman;
+    HandlerTable *handlers;
+    Db *db;            // NULL while the database is away
+    Db *aux;           // a handler's second connection (RunContext.aux)
+    int64_t worker_id; // ganger.workers.id; 0 before registration
+    DbArray queues;    // parameters of every claim
+    DbArray job_types;
+    BatchPolicy batching;
+    LaneHints hints;
+    Job jobs[SCOREBOARD_BATCH_MAX]; // in step with the slot's batch
+    int job_count;
+    int asked; // by the last claim
+    int64_t started_at;
+    int64_t jobs_done;
+    bool is_lease_lost; // the database says this worker is dead: leave without a word
+} Worker;
+
+// Runs until drained, recycled or orphaned. The scoreboard and configuration outlive it.
+ExitCode worker_run(Worker *self);
+
+// Told to leave (drain, supervisor gone, worker marked dead)?
+bool worker_should_leave(const Worker *self);
+
+void worker_set_state(Worker *self, SlotState state);
+
+#endif
