@@ -74,12 +74,15 @@ static void add_attempt(Table *table, const PGresult *result, int row)
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         table_add_cell(table, db_text(result, row, columns[i]));
     }
-    char *cause = text_cause(db_text(result, row, "outcome"), db_int(result, row, "signal", -1),
-                             db_int(result, row, "exit_code", -1));
     const char *error = db_text(result, row, "error");
+    const char *outcome = db_text(result, row, "outcome");
+    // The message of a killed attempt says in other words what the signal has said already.
+    bool is_killed = outcome && (str_equal(outcome, "crashed") || str_equal(outcome, "timeout"));
+    char *cause = text_cause(outcome, db_int(result, row, "signal", -1),
+                             db_int(result, row, "exit_code", -1));
     StrBuf words = {0};
     strbuf_append(&words, cause);
-    if (error && error[0] != '\0') {
+    if (error && error[0] != '\0' && !is_killed) {
         strbuf_printf(&words, ": %.*s", (int)strcspn(error, "\n"), error);
     }
     table_add_cell(table, words.text);

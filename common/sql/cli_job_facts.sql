@@ -37,7 +37,7 @@ from ganger.get_job($1::bigint) as j,
         (28, 'metadata', j.metadata::text, 'json'),
         (29, 'payload', j.payload::text, 'json'),
         (30, 'output', j.output::text, 'json'),
-        (31, 'error', j.error, 'lines')
+        (31, 'last error', j.error, 'lines')
     ) as f (place, fact, value, kind)
 where f.value is not null
 order by f.place;

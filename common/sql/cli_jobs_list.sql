@@ -15,7 +15,7 @@ select
     case when j.started_at is not null and j.status not in ('pending', 'waiting')
         then (extract(epoch from coalesce(j.finished_at, clock_timestamp()) - j.started_at) * 1000)::bigint
         end as took_ms,
-    coalesce(left(split_part(j.error, E'\n', 1), 200), '') as error,
+    case when j.status <> 'completed' then left(split_part(j.error, E'\n', 1), 200) else '' end as error,
     case when $9::bool then row_to_json(j) end as json
 from ganger.list_jobs(
     jsonb_strip_nulls(jsonb_build_object(
