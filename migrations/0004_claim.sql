@@ -1,21 +1,31 @@
 -- The claim. Runnable jobs of the active lanes in order, each given a fresh lease; nothing shared is written.
 
--- Takes up to max_jobs runnable jobs. Exactly one of worker_id and worker_name is given.
+-- Takes up to max_jobs runnable jobs, for one of gangerd's workers (worker_id) or an outside one (worker_name, lease_until).
 --
+--   worker_id               ganger.worker.id: must be alive, and stays so until this transaction has ended; else GG001 is raised:
+--                           its jobs have been, or are being, settled
 --   queues, job_types       where to look; job_types null = any
 --   hint_lanes, hint_seqs   where the caller's own hints let it start, per lane (any length, equal)
--- Returns the jobs in claim order with the seq they had. Order: priority, lanes of returned jobs first, then the age
+-- Returns the jobs in claim order with the lane and seq they had. Order: priority, lanes of returned jobs first, then the age
 -- of the lane's first job; with more than 32 lanes in play the frontier stands for that job.
 create function ganger._take_jobs(worker_id bigint, worker_name text, lease_until timestamptz, queues text[],
                                   job_types text[], max_jobs integer, hint_lanes bigint[], hint_seqs bigint[])
-returns table (job ganger.job, from_seq bigint)
-language plpgsql volatile
+returns table (id bigint, lease_id uuid, job_type text, payload jsonb, attempt integer, max_attempts integer, queue text,
+               priority smallint, timeout interval, kill_grace interval, tags text[], group_key text, owner text,
+               metadata jsonb, lane_id bigint, seq bigint)
+language plpgsql volatile security definer
 set search_path = pg_catalog, ganger, pg_temp
 set plan_cache_mode = force_generic_plan
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 #variable_conflict use_variable
 begin
+    if worker_id is not null then
+        perform from ganger.worker w where w.id = worker_id and w.state = 'alive' for key share;
+        if not found then
+            raise exception 'worker % is not alive', worker_id using errcode = 'GG001';
+        end if;
+    end if;
     return query
     with visible as (
         select a.lane_id, a.priority, a.returned, a.frontier
@@ -54,35 +64,12 @@ begin
             attempts = j.attempts + 1, worker_id = _take_jobs.worker_id, worker_name = _take_jobs.worker_name,
             lease_until = _take_jobs.lease_until
         from picked p where j.ctid = p.row_ctid
-        returning j as row, p.seq, p.place
+        returning j.id, j.lease_id, j.job_type, j.payload, j.attempts, j.max_attempts, j.queue, j.priority, j.timeout,
+                  j.kill_grace, j.tags, j.group_key, j.owner, j.metadata, j.lane_id, p.seq, p.place
     )
-    select c.row, c.seq from claimed c order by c.place;
-end $$;
-
--- For gangerd's workers.
---
---   worker       ganger.worker.id; must be alive, and stays so until this transaction has ended
---   queues       the pool's queues
---   job_types    the job types the worker has handlers for
--- Returns the jobs in claim order. Raises GG001 when the worker is not alive: its jobs have been, or are being, settled.
-create function ganger._claim(worker bigint, queues text[], job_types text[], max_jobs integer,
-                              hint_lanes bigint[], hint_seqs bigint[])
-returns table (id bigint, lease_id uuid, job_type text, payload text, attempt integer, max_attempts integer, queue text,
-               priority integer, timeout_ms bigint, kill_grace_ms bigint, tags text, owner text, metadata text,
-               lane_id bigint, seq bigint)
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
-as $$
-begin
-    perform from ganger.worker w where w.id = worker and w.state = 'alive' for key share;
-    if not found then
-        raise exception 'worker % is not alive', worker using errcode = 'GG001';
-    end if;
-    return query
-    select (t.job).id, (t.job).lease_id, (t.job).job_type, (t.job).payload::text, (t.job).attempts, (t.job).max_attempts,
-           (t.job).queue, (t.job).priority::integer,
-           (extract(epoch from (t.job).timeout) * 1000)::bigint, (extract(epoch from (t.job).kill_grace) * 1000)::bigint,
-           array_to_json((t.job).tags)::text, (t.job).owner, (t.job).metadata::text, (t.job).lane_id, t.from_seq
-    from ganger._take_jobs(worker, null, null, queues, job_types, max_jobs, hint_lanes, hint_seqs) t;
+    select c.id, c.lease_id, c.job_type, c.payload, c.attempts, c.max_attempts, c.queue, c.priority, c.timeout,
+           c.kill_grace, c.tags, c.group_key, c.owner, c.metadata, c.lane_id, c.seq
+    from claimed c order by c.place;
 end $$;
 
 -- For workers outside gangerd: the same claim, with a lease that the database's clock judges (maintain()).
@@ -97,6 +84,8 @@ returns table (id bigint, lease_id uuid, job_type text, payload jsonb, attempt i
                lease_until timestamptz)
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
 as $$
+declare
+    until timestamptz;
 begin
     if worker is null then
         raise exception 'worker is missing: give this worker a name' using errcode = '22023';
@@ -109,12 +98,11 @@ begin
         raise exception 'lease must be between 1 second and 1 day, not %', coalesce(lease::text, 'null')
             using errcode = '22003';
     end if;
+    until := clock_timestamp() + lease;
     return query
-    select (t.job).id, (t.job).lease_id, (t.job).job_type, (t.job).payload, (t.job).attempts, (t.job).max_attempts,
-           (t.job).queue, (t.job).priority::integer, (t.job).timeout, (t.job).tags, (t.job).group_key, (t.job).owner,
-           (t.job).metadata, (t.job).lease_until
-    from ganger._take_jobs(null, worker, clock_timestamp() + lease, coalesce(queues, '{default}'), job_types, max_jobs,
-                           null, null) t;
+    select t.id, t.lease_id, t.job_type, t.payload, t.attempt, t.max_attempts, t.queue, t.priority::integer, t.timeout, t.tags,
+           t.group_key, t.owner, t.metadata, until
+    from ganger._take_jobs(null, worker, until, coalesce(queues, '{default}'), job_types, max_jobs, null, null) t;
 end $$;
 
 -- Is there anything runnable for these queues and types? For the poll of an idle node.
