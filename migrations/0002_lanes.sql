@@ -196,6 +196,7 @@ declare
     target    bigint;
     moved     integer := 0;
     sealed    integer := 0;
+    unsealed  integer := 0;
     freed     bigint[];
     epoch_now bigint;
     seq_before bigint;
@@ -269,6 +270,8 @@ begin
             moved := moved + ganger._repair_epoch(old.lo, old.hi);
             delete from ganger.epoch e where e.epoch = old.epoch;
             sealed := sealed + 1;
+        else
+            unsealed := unsealed + 1; -- an enqueuer that takes longer than a tick
         end if;
     end loop;
 
@@ -284,5 +287,5 @@ begin
         update ganger.epoch_state set epoch = epoch_now + 1, lo = seq_before;
     end if;
     return jsonb_build_object('sealed', sealed, 'repaired', moved, 'stragglers', cardinality(freed),
-                              'open_epochs', (select count(*) from ganger.epoch));
+                              'open_epochs', unsealed);
 end $$;

@@ -20,12 +20,6 @@ set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_ha
 as $$
 #variable_conflict use_variable
 begin
-    if worker_id is not null then
-        perform from ganger.worker w where w.id = worker_id and w.state = 'alive' for key share;
-        if not found then
-            raise exception 'worker % is not alive', worker_id using errcode = 'GG001';
-        end if;
-    end if;
     return query
     with visible as (
         select a.lane_id, a.priority, a.returned, a.frontier
@@ -70,6 +64,14 @@ begin
     select c.id, c.lease_id, c.job_type, c.payload, c.attempts, c.max_attempts, c.queue, c.priority, c.timeout,
            c.kill_grace, c.tags, c.group_key, c.owner, c.metadata, c.lane_id, c.seq
     from claimed c order by c.place;
+    -- Last, and only when something was taken: an empty claim shall write nothing. Whoever marks the worker dead waits for
+    -- this transaction, or was first: then nothing was taken.
+    if found and worker_id is not null then
+        perform from ganger.worker w where w.id = worker_id and w.state = 'alive' for key share;
+        if not found then
+            raise exception 'worker % is not alive', worker_id using errcode = 'GG001';
+        end if;
+    end if;
 end $$;
 
 -- For workers outside gangerd: the same claim, with a lease that the database's clock judges (maintain()).
