@@ -231,6 +231,7 @@ create table ganger.worker (
     process_start bigint not null,
     backend_pid   integer not null,
     backend_start timestamptz,                         -- null behind a pooler
+    link          integer not null default 1,          -- grows with every reconnect: a claim through an older one is refused
     state         text not null default 'alive',       -- alive, dead
     started_at    timestamptz not null default clock_timestamp(),
     ended_at      timestamptz

@@ -1,14 +1,15 @@
 -- The claim. Runnable jobs of the active lanes in order, each given a fresh lease; nothing shared is written.
 
--- Takes up to max_jobs runnable jobs, for one of gangerd's workers (worker_id) or an outside one (worker_name, lease_until).
+-- Takes up to max_jobs runnable jobs, for one of gangerd's workers (worker_id, its link) or an outside one (worker_name,
+-- lease_until).
 --
---   worker_id               ganger.worker.id: must be alive, and stays so until this transaction has ended; else GG001 is raised:
---                           its jobs have been, or are being, settled
+--   worker_id, link         ganger.worker: must be alive on this link, and stays so until this transaction has ended; else GG001
+--                           is raised: its jobs have been, or are being, settled
 --   queues, job_types       where to look; job_types null = any
 --   hint_lanes, hint_seqs   where the caller's own hints let it start, per lane (any length, equal)
 -- Returns the jobs in claim order with the lane and seq they had. Order: priority, lanes of returned jobs first, then the age
 -- of the lane's first job; with more than 32 lanes in play the frontier stands for that job.
-create function ganger._take_jobs(worker_id bigint, worker_name text, lease_until timestamptz, queues text[],
+create function ganger._take_jobs(worker_id bigint, link integer, worker_name text, lease_until timestamptz, queues text[],
                                   job_types text[], max_jobs integer, hint_lanes bigint[], hint_seqs bigint[])
 returns table (id bigint, lease_id uuid, job_type text, payload jsonb, attempt integer, max_attempts integer, queue text,
                priority smallint, timeout interval, kill_grace interval, tags text[], group_key text, owner text,
@@ -67,7 +68,7 @@ begin
     -- Last, and only when something was taken: an empty claim shall write nothing. Whoever marks the worker dead waits for
     -- this transaction, or was first: then nothing was taken.
     if found and worker_id is not null then
-        perform from ganger.worker w where w.id = worker_id and w.state = 'alive' for key share;
+        perform from ganger.worker w where w.id = _take_jobs.worker_id and w.link = _take_jobs.link and w.state = 'alive' for key share;
         if not found then
             raise exception 'worker % is not alive', worker_id using errcode = 'GG001';
         end if;
@@ -104,7 +105,7 @@ begin
     return query
     select t.id, t.lease_id, t.job_type, t.payload, t.attempt, t.max_attempts, t.queue, t.priority::integer, t.timeout, t.tags,
            t.group_key, t.owner, t.metadata, until
-    from ganger._take_jobs(null, worker, until, coalesce(queues, '{default}'), job_types, max_jobs, null, null) t;
+    from ganger._take_jobs(null, null, worker, until, coalesce(queues, '{default}'), job_types, max_jobs, null, null) t;
 end $$;
 
 -- Is there anything runnable for these queues and types? For the poll of an idle node.

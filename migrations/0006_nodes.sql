@@ -17,8 +17,14 @@ begin
     return found;
 end $$;
 
+-- When this session's backend began: with its pid that names it for good. Null behind a pooler: that backend serves others too,
+-- and must never be ended.
+create function ganger._backend_start(pooled boolean) returns timestamptz language sql stable as $$
+    select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid() and not pooled
+$$;
+
 -- Registers a worker with the backend it talks through. Refused (null) unless its node is alive.
-create function ganger._register_worker(node bigint, pool text, pid integer, process_start bigint)
+create function ganger._register_worker(node bigint, pool text, pid integer, process_start bigint, pooled boolean)
 returns bigint language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 declare
     worker bigint;
@@ -28,36 +34,36 @@ begin
         return null;
     end if;
     insert into ganger.worker (node_id, pool, pid, process_start, backend_pid, backend_start)
-    values (node, pool, pid, process_start, pg_backend_pid(),
-            (select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid()))
+    values (node, pool, pid, process_start, pg_backend_pid(), ganger._backend_start(pooled))
     returning id into worker;
     return worker;
 end $$;
 
--- A worker on a new connection: what it claimed through the old one without getting the answer (not in known_ids) goes back
--- uncounted. The caller has ended the old backend; behind a pooler the row lock waits for its last claim. False: the
--- worker is no longer alive.
-create function ganger._reattach_worker(worker bigint, known_ids bigint[]) returns boolean
+-- A worker on a new connection. A claim still in flight on the old one (the caller has ended that backend where it could) is
+-- refused from here on, and what was claimed without the answer arriving (not in known_ids) goes back uncounted. Returns
+-- the worker's new link; null: it is no longer alive.
+create function ganger._reattach_worker(worker bigint, known_ids bigint[], pooled boolean) returns integer
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 declare
-    unknown bigint[];
-    leases  uuid[];
+    unknown  bigint[];
+    leases   uuid[];
+    new_link integer;
 begin
-    perform from ganger.worker w where w.id = worker and w.state = 'alive' for update;
+    perform from ganger.worker w where w.id = worker and w.state = 'alive' for update; -- waits for a claim's KEY SHARE
     if not found then
-        return false;
+        return null;
     end if;
     update ganger.worker w
-    set backend_pid = pg_backend_pid(),
-        backend_start = (select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid())
-    where w.id = worker;
+    set link = w.link + 1, backend_pid = pg_backend_pid(), backend_start = ganger._backend_start(pooled)
+    where w.id = worker
+    returning w.link into new_link;
     select array_agg(j.id), array_agg(j.lease_id) into unknown, leases from ganger.job j
     where j.worker_id = worker and j.status = 'processing' and j.id <> all (known_ids)
       and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id);
     if unknown is not null then
         perform ganger._release(unknown, leases, 'the answer to its claim was lost');
     end if;
-    return true;
+    return new_link;
 end $$;
 
 -- Step 1 of settling: from here on the worker's claims are refused; a claim in flight has ended when this returns.

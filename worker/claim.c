@@ -130,6 +130,7 @@ static Status add_claim(Worker *self, DbArray *lanes, DbArray *seqs)
     db_param_int(&params, self->asked);
     db_param_array(&params, lanes);
     db_param_array(&params, seqs);
+    db_param_int(&params, self->link);
     return db_pipeline_add(self->db, &SQL_claim_jobs, &params);
 }
 

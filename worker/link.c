@@ -30,6 +30,7 @@ static Status register_worker(Worker *self)
     db_param_text(&params, self->pool->name);
     db_param_int(&params, getpid());
     db_param_int(&params, (int64_t)proc_start_time(getpid()));
+    db_param_bool(&params, db_is_pooled(self->db));
     PGresult *result = NULL;
     TRY(db_exec(self->db, &SQL_register_worker, &params, DB_STATEMENT_TIMEOUT_MS, &result));
     self->worker_id = db_int(result, 0, "id", 0);
@@ -38,6 +39,7 @@ static Status register_worker(Worker *self)
         self->is_lease_lost = true;
         return STATUS_REFUSED;
     }
+    self->link = 1;
     atomic_store(&self->slot->worker_id, self->worker_id);
     return STATUS_OK;
 }
@@ -69,13 +71,14 @@ static Status reattach(Worker *self)
     db_params_init(&params);
     db_param_int(&params, self->worker_id);
     db_param_array(&params, &ids);
+    db_param_bool(&params, db_is_pooled(self->db));
     PGresult *result = NULL;
     status = db_exec(self->db, &SQL_reattach_worker, &params, DB_STATEMENT_TIMEOUT_MS, &result);
     db_array_free(&ids);
     TRY(status);
-    bool is_alive = db_bool(result, 0, "alive");
+    self->link = db_int(result, 0, "link", 0);
     PQclear(result);
-    if (!is_alive) {
+    if (self->link == 0) {
         self->is_lease_lost = true;
         return STATUS_REFUSED;
     }

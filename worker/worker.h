@@ -26,6 +26,7 @@ typedef struct Worker {
     Db *db;            // NULL while the database is away
     Db *aux;           // a handler's second connection (RunContext.aux)
     int64_t worker_id; // ganger.workers.id; 0 before registration
+    int64_t link;      // number of its connection: claims of an older one are refused
     DbArray queues;    // parameters of every claim
     DbArray job_types;
     BatchPolicy batching;
