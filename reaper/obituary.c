@@ -89,8 +89,9 @@ static void judge(Obituary *out, const Slot *slot, bool supervisor_gone)
         judge_stop(out, slot);
     } else if (out->signal == SIGKILL && is_past_deadline(slot)) {
         say_timeout(out, slot);
-    } else if (out->signal == SIGKILL && atomic_load(&slot->stop_cause) != STOP_NONE) {
-        judge_stop(out, slot); // the whole process was stopped
+    } else if (out->signal == SIGKILL && atomic_load(&slot->stop_serial) == 0 &&
+               atomic_load(&slot->stop_cause) != STOP_NONE) {
+        judge_stop(out, slot); // the whole process was stopped, before its first run
     } else {
         judge_death(out, slot);
     }
