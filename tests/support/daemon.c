@@ -1,0 +1,580 @@
+// SPDX-License-Identifier: MIT
+// The real gangerd under test: see the header.
+#include "tests/support/daemon.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/base/clock.h"
+#include "common/base/memory.h"
+#include "common/base/proc_tree.h"
+
+enum { LOOK_MS = 5, PROCESS_MAX = 4096, LOG_SHOWN_BYTES = 12000, ARGUMENT_MAX = 32 };
+
+void pause_ms(int ms)
+{
+    const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    (void)nanosleep(&pause, NULL);
+}
+
+// --- files
+
+static char *read_file(const char *path)
+{
+    StrBuf text = {0};
+    FILE *file = fopen(path, "re");
+    char chunk[4096];
+    for (size_t got; file != NULL && (got = fread(chunk, 1, sizeof chunk, file)) > 0;) {
+        strbuf_append_bytes(&text, chunk, got);
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return strbuf_take(&text);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0) {
+        fail_msg("cannot write %s: %s", path, strerror(errno));
+    }
+}
+
+static void remove_tree(const char *path)
+{
+    DIR *folder = opendir(path);
+    for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+        if (str_equal(entry->d_name, ".") || str_equal(entry->d_name, "..")) {
+            continue;
+        }
+        char *below = mem_printf("%s/%s", path, entry->d_name);
+        struct stat st;
+        if (lstat(below, &st) == 0 && S_ISDIR(st.st_mode)) {
+            remove_tree(below);
+        } else {
+            (void)unlink(below);
+        }
+        free(below);
+    }
+    if (folder != NULL) {
+        (void)closedir(folder);
+    }
+    (void)rmdir(path);
+}
+
+// --- processes
+
+// Parent and state of a process; false when there is none.
+static bool read_stat(pid_t pid, pid_t *parent, char *state, char *program, size_t size)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    char *text = read_file(path);
+    const char *open = strchr(text, '(');
+    char *close = strrchr(text, ')');
+    bool is_read = open != NULL && close != NULL && strlen(close) > 4;
+    if (is_read) {
+        *state = close[2];
+        *parent = (pid_t)strtol(close + 4, NULL, 10);
+        *close = '\0';
+        is_read = str_copy(program, size, open + 1);
+    }
+    free(text);
+    return is_read;
+}
+
+bool process_is_alive(pid_t pid)
+{
+    pid_t parent = 0;
+    char state = 0;
+    char program[64];
+    return pid > 0 && read_stat(pid, &parent, &state, program, sizeof program) && state != 'Z' &&
+           state != 'X';
+}
+
+bool process_await_end(pid_t pid, int64_t limit_ms)
+{
+    for (int64_t until = clock_boot_ms() + limit_ms; process_is_alive(pid); pause_ms(LOOK_MS)) {
+        if (clock_boot_ms() > until) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static size_t all_processes(pid_t *pids, size_t max)
+{
+    size_t count = 0;
+    DIR *folder = opendir("/proc");
+    for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid > 0 && count < max) {
+            pids[count++] = pid;
+        }
+    }
+    if (folder != NULL) {
+        (void)closedir(folder);
+    }
+    return count;
+}
+
+size_t process_descendants(pid_t root, pid_t *pids, size_t max)
+{
+    static pid_t all[PROCESS_MAX];
+    static pid_t parents[PROCESS_MAX];
+    size_t total = all_processes(all, PROCESS_MAX);
+    for (size_t i = 0; i < total; i++) {
+        char state = 0;
+        char program[64];
+        if (!read_stat(all[i], &parents[i], &state, program, sizeof program) || state == 'Z') {
+            parents[i] = -1;
+        }
+    }
+    size_t count = 0;
+    for (size_t done = 0; done <= count; done++) {
+        pid_t parent = done == 0 ? root : pids[done - 1];
+        for (size_t i = 0; i < total && count < max; i++) {
+            if (parents[i] == parent) {
+                pids[count++] = all[i];
+            }
+        }
+    }
+    return count;
+}
+
+pid_t daemon_child(const Daemon *daemon, const char *wanted, int nth)
+{
+    static pid_t all[PROCESS_MAX];
+    size_t total = all_processes(all, PROCESS_MAX);
+    for (size_t i = 0; i < total; i++) {
+        pid_t parent = 0;
+        char state = 0;
+        char program[64];
+        if (read_stat(all[i], &parent, &state, program, sizeof program) && parent == daemon->pid &&
+            state != 'Z' && (wanted == NULL || str_equal(program, wanted)) && nth-- == 0) {
+            return all[i];
+        }
+    }
+    return 0;
+}
+
+// --- the fixture
+
+// Also when a test program gives up half-way, nothing it started goes on.
+static void end_all(void)
+{
+    (void)proc_sweep(NULL, NULL, 3000);
+}
+
+static int make_test(void **state, void (*make_db)(TestDb *))
+{
+    SystemTest *test = mem_alloc(sizeof *test);
+    static bool is_prepared;
+    if (!is_prepared) {
+        is_prepared = true;
+        (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+        (void)atexit(end_all);
+    }
+    make_db(&test->db);
+    test->conn = test_db_connect(&test->db);
+    (void)snprintf(test->folder, sizeof test->folder, "/tmp/gsys.XXXXXX");
+    if (mkdtemp(test->folder) == NULL) {
+        free(test);
+        return -1;
+    }
+    *state = test;
+    return 0;
+}
+
+int system_setup(void **state)
+{
+    return make_test(state, test_db_create);
+}
+
+int system_setup_empty(void **state)
+{
+    return make_test(state, test_db_create_empty);
+}
+
+int system_teardown(void **state)
+{
+    SystemTest *test = *state;
+    for (int i = 0; i < test->daemon_count; i++) {
+        Daemon *daemon = &test->daemons[i];
+        if (daemon->pid != 0) {
+            daemon_signal(daemon, SIGCONT);
+            daemon_signal(daemon, SIGQUIT);
+            if (daemon_wait(daemon, 3000) < 0) {
+                daemon_destroy(daemon);
+            }
+        }
+    }
+    (void)proc_sweep(NULL, NULL, 3000);
+    PQfinish(test->conn);
+    test_db_drop(&test->db);
+    if (getenv("GANGER_TEST_KEEP") == NULL) {
+        remove_tree(test->folder);
+    }
+    free(test);
+    return 0;
+}
+
+_Noreturn void system_fail(SystemTest *test, const char *what)
+{
+    for (int i = 0; i < test->daemon_count; i++) {
+        char *log = read_file(test->daemons[i].log_path);
+        size_t length = strlen(log);
+        const char *from = length > LOG_SHOWN_BYTES ? log + length - LOG_SHOWN_BYTES : log;
+        (void)fprintf(stderr, "--- log of %s\n%s---\n", test->daemons[i].name, from);
+        free(log);
+    }
+    fail_msg("%s", what);
+    abort();
+}
+
+// --- gangerd
+
+static const char *or_else(const char *text, const char *otherwise)
+{
+    return text != NULL ? text : otherwise;
+}
+
+static Daemon *find_or_add(SystemTest *test, const char *name)
+{
+    for (int i = 0; i < test->daemon_count; i++) {
+        if (str_equal(test->daemons[i].name, name)) {
+            return &test->daemons[i];
+        }
+    }
+    assert_true(test->daemon_count < DAEMON_MAX);
+    Daemon *daemon = &test->daemons[test->daemon_count++];
+    (void)snprintf(daemon->name, sizeof daemon->name, "%s", name);
+    (void)snprintf(daemon->state_dir, sizeof daemon->state_dir, "%s/state", test->folder);
+    (void)snprintf(daemon->config_path, sizeof daemon->config_path, "%s/%s.yaml", test->folder,
+                   name);
+    (void)snprintf(daemon->log_path, sizeof daemon->log_path, "%s/%s.log", test->folder, name);
+    (void)snprintf(daemon->fault_once, sizeof daemon->fault_once, "%s/%s.fault", test->folder,
+                   name);
+    return daemon;
+}
+
+Daemon *daemon_configure(SystemTest *test, const char *name, const DaemonOptions *options)
+{
+    static const DaemonOptions none = {.database = NULL};
+    options = options != NULL ? options : &none;
+    Daemon *daemon = find_or_add(test, name);
+    const char *plugins = getenv("GANGER_TEST_PLUGINS");
+    if (plugins == NULL) {
+        fail_msg("GANGER_TEST_PLUGINS is not set");
+    }
+    StrBuf text = {0};
+    if (options->database != NULL) {
+        strbuf_printf(&text, "database: %s\n", options->database);
+    } else {
+        strbuf_printf(&text, "database: {url: \"%s\", poll_interval: %s}\n", test->db.url,
+                      or_else(options->poll, "100ms"));
+    }
+    strbuf_printf(&text, "node: {name: %s, %s}\n", name,
+                  or_else(options->node, "heartbeat: 200ms, self_fence: 50s, lease: 60s"));
+    strbuf_printf(&text, "supervisor: {state_dir: %s, %s}\n",
+                  or_else(options->state_dir, daemon->state_dir),
+                  or_else(options->supervisor, "kill_grace: 200ms, shutdown_timeout: 5s"));
+    strbuf_append(&text, "log: {format: logfmt}\n");
+    strbuf_printf(&text, "pools: %s\n",
+                  or_else(options->pools, "{default: {queues: [default], processes: 2}}"));
+    strbuf_printf(&text,
+                  "handlers: {noop: {plugin: noop.so}, sleep: {plugin: noop.so}, echo: {plugin: "
+                  "noop.so}, flaky: {plugin: demo.so}, spin: {plugin: demo.so}, segv: {plugin: "
+                  "demo.so}, orphan: {plugin: demo.so}, db_effect: {plugin: demo.so}, journal: "
+                  "{plugin: %s/journal.so}, journal_tx: {plugin: %s/journal.so}, grow: {plugin: "
+                  "%s/journal.so}%s%s}\n",
+                  plugins, plugins, plugins, options->handlers != NULL ? ", " : "",
+                  or_else(options->handlers, ""));
+    write_file(daemon->config_path, text.text);
+    strbuf_free(&text);
+    (void)snprintf(daemon->fault, sizeof daemon->fault, "%s", or_else(options->fault, ""));
+    if (options->fault != NULL) {
+        write_file(daemon->fault_once, "");
+    }
+    return daemon;
+}
+
+static _Noreturn void become_gangerd(const Daemon *daemon, char **argv)
+{
+    int log = open(daemon->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    (void)dup2(log, STDOUT_FILENO);
+    (void)dup2(log, STDERR_FILENO);
+    (void)unsetenv("DATABASE_URL");
+    (void)unsetenv("NOTIFY_SOCKET");
+    if (daemon->fault[0] != '\0') {
+        (void)setenv("GANGER_FAULT", daemon->fault, 1);
+        (void)setenv("GANGER_FAULT_ONCE", daemon->fault_once, 1);
+    }
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); // a test that times out is killed
+    sigset_t none;
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)execvp(argv[0], argv);
+    _exit(127);
+}
+
+void daemon_start(Daemon *daemon)
+{
+    const char *folder = getenv("GANGER_BIN_DIR");
+    if (folder == NULL) {
+        fail_msg("GANGER_BIN_DIR is not set");
+    }
+    const char *wrapper = getenv("GANGER_TEST_WRAPPER");
+    char *words = mem_strdup(wrapper != NULL ? wrapper : "");
+    char *program = mem_printf("%s/gangerd", folder);
+    char *argv[ARGUMENT_MAX + 4] = {NULL};
+    char option[] = "-c";
+    int count = 0;
+    char *rest = words;
+    for (char *word; (word = strsep(&rest, " ")) != NULL && count < ARGUMENT_MAX;) {
+        if (*word != '\0') {
+            argv[count++] = word;
+        }
+    }
+    argv[count++] = program;
+    argv[count++] = option;
+    argv[count] = daemon->config_path;
+    daemon->pid = fork();
+    if (daemon->pid == 0) {
+        become_gangerd(daemon, argv);
+    }
+    assert_true(daemon->pid > 0);
+    free(program);
+    free(words);
+}
+
+void daemon_await_workers(SystemTest *test, const Daemon *daemon, int workers)
+{
+    sql_await(test,
+              "(select count(*) from ganger.workers w join ganger.nodes n on n.name = w.node "
+              "where w.node = '%s' and n.state::text = 'alive' and w.state = 'idle') = %d",
+              daemon->name, workers);
+}
+
+Daemon *daemon_run(SystemTest *test, const char *name, int workers, const DaemonOptions *options)
+{
+    Daemon *daemon = daemon_configure(test, name, options);
+    daemon_start(daemon);
+    daemon_await_workers(test, daemon, workers);
+    return daemon;
+}
+
+void daemon_signal(const Daemon *daemon, int signal)
+{
+    assert_true(daemon->pid > 1);
+    (void)kill(daemon->pid, signal);
+}
+
+int daemon_wait(Daemon *daemon, int64_t limit_ms)
+{
+    for (int64_t until = clock_boot_ms() + limit_ms;; pause_ms(LOOK_MS)) {
+        int status = 0;
+        if (waitpid(daemon->pid, &status, WNOHANG) == daemon->pid) {
+            daemon->pid = 0;
+            return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        }
+        if (clock_boot_ms() > until) {
+            return -1;
+        }
+    }
+}
+
+void daemon_destroy(Daemon *daemon)
+{
+    daemon_signal(daemon, SIGKILL);
+    (void)daemon_wait(daemon, DAEMON_PATIENCE_MS);
+}
+
+int daemon_log_count(const Daemon *daemon, const char *text)
+{
+    char *log = read_file(daemon->log_path);
+    int count = 0;
+    for (const char *at = log; (at = strstr(at, text)) != NULL; at++) {
+        count++;
+    }
+    free(log);
+    return count;
+}
+
+bool daemon_await_log(const Daemon *daemon, const char *text, int64_t limit_ms)
+{
+    for (int64_t until = clock_boot_ms() + limit_ms; daemon_log_count(daemon, text) == 0;
+         pause_ms(LOOK_MS)) {
+        if (clock_boot_ms() > until) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// --- jobs
+
+int64_t job_add(SystemTest *test, const char *arguments, ...)
+{
+    char text[2048];
+    va_list args;
+    va_start(args, arguments);
+    int length = vsnprintf(text, sizeof text, arguments, args);
+    va_end(args);
+    assert_true(length > 0 && (size_t)length < sizeof text);
+    return test_db_int(test->conn, "select ganger.enqueue(%s)", text);
+}
+
+static void show_job(SystemTest *test, int64_t id)
+{
+    char *row = test_db_text(test->conn,
+                             "select row_to_json(j)::text || ' attempts: ' || coalesce((select "
+                             "json_agg(a)::text from ganger.attempts a where a.job_id = j.id), "
+                             "'none') from ganger.jobs j where j.id = %" PRId64,
+                             id);
+    (void)fprintf(stderr, "--- job %" PRId64 ": %s\n", id, row != NULL ? row : "gone");
+    free(row);
+}
+
+void job_await_within(SystemTest *test, int64_t id, const char *status, int64_t limit_ms)
+{
+    if (!test_db_await(test->conn, limit_ms,
+                       "select exists (select from ganger.jobs where id = %" PRId64
+                       " and status = '%s')",
+                       id, status)) {
+        char what[160];
+        show_job(test, id);
+        (void)snprintf(what, sizeof what, "job %" PRId64 " is not %s after %" PRId64 " ms", id,
+                       status, limit_ms);
+        system_fail(test, what);
+    }
+}
+
+void job_await(SystemTest *test, int64_t id, const char *status)
+{
+    job_await_within(test, id, status, DAEMON_PATIENCE_MS);
+}
+
+static void check_sql(SystemTest *test, int64_t limit_ms, const char *condition, va_list args)
+{
+    char *text = NULL;
+    if (vasprintf(&text, condition, args) < 0) {
+        abort();
+    }
+    bool is_true = limit_ms > 0
+                       ? test_db_await(test->conn, limit_ms, "select %s", text)
+                       : test_db_int(test->conn, "select coalesce((%s), false)::int", text) == 1;
+    if (!is_true) {
+        char *jobs = test_db_text(test->conn,
+                                  "select coalesce(json_agg(j)::text, '') from (select id, status, "
+                                  "attempts, failure_reason, error from ganger.jobs order by id "
+                                  "desc limit 10) j");
+        (void)fprintf(stderr, "--- not true: %s\n--- jobs: %s\n", text, jobs);
+        free(jobs);
+        free(text);
+        system_fail(test, "a condition in the database does not hold");
+    }
+    free(text);
+}
+
+void sql_await(SystemTest *test, const char *condition, ...)
+{
+    va_list args;
+    va_start(args, condition);
+    check_sql(test, DAEMON_PATIENCE_MS, condition, args);
+    va_end(args);
+}
+
+void sql_check(SystemTest *test, const char *condition, ...)
+{
+    va_list args;
+    va_start(args, condition);
+    check_sql(test, 0, condition, args);
+    va_end(args);
+}
+
+pid_t job_await_pid(SystemTest *test, int64_t id)
+{
+    job_await(test, id, "processing");
+    pid_t pid = (pid_t)test_db_int(test->conn,
+                                   "select pid from ganger.attempts where job_id = %" PRId64
+                                   " order by attempt desc limit 1",
+                                   id);
+    assert_true(pid > 1);
+    return pid;
+}
+
+// --- the journal
+
+static char *journal_path(const SystemTest *test)
+{
+    return mem_printf("%s/journal", test->folder);
+}
+
+int64_t journal_add(SystemTest *test, int ms, const char *more, const char *options)
+{
+    return job_add(test, "'journal', '{\"file\": \"%s/journal\", \"ms\": %d%s%s}'%s%s",
+                   test->folder, ms, more != NULL ? ", " : "", more != NULL ? more : "",
+                   options != NULL ? ", " : "", options != NULL ? options : "");
+}
+
+// Lines "<what> <job> <attempt> <pid> <us>".
+static int scan_journal(const SystemTest *test, int64_t id, const char *what, pid_t *last)
+{
+    char *path = journal_path(test);
+    char *text = read_file(path);
+    int count = 0;
+    char *rest = text;
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+        char word[16];
+        long long job = 0;
+        int attempt = 0;
+        int pid = 0;
+        if (sscanf(line, "%15s %lld %d %d", word, &job, &attempt, &pid) ==
+                4 && // NOLINT(cert-err34-c)
+            job == id &&
+            str_equal(word, what)) {
+            count++;
+            *last = pid;
+        }
+    }
+    free(text);
+    free(path);
+    return count;
+}
+
+int journal_count(const SystemTest *test, int64_t id, const char *what)
+{
+    pid_t last = 0;
+    return scan_journal(test, id, what, &last);
+}
+
+pid_t journal_await_begin(SystemTest *test, int64_t id, int times)
+{
+    pid_t pid = 0;
+    for (int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
+         scan_journal(test, id, "begin", &pid) < times; pause_ms(LOOK_MS)) {
+        if (clock_boot_ms() > until) {
+            show_job(test, id);
+            system_fail(test, "a job did not begin");
+        }
+    }
+    return pid;
+}
