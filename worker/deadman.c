@@ -70,7 +70,7 @@ static void last_orders(Deadman *self)
     atomic_store(&self->is_orphaned, true);
     const uint64_t one = 1;
     (void)!write(FD_WAKE, &one, sizeof one);
-    pthread_kill(self->runner, SIGTERM);
+    pthread_kill(self->runner, SIGUSR1); // interrupts what the handler waits for
 }
 
 static void *watch(void *data)
@@ -104,7 +104,7 @@ Status deadman_start(Deadman **out, ScoreboardHeader *header, Slot *slot)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, 128 * 1024);
+    pthread_attr_setstacksize(&attributes, (size_t)128 * 1024);
     pthread_t thread;
     int error = pthread_create(&thread, &attributes, watch, self);
     pthread_attr_destroy(&attributes);

@@ -25,6 +25,7 @@ static void set_signals(void)
                                   on_nudge}; // no SA_RESTART: a sleeping handler shall notice
     sigemptyset(&nudge.sa_mask);
     sigaction(SIGTERM, &nudge, NULL);
+    sigaction(SIGUSR1, &nudge, NULL); // from our own watchdog thread
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigemptyset(&ignore.sa_mask);
     sigaction(SIGINT, &ignore, NULL);
