@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/uuid.h"
 #include "reaper/node.h"
 #include "reaper/settle.h"
 #include "reaper/wake.h"
@@ -21,18 +22,10 @@ static void note_due(Reaper *self, const PGresult *result)
     self->next_due_at = in_ms < 0 ? INT64_MAX : clock_boot_ms() + in_ms;
 }
 
-static int hex_digit(char c)
-{
-    return c >= 'a' ? c - 'a' + 10 : c - '0';
-}
-
 static Status cancel_each(Reaper *self, const char *leases)
 {
-    for (const char *at = leases; at != NULL && strlen(at) >= LEASE_HEX_DIGITS;) {
-        uint8_t lease[16];
-        for (size_t i = 0; i < sizeof lease; i++) {
-            lease[i] = (uint8_t)(hex_digit(at[2 * i]) << 4 | hex_digit(at[2 * i + 1]));
-        }
+    uint8_t lease[UUID_BYTES];
+    for (const char *at = leases; at != NULL && uuid_parse(at, lease);) {
         TRY(settle_cancel(self, lease));
         at = strchr(at, ',');
         at = at != NULL ? at + 1 : NULL;

@@ -75,6 +75,18 @@ static void judge_death(Obituary *out, const Slot *slot)
     }
 }
 
+// Did the supervisor mean this very run, or, before any run, the whole process?
+static bool was_stopped(const Obituary *out, const Slot *slot, long long serial)
+{
+    long long stopped = atomic_load(&slot->stop_serial);
+    if (stopped == serial) {
+        return true;
+    }
+    return out->signal == SIGKILL &&
+           (atomic_load(&slot->kill_serial) == serial ||
+            (stopped == 0 && atomic_load(&slot->stop_cause) != STOP_NONE));
+}
+
 static void judge(Obituary *out, const Slot *slot, bool supervisor_gone)
 {
     long long serial = atomic_load(&slot->run_serial);
@@ -84,14 +96,10 @@ static void judge(Obituary *out, const Slot *slot, bool supervisor_gone)
     } else if (out->signal == SIGKILL && killed != 0 && killed != serial) {
         // The kill was meant for the run before this one.
         say(out, "released", "its worker was killed for another job", "");
-    } else if (atomic_load(&slot->stop_serial) == serial ||
-               (out->signal == SIGKILL && killed == serial)) {
+    } else if (was_stopped(out, slot, serial)) {
         judge_stop(out, slot);
     } else if (out->signal == SIGKILL && is_past_deadline(slot)) {
         say_timeout(out, slot);
-    } else if (out->signal == SIGKILL && atomic_load(&slot->stop_serial) == 0 &&
-               atomic_load(&slot->stop_cause) != STOP_NONE) {
-        judge_stop(out, slot); // the whole process was stopped, before its first run
     } else {
         judge_death(out, slot);
     }

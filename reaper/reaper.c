@@ -336,7 +336,7 @@ void reaper_last_duty(Reaper *self)
     log_error("supervisor.gone", "effect=\"workers end within a second, their jobs are settled\"");
     int64_t until = clock_boot_ms() + LAST_DUTY_MS;
     while (is_any_worker_alive(self) && clock_boot_ms() < until) {
-        const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+        const struct timespec pause = {.tv_nsec = 20000000L};
         (void)nanosleep(&pause, NULL);
     }
     if (self->db == NULL || self->node_id == 0 || settle_dead_slots(self, true) != STATUS_OK) {

@@ -13,20 +13,6 @@
 #include "reaper/wake.h"
 #include "sql_queries.h"
 
-static const char *outcome_word(int outcome)
-{
-    switch (outcome) {
-    case OUTCOME_COMPLETED:
-        return "completed";
-    case OUTCOME_DISCARD:
-        return "discarded";
-    case OUTCOME_SNOOZE:
-        return "snoozed";
-    default:
-        return "error";
-    }
-}
-
 // Recorded results as the parallel arrays of settle_worker.sql.
 typedef struct DoneArrays {
     DbArray ids;
@@ -54,7 +40,7 @@ static void done_add(DoneArrays *done, const Slot *slot, const BatchEntry *entry
     char *text = slot_entry_text(slot, entry);
     db_array_add_int8(&done->ids, entry->job_id);
     db_array_add_uuid(&done->leases, entry->lease);
-    db_array_add_text(&done->outcomes, outcome_word(entry->outcome));
+    db_array_add_text(&done->outcomes, job_outcome_word(entry->outcome));
     db_array_add_text(&done->bodies, text);
     if (entry->delay_ms >= 0) {
         db_array_add_int8(&done->delays, entry->delay_ms);
@@ -88,15 +74,6 @@ static void done_free(DoneArrays *done)
     db_array_free(&done->ago_us);
 }
 
-static void add_or_null(DbParams *params, int64_t value, bool is_known)
-{
-    if (is_known) {
-        db_param_int(params, value);
-    } else {
-        db_param_null(params);
-    }
-}
-
 static void bind_running(DbParams *params, const Slot *slot, const Obituary *obituary,
                          const char *log)
 {
@@ -112,10 +89,10 @@ static void bind_running(DbParams *params, const Slot *slot, const Obituary *obi
     db_param_binary(params, (const char *)entry->lease, sizeof entry->lease);
     db_param_text(params, obituary->outcome);
     db_param_text(params, obituary->message);
-    add_or_null(params, obituary->exit_code, obituary->exit_code >= 0);
-    add_or_null(params, obituary->signal, obituary->signal > 0);
-    add_or_null(params, cpu_us, cpu_us >= 0 && slot->cpu_us > 0);
-    add_or_null(params, slot->max_rss_bytes, slot->max_rss_bytes > 0);
+    db_param_int_or_null(params, obituary->exit_code, obituary->exit_code >= 0);
+    db_param_int_or_null(params, obituary->signal, obituary->signal > 0);
+    db_param_int_or_null(params, cpu_us, cpu_us >= 0 && slot->cpu_us > 0);
+    db_param_int_or_null(params, slot->max_rss_bytes, slot->max_rss_bytes > 0);
     db_param_text(params, log);
     db_param_int(params, (clock_boot_ms() - atomic_load(&slot->run_started_at)) * 1000);
 }
@@ -139,13 +116,18 @@ static Status step_dead(Reaper *self, int64_t worker_id)
 static void log_settled(const PGresult *result, const Slot *slot, const Obituary *obituary,
                         int64_t worker_id)
 {
-    int64_t job = obituary->running >= 0 ? slot->batch[obituary->running].job_id : 0;
-    log_info("worker.settled",
-             "worker=%" PRId64 " finished=%" PRId64 " charged=%" PRId64 " released=%" PRId64
-             " job=%" PRId64 " outcome=%s reason=\"%s\"",
-             worker_id, db_int(result, 0, "finished", 0), db_int(result, 0, "charged", 0),
-             db_int(result, 0, "released", 0), job,
-             obituary->running >= 0 ? obituary->outcome : "none", obituary->message);
+    int64_t finished = db_int(result, 0, "finished", 0);
+    int64_t released = db_int(result, 0, "released", 0);
+    if (obituary->running >= 0) {
+        log_warn("worker.settled",
+                 "worker=%" PRId64 " job=%" PRId64 " outcome=%s reason=\"%s\" finished=%" PRId64
+                 " released=%" PRId64,
+                 worker_id, slot->batch[obituary->running].job_id, obituary->outcome,
+                 obituary->message, finished, released);
+    } else if (finished + released > 0) {
+        log_info("worker.settled", "worker=%" PRId64 " finished=%" PRId64 " released=%" PRId64,
+                 worker_id, finished, released);
+    }
 }
 
 static Status settle_slot(Reaper *self, Slot *slot, bool supervisor_gone)

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/fault_point.h"
 #include "common/base/log.h"
+#include "common/base/uuid.h"
 #include "sql_queries.h"
 #include "worker/finish.h"
 
@@ -44,27 +45,12 @@ static char *read_text(const PGresult *result, int row, int column)
     return PQgetisnull(result, row, column) ? NULL : mem_strdup(PQgetvalue(result, row, column));
 }
 
-static int hex_digit(char c)
-{
-    return c >= 'a' ? c - 'a' + 10 : c - '0';
-}
-
-// PostgreSQL writes uuids as lower-case hex in five groups.
-static void read_uuid(const char *text, uint8_t uuid[16])
-{
-    for (int i = 0; i < 16; i++) {
-        if (*text == '-') {
-            text++;
-        }
-        uuid[i] = (uint8_t)(hex_digit(text[0]) << 4 | hex_digit(text[1]));
-        text += 2;
-    }
-}
-
 static void read_job(Worker *self, const PGresult *result, int row, Job *job)
 {
     job->id = read_int(result, row, COLUMN_ID, 0);
-    read_uuid(PQgetvalue(result, row, COLUMN_LEASE), job->lease);
+    if (!uuid_parse(PQgetvalue(result, row, COLUMN_LEASE), job->lease)) {
+        panic("lease of job %" PRId64 " is no uuid", job->id);
+    }
     job->job_type = read_text(result, row, COLUMN_JOB_TYPE);
     job->payload_length = (size_t)PQgetlength(result, row, COLUMN_PAYLOAD);
     job->payload = mem_strndup(PQgetvalue(result, row, COLUMN_PAYLOAD), job->payload_length);

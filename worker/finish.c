@@ -87,29 +87,6 @@ void finish_batch_free(FinishBatch *batch)
     db_array_free(&batch->max_rss);
 }
 
-static const char *outcome_word(int outcome)
-{
-    switch (outcome) {
-    case OUTCOME_COMPLETED:
-        return "completed";
-    case OUTCOME_DISCARD:
-        return "discarded";
-    case OUTCOME_SNOOZE:
-        return "snoozed";
-    default:
-        return "error";
-    }
-}
-
-static void add_or_null(DbParams *params, int64_t value, bool is_known)
-{
-    if (is_known) {
-        db_param_int(params, value);
-    } else {
-        db_param_null(params);
-    }
-}
-
 static Status write_entry(Worker *self, const BatchEntry *entry, const FinishDetail *detail,
                           const char *log, PGresult **result)
 {
@@ -119,11 +96,11 @@ static Status write_entry(Worker *self, const BatchEntry *entry, const FinishDet
     db_param_binary(&params, (const char *)entry->lease, sizeof entry->lease);
     db_param_text(&params, detail->outcome);
     db_param_text(&params, detail->text);
-    add_or_null(&params, entry->delay_ms, entry->delay_ms >= 0);
-    add_or_null(&params, detail->exit_code, detail->exit_code >= 0);
-    add_or_null(&params, detail->signal, detail->signal > 0);
-    add_or_null(&params, entry->cpu_us, entry->cpu_us >= 0);
-    add_or_null(&params, entry->max_rss_bytes, entry->max_rss_bytes >= 0);
+    db_param_int_or_null(&params, entry->delay_ms, entry->delay_ms >= 0);
+    db_param_int_or_null(&params, detail->exit_code, detail->exit_code >= 0);
+    db_param_int_or_null(&params, detail->signal, detail->signal > 0);
+    db_param_int_or_null(&params, entry->cpu_us, entry->cpu_us >= 0);
+    db_param_int_or_null(&params, entry->max_rss_bytes, entry->max_rss_bytes >= 0);
     db_param_text(&params, log);
     db_param_int(&params, entry->ended_us - entry->started_us);
     db_param_int(&params, clock_boot_us() - entry->ended_us);
@@ -138,7 +115,7 @@ Status finish_entry(Worker *self, int index, const FinishDetail *detail)
     char *log = slot_log_copy(self->slot);
     FinishDetail known = *detail;
     known.text = detail->text != NULL ? detail->text : kept;
-    known.outcome = detail->outcome != NULL ? detail->outcome : outcome_word(entry->outcome);
+    known.outcome = detail->outcome != NULL ? detail->outcome : job_outcome_word(entry->outcome);
     PGresult *result = NULL;
     Status status = write_entry(self, entry, &known, log, &result);
     free(log);

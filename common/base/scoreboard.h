@@ -188,6 +188,8 @@ void slot_log_append(Slot *slot, const char *text, size_t length);
 void slot_log_clear(Slot *slot);
 // Copies the log tail, oldest byte first, into a new string (caller frees); NULL when empty.
 char *slot_log_copy(const Slot *slot);
+// The word of the SQL API for an entry's outcome: completed, discarded, snoozed, else error.
+const char *job_outcome_word(int outcome);
 // Compare-and-swap of an entry's state; true when this caller made the change.
 bool entry_move(BatchEntry *entry, EntryState from, EntryState to);
 

@@ -211,3 +211,17 @@ bool entry_move(BatchEntry *entry, EntryState from, EntryState to)
     int expected = (int)from;
     return atomic_compare_exchange_strong(&entry->state, &expected, (int)to);
 }
+
+const char *job_outcome_word(int outcome)
+{
+    switch (outcome) {
+    case OUTCOME_COMPLETED:
+        return "completed";
+    case OUTCOME_DISCARD:
+        return "discarded";
+    case OUTCOME_SNOOZE:
+        return "snoozed";
+    default:
+        return "error";
+    }
+}

@@ -55,6 +55,7 @@ typedef struct DbParams {
 void db_params_init(DbParams *params);
 void db_param_text(DbParams *params, const char *text); // NULL = SQL null
 void db_param_int(DbParams *params, int64_t value);
+void db_param_int_or_null(DbParams *params, int64_t value, bool is_known);
 void db_param_bool(DbParams *params, bool value);
 void db_param_null(DbParams *params);
 void db_param_binary(DbParams *params, const char *bytes,

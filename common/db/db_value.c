@@ -47,6 +47,15 @@ void db_param_null(DbParams *params)
     db_param_text(params, NULL);
 }
 
+void db_param_int_or_null(DbParams *params, int64_t value, bool is_known)
+{
+    if (is_known) {
+        db_param_int(params, value);
+    } else {
+        db_param_null(params);
+    }
+}
+
 void db_param_binary(DbParams *params, const char *bytes, size_t length)
 {
     if (length > INT_MAX) {
