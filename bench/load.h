@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Load: jobs put into a database for a scenario, and waiting for their end.
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include <libpq-fe.h>
+#include <stdint.h>
+
+enum { LOAD_BULK = 1000 }; // jobs of one enqueue_many
+
+// Makes the lane of no-op jobs known, so that enqueuers meet the steady state.
+void load_warm_lane(PGconn *conn);
+// Enqueues `jobs` no-op jobs, LOAD_BULK a call.
+void load_noops(PGconn *conn, int jobs);
+// The text of one enqueue_many argument with LOAD_BULK no-op jobs; caller frees.
+char *load_bulk_text(void);
+// Waits until `jobs` jobs stand in history. Looks at the sequence that every finish takes a number of, so that the wait
+// itself costs nothing. `before`: load_sequence() after the enqueue.
+void load_wait_finished(PGconn *conn, int64_t before, int jobs, int timeout_ms);
+int64_t load_sequence(PGconn *conn);
+// WAL written so far, in bytes.
+int64_t load_wal_bytes(PGconn *conn);
+// Transactions committed in the scratch database so far. Takes a second.
+int64_t load_commits(void);
+
+#endif

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+// Report: see the header.
+#include "bench/report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench/stats.h"
+#include "common/base/log.h"
+
+static ReportRow *find_or_add(Report *report, const Figure *figure)
+{
+    for (int i = 0; i < report->count; i++) {
+        if (report->rows[i].figure == figure) {
+            return &report->rows[i];
+        }
+    }
+    if (report->count == report->capacity) {
+        report->capacity = report->capacity * 2 + 16;
+        report->rows = mem_realloc(report->rows, (size_t)report->capacity * sizeof *report->rows);
+    }
+    ReportRow *row = &report->rows[report->count++];
+    memset(row, 0, sizeof *row);
+    row->figure = figure;
+    return row;
+}
+
+void report_add(Report *report, const Figure *figure, double value, double raw)
+{
+    ReportRow *row = find_or_add(report, figure);
+    if (row->count == REPORT_REPEATS_MAX) {
+        panic("%s: more than %d repetitions", figure->name, REPORT_REPEATS_MAX);
+    }
+    row->values[row->count] = value;
+    row->raws[row->count] = figure->raw != NULL ? raw : NAN;
+    row->count++;
+}
+
+// The median of the ratios, not the ratio of the medians: each ratio is of one moment of a machine whose speed varies.
+static double ratio_of(const ReportRow *row)
+{
+    double ratios[REPORT_REPEATS_MAX];
+    for (int i = 0; i < row->count; i++) {
+        ratios[i] = row->values[i] / row->raws[i];
+    }
+    return stats_median(ratios, row->count);
+}
+
+bool report_is_met(const ReportRow *row)
+{
+    switch (row->figure->goal_kind) {
+    case GOAL_NONE:
+        return true;
+    case GOAL_AT_MOST:
+        return stats_median(row->values, row->count) <= row->figure->goal;
+    case GOAL_RATIO_AT_LEAST:
+        return ratio_of(row) >= row->figure->goal;
+    }
+    return false;
+}
+
+static void format_number(double value, char out[32])
+{
+    double size = fabs(value);
+    int digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+    (void)snprintf(out, 32, "%.*f", digits, value);
+}
+
+static void print_goal(const ReportRow *row)
+{
+    char goal[32];
+    format_number(row->figure->goal, goal);
+    if (row->figure->goal_kind != GOAL_NONE) {
+        printf("  %s %s %s",
+               row->figure->goal_kind == GOAL_AT_MOST ? "goal <=" : "goal: ratio >=", goal,
+               report_is_met(row) ? "met" : "MISSED");
+    }
+}
+
+static void print_row(const ReportRow *row)
+{
+    double sorted[REPORT_REPEATS_MAX];
+    memcpy(sorted, row->values, (size_t)row->count * sizeof *sorted);
+    stats_sort(sorted, row->count);
+    char middle[32];
+    char least[32];
+    char most[32];
+    char raw[32] = "-";
+    char ratio[32] = "-";
+    format_number(stats_median(sorted, row->count), middle);
+    format_number(sorted[0], least);
+    format_number(sorted[row->count - 1], most);
+    if (row->figure->raw != NULL) {
+        format_number(stats_median(row->raws, row->count), raw);
+        format_number(ratio_of(row), ratio);
+    }
+    printf("%-10s %-38s %10s %-7s [%s .. %s]  raw %s  ratio %s", row->figure->scenario,
+           row->figure->name, middle, row->figure->unit, least, most, raw, ratio);
+    print_goal(row);
+    putchar('\n');
+}
+
+void report_print_table(const Report *report)
+{
+    for (int i = 0; i < report->count; i++) {
+        print_row(&report->rows[i]);
+    }
+}
+
+static void add_number(StrBuf *out, double value)
+{
+    if (isfinite(value)) {
+        strbuf_printf(out, "%.9g", value);
+    } else {
+        strbuf_append(out, "null");
+    }
+}
+
+static void add_numbers(StrBuf *out, const char *name, const double *values, int count)
+{
+    strbuf_printf(out, ", \"%s\": [", name);
+    for (int i = 0; i < count; i++) {
+        strbuf_append(out, i > 0 ? ", " : "");
+        add_number(out, values[i]);
+    }
+    strbuf_append(out, "]");
+}
+
+static void add_row(StrBuf *out, const ReportRow *row)
+{
+    const Figure *figure = row->figure;
+    strbuf_append(out, "    {\"scenario\": ");
+    strbuf_append_json(out, figure->scenario);
+    strbuf_append(out, ", \"figure\": ");
+    strbuf_append_json(out, figure->name);
+    strbuf_append(out, ", \"unit\": ");
+    strbuf_append_json(out, figure->unit);
+    strbuf_append(out, ", \"median\": ");
+    add_number(out, stats_median(row->values, row->count));
+    add_numbers(out, "values", row->values, row->count);
+    if (figure->raw != NULL) {
+        strbuf_append(out, ", \"raw_limit\": ");
+        strbuf_append_json(out, figure->raw);
+        add_numbers(out, "raw_values", row->raws, row->count);
+        strbuf_append(out, ", \"ratio\": ");
+        add_number(out, ratio_of(row));
+    }
+    if (figure->goal_kind != GOAL_NONE) {
+        strbuf_printf(out, ", \"goal\": \"%s %g\", \"met\": %s",
+                      figure->goal_kind == GOAL_AT_MOST ? "at most" : "ratio at least",
+                      figure->goal, report_is_met(row) ? "true" : "false");
+    }
+    strbuf_append(out, "}");
+}
+
+void report_write_json(const Report *report, const char *facts, StrBuf *out)
+{
+    strbuf_printf(out, "{\n  %s,\n  \"figures\": [\n", facts);
+    for (int i = 0; i < report->count; i++) {
+        add_row(out, &report->rows[i]);
+        strbuf_append(out, i + 1 < report->count ? ",\n" : "\n");
+    }
+    strbuf_append(out, "  ]\n}\n");
+}
+
+void report_free(Report *report)
+{
+    free(report->rows);
+    *report = (Report){0};
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Report: measured values beside the raw limit of the same run, as a table and as JSON.
+#ifndef BENCH_REPORT_H
+#define BENCH_REPORT_H
+
+#include <stdbool.h>
+
+#include "common/base/memory.h"
+
+enum { REPORT_REPEATS_MAX = 20 };
+
+typedef enum GoalKind {
+    GOAL_NONE,
+    GOAL_AT_MOST,       // the figure itself
+    GOAL_RATIO_AT_LEAST // figure / raw limit
+} GoalKind;
+
+typedef struct Figure {
+    const char *scenario;
+    const char *name;
+    const char *unit;
+    GoalKind goal_kind;
+    double goal;
+    const char *raw; // what the raw limit is; NULL = there is none
+} Figure;
+
+typedef struct ReportRow {
+    const Figure *figure;
+    int count;
+    double values[REPORT_REPEATS_MAX];
+    double raws[REPORT_REPEATS_MAX];
+} ReportRow;
+
+typedef struct Report {
+    ReportRow *rows;
+    int count;
+    int capacity;
+} Report;
+
+// Adds one repetition. `raw` is not looked at when the figure has no raw limit.
+void report_add(Report *report, const Figure *figure, double value, double raw);
+// False when a goal with a measured median is missed.
+bool report_is_met(const ReportRow *row);
+void report_print_table(const Report *report);
+// `facts`: the members before "figures", as JSON without braces.
+void report_write_json(const Report *report, const char *facts, StrBuf *out);
+void report_free(Report *report);
+
+#endif
