@@ -88,16 +88,19 @@ char *cli_read_input(const char *path, size_t most_bytes)
     while (text.length <= most_bytes && (got = fread(chunk, 1, sizeof chunk, file)) > 0) {
         strbuf_append_bytes(&text, chunk, got);
     }
-    bool is_broken = ferror(file) != 0;
-    if (is_broken || text.length > most_bytes) {
-        cli_say("%s: %s", is_stdin ? "standard input" : path,
-                is_broken ? "cannot be read" : "too long");
-        strbuf_clear(&text);
+    const char *wrong = NULL;
+    if (ferror(file) != 0) {
+        wrong = "cannot be read";
+    } else if (text.length > most_bytes) {
+        wrong = "too long";
+    } else if (strlen(text.text) != text.length) {
+        wrong = "has a NUL byte in it, which is not text";
     }
     if (!is_stdin) {
         (void)fclose(file);
     }
-    if (is_broken || text.length > most_bytes) {
+    if (wrong) {
+        cli_say("%s: %s", is_stdin ? "standard input" : path, wrong);
         strbuf_free(&text);
         return NULL;
     }

@@ -3,12 +3,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/enqueue_many.h"
 #include "cli/output.h"
 #include "common/base/exit_code.h"
+#include "common/base/json_check.h"
 #include "sql_queries.h"
 
 enum { PAYLOAD_INPUT_MAX_BYTES = 32 * 1024 * 1024 }; // twice the hard limit of the SQL API
@@ -61,6 +63,16 @@ static bool fill_params(struct Cli *cli, DbParams *params, const char *payload, 
     return is_good;
 }
 
+// PostgreSQL refuses JSON in words about itself; ours say which option, and where in it.
+static void explain_json(const char *name, const char *text)
+{
+    const char *why = NULL;
+    size_t offset = 0;
+    if (text && !json_check(text, strlen(text), &why, &offset)) {
+        cli_say("--%s: %s, at byte %zu", name, why, offset + 1);
+    }
+}
+
 static int enqueue_one(struct Cli *cli, const char *payload)
 {
     DbParams params;
@@ -70,6 +82,10 @@ static int enqueue_one(struct Cli *cli, const char *payload)
         return exit_code;
     }
     exit_code = cli_query(cli, &SQL_cli_enqueue, &params, &result);
+    if (exit_code == EXIT_CODE_FAILED) {
+        explain_json("payload", payload);
+        explain_json("metadata", cli_option(cli, OPT_METADATA));
+    }
     if (exit_code == EXIT_CODE_OK && cli->is_json) {
         output_object(result);
     } else if (exit_code == EXIT_CODE_OK) {
