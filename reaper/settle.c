@@ -288,8 +288,9 @@ Status settle_cancel(Reaper *self, const uint8_t lease[16])
                 }
                 return db_exec(self->db, &SQL_settle_result, &params, REAPER_STATEMENT_MS, NULL);
             }
-            if (slot_running_index(slot) == j) {
-                atomic_store(&slot->cancel_serial, atomic_load(&slot->run_serial));
+            long long serial = atomic_load(&slot->run_serial);
+            if (slot_running_index(slot) == j && atomic_load(&slot->run_serial) == serial) {
+                atomic_store(&slot->cancel_serial, serial);
                 wake_supervisor();
             }
             return STATUS_OK;
