@@ -1,0 +1,121 @@
+-- SPDX-License-Identifier: MIT
+-- claim: order, filters, bounds, what it writes; claims of gangerd's workers.
+select plan(48);
+
+create function pg_temp.claimed(n integer, variadic queues text[] default '{default}') returns text[] language sql as
+    $$ select array_agg(payload #>> '{}') from ganger.claim('w', queues, max_jobs => n) $$;
+create function pg_temp.put(name text, job_type text default 't', queue text default 'default', priority integer default 0)
+returns bigint language sql as $$ select ganger.enqueue(job_type, to_jsonb(name), queue, priority) $$;
+
+select is_empty($$ select * from ganger.claim('w') $$, 'nothing to claim');
+
+-- one job: what is returned, what is written
+create temp table j as select ganger.enqueue('mail', '{"a": 1}', priority => 3, tags => '{x}', owner => 'bob', metadata => '{"m": 1}',
+    timeout => '9 s') as id;
+create temp table c as select * from ganger.claim('w1');
+select results_eq($$ select c.id, job_type, payload, attempt, max_attempts, queue, priority, timeout from c $$,
+    $$ select id, 'mail', '{"a": 1}'::jsonb, 1, 3, 'default', 3, '9 s'::interval from j $$, 'what is returned, first part');
+select results_eq($$ select tags, group_key, owner, metadata from c $$,
+    $$ values ('{x}'::text[], null::text, 'bob', '{"m": 1}'::jsonb) $$, 'what is returned, second part');
+select ok((select lease_id is not null and lease_until between now() + interval '55 s' and now() + interval '65 s' from c),
+    'a lease of 60 s');
+select results_eq($$ select status, attempts, worker, node, pending_reason from ganger.jobs $$,
+    $$ values ('processing', 1, 'w1', null::text, null::text) $$, 'the job is processing, its attempt counted');
+select ok((select started_at >= created_at from ganger.jobs), 'and has a start');
+select results_eq($$ select attempt, outcome, worker, started_at is not null, finished_at is null from ganger.attempts $$,
+    $$ values (1, null::text, 'w1', true, true) $$, 'a running attempt');
+select is_empty($$ select * from ganger.claim('w2') $$, 'nobody claims it again');
+
+-- order: FIFO, across types too
+select pg_temp.put(n, t) from (values ('1', 'a'), ('2', 'b'), ('3', 'a'), ('4', 'c'), ('5', 'b')) x (n, t);
+select is(array[pg_temp.claimed(1), pg_temp.claimed(1), pg_temp.claimed(1), pg_temp.claimed(1), pg_temp.claimed(1)],
+    array[['1'], ['2'], ['3'], ['4'], ['5']], 'one by one: first in, first out, whatever the type');
+select pg_temp.put(i::text) from generate_series(1, 10) i;
+select is(pg_temp.claimed(10), (select array_agg(i::text) from generate_series(1, 10) i), 'a batch in order');
+-- the same when the lanes are active, not only signalled
+select lives_ok('select ganger._advance()', 'the frontier duty runs');
+select pg_temp.put(n, t) from (values ('1', 'a'), ('2', 'b'), ('3', 'a'), ('4', 'c'), ('5', 'b')) x (n, t);
+select is(array[pg_temp.claimed(1), pg_temp.claimed(1), pg_temp.claimed(1), pg_temp.claimed(1), pg_temp.claimed(1)],
+    array[['1'], ['2'], ['3'], ['4'], ['5']], 'the same with active lanes');
+
+-- order: priority
+select pg_temp.put('p' || p, priority => p) from unnest(array[0, 5, -3, 32767, -32768]) p;
+select pg_temp.put('p5b', 'other', priority => 5);
+select is(pg_temp.claimed(10), '{p32767,p5,p5b,p0,p-3,p-32768}', 'higher priority first, then age');
+
+-- order: returned jobs first, within their priority
+select pg_temp.put('r1'), pg_temp.put('r2');
+create temp table r1 as select * from ganger.claim('w');
+select pg_temp.put('r3'), pg_temp.put('r4', priority => 1);
+select ok(ganger.snooze(id, lease_id, '0 s'), 'r1 is given back') from r1;
+select is(pg_temp.claimed(10), '{r4,r1,r2,r3}', 'priority, then what came back, then the rest');
+
+-- filters
+select pg_temp.put('q1', 'a', 'q1'), pg_temp.put('q2', 'b', 'q2'), pg_temp.put('d', 'a');
+select is(pg_temp.claimed(10, 'q1'), '{q1}', 'only its queue');
+select is((select array_agg(payload #>> '{}') from ganger.claim('w', '{q1,q2,default}', '{b,c}', 10)), '{q2}', 'only its types');
+select is_empty($$ select from ganger.claim('w', '{q1,q2}', max_jobs => 10) $$, 'nothing is left there');
+select is_empty($$ select from ganger.claim('w', '{default}', '{}', 10) $$, 'no types: nothing');
+select is((select array_agg(payload #>> '{}') from ganger.claim('w', null, null, 10)), '{d}', 'null queues: the default one');
+
+-- what is not runnable is not claimed
+select ganger.enqueue('t', run_at => now() + interval '1 h') \gset
+select is_empty($$ select from ganger.claim('w', max_jobs => 10) $$, 'a scheduled job is not claimed');
+select ganger.enqueue('paused') \gset
+select ganger._advance() \gset
+update ganger.lane set paused = true where job_type = 'paused';
+select is_empty($$ select from ganger.claim('w', max_jobs => 10) $$, 'nor one of a paused lane');
+update ganger.lane set paused = false where job_type = 'paused';
+select is((select count(*) from ganger.claim('w', max_jobs => 10)), 1::bigint, 'which is claimed when it goes on');
+
+-- many lanes: all are served
+select pg_temp.put(i::text, 'type' || i % 50) from generate_series(1, 200) i;
+select is((select count(*) from (select ganger.claim('w', max_jobs => 7) from generate_series(1, 40)) x), 200::bigint,
+    'more than 32 lanes: everything is claimed');
+
+-- bounds
+select throws_ok(format('select ganger.claim(%s)', v[1]), v[2], null, v[1]) from (values
+    (array['null', '22023']), (array[$$''$$, '22023']), (array[$$repeat('x', 256)$$, '22023']),
+    (array[$$'w', max_jobs => 0$$, '22003']), (array[$$'w', max_jobs => 1001$$, '22003']),
+    (array[$$'w', max_jobs => null$$, '22003']), (array[$$'w', lease => '0.5 s'$$, '22003']),
+    (array[$$'w', lease => '2 days'$$, '22003']), (array[$$'w', lease => null$$, '22003'])) x (v);
+
+-- gangerd's workers
+select ganger._register_node('n', 'h', 'b', 1, 1, '60 s', '0') as node \gset
+select ganger._register_worker(:node, 'default', 11, 1) as worker \gset
+select pg_temp.put('i' || i) from generate_series(1, 5) i;
+create temp table taken as
+select * from ganger._take_jobs(:worker, null, null, '{default}', '{t}', 3, null, null);
+select is((select array_agg(payload #>> '{}') from taken), '{i1,i2,i3}', 'in order');
+select results_eq(format('select worker, node, count(*) from ganger.jobs where worker = %L group by 1, 2', :worker),
+    format($$ values (%L, 'n', 3::bigint) $$, :worker), 'held by the worker');
+select ok((select bool_and(t.seq = j.id) from taken t join ganger.job j using (id)), 'with the seq they had');
+select is((select count(*) from ganger._take_jobs(:worker, null, null, '{default}', '{other}', 3, null, null)), 0::bigint,
+    'types it lacks are not claimed');
+-- hints
+select is((select array_agg(payload #>> '{}') from ganger._take_jobs(:worker, null, null, '{default}', '{t}', 1,
+    array[(select max(lane_id) from taken)], array[(select max(seq) + 2 from taken)])), '{i5}', 'a hint skips what is before it');
+select is((select array_agg(payload #>> '{}') from ganger._take_jobs(:worker, null, null, '{default}', '{t}', 1,
+    '{1,2}', '{99999999,99999999}')), '{i4}', 'hints of other lanes change nothing');
+select lives_ok(format('select ganger._mark_worker_dead(%s)', :worker), 'the worker dies');
+select throws_ok(format($$ select ganger._take_jobs(%s, null, null, '{default}', '{t}', 1, null, null) $$, :worker), 'GG001', null,
+    'a dead worker''s claim is refused');
+select throws_ok($$ select ganger._take_jobs(12345, null, null, '{default}', '{t}', 1, null, null) $$, 'GG001', null,
+    'and an unknown one''s');
+
+-- has_work
+select pg_temp.put('h', 'seldom');
+select ok(ganger._has_work('{default}', '{seldom}'), 'there is work by a signal');
+select ganger._advance() \gset
+select ok(ganger._has_work('{default}', '{seldom,t}'), 'there is work in an active lane');
+select ok(not ganger._has_work('{default}', '{t}'), 'none for other types');
+select ok(not ganger._has_work('{q1}', '{seldom}'), 'none for other queues');
+
+-- a claim that is rolled back charges nothing
+begin;
+select id from ganger.claim('w', job_types => '{seldom}') \gset
+rollback;
+select results_eq($$ select status, attempts, worker, started_at from ganger.jobs where job_type = 'seldom' $$,
+    $$ values ('pending', 0, null::text, null::timestamptz) $$, 'rolled back, the claim never was');
+
+select * from finish();
