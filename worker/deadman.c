@@ -14,8 +14,9 @@
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/proc_tree.h"
 
-enum { LEASE_LOOK_MS = 250 };
+enum { LEASE_LOOK_MS = 250, SWEEP_AGAIN_MS = 10 };
 
 struct Deadman {
     ScoreboardHeader *header;
@@ -60,8 +61,14 @@ bool deadman_is_orphaned(const Deadman *self)
     return atomic_load(&self->is_orphaned);
 }
 
+static void pause_ms(int ms)
+{
+    const struct timespec pause = {.tv_nsec = (long)ms * 1000000};
+    (void)nanosleep(&pause, NULL);
+}
+
 // The supervisor cannot speak for itself any more, so this thread asks for the stop in its place.
-static void last_orders(Deadman *self)
+static _Noreturn void last_orders(Deadman *self)
 {
     set_timer(self->lease_timer, clock_boot_ms() + DEADMAN_LAST_MS);
     atomic_store(&self->slot->stop_cause, STOP_SHUTDOWN);
@@ -71,6 +78,13 @@ static void last_orders(Deadman *self)
     const uint64_t one = 1;
     (void)!write(FD_WAKE, &one, sizeof one);
     pthread_kill(self->runner, SIGUSR1); // interrupts what the handler waits for
+    // What obeys ends by itself. Of the rest, the processes below this one would outlive it, and the supervisor that would
+    // sweep them is gone: so they are ended here, before the kernel ends us.
+    pause_ms(DEADMAN_LAST_MS - DEADMAN_SWEEP_MS);
+    for (;;) {
+        (void)proc_sweep(NULL, NULL, DEADMAN_SWEEP_MS);
+        pause_ms(SWEEP_AGAIN_MS);
+    }
 }
 
 static void *watch(void *data)
@@ -81,7 +95,6 @@ static void *watch(void *data)
         int ready = poll(&lifeline, 1, LEASE_LOOK_MS);
         if (ready > 0 && (lifeline.revents & (POLLHUP | POLLIN | POLLERR | POLLNVAL)) != 0) {
             last_orders(self);
-            return NULL;
         }
         int64_t until = atomic_load(&self->header->lease_until);
         set_timer(self->lease_timer, until > 0 ? until : 0);

@@ -4,7 +4,7 @@
 // second one and listens on the lifeline.
 //
 // When the supervisor is gone, the thread asks the running handler to stop, gives this process DEADMAN_LAST_MS to write what
-// it has, and lets the kernel end it.
+// it has, ends what processes it has started, and lets the kernel end it.
 #ifndef WORKER_DEADMAN_H
 #define WORKER_DEADMAN_H
 
@@ -15,6 +15,7 @@
 
 enum {
     DEADMAN_LAST_MS = 1000,   // after the supervisor's death (ARCHITECTURE.md, intervals)
+    DEADMAN_SWEEP_MS = 200,   // of it, at its end: to kill what this process has started
     DEADMAN_JOB_SLACK_MS = 40 // the supervisor's own kill, with its obituary, comes first
 };
 
