@@ -109,6 +109,13 @@ bool process_is_alive(pid_t pid)
            state != 'X';
 }
 
+void process_reap(const pid_t *pids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        (void)waitpid(pids[i], NULL, WNOHANG);
+    }
+}
+
 bool process_await_end(pid_t pid, int64_t limit_ms)
 {
     for (int64_t until = clock_boot_ms() + limit_ms; process_is_alive(pid); pause_ms(LOOK_MS)) {

@@ -80,6 +80,8 @@ size_t process_descendants(pid_t root, pid_t *pids, size_t max);
 // Neither gone nor a zombie.
 bool process_is_alive(pid_t pid);
 bool process_await_end(pid_t pid, int64_t limit_ms);
+// Takes away the zombies among processes whose parent is gone: they have come to the test.
+void process_reap(const pid_t *pids, size_t count);
 
 // A job added by SQL arguments of ganger.enqueue, e.g. "'echo', '{\"a\": 1}'".
 int64_t job_add(SystemTest *test, const char *arguments, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+// Processes of a node die or are stopped: what becomes of the jobs, and how soon.
+#include "tests/support/unit.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "tests/support/daemon.h"
+
+enum { TREE_MAX = 64 };
+
+static const char hang_handler[] =
+    "hang: {exec: [/bin/sh, -c, 'trap \"\" TERM; setsid sleep 1000 & sleep 1001; wait']}";
+
+static void test_worker_killed(void **state)
+{
+    SystemTest *test = *state;
+    daemon_run(test, "victim", 2, NULL);
+    // A long job among short ones, so that it has neighbours in its batch.
+    test_db_run(test->conn, "begin");
+    for (int i = 0; i < 60; i++) {
+        (void)journal_add(test, 0, NULL, NULL);
+    }
+    int64_t id = journal_add(test, 1500, NULL, NULL);
+    for (int i = 0; i < 60; i++) {
+        (void)journal_add(test, 0, NULL, NULL);
+    }
+    test_db_run(test->conn, "commit");
+    pid_t pid = journal_await_begin(test, id, 1);
+    int64_t at = clock_boot_ms();
+    (void)kill(pid, SIGKILL);
+    CHECK(test, journal_await_begin(test, id, 2) != pid);
+    CHECK(test, clock_boot_ms() - at < 500 * DAEMON_SLOWNESS);
+    job_await(test, id, "completed");
+    sql_await(test, "(select count(*) from ganger.jobs where status = 'completed') = 121");
+    sql_check(test,
+              "(select outcome = 'crashed' and signal = 9 and max_rss > 0 from ganger.attempts "
+              "where job_id = %" PRId64 " and attempt = 1)",
+              id);
+    sql_check(test, "(select attempts = 2 and crashes = 1 from ganger.jobs where id = %" PRId64 ")",
+              id);
+    sql_check(test, "(select max(attempts) = 1 from ganger.jobs where id <> %" PRId64 ")", id);
+}
+
+static void test_idle_worker_killed(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon = daemon_run(test, "idle", 2, NULL);
+    (void)kill(daemon_child(daemon, "ganger-worker", 0), SIGKILL);
+    for (int i = 0; i < 20; i++) {
+        job_await(test, job_add(test, "'noop'"), "completed");
+    }
+    daemon_await_workers(test, daemon, 2);
+    sql_check(test, "(select max(attempts) = 1 from ganger.jobs)");
+}
+
+// What dies with the supervisor is gone within about a second, whatever it does against it.
+static void test_supervisor_killed(void **state)
+{
+    SystemTest *test = *state;
+    Daemon *daemon = daemon_run(
+        test, "boss", 4,
+        &(DaemonOptions){.pools = "{default: {processes: 4}}", .handlers = hang_handler});
+    int64_t deaf = journal_add(test, 1500, "\"deaf\": 1", NULL);
+    int64_t spin = job_add(test, "'spin', max_attempts => 1");
+    int64_t hang = job_add(test, "'hang', max_attempts => 1");
+    int64_t orphan = job_add(test, "'orphan', max_attempts => 1");
+    journal_await_begin(test, deaf, 1);
+    (void)job_await_pid(test, spin);
+    pid_t hang_pid = job_await_pid(test, hang);
+    pid_t orphan_pid = job_await_pid(test, orphan);
+    pid_t tree[TREE_MAX];
+    for (int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
+         process_descendants(hang_pid, tree, TREE_MAX) < 3 ||
+         process_descendants(orphan_pid, tree, TREE_MAX) < 1;) {
+        CHECK(test, clock_boot_ms() < until);
+        pause_ms(2);
+    }
+    size_t count = process_descendants(daemon->pid, tree, TREE_MAX);
+    CHECK(test, count >= 9); // reaper, 4 workers, 3 of hang, 1 of orphan
+    int64_t at = clock_boot_ms();
+    daemon_destroy(daemon);
+    size_t alive = count;
+    while (alive > 1) { // all but the reaper, which has its last duty
+        CHECK(test, clock_boot_ms() - at < 1200 * DAEMON_SLOWNESS);
+        process_reap(tree, count);
+        alive = 0;
+        for (size_t i = 0; i < count; i++) {
+            alive += process_is_alive(tree[i]);
+        }
+        pause_ms(2);
+    }
+    // Its reaper has written down what is known.
+    job_await_within(test, spin, "failed", 3000 * DAEMON_SLOWNESS);
+    job_await_within(test, orphan, "failed", 1000);
+    // The worker of this one could be stopped, and gave its job back itself.
+    job_await_within(test, hang, "pending", 1000);
+    sql_check(test, "(select attempts = 0 from ganger.jobs where id = %" PRId64 ")", hang);
+    sql_await(test, "(select state::text <> 'alive' from ganger.nodes)");
+    at = clock_boot_ms();
+    daemon_start(daemon);
+    journal_await_begin(test, deaf, 2);
+    CHECK(test, clock_boot_ms() - at < 2000 * DAEMON_SLOWNESS);
+    job_await(test, deaf, "completed");
+    sql_check(test, "(select attempts = 2 from ganger.jobs where id = %" PRId64 ")", deaf);
+}
+
+// As when the machine is reset: nobody is left to write anything down.
+static void test_all_killed(void **state)
+{
+    SystemTest *test = *state;
+    Daemon *daemon = daemon_run(test, "reset", 2, NULL);
+    int64_t id = journal_add(test, 500, NULL, NULL);
+    pid_t worker = journal_await_begin(test, id, 1);
+    (void)kill(daemon_child(daemon, "ganger-reaper", 0), SIGKILL);
+    daemon_signal(daemon, SIGKILL);
+    (void)kill(worker, SIGKILL);
+    (void)daemon_wait(daemon, DAEMON_PATIENCE_MS);
+    sql_check(test, "(select status = 'processing' from ganger.jobs where id = %" PRId64 ")", id);
+    int64_t at = clock_boot_ms();
+    daemon_start(daemon);
+    journal_await_begin(test, id, 2);
+    CHECK(test, clock_boot_ms() - at < 2000 * DAEMON_SLOWNESS);
+    job_await(test, id, "completed");
+    sql_check(test,
+              "(select outcome = 'node_lost' from ganger.attempts where job_id = %" PRId64
+              " and attempt = 1)",
+              id);
+}
+
+static void test_reaper_killed(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon = daemon_run(test, "reaper", 2, NULL);
+    int64_t node = test_db_int(test->conn, "select id from ganger.nodes");
+    int64_t id = journal_add(test, 1000, NULL, NULL);
+    pid_t worker = journal_await_begin(test, id, 1);
+    for (int i = 0; i < 3; i++) {
+        pid_t reaper = daemon_child(daemon, "ganger-reaper", 0);
+        (void)kill(reaper, SIGKILL);
+        CHECK(test, process_await_end(reaper, 1000));
+        int64_t at = clock_boot_ms();
+        int64_t other = job_add(test, "'noop'");
+        job_await(test, other, "completed");
+        CHECK(test, clock_boot_ms() - at < 3000 * DAEMON_SLOWNESS);
+    }
+    CHECK(test, process_is_alive(worker));
+    job_await(test, id, "completed");
+    sql_check(test,
+              "(select count(*) = 1 and min(id) = %" PRId64
+              " and min(state::text) = 'alive' from ganger.nodes)",
+              node);
+    sql_check(test, "(select max(attempts) = 1 from ganger.jobs)");
+    sql_await(test, "(select clock_timestamp() - seen_at < '1 s' from ganger.nodes)");
+}
+
+// A worker and the reaper at once: the obituary waits in the slot for the next reaper.
+static void test_worker_and_reaper_killed(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon = daemon_run(test, "both", 2, NULL);
+    int64_t id = journal_add(test, 800, NULL, NULL);
+    pid_t worker = journal_await_begin(test, id, 1);
+    (void)kill(daemon_child(daemon, "ganger-reaper", 0), SIGKILL);
+    (void)kill(worker, SIGKILL);
+    journal_await_begin(test, id, 2);
+    job_await(test, id, "completed");
+    sql_check(
+        test,
+        "(select outcome = 'crashed' and signal = 9 from ganger.attempts where job_id = %" PRId64
+        " and attempt = 1)",
+        id);
+}
+
+static void test_stopped_worker_times_out(void **state)
+{
+    SystemTest *test = *state;
+    daemon_run(test, "stopped", 2, NULL);
+    int64_t id = journal_add(test, 60000, NULL, "timeout => '500 ms', max_attempts => 1");
+    pid_t pid = journal_await_begin(test, id, 1);
+    (void)kill(pid, SIGSTOP);
+    job_await(test, id, "failed");
+    CHECK(test, !process_is_alive(pid));
+    sql_check(test,
+              "(select failure_reason = 'timeout' and finished_at - started_at < interval '2 s' * "
+              "%d from ganger.jobs where id = %" PRId64 ")",
+              DAEMON_SLOWNESS, id);
+}
+
+// The worker's own kernel timer holds the deadline while the supervisor does nothing.
+static void test_stopped_supervisor_times_out(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon = daemon_run(test, "frozen", 2, NULL);
+    int64_t id = job_add(test, "'spin', timeout => '600 ms', max_attempts => 1");
+    pid_t pid = job_await_pid(test, id);
+    daemon_signal(daemon, SIGSTOP);
+    bool has_ended = process_await_end(pid, 3000 * DAEMON_SLOWNESS);
+    daemon_signal(daemon, SIGCONT);
+    CHECK(test, has_ended);
+    job_await(test, id, "failed");
+    sql_check(test, "(select failure_reason = 'timeout' from ganger.jobs where id = %" PRId64 ")",
+              id);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_worker_killed, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_idle_worker_killed, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_supervisor_killed, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_all_killed, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_reaper_killed, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_worker_and_reaper_killed, system_setup,
+                                        system_teardown),
+        cmocka_unit_test_setup_teardown(test_stopped_worker_times_out, system_setup,
+                                        system_teardown),
+        cmocka_unit_test_setup_teardown(test_stopped_supervisor_times_out, system_setup,
+                                        system_teardown),
+    };
+    return cmocka_run_group_tests_name("deaths", tests, NULL, NULL);
+}
