@@ -66,6 +66,14 @@ void helper_join(Helper *helper)
     (void)close(helper->told_fd);
 }
 
+void helper_discard(Helper *helper)
+{
+    (void)kill(helper->pid, SIGKILL);
+    (void)waitpid(helper->pid, NULL, 0);
+    helper_go(helper);
+    (void)close(helper->told_fd);
+}
+
 void helper_ready(const HelperSide *side)
 {
     if (write(side->ready_fd, "r", 1) != 1) {

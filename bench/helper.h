@@ -24,6 +24,8 @@ void helper_wait_ready(const Helper *helper);
 void helper_go(Helper *helper);
 // Waits for its end; a helper that failed ends the program.
 void helper_join(Helper *helper);
+// Kills it, if it still lives, and reaps it.
+void helper_discard(Helper *helper);
 
 void helper_ready(const HelperSide *side);
 void helper_wait_go(const HelperSide *side);

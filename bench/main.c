@@ -21,6 +21,10 @@ static const Scenario scenarios[] = {
     {"enqueue", "a producer, one by one and in bulk", scenario_enqueue},
     {"latency", "from enqueue to the handler's start, workers idle", scenario_latency},
     {"scheduled", "from a job's run_at to its start", scenario_scheduled},
+    {"kill", "from a job's deadline to the death of its process", scenario_kill},
+    {"crash", "from the death of a worker to its job being claimable", scenario_crash},
+    {"footprint", "memory of the processes, transactions of an idle node", scenario_footprint},
+    {"snapshot", "throughput while a session holds a snapshot", scenario_snapshot},
 };
 
 enum { SCENARIO_COUNT = (int)(sizeof scenarios / sizeof scenarios[0]) };

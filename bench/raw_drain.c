@@ -15,7 +15,7 @@ static const char claim_text[] =
     " started_at = clock_timestamp(), attempts = j.attempts + 1, worker_id = $1::bigint"
     " from (select c.ctid as row_ctid, c.seq from raw_job c"
     "       where c.lane_id = $2::bigint and c.seq >= $3::bigint"
-    "       order by c.seq limit 100 for update skip locked) p"
+    "       order by c.seq limit $4::int for update skip locked) p"
     " where j.ctid = p.row_ctid"
     " returning j.id, j.lease_id, j.job_type, j.payload, j.attempts, j.max_attempts, j.queue,"
     " j.priority, j.timeout, j.kill_grace, j.tags, j.owner, j.metadata, j.lane_id, p.seq";
@@ -33,6 +33,7 @@ static const char finish_text[] =
 typedef struct RawWorker {
     const char *conninfo;
     int number;
+    int batch;
 } RawWorker;
 
 typedef struct Batch {
@@ -57,7 +58,8 @@ void raw_drain_make_tables(PGconn *conn)
 
 void raw_drain_copy_jobs(PGconn *conn)
 {
-    sql_run(conn, "insert into raw_job select * from ganger.job order by seq");
+    sql_run(conn,
+            "insert into raw_job select * from ganger.job where seq is not null order by seq");
     sql_run(conn, "analyze raw_job");
 }
 
@@ -97,17 +99,17 @@ static void read_batch(Batch *batch, const PGresult *claimed)
 }
 
 // Finish and next claim: one transaction, one round trip.
-static bool exchange(PGconn *conn, Batch *batch, const char *number, const char *lane)
+static bool exchange(PGconn *conn, Batch *batch, const char *fixed[3])
 {
     char from[24];
     (void)snprintf(from, sizeof from, "%lld", (long long)batch->next_seq);
     const char *const finished[] = {batch->ids.text, batch->leases.text};
-    const char *const wanted[] = {number, lane, from};
+    const char *const wanted[] = {fixed[0], fixed[1], from, fixed[2]};
     bool is_finishing = batch->count > 0;
     if (is_finishing) {
         send(conn, "finish", 2, finished);
     }
-    send(conn, "claim", 3, wanted);
+    send(conn, "claim", 4, wanted);
     if (PQpipelineSync(conn) == 0) {
         bench_fail("raw drain: %s", PQerrorMessage(conn));
     }
@@ -132,24 +134,27 @@ static void run_worker(const HelperSide *side, void *data)
     sql_prepare(conn, "finish", finish_text);
     char *lane = sql_text(conn, "select lane_id from raw_job limit 1");
     char number[16];
+    char limit[16];
     (void)snprintf(number, sizeof number, "%d", worker->number);
+    (void)snprintf(limit, sizeof limit, "%d", worker->batch);
+    const char *fixed[] = {number, lane, limit};
     Batch batch = {0};
     helper_ready(side);
     helper_wait_go(side);
     if (PQenterPipelineMode(conn) == 0) {
         bench_fail("raw drain: %s", PQerrorMessage(conn));
     }
-    while (exchange(conn, &batch, number, lane)) {
+    while (exchange(conn, &batch, fixed)) {
     }
     PQfinish(conn);
 }
 
-double raw_drain_run(const char *conninfo)
+double raw_drain_run(const char *conninfo, int batch)
 {
     Helper helpers[RAW_DRAIN_WORKERS];
     RawWorker workers[RAW_DRAIN_WORKERS];
     for (int i = 0; i < RAW_DRAIN_WORKERS; i++) {
-        workers[i] = (RawWorker){.conninfo = conninfo, .number = i + 1};
+        workers[i] = (RawWorker){.conninfo = conninfo, .number = i + 1, .batch = batch};
         helper_start(&helpers[i], run_worker, &workers[i]);
         helper_wait_ready(&helpers[i]);
     }
