@@ -11,7 +11,8 @@ begin
     end if;
     update ganger.duty d set node_id = node, until = clock_timestamp() + ttl
     where d.name = (select x.name from ganger.duty x where x.name = 'cluster' for update skip locked)
-      and (d.node_id = node or d.until < clock_timestamp());
+      and (d.node_id = node or d.until < clock_timestamp()
+           or not exists (select from ganger.node n where n.id = d.node_id and n.state = 'alive'));
     return found;
 end $$;
 
