@@ -157,6 +157,7 @@ static Status settle_slot(Reaper *self, Slot *slot, bool supervisor_gone)
     Status status = db_exec(self->db, &SQL_settle_worker, &params, REAPER_STATEMENT_MS, &result);
     done_free(&done);
     free(log);
+    FAULT_POINT("worker_settled");
     if (status == STATUS_OK) {
         log_settled(result, slot, &obituary, worker_id);
         PQclear(result);
