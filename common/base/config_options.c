@@ -120,7 +120,8 @@ static const ConfigOption options[] = {
 
     CONFIG(SECTION_LOG, "format", OPTION_WORD, log_format, "auto",
            0, 3, APPLY_RELOAD,
-           "auto is text on a terminal and logfmt elsewhere.", .words = format_words),
+           "auto is text on a terminal, logfmt to the journal, json elsewhere.",
+           .words = format_words),
     CONFIG(SECTION_LOG, "level", OPTION_WORD, log_level, "info",
            0, 3, APPLY_RELOAD,
            "The least level that is written.", .words = level_words),
