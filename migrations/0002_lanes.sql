@@ -8,7 +8,7 @@ create table ganger.lane (
     lane_id       bigint primary key,
     frontier      bigint not null default 0,
     closing_epoch bigint,
-    empty_since   timestamptz,
+    seen_at       timestamptz not null default clock_timestamp(), -- when it last had a runnable job, roughly
     priority      smallint not null,
     returned      boolean not null,
     paused        boolean not null default false,
@@ -17,8 +17,8 @@ create table ganger.lane (
     job_type      text not null
 ) with (fillfactor = 40, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
--- "There may be work in this lane": inserted by whoever sees no active lane of its own. No unique key, so
--- nobody waits for anybody; claims read it, the advance duty folds it into ganger.lane.
+-- "There may be work in this lane": inserted by whoever sees neither an active lane nor such a row of its own. No unique
+-- key, so nobody waits for anybody; claims read it, the advance duty folds it into ganger.lane.
 create table ganger.lane_signal (
     lane_id  bigint not null,
     priority smallint not null,
@@ -26,6 +26,7 @@ create table ganger.lane_signal (
     queue    text not null,
     job_type text not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+create index lane_signal_lane on ganger.lane_signal (lane_id);
 
 -- Runnable rows the frontier has passed because somebody's open transaction holds them.
 create table ganger.lane_straggler (
@@ -40,10 +41,11 @@ create table ganger.epoch (
     lo    bigint not null,
     hi    bigint not null
 );
--- One row; its lock serialises ganger._advance across nodes. lo: where the current epoch began.
+-- One row; its lock serialises ganger._advance across nodes. lo, began_at: where and when the current epoch began.
 create table ganger.epoch_state (
-    epoch bigint not null,
-    lo    bigint not null
+    epoch    bigint not null,
+    lo       bigint not null,
+    began_at timestamptz not null default clock_timestamp()
 );
 insert into ganger.epoch_state select pg_sequence_last_value('ganger.epoch_seq'), 0;
 
@@ -78,15 +80,17 @@ begin
 end $$;
 
 -- The lane of a job about to become runnable; signals when the lane is not seen active. Call AFTER
--- _take_seqs: then a lane seen active cannot be idled before this transaction has ended. A snapshot taken
--- earlier (above READ COMMITTED) proves nothing, so such a transaction always signals.
+-- _take_seqs: then a lane seen active cannot be idled before this transaction has ended. A signal that is seen is as good:
+-- folding it makes the lane active. So before the first advance of a new system there is a signal per lane, not per job. A
+-- snapshot taken earlier (above READ COMMITTED) proves nothing, so such a transaction always signals.
 create function ganger._enter_lane(queue text, priority integer, job_type text, returned boolean)
 returns bigint language plpgsql volatile as $$
 declare
     lane bigint := ganger._lane_id(queue, priority, job_type, returned);
 begin
     if current_setting('transaction_isolation') <> 'read committed'
-       or not exists (select from ganger.lane l where l.lane_id = lane and l.state = 'active') then
+       or not (exists (select from ganger.lane l where l.lane_id = lane and l.state = 'active')
+               or exists (select from ganger.lane_signal s where s.lane_id = lane)) then
         insert into ganger.lane_signal (lane_id, priority, returned, queue, job_type)
         values (lane, priority, returned, queue, job_type);
     end if;
@@ -129,9 +133,9 @@ begin
     end loop;
 end $$;
 
--- Moves jobs of one sealed epoch that lie below the frontier of their lane to the sibling lane. One that somebody
--- holds just now is written down as a straggler.
-create function ganger._repair_epoch(lo bigint, hi bigint) returns integer language plpgsql volatile as $$
+-- Moves jobs of one sealed epoch that lie below the frontier of their lane to the sibling lane, at most `max_jobs`. One that
+-- somebody holds just now is written down as a straggler. Returns how many were looked at: fewer than max_jobs = that was all.
+create function ganger._repair_epoch(lo bigint, hi bigint, max_jobs integer) returns integer language plpgsql volatile as $$
 declare
     late bigint[];
     free bigint[];
@@ -140,48 +144,164 @@ begin
         select j.id
         from ganger.lane l
         cross join lateral (
-            select j.id, j.seq from ganger.job j
-            where j.lane_id = l.lane_id and j.seq >= _repair_epoch.lo and j.seq <= _repair_epoch.hi
+            select j.id from ganger.job j
+            where j.lane_id = l.lane_id and j.seq > _repair_epoch.lo and j.seq <= _repair_epoch.hi
               and j.seq < l.frontier
-            order by j.seq) j
+              and not exists (select from ganger.lane_straggler s where s.job_id = j.id and s.seq = j.seq)
+            order by j.seq limit max_jobs) j
         where l.frontier > _repair_epoch.lo
-        order by j.seq);
+        limit max_jobs);
     if cardinality(late) = 0 then
         return 0;
     end if;
     free := array(select j.id from ganger.job j
                   where j.id = any (late) and j.seq is not null
                   order by j.seq for update skip locked);
-    insert into ganger.lane_straggler
+    insert into ganger.lane_straggler as s
     select j.id, j.lane_id, j.seq from ganger.job j
     where j.id = any (late) and j.id <> all (free) and j.seq is not null
-    on conflict do nothing;
+    on conflict (job_id) do update set lane_id = excluded.lane_id, seq = excluded.seq;
     perform ganger._make_runnable(free, true);
-    return cardinality(free);
+    return cardinality(late);
+end $$;
+
+-- Seals the epochs nobody holds any more and repairs what they left below a frontier. Stops at `deadline`: an epoch whose
+-- repair is not finished stays, and so does whatever waits for its seal. Returns how many epochs stay open, and how many
+-- jobs were looked at.
+create function ganger._seal_epochs(deadline timestamptz, out unsealed integer, out repaired integer)
+language plpgsql volatile as $$
+declare
+    old record;
+    n   integer;
+begin
+    unsealed := 0;
+    repaired := 0;
+    for old in select e.epoch, e.lo, e.hi from ganger.epoch e order by e.epoch loop
+        if clock_timestamp() > deadline or not pg_try_advisory_lock(1196312402, (old.epoch & 2147483647)::integer) then
+            unsealed := unsealed + 1;
+            continue;
+        end if;
+        perform pg_advisory_unlock(1196312402, (old.epoch & 2147483647)::integer);
+        loop
+            n := ganger._repair_epoch(old.lo, old.hi, 1000);
+            repaired := repaired + n;
+            exit when n < 1000 or clock_timestamp() > deadline;
+        end loop;
+        if n < 1000 then
+            delete from ganger.epoch e where e.epoch = old.epoch;
+        else
+            unsealed := unsealed + 1;
+        end if;
+    end loop;
 end $$;
 
 -- Writes down runnable rows at the head of a lane that somebody's open transaction holds, and returns the
--- first seq that is not such a row (null: none left). At most 100 per call.
+-- first seq that is not such a row (null: none left). At most 1000 per call.
 create function ganger._pass_stragglers(lane bigint, head bigint) returns bigint language plpgsql volatile as $$
 declare
     row_id bigint;
     row_seq bigint := head;
 begin
-    for i in 1..100 loop
+    for i in 1..1000 loop
         select j.id, j.seq into row_id, row_seq from ganger.job j
         where j.lane_id = lane and j.seq >= row_seq order by j.seq limit 1;
         exit when not found;
         perform from ganger.job j where j.id = row_id for update skip locked;
         exit when found;
-        insert into ganger.lane_straggler values (row_id, lane, row_seq) on conflict do nothing;
+        insert into ganger.lane_straggler values (row_id, lane, row_seq)
+        on conflict (job_id) do update set lane_id = excluded.lane_id, seq = excluded.seq;
         row_seq := row_seq + 1;
     end loop;
     return row_seq;
 end $$;
 
+-- Gives stragglers whose holder has let go of them a place in the sibling lane. Returns how many.
+create function ganger._free_stragglers() returns integer language plpgsql volatile as $$
+declare
+    freed bigint[];
+begin
+    freed := array(select s.job_id from ganger.lane_straggler s
+                   join ganger.job j on j.id = s.job_id and j.lane_id = s.lane_id and j.seq = s.seq
+                   limit 10000 for update of j skip locked);
+    perform ganger._make_runnable(freed, true);
+    delete from ganger.lane_straggler s
+    where not exists (select from ganger.job j
+                      where j.id = s.job_id and j.lane_id = s.lane_id and j.seq = s.seq);
+    return cardinality(freed);
+end $$;
+
+-- Moves the frontiers to the first runnable row of each lane, but never beyond `epoch_lo`, the start of the current epoch:
+-- what began in it may be about to commit, and need not wait for a seal. Takes empty lanes to closing and idle.
+--
+-- A frontier moves when the gain is 10,000 places or its row is `patience` old: while somebody holds a snapshot every
+-- version of a lane's row stays in the way of every claim, and a step over a dead entry costs little.
+create function ganger._advance_lanes(epoch_lo bigint, idle_after interval) returns void language plpgsql volatile as $$
+declare
+    patience constant interval := least(idle_after, interval '10 s');
+    lane     record;
+    target   bigint;
+    is_stuck boolean;
+begin
+    for lane in
+        select l.lane_id, l.frontier, l.state, l.seen_at, l.closing_epoch, h.seq as head, h.held
+        from ganger.lane l
+        left join lateral (
+            select j.seq, j.xmax <> '0'::xid as held from ganger.job j
+            where j.lane_id = l.lane_id and j.seq >= l.frontier
+            order by j.seq limit 1) h on true
+        where l.state <> 'idle'
+    loop
+        is_stuck := coalesce(lane.held and lane.head = lane.frontier, false); -- it stood there last time too
+        target := case when is_stuck then ganger._pass_stragglers(lane.lane_id, lane.head) else lane.head end;
+        target := greatest(lane.frontier, least(coalesce(target, epoch_lo), epoch_lo));
+        if lane.head is not null then
+            if target > lane.frontier + 10000 or lane.state = 'closing' or (is_stuck and target > lane.frontier)
+               or lane.seen_at <= clock_timestamp() - patience then
+                update ganger.lane l set frontier = target, seen_at = clock_timestamp(), state = 'active', closing_epoch = null
+                where l.lane_id = lane.lane_id;
+            end if;
+        elsif lane.state = 'active' and lane.seen_at <= clock_timestamp() - idle_after then
+            -- whoever still sees it active has taken its seq in the epoch after this one, or earlier
+            update ganger.lane l
+            set frontier = target, state = 'closing',
+                closing_epoch = pg_sequence_last_value('ganger.epoch_seq'::regclass) + 1
+            where l.lane_id = lane.lane_id;
+        elsif lane.state = 'closing' and lane.closing_epoch < pg_sequence_last_value('ganger.epoch_seq'::regclass)
+              and not exists (select from ganger.epoch e where e.epoch <= lane.closing_epoch) then
+            -- Those epochs were sealed in an earlier call: what they held was seen above, or has been moved.
+            update ganger.lane l set state = 'idle' where l.lane_id = lane.lane_id;
+        elsif target > lane.frontier + 10000 then
+            update ganger.lane l set frontier = target where l.lane_id = lane.lane_id;
+        end if;
+    end loop;
+end $$;
+
+-- Begins a new epoch when numbers were taken in this one, or a closing lane waits for it to end. An enqueuer that stays
+-- open and goes on enqueueing holds every epoch it has met, each by an entry of the server's lock table, so
+-- epochs last longer the more of them are open: about 1,000 after an hour of that, 3,000 after a day.
+create function ganger._begin_epoch(state ganger.epoch_state) returns void language plpgsql volatile as $$
+declare
+    open_epochs constant bigint := (select count(*) from ganger.epoch);
+    epoch_now   constant bigint := pg_sequence_last_value('ganger.epoch_seq'::regclass);
+    seq_before  constant bigint := pg_sequence_last_value('ganger.seq'::regclass);
+    seq_after   bigint;
+begin
+    if clock_timestamp() < state.began_at + interval '1 s' * (open_epochs / 300.0) ^ 2
+       or (seq_before <= state.lo
+           and not exists (select from ganger.lane l where l.state = 'closing' and l.closing_epoch >= epoch_now)) then
+        return;
+    end if;
+    perform nextval('ganger.epoch_seq'::regclass);
+    seq_after := pg_sequence_last_value('ganger.seq'::regclass);
+    -- more than one number: a switch whose transaction was rolled back, or a crash of the server
+    insert into ganger.epoch select e, state.lo, seq_after from generate_series(state.epoch, epoch_now) e
+    on conflict do nothing;
+    update ganger.epoch_state set epoch = epoch_now + 1, lo = seq_before, began_at = clock_timestamp();
+end $$;
+
 -- One pass of the frontier duty: fold signals, move frontiers, free stragglers, seal epochs and repair what
--- committed late, idle empty lanes, begin a new epoch. Serialised across nodes by the lock on epoch_state;
--- returns null when another session is at it. Must run in READ COMMITTED: each step needs its own snapshot.
+-- committed late, idle empty lanes, begin a new epoch. Serialised across nodes by the lock on epoch_state.
+-- Returns null when another session is at it, and above READ COMMITTED, where the steps would not see each other's past.
 --
 -- idle_after: how long a lane stays empty before it is idled.
 create function ganger._advance(idle_after interval default '30 s') returns jsonb
@@ -190,18 +310,13 @@ set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    state     ganger.epoch_state;
-    lane      record;
-    old       record;
-    target    bigint;
-    moved     integer := 0;
-    sealed    integer := 0;
-    unsealed  integer := 0;
-    freed     bigint[];
-    epoch_now bigint;
-    seq_before bigint;
-    seq_after bigint;
+    state ganger.epoch_state;
+    freed integer;
+    seals record;
 begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        return null;
+    end if;
     select * into state from ganger.epoch_state for update skip locked;
     if not found then
         return null;
@@ -212,80 +327,13 @@ begin
     )
     insert into ganger.lane as l (lane_id, priority, returned, queue, job_type)
     select distinct on (s.lane_id) s.lane_id, s.priority, s.returned, s.queue, s.job_type from signals s
-    on conflict (lane_id) do update set state = 'active', closing_epoch = null, empty_since = null
+    on conflict (lane_id) do update set state = 'active', closing_epoch = null, seen_at = clock_timestamp()
         where l.state <> 'active';
 
-    -- Frontiers go to the first runnable row, but never beyond the start of the current epoch: what began
-    -- in it may be about to commit, and need not wait for a seal.
-    for lane in
-        select l.lane_id, l.frontier, l.state, l.empty_since, l.closing_epoch, h.seq as head, h.held
-        from ganger.lane l
-        left join lateral (
-            select j.seq, j.xmax <> '0'::xid as held from ganger.job j
-            where j.lane_id = l.lane_id and j.seq >= l.frontier
-            order by j.seq limit 1) h on true
-        where l.state <> 'idle'
-    loop
-        target := least(coalesce(lane.head, state.lo), state.lo);
-        if lane.held and lane.head = lane.frontier then -- it stood there last time too
-            target := least(coalesce(ganger._pass_stragglers(lane.lane_id, lane.head), state.lo), state.lo);
-        end if;
-        if lane.head is not null then
-            if target > lane.frontier or lane.empty_since is not null or lane.state = 'closing' then
-                update ganger.lane l
-                set frontier = greatest(l.frontier, target), empty_since = null, state = 'active', closing_epoch = null
-                where l.lane_id = lane.lane_id;
-            end if;
-        elsif lane.empty_since is null then
-            update ganger.lane l set frontier = greatest(l.frontier, target), empty_since = clock_timestamp()
-            where l.lane_id = lane.lane_id;
-        elsif lane.state = 'active' and lane.empty_since <= clock_timestamp() - idle_after then
-            -- whoever still sees it active took its seq in the epoch that begins below, or earlier
-            update ganger.lane l
-            set state = 'closing', closing_epoch = pg_sequence_last_value('ganger.epoch_seq'::regclass) + 1
-            where l.lane_id = lane.lane_id;
-        elsif lane.state = 'closing' and lane.closing_epoch < pg_sequence_last_value('ganger.epoch_seq'::regclass)
-              and not exists (select from ganger.epoch e where e.epoch <= lane.closing_epoch) then
-            -- sealed: the look above may be older than the seal, so look once more
-            if not exists (select from ganger.job j where j.lane_id = lane.lane_id and j.seq is not null) then
-                update ganger.lane l set state = 'idle' where l.lane_id = lane.lane_id;
-            end if;
-        elsif target > lane.frontier + 10000 then -- an empty lane's frontier need not follow closely
-            update ganger.lane l set frontier = target where l.lane_id = lane.lane_id;
-        end if;
-    end loop;
-
-    -- Stragglers whose holder has let go of them.
-    freed := array(select s.job_id from ganger.lane_straggler s
-                   join ganger.job j on j.id = s.job_id and j.lane_id = s.lane_id and j.seq = s.seq
-                   for update of j skip locked);
-    perform ganger._make_runnable(freed, true);
-    delete from ganger.lane_straggler s
-    where not exists (select from ganger.job j
-                      where j.id = s.job_id and j.lane_id = s.lane_id and j.seq = s.seq);
-
-    for old in select e.epoch, e.lo, e.hi from ganger.epoch e order by e.epoch loop
-        if pg_try_advisory_lock(1196312402, (old.epoch & 2147483647)::integer) then
-            perform pg_advisory_unlock(1196312402, (old.epoch & 2147483647)::integer);
-            moved := moved + ganger._repair_epoch(old.lo, old.hi);
-            delete from ganger.epoch e where e.epoch = old.epoch;
-            sealed := sealed + 1;
-        else
-            unsealed := unsealed + 1; -- an enqueuer that takes longer than a tick
-        end if;
-    end loop;
-
-    -- Begin a new epoch when numbers were taken in this one, or a closing lane waits for a seal.
-    seq_before := pg_sequence_last_value('ganger.seq'::regclass);
-    if seq_before > state.lo or exists (select from ganger.lane l where l.state = 'closing') then
-        epoch_now := pg_sequence_last_value('ganger.epoch_seq'::regclass);
-        perform nextval('ganger.epoch_seq'::regclass);
-        seq_after := pg_sequence_last_value('ganger.seq'::regclass);
-        -- more than one number: a switch whose transaction was rolled back, or a crash of the server
-        insert into ganger.epoch select e, state.lo, seq_after from generate_series(state.epoch, epoch_now) e
-        on conflict do nothing;
-        update ganger.epoch_state set epoch = epoch_now + 1, lo = seq_before;
-    end if;
-    return jsonb_build_object('sealed', sealed, 'repaired', moved, 'stragglers', cardinality(freed),
-                              'open_epochs', unsealed);
+    perform ganger._advance_lanes(state.lo, idle_after);
+    freed := ganger._free_stragglers();
+    select * into seals from ganger._seal_epochs(clock_timestamp() + interval '2 s');
+    perform ganger._begin_epoch(state);
+    -- open_epochs: of enqueuers that take longer than a pass
+    return jsonb_build_object('repaired', seals.repaired, 'stragglers', freed, 'open_epochs', seals.unsealed);
 end $$;

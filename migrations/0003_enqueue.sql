@@ -209,7 +209,7 @@ begin
         begin
             input := jsonb_populate_record(null::ganger.job_input, entry.value);
         exception when data_exception then
-            return format('22023 jobs[%s]: %s', entry.place, sqlerrm);
+            return format('%s jobs[%s]: %s', case sqlstate when '22003' then '22003' else '22023' end, entry.place, sqlerrm);
         end;
         bad := ganger._input_problem(input);
         if bad is not null then

@@ -115,7 +115,8 @@ $$;
 -- Ends one attempt of a running job other than by success, and decides what becomes of the job.
 --
 --   outcome   error | timeout | crashed | node_lost | discarded : charged; retried while retryable and attempts are left
---             cancelled : the job ends cancelled
+--             cancelled : it was stopped because of a cancel; given back if none was asked for
+--             (a cancel that was asked for ends the job cancelled, whatever the outcome)
 --             released | snoozed : given back uncounted; runnable at once (sibling lane), or after `delay`
 --   delay     error: overrides the retry rule; snoozed: how long
 -- Returns the job's new status, or null when the lease is stale. The caller's transaction holds the row from then on.
@@ -135,7 +136,10 @@ begin
     if not found then
         return null;
     end if;
-    if j.cancel_requested or outcome = 'cancelled' then
+    if outcome = 'cancelled' and j.cancel_requested is not true then
+        outcome := 'released'; -- the stop was meant for the run before this one
+    end if;
+    if j.cancel_requested then
         perform ganger._finish(array[j.id], array[j.lease_id], array['cancelled'::ganger.job_status],
             ran_us => array[facts.ran_us], ago_us => array[facts.ago_us], cpu_us => array[facts.cpu_us],
             max_rss => array[facts.max_rss], exit_codes => array[facts.exit_code], signals => array[facts.signal],
@@ -273,10 +277,10 @@ begin
 end $$;
 
 -- Gives back, uncounted, jobs that were claimed but never started. ids/leases in parallel; a lease that is stale is passed
--- over. Returns how many went back. Row order by id (lock order).
+-- over; one whose row somebody holds goes back as soon as it is free. Returns how many went back or will. Row order by id (lock
+-- order).
 create function ganger._release(ids bigint[], leases uuid[], reason text) returns integer
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '5s'
-as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 declare
     held record;
     n    integer := 0;
@@ -285,7 +289,8 @@ begin
         select j.id, j.lease_id from ganger.job j join unnest(ids, leases) g (id, lease) on g.id = j.id and g.lease = j.lease_id
         order by j.id
     loop
-        if ganger._end_attempt(held.id, held.lease_id, 'released', reason, true, null, null) is not null then
+        if ganger._settle_result(held.id, held.lease_id, 'released', reason, null, null, null, null, null, null, null, null)
+           is not null then
             n := n + 1;
         end if;
     end loop;

@@ -197,6 +197,7 @@ begin
     for item in
         select j.id, j.lease_id from ganger.job j
         where j.status = 'processing' and j.worker_id is null and j.lease_until < clock_timestamp()
+          and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id)
         order by j.id for update skip locked
     loop
         perform ganger._end_attempt(item.id, item.lease_id, 'crashed', 'the worker''s lease ran out', true, null, null);

@@ -42,7 +42,7 @@ begin
 end $$;
 
 -- Weekly partitions of history for this week and the two to come. Made ahead, so that the default stays empty.
-create function ganger._make_partitions() returns integer language plpgsql volatile as $$
+create function ganger._make_partitions() returns integer language plpgsql volatile set lock_timeout = '50ms' as $$
 declare
     parent text;
     week   date;
@@ -54,7 +54,6 @@ begin
             name := parent || to_char(week, '_IYYY_IW');
             if to_regclass('ganger.' || name) is null then
                 begin
-                    perform set_config('lock_timeout', '50ms', true);
                     execute format('create table ganger.%I partition of ganger.%I for values from (%L) to (%L)', name, parent,
                         week::text || ' 00:00+00', (week + 7)::text || ' 00:00+00');
                     n := n + 1;
@@ -70,7 +69,7 @@ end $$;
 
 -- Drops the partitions of history that lie wholly before the retention (settings retention_completed, retention_failed).
 -- Waits at most 50 ms for the lock, as every finish queues behind it; what could not be dropped is dropped next time.
-create function ganger._drop_partitions() returns integer language plpgsql volatile as $$
+create function ganger._drop_partitions() returns integer language plpgsql volatile set lock_timeout = '50ms' as $$
 declare
     part record;
     n    integer := 0;
@@ -84,7 +83,6 @@ begin
     loop
         continue when part.upper is null or part.upper > clock_timestamp() - part.retention;
         begin
-            perform set_config('lock_timeout', '50ms', true);
             execute format('lock table ganger.%I in access exclusive mode', part.relname);
             execute format('insert into ganger.stat_delta select job_type, status, -count(*), '
                 '-coalesce(sum(extract(epoch from finished_at - started_at) * 1e6), 0)::bigint from ganger.%I group by 1, 2',
@@ -164,20 +162,24 @@ begin
            || coalesce(advanced, '{"busy": true}');
 end $$;
 
--- The rare duties: partitions, retention. Returns the count of dropped partitions and deleted rows.
-create function ganger._tidy() returns jsonb
+-- The rare duties: partitions, retention. Returns the count of dropped partitions and deleted rows. Making and dropping
+-- a partition holds up every finish until the transaction ends: no caller may stay open after it (partitions: false).
+create function ganger._tidy(partitions boolean default true) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
-    return jsonb_build_object('partitions_made', ganger._make_partitions(), 'partitions_dropped', ganger._drop_partitions(),
+    return jsonb_build_object('partitions_made', case when partitions then ganger._make_partitions() else 0 end,
+                              'partitions_dropped', case when partitions then ganger._drop_partitions() else 0 end,
                               'expired_rows', ganger._expire_rows(), 'nodes_forgotten', ganger._forget_nodes());
 end $$;
 
 -- One pass of every cluster duty, now. The elected reaper runs the same; a system without gangerd (or a test) moves time on
--- by it. It never judges nodes: that needs an observer with a clock of its own.
+-- by it. It never judges nodes: that needs an observer with a clock of its own. Partitions it leaves to a live node, as this
+-- transaction may be a long one.
 create function ganger.maintain() returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
-    return jsonb_build_object('scheduled', 0, 'expired_jobs', 0, 'expired_tokens', 0) || ganger._tick() || ganger._tidy();
+    return jsonb_build_object('scheduled', 0, 'expired_jobs', 0, 'expired_tokens', 0) || ganger._tick()
+           || ganger._tidy(partitions => not exists (select from ganger.node n where n.state = 'alive'));
 end $$;
 
 -- Takes back jobs that have been processing for longer than `older_than` although nobody can be at them: their worker is dead,
