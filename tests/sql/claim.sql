@@ -82,25 +82,25 @@ select throws_ok(format('select ganger.claim(%s)', v[1]), v[2], null, v[1]) from
 
 -- gangerd's workers
 select ganger._register_node('n', 'h', 'b', 1, 1, '60 s', '0') as node \gset
-select ganger._register_worker(:node, 'default', 11, 1) as worker \gset
+select ganger._register_worker(:node, 'default', 11, 1, false) as worker \gset
 select pg_temp.put('i' || i) from generate_series(1, 5) i;
 create temp table taken as
-select * from ganger._take_jobs(:worker, null, null, '{default}', '{t}', 3, null, null);
+select * from ganger._take_jobs(:worker, 1, null, null, '{default}', '{t}', 3, null, null);
 select is((select array_agg(payload #>> '{}') from taken), '{i1,i2,i3}', 'in order');
 select results_eq(format('select worker, node, count(*) from ganger.jobs where worker = %L group by 1, 2', :worker),
     format($$ values (%L, 'n', 3::bigint) $$, :worker), 'held by the worker');
 select ok((select bool_and(t.seq = j.id) from taken t join ganger.job j using (id)), 'with the seq they had');
-select is((select count(*) from ganger._take_jobs(:worker, null, null, '{default}', '{other}', 3, null, null)), 0::bigint,
+select is((select count(*) from ganger._take_jobs(:worker, 1, null, null, '{default}', '{other}', 3, null, null)), 0::bigint,
     'types it lacks are not claimed');
 -- hints
-select is((select array_agg(payload #>> '{}') from ganger._take_jobs(:worker, null, null, '{default}', '{t}', 1,
+select is((select array_agg(payload #>> '{}') from ganger._take_jobs(:worker, 1, null, null, '{default}', '{t}', 1,
     array[(select max(lane_id) from taken)], array[(select max(seq) + 2 from taken)])), '{i5}', 'a hint skips what is before it');
-select is((select array_agg(payload #>> '{}') from ganger._take_jobs(:worker, null, null, '{default}', '{t}', 1,
+select is((select array_agg(payload #>> '{}') from ganger._take_jobs(:worker, 1, null, null, '{default}', '{t}', 1,
     '{1,2}', '{99999999,99999999}')), '{i4}', 'hints of other lanes change nothing');
 select lives_ok(format('select ganger._mark_worker_dead(%s)', :worker), 'the worker dies');
-select throws_ok(format($$ select ganger._take_jobs(%s, null, null, '{default}', '{t}', 1, null, null) $$, :worker), 'GG001', null,
+select throws_ok(format($$ select ganger._take_jobs(%s, 1, null, null, '{default}', '{t}', 1, null, null) $$, :worker), 'GG001', null,
     'a dead worker''s claim is refused');
-select throws_ok($$ select ganger._take_jobs(12345, null, null, '{default}', '{t}', 1, null, null) $$, 'GG001', null,
+select throws_ok($$ select ganger._take_jobs(12345, 1, null, null, '{default}', '{t}', 1, null, null) $$, 'GG001', null,
     'and an unknown one''s');
 
 -- has_work
