@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// The life of a pool: recycling without losing a job, and wake-ups that never get lost.
+#include "tests/support/unit.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/support/daemon.h"
+
+enum { WAKE_ROUNDS = 500, WAKE_LIMIT_MS = 500 };
+
+static void test_max_jobs(void **state)
+{
+    SystemTest *test = *state;
+    daemon_run(test, "jobs", 2,
+               &(DaemonOptions){.pools = "{default: {processes: 2, max_jobs: 25}}"});
+    test_db_run(test->conn, "select ganger.enqueue('noop') from generate_series(1, 1000)");
+    sql_await(test, "(select count(*) from ganger.jobs where status = 'completed') = 1000");
+    sql_check(test, "(select max(attempts) = 1 from ganger.jobs)");
+    sql_check(test, "(select min(n) >= 1 and max(n) <= 25 and count(*) >= 40 from (select count(*) "
+                    "as n from ganger.jobs "
+                    "group by worker) w)");
+}
+
+static void test_max_rss(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon = daemon_run(
+        test, "rss", 1,
+        &(DaemonOptions){.pools = "{default: {processes: 1, max_rss: 100MiB, prefetch: 1}}"});
+    test_db_run(test->conn, "select ganger.enqueue('grow') from generate_series(1, 20)");
+    sql_await(test, "(select count(*) from ganger.jobs where status = 'completed') = 20");
+    sql_check(
+        test,
+        "(select max(attempts) = 1 and count(distinct worker) between 3 and 20 from ganger.jobs)");
+    CHECK(test, daemon_log_count(daemon, "reason=max_rss") >= 2);
+}
+
+static void test_max_age(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon = daemon_run(
+        test, "age", 2, &(DaemonOptions){.pools = "{default: {processes: 2, max_age: 1s}}"});
+    test_db_run(test->conn,
+                "select ganger.enqueue('sleep', '{\"ms\": 20}') from generate_series(1, 250)");
+    sql_await(test, "(select count(*) from ganger.jobs where status = 'completed') = 250");
+    sql_check(test, "(select max(attempts) = 1 and count(distinct worker) >= 4 from ganger.jobs)");
+    CHECK(test, daemon_log_count(daemon, "reason=max_age") >= 2);
+}
+
+// With a poll every 30 s and workers that look by themselves every 5 s, a wake-up that got lost shows.
+static void test_no_wake_up_is_lost(void **state)
+{
+    SystemTest *test = *state;
+    daemon_run(test, "wake", 2, &(DaemonOptions){.poll = "30s"});
+    unsigned seed = 20240229;
+    for (int i = 0; i < WAKE_ROUNDS; i++) {
+        (void)job_add(test, "'noop'");
+        // From "right after the last one" over "the worker is just going to sleep" to "all is quiet".
+        pause_ms(rand_r(&seed) % (i % 3 == 0 ? 4 : i % 3 == 1 ? 12 : 40));
+    }
+    sql_await(test, "(select count(*) from ganger.jobs where status = 'completed') = %d",
+              WAKE_ROUNDS);
+    char *worst = test_db_text(test->conn, "select max(started_at - created_at) from ganger.jobs");
+    (void)fprintf(stderr, "slowest start of %d: %s\n", WAKE_ROUNDS, worst);
+    free(worst);
+    sql_check(test, "(select max(started_at - created_at) < interval '1 ms' * %d from ganger.jobs)",
+              WAKE_LIMIT_MS * DAEMON_SLOWNESS);
+}
+
+// The same when jobs come in twos and threes, from transactions of different length.
+static void test_no_burst_is_lost(void **state)
+{
+    SystemTest *test = *state;
+    daemon_run(test, "burst", 2, &(DaemonOptions){.poll = "30s"});
+    unsigned seed = 7;
+    for (int i = 0; i < 100; i++) {
+        test_db_run(test->conn, "begin");
+        test_db_run(test->conn,
+                    "select ganger.enqueue('noop') "
+                    "from generate_series(1, %d) g",
+                    1 + rand_r(&seed) % 3);
+        pause_ms(rand_r(&seed) % 6);
+        test_db_run(test->conn, "commit");
+        pause_ms(rand_r(&seed) % 20);
+    }
+    test_db_run(test->conn, "select ganger.enqueue('noop')");
+    sql_await(test, "not exists (select from ganger.jobs where status <> 'completed')");
+    sql_check(test, "(select max(started_at - created_at) < interval '1 ms' * %d from ganger.jobs)",
+              (WAKE_LIMIT_MS + 100) * DAEMON_SLOWNESS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_max_jobs, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_max_rss, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_max_age, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_no_wake_up_is_lost, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_no_burst_is_lost, system_setup, system_teardown),
+    };
+    return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
+}
