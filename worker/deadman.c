@@ -91,13 +91,13 @@ static void *watch(void *data)
 {
     Deadman *self = data;
     for (;;) {
+        int64_t until = atomic_load(&self->header->lease_until);
+        set_timer(self->lease_timer, until > 0 ? until : 0);
         struct pollfd lifeline = {.fd = FD_LIFELINE, .events = POLLIN};
         int ready = poll(&lifeline, 1, LEASE_LOOK_MS);
         if (ready > 0 && (lifeline.revents & (POLLHUP | POLLIN | POLLERR | POLLNVAL)) != 0) {
             last_orders(self);
         }
-        int64_t until = atomic_load(&self->header->lease_until);
-        set_timer(self->lease_timer, until > 0 ? until : 0);
     }
 }
 
