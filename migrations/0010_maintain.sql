@@ -23,18 +23,20 @@ set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
-    due bigint[];
+    due   bigint[];
+    clock timestamptz; -- one for both looks: between two nothing would be seen
 begin
     promoted := 0;
     loop
-        due := array(select j.id from ganger.job j where j.due_at <= clock_timestamp()
+        clock := clock_timestamp();
+        due := array(select j.id from ganger.job j where j.due_at <= clock
                      order by j.due_at limit 1000 for update skip locked);
         exit when cardinality(due) = 0;
         perform ganger._make_runnable(due, false);
         promoted := promoted + cardinality(due);
         exit when promoted >= max_jobs;
     end loop;
-    select j.due_at into next_due from ganger.job j where j.due_at > clock_timestamp() order by j.due_at limit 1;
+    select j.due_at into next_due from ganger.job j where j.due_at > clock order by j.due_at limit 1;
     if promoted >= max_jobs then
         next_due := clock_timestamp();
     end if;
@@ -206,7 +208,7 @@ begin
     select array_agg(j.lease_id) into cancel_leases
     from ganger.worker w join ganger.job j on j.worker_id = w.id
     where w.node_id = node and w.state = 'alive' and j.status = 'processing' and j.cancel_requested;
-    select greatest(0, extract(epoch from j.due_at - clock_timestamp()) * 1000)::bigint into due_in_ms
+    select greatest(0, ceil(extract(epoch from j.due_at - clock_timestamp()) * 1000))::bigint into due_in_ms
     from ganger.job j where j.due_at is not null order by j.due_at limit 1;
     return next;
 end $$;
