@@ -63,8 +63,9 @@ static void call_handler(const Handler *handler, RunContext *context, RunResult 
 static const char *stopped_outcome(const Worker *self, const RunResult *result)
 {
     const Slot *slot = self->slot;
-    if (result->outcome != OUTCOME_ERROR ||
-        atomic_load(&slot->stop_serial) != atomic_load(&slot->run_serial)) {
+    bool gave_up = result->outcome == OUTCOME_ERROR ||
+                   (result->outcome == OUTCOME_SNOOZE && deadman_is_orphaned(self->deadman));
+    if (!gave_up || atomic_load(&slot->stop_serial) != atomic_load(&slot->run_serial)) {
         return NULL;
     }
     switch ((StopCause)atomic_load(&slot->stop_cause)) {

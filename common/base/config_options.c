@@ -63,7 +63,8 @@ static const ConfigSection sections[SECTION_COUNT] = {
 static const ConfigOption options[] = {
     CONFIG(SECTION_TOP, "no_handler_after", OPTION_DURATION, no_handler_after_ms, "5m",
            SECOND, YEAR, APPLY_RELOAD,
-           "A job whose type no live node handles fails as no_handler after this time."),
+           "A job whose type no live node handles fails as no_handler after this time. "
+           "This version checks the value and does not act on it yet."),
 
     CONFIG(SECTION_DATABASE, "url", OPTION_TEXT, database_url, NULL,
            1, TEXT_MAX_BYTES, APPLY_RESTART,

@@ -97,6 +97,7 @@ select is((select array_agg(payload #>> '{}') from ganger._take_jobs(:worker, 1,
     array[(select max(lane_id) from taken)], array[(select max(seq) + 2 from taken)])), '{i5}', 'a hint skips what is before it');
 select is((select array_agg(payload #>> '{}') from ganger._take_jobs(:worker, 1, null, null, '{default}', '{t}', 1,
     '{1,2}', '{99999999,99999999}')), '{i4}', 'hints of other lanes change nothing');
+select pg_temp.put('i6');
 select lives_ok(format('select ganger._mark_worker_dead(%s)', :worker), 'the worker dies');
 select throws_ok(format($$ select ganger._take_jobs(%s, 1, null, null, '{default}', '{t}', 1, null, null) $$, :worker), 'GG001', null,
     'a dead worker''s claim is refused');
