@@ -220,6 +220,17 @@ int system_setup_empty(void **state)
     return make_test(state, test_db_create_empty);
 }
 
+// A PostgreSQL that a test program has restarted is its child, and needed by the next test.
+static bool is_server(pid_t pid, void *data)
+{
+    pid_t parent = 0;
+    char state = 0;
+    char program[64];
+    (void)data;
+    return read_stat(pid, &parent, &state, program, sizeof program) &&
+           str_equal(program, "postgres");
+}
+
 int system_teardown(void **state)
 {
     SystemTest *test = *state;
@@ -233,7 +244,7 @@ int system_teardown(void **state)
             }
         }
     }
-    (void)proc_sweep(NULL, NULL, 3000);
+    (void)proc_sweep(is_server, NULL, 3000);
     PQfinish(test->conn);
     test_db_drop(&test->db);
     if (getenv("GANGER_TEST_KEEP") == NULL) {
@@ -584,4 +595,38 @@ pid_t journal_await_begin(SystemTest *test, int64_t id, int times)
         }
     }
     return pid;
+}
+
+// --- a PostgreSQL of its own
+
+static char cluster_place[] = "/tmp/gpl.XXXXXX";
+
+void private_cluster(const char *action)
+{
+    const char *source = getenv("GANGER_SOURCE_DIR");
+    char *script = mem_printf("%s/tests/support/pg_cluster.sh", source != NULL ? source : ".");
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)execl(script, script, action, cluster_place, (char *)NULL);
+        _exit(127);
+    }
+    int status = -1;
+    (void)waitpid(pid, &status, 0);
+    free(script);
+    if (status != 0) {
+        (void)fprintf(stderr, "pg_cluster.sh %s failed\n", action);
+        exit(EXIT_FAILURE);
+    }
+    if (str_equal(action, "stop")) {
+        remove_tree(cluster_place);
+    }
+}
+
+void private_cluster_start(void)
+{
+    if (mkdtemp(cluster_place) == NULL || setenv("GANGER_TEST_PG", cluster_place, 1) != 0) {
+        (void)fprintf(stderr, "no temporary folder\n");
+        exit(EXIT_FAILURE);
+    }
+    private_cluster("start");
 }

@@ -103,6 +103,11 @@ int journal_count(const SystemTest *test, int64_t id, const char *what);
 // Waits until the job's handler has begun `times` times: the process of the last.
 pid_t journal_await_begin(SystemTest *test, int64_t id, int times);
 
+// A PostgreSQL of this program's own, for tests that stop it; later databases are made in it. Actions as of pg_cluster.sh: halt,
+// resume, stop.
+void private_cluster_start(void);
+void private_cluster(const char *action);
+
 // Prints the logs and fails the test.
 _Noreturn void system_fail(SystemTest *test, const char *what);
 #define CHECK(test, condition)                                                                     \

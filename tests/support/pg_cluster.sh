@@ -5,9 +5,12 @@
 #   pg_cluster.sh start PLACE   makes a cluster in a temporary folder and starts it
 #   pg_cluster.sh stop PLACE    stops and deletes it
 #   pg_cluster.sh run COMMAND   starts one, runs COMMAND with GANGER_TEST_PG set, stops it whatever happens
+#   pg_cluster.sh halt PLACE    stops it at once (as a crash does) and keeps it
+#   pg_cluster.sh resume PLACE  starts it again
 #
 # PLACE is a folder that remembers it: PLACE/home is the temporary folder, PLACE/conninfo what a client needs
-# but the database name. Tests find PLACE in GANGER_TEST_PG. Only a unix socket is opened; fsync is off.
+# but the database name. Tests find PLACE in GANGER_TEST_PG. Only a unix socket is opened; fsync is off, unless
+# GANGER_TEST_FSYNC=on.
 set -euo pipefail
 
 die() {
@@ -65,8 +68,8 @@ listen_addresses = ''
 unix_socket_directories = '$home'
 max_connections = 200
 shared_buffers = 128MB
-fsync = off
-full_page_writes = off
+fsync = ${GANGER_TEST_FSYNC:-off}
+full_page_writes = ${GANGER_TEST_FSYNC:-off}
 max_wal_size = 2GB
 autovacuum_naptime = 10s
 log_line_prefix = '%m [%p] %d %a '
@@ -77,6 +80,20 @@ CONF
         die "the server did not start"
     }
     echo "host=$home user=postgres" >"$place/conninfo"
+}
+
+halt() {
+    local home
+    home=$(cat "$1/home")
+    cd /
+    as_server_user "$(cat "$1/bin")/pg_ctl" -s -w -t 30 -D "$home/data" -m immediate stop
+}
+
+resume() {
+    local home
+    home=$(cat "$1/home")
+    cd "$home"
+    as_server_user "$(cat "$1/bin")/pg_ctl" -s -w -t 60 -D "$home/data" -l "$home/server.log" start
 }
 
 stop() {
@@ -110,11 +127,11 @@ run() {
     GANGER_TEST_PG=$place "$@"
 }
 
-[ $# -ge 2 ] || die "usage: pg_cluster.sh start|stop PLACE, or run COMMAND..."
+[ $# -ge 2 ] || die "usage: pg_cluster.sh start|stop|halt|resume PLACE, or run COMMAND..."
 action=$1
 shift
 case "$action" in
-start | stop) "$action" "$1" ;;
+start | stop | halt | resume) "$action" "$1" ;;
 run) run "$@" ;;
 *) die "unknown action '$action'" ;;
 esac

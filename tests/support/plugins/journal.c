@@ -56,7 +56,7 @@ static int write_line(const char *path, const char *what, const ganger_job *job)
     return is_written;
 }
 
-// journal {"file": path, "ms": n, "deaf": 0|1, "fail_until": n, "crash_until": n}: "begin", n milliseconds, "end". Deaf: does not obey a stop.
+// journal {"file": path, "ms": n, "deaf": 0|1, "fail_until": n, "crash_until": n, "tick": n}: "begin", n milliseconds, "end". Every `tick` milliseconds a line "tick". Deaf: does not obey a stop.
 // Fails in attempts before fail_until; dies of SIGSEGV in attempts before crash_until.
 static enum ganger_result run_journal(const ganger_job *job, ganger_context *context)
 {
@@ -67,7 +67,13 @@ static enum ganger_result run_journal(const ganger_job *job, ganger_context *con
     }
     const long long until = boot_us() + payload_number(job->payload, "ms", 0) * 1000;
     const int is_deaf = payload_number(job->payload, "deaf", 0) != 0;
+    const long long tick_us = payload_number(job->payload, "tick", 0) * 1000;
+    long long tick_at = boot_us() + tick_us;
     while (boot_us() < until) {
+        if (tick_us > 0 && boot_us() >= tick_at) {
+            (void)write_line(path, "tick", job);
+            tick_at += tick_us;
+        }
         if (!is_deaf && ganger_should_stop(context)) {
             (void)write_line(path, "stop", job);
             ganger_set_error(context, "stopped");
