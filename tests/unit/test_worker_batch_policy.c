@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// Batch policy: one job until handlers are known to be short; then a budget's worth, growing, and never hoarded.
+#include "tests/support/unit.h"
+
+#include "common/base/scoreboard.h"
+#include "worker/batch_policy.h"
+
+static BatchPolicy policy;
+
+static int setup(void **state)
+{
+    (void)state;
+    batch_policy_init(&policy);
+    return 0;
+}
+
+// One full claim and its run, every job taking job_us. Returns what was asked.
+static int run_full(int64_t job_us)
+{
+    int asked = batch_policy_next(&policy, SCOREBOARD_BATCH_MAX);
+    batch_policy_claimed(&policy, asked, asked);
+    batch_policy_ran(&policy, asked, asked * job_us, job_us);
+    return asked;
+}
+
+static void test_begins_with_one(void **state)
+{
+    (void)state;
+    assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 1);
+    batch_policy_claimed(&policy, 1, 1);
+    assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 1); // nothing has run yet
+}
+
+static void test_grows_with_short_jobs(void **state)
+{
+    (void)state;
+    int last = run_full(10);
+    for (int i = 0; i < 4; i++) {
+        int asked = run_full(10);
+        assert_int_equal(asked, last * BATCH_GROWTH < SCOREBOARD_BATCH_MAX ? last * BATCH_GROWTH
+                                                                           : SCOREBOARD_BATCH_MAX);
+        last = asked;
+    }
+    assert_int_equal(run_full(10), SCOREBOARD_BATCH_MAX);
+}
+
+static void test_stays_within_the_budget(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        (void)run_full(5000);
+    }
+    assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), BATCH_BUDGET_US / 5000);
+}
+
+static void test_long_jobs_go_alone(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(run_full(2 * BATCH_BUDGET_US), 1);
+    }
+}
+
+static void test_one_long_job_is_remembered(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        (void)run_full(10);
+    }
+    batch_policy_claimed(&policy, SCOREBOARD_BATCH_MAX, SCOREBOARD_BATCH_MAX);
+    batch_policy_ran(&policy, SCOREBOARD_BATCH_MAX, 3000000, 2900000);
+    assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 1);
+    // Quick to learn, slow to forget, but it forgets.
+    int rounds = 0;
+    while (run_full(10) < 64) {
+        assert_true(++rounds < 40);
+    }
+    assert_true(rounds > 3);
+}
+
+static void test_does_not_hoard(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        (void)run_full(10);
+    }
+    batch_policy_claimed(&policy, SCOREBOARD_BATCH_MAX, 3);
+    assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 6);
+    batch_policy_claimed(&policy, 6, 0);
+    assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 1);
+}
+
+static void test_obeys_prefetch(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        (void)run_full(1);
+    }
+    assert_int_equal(batch_policy_next(&policy, 7), 7);
+    assert_int_equal(batch_policy_next(&policy, 1), 1);
+    assert_int_equal(batch_policy_next(&policy, 0), SCOREBOARD_BATCH_MAX);
+    assert_int_equal(batch_policy_next(&policy, 1 << 20), SCOREBOARD_BATCH_MAX);
+}
+
+static void test_a_batch_that_ran_nothing_teaches_nothing(void **state)
+{
+    (void)state;
+    (void)run_full(10);
+    double before = policy.mean_us;
+    batch_policy_ran(&policy, 0, 0, 0);
+    assert_true(policy.mean_us >= before && policy.mean_us <= before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_begins_with_one, setup),
+        cmocka_unit_test_setup(test_grows_with_short_jobs, setup),
+        cmocka_unit_test_setup(test_stays_within_the_budget, setup),
+        cmocka_unit_test_setup(test_long_jobs_go_alone, setup),
+        cmocka_unit_test_setup(test_one_long_job_is_remembered, setup),
+        cmocka_unit_test_setup(test_does_not_hoard, setup),
+        cmocka_unit_test_setup(test_obeys_prefetch, setup),
+        cmocka_unit_test_setup(test_a_batch_that_ran_nothing_teaches_nothing, setup),
+    };
+    return cmocka_run_group_tests_name("batch_policy", tests, NULL, NULL);
+}
