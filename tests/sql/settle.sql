@@ -1,0 +1,150 @@
+-- SPDX-License-Identifier: MIT
+-- Nodes, workers and what becomes of the jobs of dead ones; the views about them.
+select plan(59);
+
+create temp table t (name text primary key, id bigint, lease_id uuid);
+create function pg_temp.node() returns bigint language sql as $$ select max(id) from ganger.node where state = 'alive' $$;
+-- A new worker that holds n jobs, noted in t as 1..n.
+create function pg_temp.worker(n integer, max_attempts integer default 3) returns bigint language plpgsql as $$
+declare
+    worker bigint := ganger._register_worker(pg_temp.node(), 'p', 77, 1, false);
+begin
+    delete from t;
+    perform ganger.enqueue('t', max_attempts => max_attempts) from generate_series(1, n);
+    insert into t select row_number() over (), c.id, c.lease_id
+    from ganger._take_jobs(worker, 1, null, null, '{default}', '{t}', n, null, null) c;
+    return worker;
+end $$;
+create function pg_temp.state(name text) returns text language sql as $$
+    select concat_ws(' ', j.status, j.pending_reason, j.attempts, j.crashes, j.failure_reason) from ganger.jobs j join t using (id) where t.name = state.name $$;
+-- Ends everything that is left.
+create function pg_temp.clear() returns void language sql as $$ select ganger.cancel(id) from ganger.job where seq is not null or due_at is not null $$;
+
+-- nodes and workers
+select ganger._register_node('n1', 'host', 'boot', 5, 6, '60 s', '1.0') as node \gset
+select results_eq('select name, state, host, pid, version, lease, workers, processing, leader from ganger.nodes',
+    $$ values ('n1', 'alive', 'host', 5, '1.0', '60 s'::interval, 0::bigint, 0::bigint, false) $$, 'a node');
+select ok(ganger._heartbeat_node(:node), 'its heartbeat');
+select is((select heartbeat from ganger.node), 1::bigint, 'counts up');
+select ok(not ganger._heartbeat_node(987), 'an unknown node''s does not');
+select pg_temp.worker(3) as worker \gset
+select results_eq(format('select node, pool, pid, state, job_id, held from ganger.workers where id = %s', :worker),
+    $$ select 'n1', 'p', 77, 'busy', id, 3::bigint from t where name = '1' $$, 'a busy worker');
+select results_eq('select workers, processing from ganger.nodes', $$ values (1::bigint, 3::bigint) $$, 'seen from its node');
+select ok((select bool_and(worker = :worker::text and node = 'n1') from ganger.jobs join t using (id)), 'and from its jobs');
+select results_eq($$ select node, worker, pid from ganger.attempts join t on job_id = id where name = '1' $$,
+    format($$ values ('n1', %L, 77) $$, :worker), 'and from their attempts');
+
+-- a clean batch
+select is(ganger._finish_completed(array_agg(id), array_agg(lease_id), array_agg(case when name = '2' then '{"r": 2}' end), array_agg(1500000::bigint),
+    array_agg(0::bigint), array_agg(7000::bigint), array_agg(4096::bigint), array_agg('log ' || name)), '{}', 'a finished batch is accepted') from t;
+select results_eq($$ select status, output, finished_at - started_at from ganger.jobs join t using (id) order by name $$,
+    $$ values ('completed', null::jsonb, '1.5 s'::interval), ('completed', '{"r": 2}', '1.5 s'), ('completed', null, '1.5 s') $$, 'with results and times');
+select results_eq($$ select outcome, cpu_time, max_rss, log from ganger.attempts join t on job_id = id where name = '1' $$,
+    $$ values ('completed', '0.007 s'::interval, 4096::bigint, 'log 1') $$, 'and what it cost');
+select is(ganger._finish_completed(array_agg(id), array_agg(lease_id), array_agg(null::text), array_agg(1::bigint), array_agg(0::bigint),
+    array_agg(null::bigint), array_agg(null::bigint), array_agg(null::text)), '{}', 'repeated: accepted before') from t;
+select is(ganger._finish_completed(array_agg(id), array_agg(gen_random_uuid()), array_agg(null::text), array_agg(1::bigint), array_agg(0::bigint),
+    array_agg(null::bigint), array_agg(null::bigint), array_agg(null::text)), array_agg(id), 'stale ones are named') from t;
+select is((select state from ganger.workers where id = :worker), 'idle', 'the worker is idle');
+
+-- release: what never started goes back uncounted, to the front
+select pg_temp.worker(3) as worker \gset
+select ganger.enqueue('t') as fresh \gset
+select is(ganger._release(array_agg(id), array_agg(lease_id), 'the batch takes too long'), 2, 'two of three go back') from t where name <> '1';
+select is(pg_temp.state('2'), 'pending 0 0', 'uncounted');
+select is(pg_temp.state('1'), 'processing 1 0', 'the third goes on');
+select results_eq($$ select outcome, error from ganger.attempts join t on job_id = id where name = '2' $$,
+    $$ values ('released', 'the batch takes too long') $$, 'an attempt tells why');
+select results_eq($$ select e.event, e.data ->> 'reason' from t, ganger.job_events(t.id) e where t.name = '2' and e.event = 'released' $$,
+    $$ values ('released', 'the batch takes too long') $$, 'and an event');
+select is(ganger._release(array_agg(id), array_agg(lease_id), 'again'), 0, 'not twice') from t where name <> '1';
+select is((select array_agg(c.id order by c.id) from ganger.claim('w', max_jobs => 2) c), (select array_agg(id order by id) from t where name <> '1'),
+    'they stand before what waits');
+select pg_temp.clear() \g /dev/null
+
+-- settle: done, running, never started
+select pg_temp.worker(5) as worker \gset
+create temp table lease as select * from t;
+select lives_ok(format('select ganger._mark_worker_dead(%s)', :worker), 'the worker dies');
+select results_eq(format('select state, ended_at is not null from ganger.workers where id = %s', :worker), $$ values ('dead', true) $$, 'as the view shows');
+select results_eq(format($f$ select finished, charged, released from ganger._settle_worker(%s,
+        array(select id from t where name in ('1', '2', '3') order by name), array(select lease_id from t where name in ('1', '2', '3') order by name),
+        '{completed,error,snoozed}', array['{"r": 1}', 'boom', null], '{null,null,3600000}', '{1000,1000,1000}', '{500,500,500}',
+        (select id from t where name = '4'), (select lease_id from t where name = '4'), 'crashed', 'killed by signal 9', null, 9, 70000, 123456, 'last words',
+        2000000, false, 'never started') $f$, :worker), $$ values (3, 1, 1) $$, 'three done, one charged, one given back');
+select is(pg_temp.state('1'), 'completed 1 0', 'its result is kept');
+select is((select output from ganger.jobs join t using (id) where name = '1'), '{"r": 1}', 'with the output');
+select is(pg_temp.state('2'), 'pending retry 1 0 error', 'its failure too');
+select is(pg_temp.state('3'), 'pending scheduled 0 0', 'and its snooze');
+select is(pg_temp.state('4'), 'pending 1 1 crashed', 'the running one is charged, and claimable at once');
+select is(pg_temp.state('5'), 'pending 0 0', 'the one that never started is not');
+select results_eq($$ select outcome, error, signal, exit_code, cpu_time, max_rss, log, finished_at - started_at from ganger.attempts join t on job_id = id where name = '4' $$,
+    $$ values ('crashed', 'killed by signal 9', 9, null::int, '0.07 s'::interval, 123456::bigint, 'last words', '2 s'::interval) $$, 'the cause of death');
+select results_eq($$ select j.error_history #>> '{0,reason}', j.error_history #>> '{0,message}' from ganger.jobs j join t using (id) where name = '4' $$,
+    $$ values ('crashed', 'killed by signal 9') $$, 'in the history of errors too');
+select results_eq(format($f$ select finished, charged, released from ganger._settle_worker(%s, '{}', '{}', '{}', '{}', '{}', '{}', '{}',
+        (select id from t where name = '4'), (select lease_id from t where name = '4'), 'crashed', 'x', null, 9, null, null, null, null, true, 'x') $f$, :worker),
+    $$ values (0, 0, 0) $$, 'settled once');
+select is(pg_temp.state('4'), 'pending 1 1 crashed', 'nothing is charged twice');
+select pg_temp.clear() \g /dev/null
+
+-- other causes
+create function pg_temp.die(outcome text, max_attempts integer default 3) returns text language plpgsql as $$
+declare
+    worker bigint := pg_temp.worker(1, max_attempts);
+begin
+    perform ganger._mark_worker_dead(worker);
+    perform ganger._settle_worker(worker, '{}', '{}', '{}', '{}', '{}', '{}', '{}', (select id from t), (select lease_id from t), outcome, 'message', 3, null,
+        null, null, null, null, false, 'x');
+    return pg_temp.state('1');
+end $$;
+select is(pg_temp.die('timeout'), 'pending retry 1 0 timeout', 'a timeout waits for its retry');
+select is(pg_temp.die('timeout', 1), 'failed 1 0 timeout', 'the last one fails');
+select is(pg_temp.die('crashed', 1), 'failed 1 1 crashed', 'the last crash fails');
+select results_eq($$ select outcome, exit_code from ganger.attempts join t on job_id = id $$, $$ values ('crashed', 3) $$, 'with its exit code');
+select is(pg_temp.die('released'), 'pending 0 0', 'a kill meant for another run is not charged');
+select pg_temp.clear() \g /dev/null
+select is(pg_temp.die('cancelled'), 'pending 0 0', 'a stop for a cancel nobody asked for is not charged either');
+select pg_temp.clear() \g /dev/null
+select pg_temp.worker(1) as worker \gset
+select ganger.cancel(id) from t \gset
+select ganger._mark_worker_dead(:worker) \gset
+select ganger._settle_worker(:worker, '{}', '{}', '{}', '{}', '{}', '{}', '{}', id, lease_id, 'cancelled', 'm', null, 15, null, null, null, null, false, 'x') from t \gset
+select is(pg_temp.state('1'), 'cancelled 1 0', 'one that was asked for ends it');
+select results_eq($$ select outcome, signal from ganger.attempts join t on job_id = id $$, $$ values ('cancelled', 15) $$, 'with the signal');
+
+-- the evidence is gone: everything is charged
+select pg_temp.worker(2) as worker \gset
+select ganger._mark_worker_dead(:worker) \gset
+select results_eq(format($f$ select finished, charged, released from ganger._settle_worker(%s, '{}', '{}', '{}', '{}', '{}', '{}', '{}',
+        null, null, null, null, null, null, null, null, null, null, true, 'its machine is gone') $f$, :worker), $$ values (0, 2, 0) $$, 'both are charged');
+select is(pg_temp.state('1') || ', ' || pg_temp.state('2'), 'pending 1 0 crashed, pending 1 0 crashed', 'and claimable again');
+select results_eq($$ select distinct outcome, error from ganger.attempts join t on job_id = id $$, $$ values ('node_lost', 'its machine is gone') $$, 'as lost with the node');
+select results_eq($$ select count(*) from t, ganger.job_events(t.id) e where e.event = 'reclaimed' $$, $$ values (2::bigint) $$, 'events tell');
+select pg_temp.clear() \g /dev/null
+
+-- a new connection
+select pg_temp.worker(3) as worker \gset
+select is(ganger._reattach_worker(:worker, array[id], false), 2, 'a worker on a new link') from t where name = '1';
+select is(pg_temp.state('1') || ', ' || pg_temp.state('2'), 'processing 1 0, pending 0 0', 'what it does not know of goes back');
+select throws_ok(format($$ select ganger._take_jobs(%s, 1, null, null, '{default}', '{t}', 1, null, null) $$, :worker), 'GG001', null,
+    'a claim through the old link is refused');
+select lives_ok(format($$ select ganger._take_jobs(%s, 2, null, null, '{default}', '{t}', 1, null, null) $$, :worker), 'through the new one it is not');
+select ganger._mark_worker_dead(:worker) \gset
+select is(ganger._reattach_worker(:worker, '{}', false), null, 'a dead worker does not come back');
+
+-- burying a node
+select heartbeat as beat from ganger.node \gset
+select is_empty(format('select * from ganger._bury_node(%s, %s)', :node, :beat - 1), 'a node whose heartbeat has moved is not buried');
+select ok(ganger._heartbeat_node(:node), 'it lives');
+select pg_temp.worker(1) as worker \gset
+select results_eq(format('select b from ganger._bury_node(%s, %s) b where b is null or b = %s', :node, :beat + 1, :worker),
+    format('values (%s::bigint), (null)', :worker), 'one whose heartbeat has not is, with its workers');
+select is_empty(format('select * from ganger._bury_node(%s, %s)', :node, :beat + 1), 'once');
+select ok(not ganger._heartbeat_node(:node), 'its heartbeat is refused');
+select is(ganger._register_worker(:node, 'p', 1, 1, false), null, 'it gets no workers');
+select results_eq(format('select state, ended_at is not null from ganger.nodes where id = %s', :node), $$ values ('dead', true) $$, 'as the view shows');
+select is((select count(*) from ganger.workers where state <> 'dead'), 0::bigint, 'its workers are dead');
+
+select * from finish();
