@@ -332,8 +332,11 @@ static void test_chaos(void **state)
     }
     int64_t at = clock_boot_ms();
     run_chaos(&chaos);
+    int64_t struck_at = clock_boot_ms();
     await_all_ended(&chaos);
-    (void)fprintf(stderr, "chaos: all ended after %" PRId64 " ms\n", clock_boot_ms() - at);
+    (void)fprintf(stderr,
+                  "chaos: all ended %" PRId64 " ms after the last of %" PRId64 " ms of kills\n",
+                  clock_boot_ms() - struck_at, struck_at - at);
     int broken = chaos_check(test, chaos.journal);
     free(chaos.journal);
     if (broken > 0) {
