@@ -135,6 +135,8 @@ declare
     problem text;
     job_id  bigint;
     lane    bigint;
+    is_lane_active boolean;
+    is_node_idle   boolean;
 begin
     problem := ganger._input_problem((job_type, payload, queue, priority, run_at, max_attempts, timeout, kill_grace,
         retry_delay, retry_backoff, retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for,
@@ -159,10 +161,15 @@ begin
         end loop;
     end if;
 
+    lane := ganger._lane_id(queue, priority, job_type, false);
     if due is null then
-        lane := ganger._enter_lane(queue, priority, job_type, false);
-    else
-        lane := ganger._lane_id(queue, priority, job_type, false);
+        -- _enter_lane and _notify_work in one look: a query costs more than what it reads
+        select exists (select from ganger.lane l where l.lane_id = lane and l.state = 'active'),
+               exists (select from ganger.node n where n.state = 'alive' and n.idle)
+        into is_lane_active, is_node_idle;
+        if not is_lane_active or current_setting('transaction_isolation') <> 'read committed' then
+            perform ganger._enter_lane(queue, priority, job_type, false);
+        end if;
     end if;
     insert into ganger.job as j (id, lane_id, seq, created_at, run_at, due_at, pending_reason, max_attempts, priority, queue,
         job_type, payload, timeout, kill_grace, retry_delay, retry_backoff, retry_delay_max, tags, idempotency_key,
@@ -174,7 +181,9 @@ begin
         enqueue.tags, enqueue.idempotency_key, enqueue.owner, enqueue.metadata);
 
     if due is null then
-        perform ganger._notify_work(queue);
+        if is_node_idle then
+            perform pg_notify('ganger', 'work:' || queue);
+        end if;
     else
         perform ganger._notify_due(due);
     end if;
