@@ -72,9 +72,8 @@ static void print_goal(const ReportRow *row)
     char goal[32];
     format_number(row->figure->goal, goal);
     if (row->figure->goal_kind != GOAL_NONE) {
-        printf("  %s %s %s",
-               row->figure->goal_kind == GOAL_AT_MOST ? "goal <=" : "goal: ratio >=", goal,
-               report_is_met(row) ? "met" : "MISSED");
+        printf("  %s %s, %s", row->figure->goal_kind == GOAL_AT_MOST ? "at most" : "ratio at least",
+               goal, report_is_met(row) ? "met" : "MISSED");
     }
 }
 
@@ -95,14 +94,16 @@ static void print_row(const ReportRow *row)
         format_number(stats_median(row->raws, row->count), raw);
         format_number(ratio_of(row), ratio);
     }
-    printf("%-10s %-38s %10s %-7s [%s .. %s]  raw %s  ratio %s", row->figure->scenario,
-           row->figure->name, middle, row->figure->unit, least, most, raw, ratio);
+    printf("%-10s %-40s %-7s %8s  %8s .. %-8s %8s %7s", row->figure->scenario, row->figure->name,
+           row->figure->unit, middle, least, most, raw, ratio);
     print_goal(row);
     putchar('\n');
 }
 
 void report_print_table(const Report *report)
 {
+    printf("%-10s %-40s %-7s %8s  %20s %8s %7s  goal\n", "scenario", "figure", "unit", "median",
+           "least .. most", "raw", "ratio");
     for (int i = 0; i < report->count; i++) {
         print_row(&report->rows[i]);
     }
