@@ -27,6 +27,15 @@
 
 enum { LOOK_MS = 5, PROCESS_MAX = 4096, LOG_SHOWN_BYTES = 12000, ARGUMENT_MAX = 32 };
 
+int daemon_slowness(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    return 3;
+#else
+    return getenv("GANGER_TEST_WRAPPER") != NULL ? 4 : 1;
+#endif
+}
+
 void pause_ms(int ms)
 {
     const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
@@ -396,6 +405,11 @@ Daemon *daemon_run(SystemTest *test, const char *name, int workers, const Daemon
     Daemon *daemon = daemon_configure(test, name, options);
     daemon_start(daemon);
     daemon_await_workers(test, daemon, workers);
+    // Registered is not ready: handlers are loaded after it.
+    for (int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
+         daemon_log_count(daemon, "worker.ready") < workers; pause_ms(LOOK_MS)) {
+        CHECK(test, clock_boot_ms() < until);
+    }
     return daemon;
 }
 

@@ -12,14 +12,12 @@
 
 #include "tests/support/test_db.h"
 
-// Sanitizers make everything slower: limits of time are multiplied.
-#if defined(__SANITIZE_ADDRESS__)
-enum { DAEMON_SLOWNESS = 3 };
-#else
-enum { DAEMON_SLOWNESS = 1 };
-#endif
+// Sanitizers and valgrind make everything slower: limits of time are multiplied.
+int daemon_slowness(void);
+#define DAEMON_SLOWNESS    daemon_slowness()
+#define DAEMON_PATIENCE_MS (10000 * DAEMON_SLOWNESS)
 
-enum { DAEMON_MAX = 3, DAEMON_PATIENCE_MS = 10000 * DAEMON_SLOWNESS };
+enum { DAEMON_MAX = 3 };
 
 typedef struct Daemon {
     char name[32];
