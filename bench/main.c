@@ -41,17 +41,18 @@ typedef struct Options {
 
 static void print_help(void)
 {
-    puts("usage: ganger-bench [options]\n\n"
-         "Measures ganger on a PostgreSQL server beside the raw limits of the same server.\n"
-         "Makes databases named ganger_bench_* and drops them again; needs a superuser.\n\n"
-         "  --database URL   server to use (default: DATABASE_URL, else libpq's environment)\n"
-         "  --only NAME      run this scenario; may be repeated\n"
-         "  --quick          a tenth of the jobs, one repetition\n"
-         "  --repeat N       repetitions (default 3)\n"
-         "  --seconds N      length of figures that are a rate over time (default 4)\n"
-         "  --json FILE      write the figures as JSON as well\n"
-         "  --list           name the scenarios\n"
-         "  --help           this text");
+    puts(
+        "usage: ganger-bench [options]\n\n"
+        "Measures ganger on a PostgreSQL server beside the raw limits of the same server.\n"
+        "Makes databases named ganger_bench_* and drops them again; needs a superuser.\n\n"
+        "  --database URL   server to use (default: DATABASE_URL, else libpq's environment)\n"
+        "  --only NAME      run this scenario; may be repeated\n"
+        "  --quick          a tenth of the jobs, one repetition\n"
+        "  --repeat N       repetitions (default 3)\n"
+        "  --seconds N      length of figures that are a rate over time (default 4)\n"
+        "  --json FILE      write the figures as JSON as well; - prints JSON instead of the table\n"
+        "  --list           name the scenarios\n"
+        "  --help           this text");
 }
 
 static void print_scenarios(void)
@@ -157,7 +158,8 @@ static void write_json(const Bench *bench, const char *path)
     StrBuf text = {0};
     report_write_json(&bench->report, facts, &text);
     free(facts);
-    FILE *file = fopen(path, "we");
+    bool is_stdout = str_equal(path, "-");
+    FILE *file = is_stdout ? stdout : fopen(path, "we");
     if (file == NULL || fwrite(text.text, 1, text.length, file) != text.length ||
         fclose(file) != 0) {
         bench_fail("%s: %s", path, strerror(errno));
@@ -211,7 +213,9 @@ int main(int argc, char **argv)
         }
     }
     bench_live(NULL);
-    report_print_table(&bench.report);
+    if (options.json == NULL || !str_equal(options.json, "-")) {
+        report_print_table(&bench.report);
+    }
     if (options.json != NULL) {
         write_json(&bench, options.json);
     }

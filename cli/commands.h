@@ -22,6 +22,7 @@ int command_workers(struct Cli *cli);
 int command_queues(struct Cli *cli);
 int command_stats(struct Cli *cli);
 int command_maintain(struct Cli *cli);
+int command_bench(struct Cli *cli);
 int command_config(struct Cli *cli);
 int command_completion(struct Cli *cli);
 int command_help(struct Cli *cli);

@@ -67,6 +67,7 @@ const OptionSpec OPT_SPECS[OPT_COUNT] = {
     [OPT_SET] = {"set", 0, "JSON", "the changes, e.g. '{\"priority\": 5}'", COMPLETE_NOTHING, NULL},
     [OPT_SAMPLE] = {"sample", 0, NULL, "print a commented sample configuration", COMPLETE_NOTHING,
                     NULL},
+    [OPT_QUICK] = {"quick", 0, NULL, "a tenth of the jobs, once", COMPLETE_NOTHING, NULL},
 };
 
 const uint64_t OPTS_EVERYWHERE = OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_DATABASE) | OPT_BIT(OPT_STATE) |
@@ -134,6 +135,13 @@ const CommandSpec COMMAND_SPECS[] = {
     {"stats", "[TYPE]", 0, 1, NULL, 0, "count the jobs by status", NULL, command_stats},
     {"maintain", NULL, 0, 0, NULL, 0, "do one pass of every cluster duty now",
      "Workers of gangerd do this by themselves, each second.", command_maintain},
+    {"bench", "[SCENARIO...]", 0, -1,
+     "drain enqueue latency scheduled kill crash footprint snapshot", OPT_BIT(OPT_QUICK),
+     "measure ganger on a server, beside what the server itself can do",
+     "Without SCENARIO all are measured, which takes about ten minutes. Works in databases of its\n"
+     "own, named ganger_bench_*, and drops them; needs a superuser. The server is the one named by\n"
+     "--database, DATABASE_URL or --state. In a source tree bench/run starts a server for it.",
+     command_bench},
     {"config", NULL, 0, 0, NULL, OPT_BIT(OPT_SAMPLE),
      "print the effective configuration and where each value comes from", NULL, command_config},
     {"completion", "SHELL", 1, 1, "bash zsh fish", 0, "print a completion script",

@@ -40,6 +40,7 @@ typedef enum OptionId {
     OPT_AFTER,
     OPT_SET,
     OPT_SAMPLE,
+    OPT_QUICK,
     OPT_COUNT
 } OptionId;
 
