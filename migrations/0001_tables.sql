@@ -77,6 +77,8 @@ create table ganger.job (
 create index job_claim on ganger.job (lane_id, seq) where seq is not null;
 -- What a worker holds; also lists what is running.
 create index job_held on ganger.job (worker_id) where status = 'processing';
+-- Running jobs that are to be cancelled. Few, so that a poll need not look through all that a worker has ever held.
+create index job_cancel on ganger.job (worker_id) where cancel_requested;
 -- What becomes runnable by the clock.
 create index job_due on ganger.job (due_at) where due_at is not null;
 
@@ -233,10 +235,12 @@ create table ganger.worker (
     backend_start timestamptz,                         -- null behind a pooler
     link          integer not null default 1,          -- grows with every reconnect: a claim through an older one is refused
     state         text not null default 'alive',       -- alive, dead
+    is_cleared    boolean not null default false,      -- dead, and seen to hold nothing any more
     started_at    timestamptz not null default clock_timestamp(),
     ended_at      timestamptz
 ) with (fillfactor = 50);
 create index worker_live on ganger.worker (node_id) where state = 'alive';
+create index worker_uncleared on ganger.worker (id) where state = 'dead' and not is_cleared;
 
 -- Who runs the cluster duties.
 create table ganger.duty (

@@ -162,8 +162,44 @@ language sql volatile security definer set search_path = pg_catalog, ganger, pg_
 $$;
 
 -- Safety net: jobs still held by a worker that has been dead for a while (its settler died, or their rows were locked by
--- somebody). Charged, as nothing is known. Returns how many.
+-- somebody). Charged, as nothing is known. Each dead worker is looked at until it holds nothing: it cannot get more. Returns how
+-- many.
 create function ganger._reclaim_dead_workers(older_than interval default '5 s') returns integer
+language plpgsql volatile
+set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    gone record;
+    item record;
+    n    integer := 0;
+begin
+    for gone in
+        select w.id from ganger.worker w
+        where w.state = 'dead' and not w.is_cleared and w.ended_at < clock_timestamp() - older_than
+    loop
+        for item in
+            select j.id, j.lease_id from ganger.job j
+            where j.worker_id = gone.id and j.status = 'processing'
+              and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id)
+            order by j.id for update of j skip locked
+        loop
+            if ganger._end_attempt(item.id, item.lease_id, 'node_lost', 'its worker is dead and left no trace of it', true, null, null)
+               is not null then
+                n := n + 1;
+                insert into ganger.event (id, job_id, event, data)
+                values ((ganger._take_seqs(1))[1], item.id, 'reclaimed', '{"reason": "dead worker"}');
+            end if;
+        end loop;
+        update ganger.worker w set is_cleared = true
+        where w.id in (select x.id from ganger.worker x where x.id = gone.id for no key update skip locked)
+          and not exists (select from ganger.job j where j.worker_id = gone.id and j.status = 'processing');
+    end loop;
+    return n;
+end $$;
+
+-- Outside workers whose lease has run out. A cancel that was asked for ends them cancelled. Returns how many.
+create function ganger._reclaim_expired_leases() returns integer
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -173,30 +209,11 @@ declare
     n    integer := 0;
 begin
     for item in
-        select j.id, j.lease_id from ganger.job j join ganger.worker w on w.id = j.worker_id
-        where j.status = 'processing' and w.state = 'dead' and w.ended_at < clock_timestamp() - older_than
-          and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id)
-        order by j.id for update of j skip locked
-    loop
-        if ganger._end_attempt(item.id, item.lease_id, 'node_lost', 'its worker is dead and left no trace of it', true, null, null)
-           is not null then
-            n := n + 1;
-            insert into ganger.event (id, job_id, event, data)
-            values ((ganger._take_seqs(1))[1], item.id, 'reclaimed', '{"reason": "dead worker"}');
-        end if;
-    end loop;
-    return n;
-end $$;
-
--- Outside workers whose lease has run out. A cancel that was asked for ends them cancelled. Returns how many.
-create function ganger._reclaim_expired_leases() returns integer language plpgsql volatile as $$
-declare
-    item record;
-    n    integer := 0;
-begin
-    for item in
         select j.id, j.lease_id from ganger.job j
-        where j.status = 'processing' and j.worker_id is null and j.lease_until < clock_timestamp()
+        -- the array keeps the order by from walking through every job
+        where j.id = any (array(select x.id from ganger.job x where x.status = 'processing' and x.worker_id is null
+                                and x.lease_until < clock_timestamp()))
+          and j.status = 'processing' and j.worker_id is null and j.lease_until < clock_timestamp()
           and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id)
         order by j.id for update skip locked
     loop

@@ -207,7 +207,7 @@ begin
     leader := alive and ganger._take_duty(node);
     select array_agg(j.lease_id) into cancel_leases
     from ganger.worker w join ganger.job j on j.worker_id = w.id
-    where w.node_id = node and w.state = 'alive' and j.status = 'processing' and j.cancel_requested;
+    where w.node_id = node and w.state = 'alive' and j.cancel_requested and j.lease_id is not null;
     select greatest(0, ceil(extract(epoch from j.due_at - clock_timestamp()) * 1000))::bigint into due_in_ms
     from ganger.job j where j.due_at is not null order by j.due_at limit 1;
     return next;
