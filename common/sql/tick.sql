@@ -1,4 +1,5 @@
 -- The frequent cluster duties.
+-- Without waiting for the disk, as notifications wait for the reaper: what a crash of the server takes back is done again.
 -- Columns: promoted, open_epochs, reclaimed, due_in_ms (null: nothing waits for the clock).
 SELECT (t.t ->> 'promoted')::integer AS promoted, (t.t ->> 'open_epochs')::integer AS open_epochs,
        (t.t ->> 'reclaimed')::integer AS reclaimed,
@@ -6,4 +7,4 @@ SELECT (t.t ->> 'promoted')::integer AS promoted, (t.t ->> 'open_epochs')::integ
        CASE WHEN t.t ->> 'next_due' IS NOT NULL
             THEN greatest(0, ceil(extract(epoch FROM (t.t ->> 'next_due')::timestamptz - clock_timestamp()) * 1000))::bigint
        END AS due_in_ms
-FROM ganger._tick() AS t (t);
+FROM ganger._tick() AS t (t), set_config('synchronous_commit', 'off', true);
