@@ -14,8 +14,9 @@
 
 // Sanitizers and valgrind make everything slower: limits of time are multiplied.
 int daemon_slowness(void);
-#define DAEMON_SLOWNESS    daemon_slowness()
-#define DAEMON_PATIENCE_MS (10000 * DAEMON_SLOWNESS)
+#define DAEMON_SLOWNESS daemon_slowness()
+int64_t slow_ms(int64_t ms);
+#define DAEMON_PATIENCE_MS slow_ms(10000)
 
 enum { DAEMON_MAX = 3 };
 
@@ -71,8 +72,8 @@ void daemon_destroy(Daemon *daemon);
 int daemon_log_count(const Daemon *daemon, const char *text);
 bool daemon_await_log(const Daemon *daemon, const char *text, int64_t limit_ms);
 
-// Its child process of this program, NULL = any (the nth, from 0, by pid); 0 = none.
-pid_t daemon_child(const Daemon *daemon, const char *program, int nth);
+// Its child process of this program, NULL = any (the nth, from 0); 0 = none.
+pid_t daemon_child(const Daemon *daemon, const char *wanted, int nth);
 // All living descendants of a process, at most `max`.
 size_t process_descendants(pid_t root, pid_t *pids, size_t max);
 // Neither gone nor a zombie.

@@ -32,7 +32,7 @@ static void test_worker_killed(void **state)
     int64_t at = clock_boot_ms();
     (void)kill(pid, SIGKILL);
     CHECK(test, journal_await_begin(test, id, 2) != pid);
-    CHECK(test, clock_boot_ms() - at < 500 * DAEMON_SLOWNESS);
+    CHECK(test, clock_boot_ms() - at < slow_ms(500));
     job_await(test, id, "completed");
     sql_await(test, "(select count(*) from ganger.jobs where status = 'completed') = 121");
     sql_check(test,
@@ -84,7 +84,7 @@ static void test_supervisor_killed(void **state)
     daemon_destroy(daemon);
     size_t alive = count;
     while (alive > 1) { // all but the reaper, which has its last duty
-        CHECK(test, clock_boot_ms() - at < 1200 * DAEMON_SLOWNESS);
+        CHECK(test, clock_boot_ms() - at < slow_ms(1200));
         process_reap(tree, count);
         alive = 0;
         for (size_t i = 0; i < count; i++) {
@@ -93,7 +93,7 @@ static void test_supervisor_killed(void **state)
         pause_ms(2);
     }
     // Its reaper has written down what is known.
-    job_await_within(test, spin, "failed", 3000 * DAEMON_SLOWNESS);
+    job_await_within(test, spin, "failed", slow_ms(3000));
     job_await_within(test, orphan, "failed", 1000);
     // The worker of this one could be stopped, and gave its job back itself.
     job_await_within(test, hang, "pending", 1000);
@@ -102,7 +102,7 @@ static void test_supervisor_killed(void **state)
     at = clock_boot_ms();
     daemon_start(daemon);
     journal_await_begin(test, deaf, 2);
-    CHECK(test, clock_boot_ms() - at < 2000 * DAEMON_SLOWNESS);
+    CHECK(test, clock_boot_ms() - at < slow_ms(2000));
     job_await(test, deaf, "completed");
     sql_check(test, "(select attempts = 2 from ganger.jobs where id = %" PRId64 ")", deaf);
 }
@@ -122,7 +122,7 @@ static void test_all_killed(void **state)
     int64_t at = clock_boot_ms();
     daemon_start(daemon);
     journal_await_begin(test, id, 2);
-    CHECK(test, clock_boot_ms() - at < 2000 * DAEMON_SLOWNESS);
+    CHECK(test, clock_boot_ms() - at < slow_ms(2000));
     job_await(test, id, "completed");
     sql_check(test,
               "(select outcome = 'node_lost' from ganger.attempts where job_id = %" PRId64
@@ -144,7 +144,7 @@ static void test_reaper_killed(void **state)
         int64_t at = clock_boot_ms();
         int64_t other = job_add(test, "'noop'");
         job_await(test, other, "completed");
-        CHECK(test, clock_boot_ms() - at < 3000 * DAEMON_SLOWNESS);
+        CHECK(test, clock_boot_ms() - at < slow_ms(3000));
     }
     CHECK(test, process_is_alive(worker));
     job_await(test, id, "completed");
@@ -197,7 +197,7 @@ static void test_stopped_supervisor_times_out(void **state)
     int64_t id = job_add(test, "'spin', timeout => '600 ms', max_attempts => 1");
     pid_t pid = job_await_pid(test, id);
     daemon_signal(daemon, SIGSTOP);
-    bool has_ended = process_await_end(pid, 3000 * DAEMON_SLOWNESS);
+    bool has_ended = process_await_end(pid, slow_ms(3000));
     daemon_signal(daemon, SIGCONT);
     CHECK(test, has_ended);
     job_await(test, id, "failed");

@@ -61,7 +61,7 @@ static void test_lost_machine(void **state)
     (void)journal_await_begin(test, id, 2);
     int64_t took_ms = clock_boot_ms() - at;
     CHECK(test, took_ms > LEASE_MS - 1000);
-    CHECK(test, took_ms < LEASE_MS + SCAN_MS + 1500 * DAEMON_SLOWNESS);
+    CHECK(test, took_ms < LEASE_MS + SCAN_MS + slow_ms(1500));
     job_await(test, id, "completed");
     check_history(test, id);
     sql_check(test, "(select state::text = 'dead' from ganger.nodes where name = 'first')");
@@ -115,7 +115,7 @@ static void test_late_result(void **state)
     (void)kill(first->pid, SIGSTOP);
     signal_all(tree, count, SIGSTOP);
     CHECK(test, process_await_end(worker, 3000));
-    job_await_within(test, id, "completed", LEASE_MS + SCAN_MS + 3000 * DAEMON_SLOWNESS);
+    job_await_within(test, id, "completed", LEASE_MS + SCAN_MS + slow_ms(3000));
     signal_all(tree, count, SIGCONT);
     (void)kill(first->pid, SIGCONT);
     sql_await(

@@ -202,7 +202,7 @@ static void check_supervisor_death(SystemTest *test, const char *fault, bool is_
     sql_await(test, "(select status <> 'processing' from ganger.jobs where id = %" PRId64 ")", id);
     daemon_start(daemon);
     // Due retries are promoted by the new node at once, though the old one held the duties.
-    job_await_within(test, id, is_overdue ? "failed" : "completed", 4000 * DAEMON_SLOWNESS);
+    job_await_within(test, id, is_overdue ? "failed" : "completed", slow_ms(4000));
     sql_check(test, "(select attempts = 2 from ganger.jobs where id = %" PRId64 ")", id);
 }
 

@@ -5,6 +5,7 @@
 #include "reaper/node_watch.h"
 
 enum { LEASE = 60000, SCAN = 2000 };
+static const int64_t HOUR = 3600000;
 static NodeWatch watch;
 
 static int setup(void **state)
@@ -47,12 +48,12 @@ static void test_a_gap_is_not_watched(void **state)
 {
     (void)state;
     assert_false(node_watch_look(&watch, 1, 7, LEASE, 0));
-    assert_false(node_watch_look(&watch, 1, 7, LEASE, 3600 * 1000));
+    assert_false(node_watch_look(&watch, 1, 7, LEASE, HOUR));
     for (int i = 0; i < LEASE / NODE_WATCH_STEP_MS - 2; i++) {
-        assert_false(node_watch_look(&watch, 1, 7, LEASE,
-                                     3600 * 1000 + (i + 1) * (int64_t)NODE_WATCH_STEP_MS));
+        assert_false(
+            node_watch_look(&watch, 1, 7, LEASE, HOUR + (i + 1) * (int64_t)NODE_WATCH_STEP_MS));
     }
-    assert_true(node_watch_look(&watch, 1, 7, LEASE, 2 * 3600 * 1000));
+    assert_true(node_watch_look(&watch, 1, 7, LEASE, 2 * HOUR));
 }
 
 static void test_each_by_its_own_lease(void **state)

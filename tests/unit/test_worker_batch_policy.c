@@ -57,7 +57,7 @@ static void test_long_jobs_go_alone(void **state)
 {
     (void)state;
     for (int i = 0; i < 10; i++) {
-        assert_int_equal(run_full(2 * BATCH_BUDGET_US), 1);
+        assert_int_equal(run_full(INT64_C(2) * BATCH_BUDGET_US), 1);
     }
 }
 
