@@ -103,6 +103,7 @@ select throws_ok(format($$ select ganger._take_jobs(%s, 1, null, null, '{default
     'a dead worker''s claim is refused');
 select throws_ok($$ select ganger._take_jobs(12345, 1, null, null, '{default}', '{t}', 1, null, null) $$, 'GG001', null,
     'and an unknown one''s');
+select is((select count(*) from ganger.claim('w', job_types => '{t}')), 1::bigint, 'the job they could not have is there for others');
 
 -- has_work
 select pg_temp.put('h', 'seldom');
