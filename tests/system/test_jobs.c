@@ -118,7 +118,7 @@ static void test_timeout_kills_spin(void **state)
               DAEMON_SLOWNESS, id);
     sql_check(
         test,
-        "(select outcome = 'timeout' and signal = 9 and cpu_time > '100 ms' and cpu_time < '10 s' "
+        "(select outcome = 'timeout' and signal = 9 and cpu_time > '20 ms' and cpu_time < '10 s' "
         "and max_rss > 1000000 from ganger.attempts where job_id = %" PRId64 ")",
         id);
     job_await(test, job_add(test, "'echo', '1'"), "completed");

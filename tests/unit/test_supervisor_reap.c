@@ -100,6 +100,13 @@ static long resident_pages(void)
     return strtol(second, NULL, 10);
 }
 
+// The address sanitizer keeps freed memory to itself for a while; it looks for leaks on its own.
+#ifdef __SANITIZE_ADDRESS__
+enum { RESIDENT_IS_TOLD = false };
+#else
+enum { RESIDENT_IS_TOLD = true };
+#endif
+
 // Deaths leave neither fds nor memory behind; the number is small so that the test is quick.
 static void test_deaths_leave_nothing(void **state)
 {
@@ -111,7 +118,9 @@ static void test_deaths_leave_nothing(void **state)
     long pages = resident_pages();
     gang_wait(&gang, died_often, 60000);
     assert_int_equal(count_fds(), fds);
-    assert_in_range(resident_pages(), 1, pages + 128);
+    if (RESIDENT_IS_TOLD) {
+        assert_in_range(resident_pages(), 1, pages + 128);
+    }
     gang_end(&gang);
 }
 
