@@ -81,7 +81,7 @@ static enum ganger_result run_hold(const ganger_job *job, ganger_context *contex
         return GANGER_DISCARD;
     }
     while (!ganger_should_stop(context)) {
-        const struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
+        const struct timespec pause = {.tv_nsec = 5000000L};
         (void)nanosleep(&pause, NULL);
     }
     return GANGER_OK;

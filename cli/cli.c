@@ -73,14 +73,9 @@ bool cli_read_duration(const Cli *cli, OptionId id, int64_t *ms, int *exit_code)
     return true;
 }
 
-char *cli_read_input(const char *path, size_t most_bytes)
+// NULL (said why) when it cannot be read, is too long, or is no text.
+static char *read_stream(FILE *file, const char *name, size_t most_bytes)
 {
-    bool is_stdin = str_equal(path, "-");
-    FILE *file = is_stdin ? stdin : fopen(path, "re");
-    if (!file) {
-        cli_say("%s: %s", path, strerror(errno));
-        return NULL;
-    }
     StrBuf text = {0};
     char chunk[65536];
     size_t got = 0;
@@ -96,15 +91,27 @@ char *cli_read_input(const char *path, size_t most_bytes)
     } else if (strlen(text.text) != text.length) {
         wrong = "has a NUL byte in it, which is not text";
     }
-    if (!is_stdin) {
-        (void)fclose(file);
-    }
     if (wrong) {
-        cli_say("%s: %s", is_stdin ? "standard input" : path, wrong);
+        cli_say("%s: %s", name, wrong);
         strbuf_free(&text);
         return NULL;
     }
     return strbuf_take(&text);
+}
+
+char *cli_read_input(const char *path, size_t most_bytes)
+{
+    if (str_equal(path, "-")) {
+        return read_stream(stdin, "standard input", most_bytes);
+    }
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        cli_say("%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    char *text = read_stream(file, path, most_bytes);
+    (void)fclose(file);
+    return text;
 }
 
 int cli_load_config(const Cli *cli, Config **out)

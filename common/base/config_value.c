@@ -75,7 +75,7 @@ static bool set_bool(const char *text, void *field, StrBuf *why)
         say_got(why, text);
         return false;
     }
-    memcpy(field, &value, sizeof value);
+    *(bool *)field = value;
     return true;
 }
 
@@ -190,29 +190,26 @@ static void format_number(const ConfigOption *option, int64_t number, StrBuf *ou
 
 bool config_value_append(const ConfigOption *option, const char *text, void *owner, StrBuf *why)
 {
-    StringList list;
-    void *field = field_of(option, owner);
-    memcpy(&list, field, sizeof list);
+    StringList *list = field_of(option, owner);
     if (option->type == OPTION_LIST) {
         if (!config_text_check(text, 1, 255, option->check, why)) {
             return false;
         }
-        for (size_t i = 0; i < list.count; i++) {
-            if (str_equal(list.items[i], text)) {
+        for (size_t i = 0; i < list->count; i++) {
+            if (str_equal(list->items[i], text)) {
                 config_quote(why, text);
                 strbuf_append(why, " is given twice");
                 return false;
             }
         }
-    } else if (list.count == 0 && text[0] == '\0') {
+    } else if (list->count == 0 && text[0] == '\0') {
         strbuf_append(why, "the program is empty");
         return false;
     }
     // One more than needed: exec runs need a NULL at the end.
-    list.items = mem_realloc(list.items, (list.count + 2) * sizeof list.items[0]);
-    list.items[list.count++] = mem_strdup(text);
-    list.items[list.count] = NULL;
-    memcpy(field, &list, sizeof list);
+    list->items = mem_realloc(list->items, (list->count + 2) * sizeof list->items[0]);
+    list->items[list->count++] = mem_strdup(text);
+    list->items[list->count] = NULL;
     return true;
 }
 

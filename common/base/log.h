@@ -11,8 +11,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum LogLevel { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR, LOG_LEVEL_FATAL } LogLevel;
-typedef enum LogFormat { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON } LogFormat;
+typedef enum LogLevel {
+    LOG_LEVEL_DEBUG,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_WARN,
+    LOG_LEVEL_ERROR,
+    LOG_LEVEL_FATAL
+} LogLevel;
+typedef enum LogFormat {
+    LOG_FORMAT_AUTO,
+    LOG_FORMAT_TEXT,
+    LOG_FORMAT_LOGFMT,
+    LOG_FORMAT_JSON
+} LogFormat;
 
 // `role` ("supervisor", "worker", ...) is borrowed for the life of the process.
 void log_init(const char *role, LogFormat format, LogLevel level);
@@ -30,7 +41,8 @@ void log_set_job(int64_t job_id);
 // quoted where needed and cannot add a field or a line. Text without a key becomes msg="...". Conversions:
 // d i u x o f g e s c p %, with the usual lengths. At most 4096 bytes a line, longer values cut with "...".
 // Takes no lock and no heap; keeps errno.
-void log_write(LogLevel level, const char *event, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void log_write(LogLevel level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #define log_debug(event, ...) log_write(LOG_LEVEL_DEBUG, event, __VA_ARGS__)
 #define log_info(event, ...)  log_write(LOG_LEVEL_INFO, event, __VA_ARGS__)
@@ -39,7 +51,8 @@ void log_write(LogLevel level, const char *event, const char *format, ...) __att
 #define log_fatal(event, ...) log_write(LOG_LEVEL_FATAL, event, __VA_ARGS__)
 
 // "Cannot happen" in our own data: logs file:line and aborts. Never for data from others.
-_Noreturn void panic_at(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+_Noreturn void panic_at(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 #define panic(...) panic_at(__FILE__, __LINE__, __VA_ARGS__)
 
 #endif

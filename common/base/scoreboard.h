@@ -31,7 +31,7 @@ enum {
 typedef enum SlotLife { // written by the supervisor
     SLOT_FREE,
     SLOT_SPAWNED, // pid and generation are valid
-    SLOT_DEAD     // obituary fields are valid; back to SLOT_FREE once settled_generation == generation
+    SLOT_DEAD // obituary fields are valid; back to SLOT_FREE once settled_generation == generation
 } SlotLife;
 
 typedef enum SlotState { // written by the child
@@ -61,10 +61,10 @@ typedef enum StopCause { // why the supervisor stopped a job or a worker
 typedef enum EntryState {
     ENTRY_NONE,
     ENTRY_UNSTARTED, // claimed, not begun
-    ENTRY_RUNNING,   // worker: UNSTARTED -> RUNNING by CAS; the handler has been (or is about to be) called
-    ENTRY_DONE,      // worker: result recorded here, not yet in the database
-    ENTRY_WRITTEN,   // result is in the database (worker, after the commit; reaper: DONE -> WRITTEN by CAS before it writes)
-    ENTRY_RETURNED   // reaper: UNSTARTED -> RETURNED by CAS; the worker must skip it
+    ENTRY_RUNNING, // worker: UNSTARTED -> RUNNING by CAS; the handler has been (or is about to be) called
+    ENTRY_DONE,    // worker: result recorded here, not yet in the database
+    ENTRY_WRITTEN, // result is in the database (worker, after the commit; reaper: DONE -> WRITTEN by CAS before it writes)
+    ENTRY_RETURNED // reaper: UNSTARTED -> RETURNED by CAS; the worker must skip it
 } EntryState;
 
 typedef enum JobOutcome {
@@ -79,56 +79,54 @@ typedef struct BatchEntry { // written by the worker, except state
     atomic_int state;       // EntryState
     int32_t outcome;        // JobOutcome, valid from ENTRY_DONE on
     int64_t job_id;
-    uint8_t lease[16];      // lease_id as PostgreSQL's 16 binary bytes
+    uint8_t lease[16]; // lease_id as PostgreSQL's 16 binary bytes
     int32_t attempt;
-    uint32_t text_offset;   // into Slot.results
+    uint32_t text_offset; // into Slot.results
     uint32_t text_length;
     int32_t reserved;
-    int64_t delay_ms;       // OUTCOME_SNOOZE, or the retry delay an error asks for (-1: by the rule)
-    int64_t started_us;     // CLOCK_BOOTTIME microseconds
+    int64_t delay_ms;   // OUTCOME_SNOOZE, or the retry delay an error asks for (-1: by the rule)
+    int64_t started_us; // CLOCK_BOOTTIME microseconds
     int64_t ended_us;
-    int64_t cpu_us;         // processor time of the attempt, children included; -1 unknown
-    int64_t max_rss_bytes;  // -1 unknown
+    int64_t cpu_us;        // processor time of the attempt, children included; -1 unknown
+    int64_t max_rss_bytes; // -1 unknown
 } BatchEntry;
 
 typedef struct Slot {
     // -- written by the supervisor
-    atomic_int life;            // SlotLife
-    atomic_uint generation;     // grows with every spawn into this slot; also on the child's command line
+    atomic_int life;        // SlotLife
+    atomic_uint generation; // grows with every spawn into this slot; on the child's command line
     atomic_int pid;
-    atomic_int command;         // SlotCommand
-    atomic_llong stop_serial;   // run_serial of the job being stopped softly; 0 none
-    atomic_int stop_cause;      // StopCause of stop_serial, or of the whole process
-    atomic_llong kill_serial;   // run_serial at which SIGKILL was sent by the supervisor; 0 not by us
+    atomic_int command;       // SlotCommand
+    atomic_llong stop_serial; // run_serial of the job being stopped softly; 0 none
+    atomic_int stop_cause;    // StopCause of stop_serial, or of the whole process
+    atomic_llong kill_serial; // run_serial at which SIGKILL was sent by the supervisor; 0 not by us
     atomic_llong spawned_at;
-    int32_t pool;               // index into Config.pools; -1 for the reaper
-    int32_t exit_status;        // wait status, valid in SLOT_DEAD
-    int64_t cpu_us;             // rusage of the dead child and its reaped descendants
+    int32_t pool;        // index into Config.pools; -1 for the reaper
+    int32_t exit_status; // wait status, valid in SLOT_DEAD
+    int64_t cpu_us;      // rusage of the dead child and its reaped descendants
     int64_t max_rss_bytes;
-    _Alignas(64)
     // -- written by the reaper
-    atomic_uint settled_generation; // == generation: the obituary is settled, the slot may be reused
-    atomic_llong cancel_serial;     // run_serial of a running job the database wants cancelled; 0 none
-    _Alignas(64)
+    _Alignas(64) atomic_uint settled_generation; // == generation: settled, the slot may be reused
+    atomic_llong cancel_serial; // run_serial of a running job the database wants cancelled; 0 none
     // -- written by the child
-    atomic_int state;           // SlotState
-    atomic_uint child_generation; // echo of generation: what a stale child writes is not believed
-    atomic_llong changed_at;    // last change of state: proof of life
-    atomic_llong worker_id;     // ganger.workers.id, 0 before registration
-    atomic_llong run_serial;    // grows by one with every handler start
-    atomic_int run_index;       // entry being run, valid in SLOT_RUNNING
-    atomic_int batch_count;     // entries in use
+    _Alignas(64) atomic_int state; // SlotState
+    atomic_uint child_generation;  // echo of generation: what a stale child writes is not believed
+    atomic_llong changed_at;       // last change of state: proof of life
+    atomic_llong worker_id;        // ganger.workers.id, 0 before registration
+    atomic_llong run_serial;       // grows by one with every handler start
+    atomic_int run_index;          // entry being run, valid in SLOT_RUNNING
+    atomic_int batch_count;        // entries in use
     atomic_llong run_started_at;
-    atomic_llong run_soft_at;   // when the running job is to be stopped softly; 0 = no limit
-    atomic_llong run_grace_ms;  // then SIGKILL after this; the job's kill_grace, else the config's
-    atomic_llong run_cpu_us;    // process CPU time when the running job began
+    atomic_llong run_soft_at;  // when the running job is to be stopped softly; 0 = no limit
+    atomic_llong run_grace_ms; // then SIGKILL after this; the job's kill_grace, else the config's
+    atomic_llong run_cpu_us;   // process CPU time when the running job began
     atomic_llong jobs_done;
     atomic_llong batch_started_at;
-    char job_type[SCOREBOARD_NAME_BYTES]; // of the running job, for logs
-    char note[SCOREBOARD_NOTE_BYTES];     // last words: panic text, missing handler
-    atomic_uint log_length;     // bytes ever appended to log_tail for the running job
+    char job_type[SCOREBOARD_NAME_BYTES];     // of the running job, for logs
+    char note[SCOREBOARD_NOTE_BYTES];         // last words: panic text, missing handler
+    atomic_uint log_length;                   // bytes ever appended to log_tail for the running job
     char log_tail[SCOREBOARD_LOG_TAIL_BYTES]; // ring
-    atomic_uint result_bytes;   // used part of results
+    atomic_uint result_bytes;                 // used part of results
     BatchEntry batch[SCOREBOARD_BATCH_MAX];
     char results[SCOREBOARD_RESULT_BYTES];
 } Slot;
@@ -142,13 +140,12 @@ typedef struct ScoreboardHeader {
     int32_t supervisor_pid;
     int32_t reserved;
     atomic_llong supervisor_wakes_at; // next time it looks at deadlines by itself
-    _Alignas(64)
     // -- written by the reaper
-    atomic_llong node_id;        // ganger.nodes.id of this incarnation; 0 = not registered: do not claim
-    atomic_llong lease_until;    // self-fence: past this no handler of this node may run
-    atomic_llong work_counter;   // raised before a worker is woken (no lost wake-up)
-    atomic_llong heartbeat_at;   // last acknowledged heartbeat
-    atomic_int idle_announced;   // enqueuers are told to notify this node: a worker going idle need not say so
+    _Alignas(64) atomic_llong node_id; // ganger.nodes.id of this incarnation; 0 = do not claim
+    atomic_llong lease_until;          // self-fence: past this no handler of this node may run
+    atomic_llong work_counter;         // raised before a worker is woken (no lost wake-up)
+    atomic_llong heartbeat_at;         // last acknowledged heartbeat
+    atomic_int idle_announced; // enqueuers notify this node: a worker going idle need not say so
 } ScoreboardHeader;
 
 typedef struct Scoreboard Scoreboard;

@@ -64,7 +64,7 @@ static char *receive(void)
         print_error("%s", PQresultErrorMessage(result));
     }
     assert_int_equal(PQresultStatus(result), PGRES_TUPLES_OK);
-    char *text = PQntuples(result) > 0 ? mem_strdup(PQgetvalue(result, 0, 0)) : NULL;
+    char *text = PQntuples(result) > 0 ? mem_strdup(PQgetvalue(result, 0, 0)) : mem_strdup("");
     PQclear(result);
     assert_null(PQgetResult(stage.b));
     return text;

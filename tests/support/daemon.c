@@ -66,7 +66,11 @@ static char *read_file(const char *path)
 static void write_file(const char *path, const char *text)
 {
     FILE *file = fopen(path, "we");
-    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0) {
+    bool is_written = file != NULL && fputs(text, file) >= 0;
+    if (file != NULL) {
+        is_written = fclose(file) == 0 && is_written;
+    }
+    if (!is_written) {
         fail_msg("cannot write %s: %s", path, strerror(errno));
     }
 }

@@ -296,8 +296,10 @@ static void check_trace(void)
     while (fgets(line, sizeof line, trace) != NULL) {
         pid = strtol(line, NULL, 10);
         if (pid > 0 && kill((pid_t)pid, 0) == 0) {
-            int fd =
-                open(getenv("FAKE_SURVIVORS"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+            const char *survivors = getenv("FAKE_SURVIVORS");
+            int fd = survivors == NULL
+                         ? -1
+                         : open(survivors, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
             dprintf(fd, "%ld\n", pid);
             close(fd);
         }

@@ -21,7 +21,8 @@ static Config *parse(const char *text)
 {
     StrBuf errors = {0};
     Config *config = NULL;
-    if (config_parse(&config, "f.yaml", text, strlen(text), &errors) != STATUS_OK) {
+    if (config_parse(&config, "f.yaml", text, text == NULL ? 0 : strlen(text), &errors) !=
+        STATUS_OK) {
         print_error("%s\n%s", text, errors.text);
     }
     assert_non_null(config);

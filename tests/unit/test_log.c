@@ -369,7 +369,10 @@ static void test_lines_of_many_processes_stay_whole(void **state)
     int lines = 0;
     for (char *at = text; *at != '\0';) {
         char *end = strchr(at, '\n');
-        assert_non_null(end);
+        if (end == NULL) {
+            fail_msg("a line without an end: %s", at);
+            return;
+        }
         *end = '\0';
         assert_memory_equal(at, "ts=", 3);
         assert_non_null(strstr(at, " last="));

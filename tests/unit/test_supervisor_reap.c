@@ -97,7 +97,7 @@ static long resident_pages(void)
     (void)fclose(file);
     char *second = strchr(text, ' ');
     assert_non_null(second);
-    return strtol(second, NULL, 10);
+    return second == NULL ? 0 : strtol(second, NULL, 10);
 }
 
 // The address sanitizer keeps freed memory to itself for a while; it looks for leaks on its own.
