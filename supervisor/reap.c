@@ -173,14 +173,17 @@ static Death describe_death(Supervisor *self, const Child *child, int64_t now)
                    .stopped = child->killed,
                    .drained = child->is_draining || self->phase != SHUTDOWN_NONE,
                    .reached_idle = child->is_ready,
+                   .has_foreign_code = child->role == ROLE_WORKER,
                    .lived_ms = now - child->spawned_at};
     const Slot *slot = supervisor_slot(self, child);
 
     if (slot != NULL) {
+        int state = atomic_load(&slot->child_generation) == child->generation
+                        ? atomic_load(&slot->state)
+                        : SLOT_STARTING;
         // A ready child may die before it is looked at for the first time.
-        death.reached_idle =
-            death.reached_idle || (atomic_load(&slot->child_generation) == child->generation &&
-                                   atomic_load(&slot->state) != SLOT_STARTING);
+        death.reached_idle = death.reached_idle || state != SLOT_STARTING;
+        death.in_handler = child->role == ROLE_WORKER && state == SLOT_RUNNING;
         if (death.stopped == STOP_NONE && child->stop.serial != 0 &&
             child->stop.serial == atomic_load(&slot->run_serial)) {
             death.stopped = child->stop.cause;

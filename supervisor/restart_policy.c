@@ -7,16 +7,17 @@
 #include "common/base/backoff.h"
 #include "common/base/exit_code.h"
 
+static bool is_refusal(const Death *death, int code);
 static bool is_crash_loop(RestartState *state, int64_t now);
 
 DeathKind restart_policy_judge(const Death *death)
 {
     if (WIFEXITED(death->wait_status)) {
         int code = WEXITSTATUS(death->wait_status);
-        if (code == EXIT_CODE_CONFIG) {
+        if (is_refusal(death, code)) {
             return DEATH_CONFIG;
         }
-        if (code == EXIT_CODE_RECYCLED || code == EXIT_CODE_LEASE_LOST) {
+        if (!death->in_handler && (code == EXIT_CODE_RECYCLED || code == EXIT_CODE_LEASE_LOST)) {
             return DEATH_RECYCLED;
         }
         if (death->drained && code == EXIT_CODE_OK) {
@@ -34,6 +35,13 @@ DeathKind restart_policy_judge(const Death *death)
         break;
     }
     return death->reached_idle ? DEATH_CRASHED : DEATH_STILLBORN;
+}
+
+// One handler that calls exit(78) must not end the node, and the next one, and the next. A worker that was ready
+// has accepted configuration and schema; should they have become bad since, its successor says so at its start.
+static bool is_refusal(const Death *death, int code)
+{
+    return code == EXIT_CODE_CONFIG && !(death->has_foreign_code && death->reached_idle);
 }
 
 bool restart_policy_note_death(RestartState *state, const Death *death, int64_t now, int64_t cap_ms,

@@ -34,7 +34,9 @@ typedef struct Death {
     StopCause stopped; // what the supervisor did to it, STOP_NONE: nothing
     bool drained;      // was told to drain
     bool progress; // the service has finished a job (or otherwise proved good) since the last death
-    bool reached_idle; // it had been ready
+    bool reached_idle;     // it had been ready
+    bool has_foreign_code; // a worker: handler code may have called exit()
+    bool in_handler;       // it died while a handler ran
     int64_t lived_ms;
 } Death;
 
@@ -43,7 +45,7 @@ typedef enum DeathKind {
     DEATH_RECYCLED, // it said it wants a successor
     DEATH_CRASHED,  // signal or exit code nobody asked for, after it was ready
     DEATH_STILLBORN, // the same before it was ready
-    DEATH_CONFIG     // EXIT_CODE_CONFIG: trying again is pointless
+    DEATH_CONFIG     // EXIT_CODE_CONFIG from our own code: trying again is pointless
 } DeathKind;
 
 DeathKind restart_policy_judge(const Death *death);

@@ -153,6 +153,14 @@ static void run_quick_death(Fake *fake)
     raise(SIGKILL);
 }
 
+// Its handler calls exit() with the code that refuses a configuration.
+static void run_exits_78(Fake *fake)
+{
+    set_state(fake, SLOT_IDLE);
+    begin_run_as_told(fake);
+    exit(EXIT_CODE_CONFIG);
+}
+
 // Deaf to everything but SIGKILL.
 static void run_deaf(Fake *fake)
 {
@@ -265,10 +273,11 @@ static void run_report(Fake *fake)
 }
 
 static const Mode MODES[] = {
-    {"idle", run_idle},       {"starting", run_starting}, {"stillborn", run_stillborn},
-    {"refused", run_refused}, {"recycled", run_recycled}, {"deaf", run_deaf},
-    {"stopped", run_stopped}, {"obedient", run_obedient}, {"busy", run_busy},
-    {"parent", run_parent},   {"report", run_report},     {"quick_death", run_quick_death},
+    {"idle", run_idle},         {"starting", run_starting}, {"stillborn", run_stillborn},
+    {"refused", run_refused},   {"recycled", run_recycled}, {"deaf", run_deaf},
+    {"stopped", run_stopped},   {"obedient", run_obedient}, {"busy", run_busy},
+    {"parent", run_parent},     {"report", run_report},     {"quick_death", run_quick_death},
+    {"exits_78", run_exits_78},
 };
 
 static void run_worker(Fake *fake)

@@ -97,6 +97,25 @@ static void test_refusal_ends_it(void **state)
     gang_end(&gang);
 }
 
+static bool has_second_worker(Gang *gang)
+{
+    int generations = 0;
+    for (int i = 1; i < gang->supervisor->shared.slot_count; i++) {
+        generations += (int)gang_child(gang, i)->generation;
+    }
+    return generations > 2;
+}
+
+static void test_handler_cannot_refuse_the_configuration(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "exits_78", TWO_WORKERS);
+    gang_wait(&gang, has_second_worker, 10000);
+    assert_int_equal(gang.supervisor->phase, SHUTDOWN_NONE);
+    gang_end(&gang);
+}
+
 static void test_drain_waits_for_jobs(void **state)
 {
     (void)state;
@@ -291,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_respawns_a_killed_reaper),
         cmocka_unit_test(test_crash_loop_is_throttled),
         cmocka_unit_test(test_refusal_ends_it),
+        cmocka_unit_test(test_handler_cannot_refuse_the_configuration),
         cmocka_unit_test(test_drain_waits_for_jobs),
         cmocka_unit_test(test_second_term_is_at_once),
         cmocka_unit_test(test_int_after_term_is_at_once),

@@ -44,6 +44,27 @@ static void test_judges_deaths(void **state)
     assert_int_equal(restart_policy_judge(&death), DEATH_STILLBORN);
 }
 
+// What a handler says by exit() is no word of ours.
+static void test_exit_codes_of_handlers_are_crashes(void **state)
+{
+    (void)state;
+    static const int codes[] = {EXIT_CODE_CONFIG, EXIT_CODE_RECYCLED, EXIT_CODE_LEASE_LOST};
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        Death death = exited(codes[i]);
+        death.has_foreign_code = true;
+        death.in_handler = true;
+        assert_int_equal(restart_policy_judge(&death), DEATH_CRASHED);
+    }
+    Death death = exited(EXIT_CODE_CONFIG);
+    death.has_foreign_code = true;
+    assert_int_equal(restart_policy_judge(&death), DEATH_CRASHED); // a thread of a plugin's
+    death.reached_idle = false;
+    assert_int_equal(restart_policy_judge(&death), DEATH_CONFIG);
+    death = exited(EXIT_CODE_RECYCLED);
+    death.has_foreign_code = true;
+    assert_int_equal(restart_policy_judge(&death), DEATH_RECYCLED);
+}
+
 static void test_pause_doubles_up_to_the_cap(void **state)
 {
     (void)state;
@@ -201,6 +222,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_judges_deaths),
+        cmocka_unit_test(test_exit_codes_of_handlers_are_crashes),
         cmocka_unit_test(test_pause_doubles_up_to_the_cap),
         cmocka_unit_test(test_jitter_only_shortens),
         cmocka_unit_test(test_a_wave_of_deaths_is_one_failure),
