@@ -78,6 +78,7 @@ static ExitCode supervise(Config *config, const SupervisorOptions *options, cons
     Supervisor *supervisor = NULL;
     ExitCode code = EXIT_CODE_INTERNAL;
 
+    config_pin_defaults(config);
     Status status = supervisor_create(&supervisor, config, options, user);
     if (status == STATUS_REFUSED) {
         code = EXIT_CODE_CONFIG;

@@ -10,7 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 
-static bool is_acceptable(Supervisor *self, const Config *next);
+static bool is_acceptable(Supervisor *self, Config *next);
 static void put_in_force(Supervisor *self, Config *next);
 
 void reload_config(Supervisor *self)
@@ -42,11 +42,12 @@ void reload_config(Supervisor *self)
               self->config_version);
 }
 
-static bool is_acceptable(Supervisor *self, const Config *next)
+static bool is_acceptable(Supervisor *self, Config *next)
 {
     StrBuf why = {0};
     ServiceTable services;
 
+    config_keep_defaults(self->config, next);
     int conflicts = config_reload_conflicts(self->config, next, &why);
     if (conflicts > 0) {
         log_error("config.needs_restart", "options=%d", conflicts);

@@ -16,6 +16,9 @@
 #include "common/base/config_value.h"
 #include "common/base/config_yaml.h"
 
+// Between gangerd and its children only: the name a node without node.name has had since its start.
+static const char NODE_NAME_VARIABLE[] = "GANGER_DEFAULT_NODE_NAME";
+
 enum { HOST_NAME_BYTES = 256, READ_CHUNK_BYTES = 65536 };
 
 static void fill_defaults(Config *config, ConfigErrors *errors);
@@ -98,6 +101,10 @@ Status config_parse(Config **out, const char *name, const char *text, size_t len
 static char *default_node_name(void)
 {
     char host[HOST_NAME_BYTES] = "";
+    const char *pinned = getenv(NODE_NAME_VARIABLE);
+    if (pinned != NULL && pinned[0] != '\0') {
+        return mem_strdup(pinned);
+    }
     if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0') {
         return mem_strdup("localhost");
     }
@@ -158,6 +165,15 @@ static void fill_defaults(Config *config, ConfigErrors *errors)
     }
     if (config->handlers == NULL) {
         add_default_handlers(config);
+    }
+}
+
+void config_pin_defaults(const Config *config)
+{
+    const ConfigOption *option = config_find_option(SECTION_NODE, "name");
+    if (config->places[config_option_index(option)].line == 0 &&
+        setenv(NODE_NAME_VARIABLE, config->node_name, 1) != 0) {
+        log_warn("config.pin", "error=\"%s\"", strerror(errno));
     }
 }
 

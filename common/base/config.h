@@ -114,6 +114,12 @@ void config_destroy(Config *config);
 
 const HandlerConfig *config_find_handler(const Config *config, const char *job_type);
 
+// An option that needs a restart and is in neither file stands for what it stood for at the start, whatever has
+// become of the host name or the user since: `next` takes the value of `running`.
+void config_keep_defaults(const Config *running, Config *next);
+// The same for children and later reloads of this process: the default of node.name is what it is now. The
+// environment is changed.
+void config_pin_defaults(const Config *config);
 // How many options that need a restart differ between the two; each is named in `why`, one a line.
 int config_reload_conflicts(const Config *running, const Config *next, StrBuf *why);
 

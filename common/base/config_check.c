@@ -161,6 +161,20 @@ static const PoolConfig *find_pool(const Config *config, const char *name)
     return NULL;
 }
 
+void config_keep_defaults(const Config *running, Config *next)
+{
+    size_t count = 0;
+    const ConfigOption *options = config_owner_options(OWNER_CONFIG, &count);
+    for (size_t i = 0; i < count; i++) {
+        const ConfigOption *option = &options[i];
+        // Numbers and words have their default in the table; only a text may follow its surroundings.
+        if (option->apply == APPLY_RESTART && option->type == OPTION_TEXT &&
+            running->places[i].line == 0 && next->places[i].line == 0) {
+            config_value_copy_text(option, running, next);
+        }
+    }
+}
+
 int config_reload_conflicts(const Config *running, const Config *next, StrBuf *why)
 {
     int conflicts = count_conflicts(OWNER_CONFIG, "", running, next, why);

@@ -246,6 +246,15 @@ void config_value_clear(const ConfigOption *option, void *owner)
     }
 }
 
+void config_value_copy_text(const ConfigOption *option, const void *from, void *to)
+{
+    char *text = NULL;
+    memcpy(&text, const_field_of(option, from), sizeof text);
+    char *copy = text != NULL ? mem_strdup(text) : NULL;
+    config_value_clear(option, to);
+    memcpy(field_of(option, to), &copy, sizeof copy);
+}
+
 void config_value_set_default(const ConfigOption *option, void *owner)
 {
     config_value_clear(option, owner);

@@ -20,6 +20,8 @@ bool config_value_append(const ConfigOption *option, const char *text, void *own
 bool config_value_check_count(const ConfigOption *option, size_t count, StrBuf *why);
 // Empties a text or list field (freeing it).
 void config_value_clear(const ConfigOption *option, void *owner);
+// Gives a text field of `to` the text of `from`.
+void config_value_copy_text(const ConfigOption *option, const void *from, void *to);
 // Sets the field to the option's default.
 void config_value_set_default(const ConfigOption *option, void *owner);
 

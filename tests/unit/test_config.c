@@ -20,6 +20,7 @@ static int set_up(void **state)
     (void)state;
     unsetenv("DATABASE_URL");
     unsetenv("GANGER_NOT_SET");
+    unsetenv("GANGER_DEFAULT_NODE_NAME");
     setenv("GANGER_TEST_WORD", "many", 1);
     setenv("GANGER_TEST_COUNT", "7", 1);
     setenv("GANGER_TEST_PASSWORD", "s3cr3t", 1);
@@ -535,6 +536,51 @@ static void test_config_reload(void **state)
     config_destroy(next);
 }
 
+// What neither file names may have become something else: the user was given up, the host renamed.
+static void test_config_reload_keeps_defaults(void **state)
+{
+    (void)state;
+    Config *running = parse("pools: {a: {}}\n");
+    Config *next = parse("pools: {a: {processes: 3}}\n");
+    free(next->state_dir);
+    next->state_dir = mem_strdup("/tmp/ganger-7");
+    free(next->node_name);
+    next->node_name = mem_strdup("renamed");
+    config_keep_defaults(running, next);
+    assert_string_equal(next->state_dir, running->state_dir);
+    assert_string_equal(next->node_name, running->node_name);
+    assert_null(next->database_url);
+    StrBuf why = {0};
+    assert_int_equal(config_reload_conflicts(running, next, &why), 0);
+    config_destroy(next);
+
+    next = parse("node: {name: other}\nsupervisor: {state_dir: /other}\n");
+    config_keep_defaults(running, next);
+    assert_int_equal(config_reload_conflicts(running, next, &why), 2);
+    strbuf_free(&why);
+    config_destroy(next);
+    config_destroy(running);
+}
+
+// A reaper that is started anew after the host was renamed must not register a second node.
+static void test_config_default_name_is_pinned(void **state)
+{
+    (void)state;
+    Config *running = parse("");
+    free(running->node_name);
+    running->node_name = mem_strdup("before");
+    config_pin_defaults(running);
+    Config *next = parse("");
+    assert_string_equal(next->node_name, "before");
+    config_destroy(next);
+    config_destroy(running);
+    assert_int_equal(set_up(NULL), 0);
+    running = parse("node: {name: own}\n");
+    config_pin_defaults(running); // a name of the file needs no pin
+    assert_null(getenv("GANGER_DEFAULT_NODE_NAME"));
+    config_destroy(running);
+}
+
 // Whatever the bytes: no crash, no leak, and either a configuration or mistakes with their place.
 static void check_survives(const char *text, size_t length)
 {
@@ -605,6 +651,8 @@ int main(void)
         cmocka_unit_test_setup(test_config_hand_over, set_up),
         cmocka_unit_test_setup(test_config_hand_over_refused, set_up),
         cmocka_unit_test_setup(test_config_reload, set_up),
+        cmocka_unit_test_setup(test_config_reload_keeps_defaults, set_up),
+        cmocka_unit_test_setup(test_config_default_name_is_pinned, set_up),
         cmocka_unit_test_setup(test_config_survives_truncation, set_up),
         cmocka_unit_test_setup(test_config_survives_mutation, set_up),
     };
