@@ -5,10 +5,14 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/base/memory.h"
+
+static bool set_environment(const User *user);
 
 Status user_find(User *out, const char *name)
 {
@@ -29,6 +33,11 @@ Status user_find(User *out, const char *name)
             return STATUS_OK;
         }
         log_fatal("user.refused", "user=\"%s\" error=\"only root can become another user\"", name);
+        return STATUS_REFUSED;
+    }
+    if (!str_copy(out->name, sizeof out->name, account->pw_name) ||
+        !str_copy(out->home, sizeof out->home, account->pw_dir)) {
+        log_fatal("user.refused", "user=\"%s\" error=\"its name or home is too long\"", name);
         return STATUS_REFUSED;
     }
     out->uid = account->pw_uid;
@@ -53,5 +62,14 @@ bool user_become(const User *user)
         return false;
     }
     // A drop that can be taken back is none.
-    return setuid(0) != 0 && geteuid() == user->uid && getegid() == user->gid;
+    return setuid(0) != 0 && geteuid() == user->uid && getegid() == user->gid &&
+           set_environment(user);
+}
+
+// libpq looks for certificates and passwords below HOME, and so do the programs of handlers: root's are closed to
+// them.
+static bool set_environment(const User *user)
+{
+    return setenv("HOME", user->home, 1) == 0 && setenv("USER", user->name, 1) == 0 &&
+           setenv("LOGNAME", user->name, 1) == 0 && unsetenv("XDG_RUNTIME_DIR") == 0;
 }

@@ -8,7 +8,7 @@
 
 #include "common/base/status.h"
 
-enum { USER_GROUPS_MAX = 64 };
+enum { USER_GROUPS_MAX = 64, USER_NAME_BYTES = 256, USER_HOME_BYTES = 1024 };
 
 typedef struct User {
     bool is_set; // false: stay who we are
@@ -16,12 +16,16 @@ typedef struct User {
     gid_t gid;
     gid_t groups[USER_GROUPS_MAX];
     int group_count;
+    char name[USER_NAME_BYTES];
+    char home[USER_HOME_BYTES];
 } User;
 
 // Looks the account up once, so that no child needs the name service after fork. `name` NULL: stay.
 // STATUS_REFUSED (logged) when there is no such account or we may not become it.
 MUST_CHECK Status user_find(User *out, const char *name);
-// Becomes the user for good and makes sure of it. True when nothing is to be done. Safe after fork.
+// Becomes the user for good and makes sure of it; HOME, USER and LOGNAME are then that user's, and
+// XDG_RUNTIME_DIR, which belongs to a login, is gone. True when nothing is to be done. Safe after fork, as gangerd
+// has one thread.
 bool user_become(const User *user);
 
 #endif

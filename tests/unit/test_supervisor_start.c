@@ -3,6 +3,7 @@
 #include "tests/support/gang.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -50,6 +51,39 @@ static void test_state_dir_that_cannot_be_used(void **state)
     assert_int_equal(pidfile_take(&fd, "/proc/nowhere", "a", &STAY), STATUS_REFUSED);
     assert_int_equal(pidfile_take(&fd, "/dev/null", "a", &STAY), STATUS_REFUSED);
     assert_int_equal(fd, -1);
+}
+
+static bool environment_is(const char *name, const char *value)
+{
+    const char *found = getenv(name);
+    return found != NULL && strcmp(found, value) == 0;
+}
+
+static void test_user_brings_its_environment(void **state)
+{
+    (void)state;
+    User user;
+    int status = 0;
+
+    assert_int_equal(user_find(&user, "no such user"), STATUS_REFUSED);
+    if (geteuid() != 0 || getpwnam("nobody") == NULL) {
+        skip(); // only root becomes another
+    }
+    assert_int_equal(user_find(&user, "nobody"), STATUS_OK);
+    const struct passwd *account = getpwnam("nobody");
+    assert_non_null(account);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)setenv("HOME", "/root", 1);
+        (void)setenv("XDG_RUNTIME_DIR", "/run/user/0", 1);
+        bool is_fine = user_become(&user) && environment_is("HOME", account->pw_dir) &&
+                       environment_is("USER", "nobody") && environment_is("LOGNAME", "nobody") &&
+                       getenv("XDG_RUNTIME_DIR") == NULL && geteuid() == account->pw_uid;
+        _exit(is_fine ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
 }
 
 static void test_service_table(void **state)
@@ -160,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_gangerd_per_node),
         cmocka_unit_test(test_state_dir_that_cannot_be_used),
+        cmocka_unit_test(test_user_brings_its_environment),
         cmocka_unit_test(test_service_table),
         cmocka_unit_test(test_slots),
         cmocka_unit_test(test_notify),
