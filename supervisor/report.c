@@ -13,12 +13,13 @@ typedef struct Census {
     int ready; // workers past SLOT_STARTING
     int wanted;
     int degraded;   // pools
-    bool all_pools; // each pool has a ready worker
+    bool all_pools; // each pool has a ready worker, or is given up for now
 } Census;
 
 static Census count_workers(const Supervisor *self);
 static int ready_workers(const Supervisor *self, int service);
 static void report_ready(Supervisor *self, const Census *census, int64_t now);
+static void extend_start(Supervisor *self, int64_t now);
 static void report_status(Supervisor *self, const Census *census);
 static void feed_watchdog(Supervisor *self, int64_t now);
 static bool makes_progress(Supervisor *self, int64_t now);
@@ -44,7 +45,8 @@ static Census count_workers(const Supervisor *self)
         census.ready += ready;
         census.wanted += service->count;
         census.degraded += service->restart.degraded ? 1 : 0;
-        census.all_pools = census.all_pools && ready > 0;
+        // One broken pool must not keep the others from being called a running service.
+        census.all_pools = census.all_pools && (ready > 0 || service->restart.degraded);
     }
     return census;
 }
@@ -76,6 +78,18 @@ static void report_ready(Supervisor *self, const Census *census, int64_t now)
         sd_notify_send(&self->notify, "READY=1\n");
         log_info("supervisor.ready", "node=\"%s\" workers=%d", self->config->node_name,
                  census->wanted);
+    } else {
+        extend_start(self, now);
+    }
+}
+
+// While the database is away gangerd waits for it, however long: systemd must not end it for being late.
+static void extend_start(Supervisor *self, int64_t now)
+{
+    if (self->extended_at == 0 || now - self->extended_at >= SUPERVISOR_TICK_MS) {
+        self->extended_at = now;
+        sd_notify_send(&self->notify, "EXTEND_TIMEOUT_USEC=%lld\n",
+                       (long long)SUPERVISOR_EXTEND_MS * 1000);
     }
 }
 

@@ -23,7 +23,9 @@ enum {
     SUPERVISOR_BURIAL_MS = 5000, // an obituary waits so long for what a dead child left behind
     SUPERVISOR_SOON_MS = 10,     // pace of waiting for something that takes milliseconds
     SUPERVISOR_START_FAST_MS = 10000, // this long after a start things are looked at at that pace
-    SUPERVISOR_POSTGRES_MS = 10000    // the reaper waits so long for the private server to be ready
+    SUPERVISOR_EXTEND_MS =
+        30000, // until ready, systemd is asked at every tick for so much more time
+    SUPERVISOR_POSTGRES_MS = 10000 // the reaper waits so long for the private server to be ready
 };
 
 typedef struct PostgresOptions { // the private server of `ganger dev`
@@ -74,6 +76,7 @@ typedef struct Supervisor {
     bool is_reloading;                    // RELOADING=1 was said and READY=1 not yet again
     bool is_fenced;                       // said in the log
     int64_t fed_at;                       // last WATCHDOG=1
+    int64_t extended_at;                  // last EXTEND_TIMEOUT_USEC=
     char status[SUPERVISOR_STATUS_BYTES]; // last STATUS=
     ShutdownPhase phase;
     int64_t phase_since;

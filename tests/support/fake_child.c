@@ -133,6 +133,15 @@ static void run_stillborn(Fake *fake)
     exit(EXIT_CODE_FAILED);
 }
 
+// Workers of the first pool are fine, all others are stillborn.
+static void run_good_pool_idle(Fake *fake)
+{
+    if (fake->slot->pool == 0) {
+        run_idle(fake);
+    }
+    exit(EXIT_CODE_FAILED);
+}
+
 static void run_refused(Fake *fake)
 {
     (void)snprintf(fake->slot->note, sizeof fake->slot->note, "schema is too new");
@@ -273,11 +282,13 @@ static void run_report(Fake *fake)
 }
 
 static const Mode MODES[] = {
-    {"idle", run_idle},         {"starting", run_starting}, {"stillborn", run_stillborn},
-    {"refused", run_refused},   {"recycled", run_recycled}, {"deaf", run_deaf},
-    {"stopped", run_stopped},   {"obedient", run_obedient}, {"busy", run_busy},
-    {"parent", run_parent},     {"report", run_report},     {"quick_death", run_quick_death},
-    {"exits_78", run_exits_78},
+    {"idle", run_idle},           {"starting", run_starting},
+    {"stillborn", run_stillborn}, {"refused", run_refused},
+    {"recycled", run_recycled},   {"deaf", run_deaf},
+    {"stopped", run_stopped},     {"obedient", run_obedient},
+    {"busy", run_busy},           {"parent", run_parent},
+    {"report", run_report},       {"quick_death", run_quick_death},
+    {"exits_78", run_exits_78},   {"good_pool_idle", run_good_pool_idle},
 };
 
 static void run_worker(Fake *fake)
