@@ -32,11 +32,13 @@ typedef struct Child {
     int64_t spawned_at;
     int64_t node_id; // incarnation of the node it was started for
     bool is_draining;
-    bool is_ready;    // has been past SLOT_STARTING
-    bool is_proven;   // has finished a job or lived a good minute
-    StopRecord stop;  // soft stop under way
-    StopCause killed; // why SIGKILL was sent
-    int64_t killed_at;
+    bool is_ready;  // has been past SLOT_STARTING
+    bool is_proven; // has finished a job or lived a good minute
+    LifeSign sign;
+    StopRecord stop;      // soft stop under way
+    StopCause killed;     // why SIGKILL was sent
+    int64_t killed_at;    // for the first time
+    int64_t kill_sent_at; // for the last time
     int64_t reaped_at;
     int wait_status;
     int64_t cpu_us;

@@ -7,7 +7,10 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "supervisor/stop.h"
 #include "supervisor/watchdog_policy.h"
+
+enum { WAITING_BYTES = 128 };
 
 typedef struct Census {
     int ready; // workers past SLOT_STARTING
@@ -20,16 +23,17 @@ static Census count_workers(const Supervisor *self);
 static int ready_workers(const Supervisor *self, int service);
 static void report_ready(Supervisor *self, const Census *census, int64_t now);
 static void extend_start(Supervisor *self, int64_t now);
-static void report_status(Supervisor *self, const Census *census);
+static void report_status(Supervisor *self, const Census *census, int64_t now);
 static void feed_watchdog(Supervisor *self, int64_t now);
-static bool makes_progress(Supervisor *self, int64_t now);
+static bool makes_progress(const Supervisor *self, int64_t now);
+static void describe_waiting(const Supervisor *self, int64_t now, char out[WAITING_BYTES]);
 
 void report_state(Supervisor *self, int64_t now)
 {
     Census census = count_workers(self);
 
     report_ready(self, &census, now);
-    report_status(self, &census);
+    report_status(self, &census, now);
     feed_watchdog(self, now);
 }
 
@@ -93,9 +97,10 @@ static void extend_start(Supervisor *self, int64_t now)
     }
 }
 
-static void report_status(Supervisor *self, const Census *census)
+static void report_status(Supervisor *self, const Census *census, int64_t now)
 {
-    char text[SUPERVISOR_STATUS_BYTES];
+    char text[SUPERVISOR_STATUS_BYTES] = "";
+    char waiting[WAITING_BYTES];
     const char *what = "running";
 
     if (self->phase != SHUTDOWN_NONE) {
@@ -107,8 +112,9 @@ static void report_status(Supervisor *self, const Census *census)
     } else if (self->is_quiet) {
         what = "quiet";
     }
-    (void)snprintf(text, sizeof text, "%s, %d of %d workers ready, %d pools degraded", what,
-                   census->ready, census->wanted, census->degraded);
+    describe_waiting(self, now, waiting);
+    (void)snprintf(text, sizeof text, "%s, %d of %d workers ready, %d pools degraded%s", what,
+                   census->ready, census->wanted, census->degraded, waiting);
     if (strcmp(text, self->status) != 0) {
         memcpy(self->status, text, sizeof text);
         sd_notify_send(&self->notify, "STATUS=%s\n", text);
@@ -131,20 +137,41 @@ static void feed_watchdog(Supervisor *self, int64_t now)
     supervisor_look_by(self, due_at > now ? due_at : now + interval);
 }
 
-static bool makes_progress(Supervisor *self, int64_t now)
+// A worker that hangs is killed, so what is left to complain about is one that SIGKILL does not end.
+static bool makes_progress(const Supervisor *self, int64_t now)
 {
     for (int i = 0; i < self->child_count; i++) {
         const Child *child = &self->children[i];
-        if (child->life != CHILD_ALIVE || child->role == ROLE_POSTGRES) {
-            continue;
-        }
-        if (child->killed != STOP_NONE && now - child->killed_at >= WATCHDOG_STALLED_MS) {
-            return false;
-        }
-        SlotSnapshot snapshot = watchdog_policy_read(supervisor_slot(self, child));
-        if (child->role == ROLE_WORKER && !watchdog_policy_makes_progress(&snapshot, now)) {
+        if (child->life == CHILD_ALIVE && child->killed != STOP_NONE &&
+            now - child->killed_at >= WATCHDOG_UNKILLABLE_MS) {
             return false;
         }
     }
     return true;
+}
+
+// The killed child that has been longest in dying, once that is no matter of milliseconds any more.
+static const Child *find_unkillable(const Supervisor *self, int64_t now)
+{
+    const Child *oldest = NULL;
+    for (int i = 0; i < self->child_count; i++) {
+        const Child *child = &self->children[i];
+        if (child->life == CHILD_ALIVE && child->killed != STOP_NONE &&
+            now - child->killed_at >= STOP_KILL_AGAIN_MS &&
+            (oldest == NULL || child->killed_at < oldest->killed_at)) {
+            oldest = child;
+        }
+    }
+    return oldest;
+}
+
+static void describe_waiting(const Supervisor *self, int64_t now, char out[WAITING_BYTES])
+{
+    const Child *child = find_unkillable(self, now);
+
+    out[0] = '\0';
+    if (child != NULL) {
+        (void)snprintf(out, WAITING_BYTES, ", waiting for the killed process %d (%s) to end",
+                       (int)child->pid, supervisor_child_name(self, child));
+    }
 }

@@ -116,7 +116,8 @@ static bool start_one(Supervisor *self, int service_index, int64_t now)
                      .service = service_index,
                      .generation = generation,
                      .config_version = self->config_version,
-                     .spawned_at = now};
+                     .spawned_at = now,
+                     .sign = {.spawned_at = now}};
     child->node_id = atomic_load(&scoreboard_header(self->shared.board)->node_id);
     child->pid = service->role == ROLE_POSTGRES ? start_postgres(self)
                                                 : start_slot(self, child, service, now);

@@ -10,8 +10,6 @@
 #include "common/base/log.h"
 #include "supervisor/watchdog_policy.h"
 
-enum { KILL_AGAIN_MS = 5000 };
-
 static void watch_worker(Supervisor *self, Child *child, int64_t now);
 static void watch_reaper(Supervisor *self, Child *child, int64_t now);
 static void note_ready(Supervisor *self, Child *child, const SlotSnapshot *snapshot, int64_t now);
@@ -46,11 +44,12 @@ static void watch_worker(Supervisor *self, Child *child, int64_t now)
     if (child->killed != STOP_NONE) {
         // A group that got its SIGKILL a moment before a fork may hold a newcomer; a process that hangs in the
         // kernel dies when it comes back.
-        if (now - child->killed_at >= KILL_AGAIN_MS) {
-            log_error("worker.unkillable", "pid=%d slot=%d", (int)child->pid, child->slot);
+        if (now - child->kill_sent_at >= STOP_KILL_AGAIN_MS) {
+            log_error("worker.unkillable", "pid=%d slot=%d for_ms=%lld", (int)child->pid,
+                      child->slot, (long long)(now - child->killed_at));
             send_kill(child, child->killed, now);
         }
-        supervisor_look_by(self, child->killed_at + KILL_AGAIN_MS);
+        supervisor_look_by(self, child->kill_sent_at + STOP_KILL_AGAIN_MS);
         return;
     }
 
@@ -60,7 +59,9 @@ static void watch_worker(Supervisor *self, Child *child, int64_t now)
     SlotSnapshot snapshot = watchdog_policy_read(supervisor_slot(self, child));
     note_ready(self, child, &snapshot, now);
 
-    WatchVerdict verdict = watchdog_policy_look(&snapshot, &child->stop, is_fenced, now);
+    watchdog_policy_note_sign(&child->sign, snapshot.mark, now);
+    WatchVerdict verdict =
+        watchdog_policy_look(&snapshot, &child->stop, &child->sign, is_fenced, now);
     switch (verdict.action) {
     case WATCH_FINE:
         if (verdict.look_at != WATCHDOG_NEVER) {
@@ -86,19 +87,13 @@ static void watch_reaper(Supervisor *self, Child *child, int64_t now)
 {
     ScoreboardHeader *header = scoreboard_header(self->shared.board);
     SlotSnapshot snapshot = watchdog_policy_read(supervisor_slot(self, child));
-    int64_t heartbeat_at = atomic_load(&header->heartbeat_at);
-    int64_t seen_at = child->spawned_at;
 
     note_ready(self, child, &snapshot, now);
-    if (snapshot.attached && snapshot.changed_at > seen_at) {
-        seen_at = snapshot.changed_at;
-    }
-    if (heartbeat_at > seen_at) {
-        seen_at = heartbeat_at;
-    }
-    if (child->killed == STOP_NONE && now - seen_at >= WATCHDOG_SILENT_MS) {
+    watchdog_policy_note_sign(&child->sign,
+                              snapshot.mark ^ (uint64_t)atomic_load(&header->heartbeat_at), now);
+    if (child->killed == STOP_NONE && child->sign.silent_ms >= WATCHDOG_SILENT_MS) {
         log_error("reaper.silent", "pid=%d silent_ms=%lld", (int)child->pid,
-                  (long long)(now - seen_at));
+                  (long long)child->sign.silent_ms);
         kill_process(self, child, STOP_STUCK, now);
     }
 }
@@ -181,8 +176,11 @@ static void kill_process(Supervisor *self, Child *child, StopCause cause, int64_
 
 static void send_kill(Child *child, StopCause cause, int64_t now)
 {
-    child->killed = cause;
-    child->killed_at = now;
+    if (child->killed == STOP_NONE) {
+        child->killed = cause;
+        child->killed_at = now;
+    }
+    child->kill_sent_at = now;
     // The pid is safe to use: it is ours until we wait for it.
     if (kill(-child->pid, SIGKILL) != 0 && kill(child->pid, SIGKILL) != 0) {
         log_error("child.kill", "pid=%d error=\"%s\"", (int)child->pid, strerror(errno));

@@ -5,6 +5,8 @@
 
 #include "supervisor/supervisor.h"
 
+enum { STOP_KILL_AGAIN_MS = 5000 };
+
 // Looks at every live child and does what its slot calls for.
 void stop_watch(Supervisor *self, int64_t now);
 // Every worker is to finish the job in hand and leave.

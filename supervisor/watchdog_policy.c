@@ -6,8 +6,29 @@ enum { READ_TRIES = 4 };
 
 static WatchVerdict fine_until(int64_t look_at);
 static WatchVerdict kill_now(StopCause cause, int64_t serial);
-static WatchVerdict limit_state(int64_t since, int64_t limit_ms, int64_t now);
+static WatchVerdict limit_silence(const LifeSign *sign, int64_t limit_ms, int64_t now);
+static WatchVerdict look_at_start(const LifeSign *sign, int64_t now);
 static WatchVerdict look_at_run(const SlotSnapshot *slot, const StopRecord *stop, int64_t now);
+
+static uint64_t mix(uint64_t mark, int64_t value)
+{
+    return (mark ^ (uint64_t)value) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+// Everything a worker at work cannot leave as it is. Results are counted, as one after the other is written in one state.
+static uint64_t mark_of(Slot *slot)
+{
+    int written = 0;
+    int count = slot_batch_count(slot);
+    for (int i = 0; i < count; i++) {
+        written += atomic_load(&slot->batch[i].state) == ENTRY_WRITTEN;
+    }
+    uint64_t mark = mix(1, atomic_load(&slot->changed_at));
+    mark = mix(mark, atomic_load(&slot->state));
+    mark = mix(mark, atomic_load(&slot->run_serial));
+    mark = mix(mark, atomic_load(&slot->jobs_done));
+    return mix(mark, written);
+}
 
 SlotSnapshot watchdog_policy_read(Slot *slot)
 {
@@ -18,8 +39,6 @@ SlotSnapshot watchdog_policy_read(Slot *slot)
         snapshot.run_serial = atomic_load(&slot->run_serial);
         // An int from another process: a value outside the enum falls through every case below.
         snapshot.state = (SlotState)atomic_load(&slot->state);
-        snapshot.spawned_at = atomic_load(&slot->spawned_at);
-        snapshot.changed_at = atomic_load(&slot->changed_at);
         snapshot.run_soft_at = atomic_load(&slot->run_soft_at);
         snapshot.run_grace_ms = atomic_load(&slot->run_grace_ms);
         snapshot.cancel_serial = atomic_load(&slot->cancel_serial);
@@ -29,11 +48,25 @@ SlotSnapshot watchdog_policy_read(Slot *slot)
     if (!snapshot.attached) {
         snapshot.state = SLOT_STARTING;
     }
+    snapshot.mark = snapshot.attached ? mark_of(slot) : 0;
     return snapshot;
 }
 
-WatchVerdict watchdog_policy_look(const SlotSnapshot *slot, const StopRecord *stop, bool fenced,
-                                  int64_t now)
+void watchdog_policy_note_sign(LifeSign *sign, uint64_t mark, int64_t now)
+{
+    int64_t pause_ms = now - (sign->looked_at > 0 ? sign->looked_at : now);
+
+    // Whoever stopped us for a while may have stopped the child too, and it had no time since.
+    sign->silent_ms += pause_ms < WATCHDOG_PAUSE_MAX_MS ? pause_ms : WATCHDOG_PAUSE_MAX_MS;
+    sign->looked_at = now;
+    if (mark != sign->mark) {
+        sign->mark = mark;
+        sign->silent_ms = 0;
+    }
+}
+
+WatchVerdict watchdog_policy_look(const SlotSnapshot *slot, const StopRecord *stop,
+                                  const LifeSign *sign, bool fenced, int64_t now)
 {
     if (fenced) {
         return kill_now(STOP_FENCE, 0);
@@ -43,9 +76,9 @@ WatchVerdict watchdog_policy_look(const SlotSnapshot *slot, const StopRecord *st
     }
     switch (slot->state) {
     case SLOT_STARTING:
-        return limit_state(slot->spawned_at, WATCHDOG_START_MS, now);
+        return look_at_start(sign, now);
     case SLOT_STOPPING:
-        return limit_state(slot->changed_at, WATCHDOG_STOPPING_MS, now);
+        return limit_silence(sign, WATCHDOG_STOPPING_MS, now);
     case SLOT_RUNNING:
         return look_at_run(slot, stop, now);
     case SLOT_IDLE:
@@ -53,7 +86,7 @@ WatchVerdict watchdog_policy_look(const SlotSnapshot *slot, const StopRecord *st
     case SLOT_FINISHING:
         break;
     }
-    return fine_until(WATCHDOG_NEVER);
+    return limit_silence(sign, WATCHDOG_HUNG_MS, now); // nonsense too is a state nobody stays in
 }
 
 static WatchVerdict look_at_run(const SlotSnapshot *slot, const StopRecord *stop, int64_t now)
@@ -86,13 +119,23 @@ static WatchVerdict look_at_run(const SlotSnapshot *slot, const StopRecord *stop
                           .look_at = kill_at};
 }
 
-static WatchVerdict limit_state(int64_t since, int64_t limit_ms, int64_t now)
+// A database that does not answer keeps a worker starting, and is no fault of its own: it shows life between its tries.
+static WatchVerdict look_at_start(const LifeSign *sign, int64_t now)
 {
-    // `since` may be any number: a child may write nonsense into its own slot.
-    if (since > now || since < now - limit_ms) {
-        return since > now ? fine_until(now + limit_ms) : kill_now(STOP_STUCK, 0);
+    int64_t ends_at = sign->spawned_at + WATCHDOG_START_MAX_MS;
+
+    if (now >= ends_at) {
+        return kill_now(STOP_STUCK, 0);
     }
-    return fine_until(since + limit_ms + 1);
+    WatchVerdict verdict = limit_silence(sign, WATCHDOG_START_MS, now);
+    verdict.look_at = verdict.look_at < ends_at ? verdict.look_at : ends_at;
+    return verdict;
+}
+
+static WatchVerdict limit_silence(const LifeSign *sign, int64_t limit_ms, int64_t now)
+{
+    return sign->silent_ms >= limit_ms ? kill_now(STOP_STUCK, 0)
+                                       : fine_until(now + limit_ms - sign->silent_ms);
 }
 
 static WatchVerdict fine_until(int64_t look_at)
@@ -103,19 +146,4 @@ static WatchVerdict fine_until(int64_t look_at)
 static WatchVerdict kill_now(StopCause cause, int64_t serial)
 {
     return (WatchVerdict){.action = WATCH_KILL, .cause = cause, .serial = serial};
-}
-
-bool watchdog_policy_makes_progress(const SlotSnapshot *slot, int64_t now)
-{
-    switch (slot->state) {
-    case SLOT_CLAIMING:
-    case SLOT_FINISHING:
-    case SLOT_STOPPING:
-        return slot->changed_at > now - WATCHDOG_STALLED_MS;
-    case SLOT_STARTING: // ends by itself or by WATCHDOG_START_MS
-    case SLOT_IDLE:
-    case SLOT_RUNNING: // has its own deadline
-        break;
-    }
-    return true;
 }

@@ -188,6 +188,13 @@ static void run_stopped(Fake *fake)
     run_deaf(fake);
 }
 
+static void run_stopped_idle(Fake *fake)
+{
+    set_state(fake, SLOT_IDLE);
+    raise(SIGSTOP);
+    run_idle(fake);
+}
+
 // Ends the first run when asked to and goes on with a second one that has no limit.
 static void run_obedient(Fake *fake)
 {
@@ -282,13 +289,21 @@ static void run_report(Fake *fake)
 }
 
 static const Mode MODES[] = {
-    {"idle", run_idle},           {"starting", run_starting},
-    {"stillborn", run_stillborn}, {"refused", run_refused},
-    {"recycled", run_recycled},   {"deaf", run_deaf},
-    {"stopped", run_stopped},     {"obedient", run_obedient},
-    {"busy", run_busy},           {"parent", run_parent},
-    {"report", run_report},       {"quick_death", run_quick_death},
-    {"exits_78", run_exits_78},   {"good_pool_idle", run_good_pool_idle},
+    {"idle", run_idle},
+    {"starting", run_starting},
+    {"stillborn", run_stillborn},
+    {"refused", run_refused},
+    {"recycled", run_recycled},
+    {"deaf", run_deaf},
+    {"stopped", run_stopped},
+    {"obedient", run_obedient},
+    {"busy", run_busy},
+    {"parent", run_parent},
+    {"report", run_report},
+    {"quick_death", run_quick_death},
+    {"exits_78", run_exits_78},
+    {"good_pool_idle", run_good_pool_idle},
+    {"stopped_idle", run_stopped_idle},
 };
 
 static void run_worker(Fake *fake)

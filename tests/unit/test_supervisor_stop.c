@@ -4,6 +4,8 @@
 
 #include <sys/wait.h>
 
+#include "supervisor/stop.h"
+
 enum { LATE_MS = 100 };
 
 static const char ONE_WORKER[] = "pools: {default: {processes: 1}}\n"
@@ -140,6 +142,58 @@ static void test_new_incarnation_replaces_workers(void **state)
     gang_end(&gang);
 }
 
+static bool is_worker_stopped(Gang *gang)
+{
+    siginfo_t info = {.si_pid = 0};
+    return gang_is_ready(gang) &&
+           waitid(P_PID, (id_t)gang_child(gang, 1)->pid, &info, WSTOPPED | WNOHANG | WNOWAIT) ==
+               0 &&
+           info.si_pid != 0;
+}
+
+static void test_hung_worker_is_killed(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "stopped_idle", ONE_WORKER);
+    gang_wait(&gang, is_worker_stopped, 10000);
+    supervisor_step(gang.supervisor); // has now seen its last sign of life
+    gang_child(&gang, 1)->sign.silent_ms = WATCHDOG_HUNG_MS - 1;
+    gang_wait_unaided(&gang, is_dead, 5000);
+    assert_int_equal(WTERMSIG(gang_slot(&gang, 1)->exit_status), SIGKILL);
+    assert_int_equal(atomic_load(&gang_slot(&gang, 1)->stop_cause), STOP_STUCK);
+    gang_end(&gang);
+}
+
+// The time of the first SIGKILL stands however often it is repeated, and systemd is told what is waited for.
+static void test_unkillable_worker_is_told(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "idle", ONE_WORKER);
+    gang_wait(&gang, gang_is_ready, 10000);
+    int64_t now = clock_boot_ms();
+    Child *child = gang_child(&gang, 1);
+    pid_t pid = child->pid;
+    child->pid = 0x7fffffff; // of nobody: SIGKILL does not end it
+    child->killed = STOP_STUCK;
+    child->killed_at = now - WATCHDOG_UNKILLABLE_MS;
+    child->kill_sent_at = now - STOP_KILL_AGAIN_MS;
+    gang.supervisor->notify.watchdog_ms = 10;
+    gang.supervisor->fed_at = 0;
+    supervisor_step(gang.supervisor);
+    assert_int_equal(child->killed_at, now - WATCHDOG_UNKILLABLE_MS);
+    assert_true(child->kill_sent_at >= now);
+    assert_non_null(strstr(gang.supervisor->status, "waiting for the killed process 2147483647"));
+    assert_int_equal(gang.supervisor->fed_at, 0);
+    child->pid = pid;
+    child->killed = STOP_NONE;
+    supervisor_step(gang.supervisor);
+    assert_null(strstr(gang.supervisor->status, "waiting"));
+    assert_true(gang.supervisor->fed_at >= now);
+    gang_end(&gang);
+}
+
 static void test_unregistered_node_starts_no_worker(void **state)
 {
     (void)state;
@@ -184,6 +238,8 @@ int main(void)
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_lost_lease_kills_at_once),
         cmocka_unit_test(test_new_incarnation_replaces_workers),
+        cmocka_unit_test(test_hung_worker_is_killed),
+        cmocka_unit_test(test_unkillable_worker_is_told),
         cmocka_unit_test(test_unregistered_node_starts_no_worker),
         cmocka_unit_test(test_shutdown_stops_then_kills),
     };

@@ -7,13 +7,12 @@
 #include "supervisor/watchdog_policy.h"
 
 static const StopRecord NO_STOP = {0};
+static const LifeSign LIVELY = {.spawned_at = 1000};
 
 static SlotSnapshot running(void)
 {
     return (SlotSnapshot){.attached = true,
                           .state = SLOT_RUNNING,
-                          .spawned_at = 1000,
-                          .changed_at = 2000,
                           .run_serial = 7,
                           .run_soft_at = 5000,
                           .run_grace_ms = 300};
@@ -23,7 +22,7 @@ static void test_before_the_deadline(void **state)
 {
     (void)state;
     SlotSnapshot slot = running();
-    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 4999);
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, 4999);
     assert_int_equal(verdict.action, WATCH_FINE);
     assert_int_equal(verdict.look_at, 5000);
 }
@@ -33,7 +32,7 @@ static void test_no_deadline(void **state)
     (void)state;
     SlotSnapshot slot = running();
     slot.run_soft_at = 0;
-    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 1000000000);
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, 1000000000);
     assert_int_equal(verdict.action, WATCH_FINE);
     assert_true(verdict.look_at == WATCHDOG_NEVER);
 }
@@ -42,17 +41,17 @@ static void test_deadline_then_grace_then_kill(void **state)
 {
     (void)state;
     SlotSnapshot slot = running();
-    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 5040);
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, 5040);
     assert_int_equal(verdict.action, WATCH_SOFT_STOP);
     assert_int_equal(verdict.cause, STOP_TIMEOUT);
     assert_int_equal(verdict.serial, 7);
     assert_int_equal(verdict.kill_at, 5300);
 
     StopRecord stop = {.serial = 7, .cause = STOP_TIMEOUT, .kill_at = 5300};
-    verdict = watchdog_policy_look(&slot, &stop, false, 5299);
+    verdict = watchdog_policy_look(&slot, &stop, &LIVELY, false, 5299);
     assert_int_equal(verdict.action, WATCH_FINE);
     assert_int_equal(verdict.look_at, 5300);
-    verdict = watchdog_policy_look(&slot, &stop, false, 5300);
+    verdict = watchdog_policy_look(&slot, &stop, &LIVELY, false, 5300);
     assert_int_equal(verdict.action, WATCH_KILL);
     assert_int_equal(verdict.serial, 7);
     assert_int_equal(verdict.cause, STOP_TIMEOUT);
@@ -64,7 +63,7 @@ static void test_prolonging_does_not_take_a_stop_back(void **state)
     SlotSnapshot slot = running();
     StopRecord stop = {.serial = 7, .cause = STOP_TIMEOUT, .kill_at = 5300};
     slot.run_soft_at = 90000;
-    WatchVerdict verdict = watchdog_policy_look(&slot, &stop, false, 5300);
+    WatchVerdict verdict = watchdog_policy_look(&slot, &stop, &LIVELY, false, 5300);
     assert_int_equal(verdict.action, WATCH_KILL);
 }
 
@@ -73,11 +72,11 @@ static void test_a_stop_is_for_one_run(void **state)
     (void)state;
     SlotSnapshot slot = running();
     StopRecord stop = {.serial = 6, .cause = STOP_TIMEOUT, .kill_at = 4000};
-    WatchVerdict verdict = watchdog_policy_look(&slot, &stop, false, 4500);
+    WatchVerdict verdict = watchdog_policy_look(&slot, &stop, &LIVELY, false, 4500);
     assert_int_equal(verdict.action, WATCH_FINE);
     slot.state = SLOT_FINISHING;
     stop.serial = 7;
-    verdict = watchdog_policy_look(&slot, &stop, false, 4500);
+    verdict = watchdog_policy_look(&slot, &stop, &LIVELY, false, 4500);
     assert_int_equal(verdict.action, WATCH_FINE);
 }
 
@@ -86,12 +85,12 @@ static void test_cancel(void **state)
     (void)state;
     SlotSnapshot slot = running();
     slot.cancel_serial = 7;
-    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 2100);
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, 2100);
     assert_int_equal(verdict.action, WATCH_SOFT_STOP);
     assert_int_equal(verdict.cause, STOP_CANCEL);
     assert_int_equal(verdict.kill_at, 2400);
     slot.cancel_serial = 6; // of an earlier run
-    verdict = watchdog_policy_look(&slot, &NO_STOP, false, 2100);
+    verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, 2100);
     assert_int_equal(verdict.action, WATCH_FINE);
 }
 
@@ -100,11 +99,11 @@ static void test_no_grace_kills_at_once(void **state)
     (void)state;
     SlotSnapshot slot = running();
     slot.run_grace_ms = 0;
-    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 5000);
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, 5000);
     assert_int_equal(verdict.action, WATCH_KILL);
     assert_int_equal(verdict.serial, 7);
     slot.run_grace_ms = -5; // nonsense
-    verdict = watchdog_policy_look(&slot, &NO_STOP, false, 5000);
+    verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, 5000);
     assert_int_equal(verdict.action, WATCH_KILL);
 }
 
@@ -112,21 +111,99 @@ static void test_deadline_slept_through(void **state)
 {
     (void)state;
     SlotSnapshot slot = running();
-    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 5300);
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, 5300);
     assert_int_equal(verdict.action, WATCH_KILL);
     assert_int_equal(verdict.cause, STOP_TIMEOUT);
 }
 
-static void test_starting_too_long(void **state)
+static WatchVerdict look_in(SlotState slot_state, const LifeSign *sign, int64_t now)
 {
-    (void)state;
-    SlotSnapshot slot = {.attached = false, .state = SLOT_STARTING, .spawned_at = 1000};
-    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 1000 + WATCHDOG_START_MS);
+    SlotSnapshot slot = {.attached = true, .state = slot_state};
+    return watchdog_policy_look(&slot, &NO_STOP, sign, false, now);
+}
+
+static void expect_limit(SlotState slot_state, int64_t limit_ms)
+{
+    LifeSign sign = {.spawned_at = 1000, .silent_ms = limit_ms - 1};
+    WatchVerdict verdict = look_in(slot_state, &sign, 200000);
     assert_int_equal(verdict.action, WATCH_FINE);
-    verdict = watchdog_policy_look(&slot, &NO_STOP, false, verdict.look_at);
+    assert_int_equal(verdict.look_at, 200001);
+    sign.silent_ms = limit_ms;
+    verdict = look_in(slot_state, &sign, 200000);
     assert_int_equal(verdict.action, WATCH_KILL);
     assert_int_equal(verdict.cause, STOP_STUCK);
     assert_int_equal(verdict.serial, 0);
+}
+
+static void test_silence_has_a_limit_in_every_state(void **state)
+{
+    (void)state;
+    expect_limit(SLOT_STARTING, WATCHDOG_START_MS);
+    expect_limit(SLOT_IDLE, WATCHDOG_HUNG_MS);
+    expect_limit(SLOT_CLAIMING, WATCHDOG_HUNG_MS);
+    expect_limit(SLOT_FINISHING, WATCHDOG_HUNG_MS);
+    expect_limit(SLOT_STOPPING, WATCHDOG_STOPPING_MS);
+    expect_limit((SlotState)77, WATCHDOG_HUNG_MS);
+    LifeSign sign = {.silent_ms = INT64_MAX / 2};
+    WatchVerdict verdict = look_in(SLOT_RUNNING, &sign, 200000); // has its own deadline
+    assert_int_equal(verdict.action, WATCH_FINE);
+}
+
+static void test_start_has_an_end(void **state)
+{
+    (void)state;
+    LifeSign sign = {.spawned_at = 1000};
+    WatchVerdict verdict = look_in(SLOT_STARTING, &sign, 1000 + WATCHDOG_START_MAX_MS - 5);
+    assert_int_equal(verdict.action, WATCH_FINE);
+    assert_int_equal(verdict.look_at, 1000 + WATCHDOG_START_MAX_MS);
+    verdict = look_in(SLOT_STARTING, &sign, 1000 + WATCHDOG_START_MAX_MS);
+    assert_int_equal(verdict.action, WATCH_KILL);
+}
+
+// A worker without a database: `gap_ms` between its tries, looked at every second.
+static int64_t longest_silence(int64_t gap_ms, int64_t lasts_ms)
+{
+    LifeSign sign = {.spawned_at = 1000};
+    int64_t longest = 0;
+    for (int64_t now = 1000; now < 1000 + lasts_ms; now += 1000) {
+        watchdog_policy_note_sign(&sign, (uint64_t)(now / gap_ms + 1), now);
+        longest = sign.silent_ms > longest ? sign.silent_ms : longest;
+    }
+    return longest;
+}
+
+static void test_signs_of_life(void **state)
+{
+    (void)state;
+    // One try to connect, two statements and a pause, all as slow as they may be.
+    assert_true(longest_silence(70000, 3600000) < WATCHDOG_START_MS);
+    assert_true(longest_silence(70000, 3600000) < WATCHDOG_HUNG_MS);
+    assert_int_equal(longest_silence(INT64_MAX, 200000), 199000); // says nothing, whatever it wrote
+
+    // A supervisor that was stopped for an hour knows nothing of that hour.
+    LifeSign sign = {.spawned_at = 1000};
+    watchdog_policy_note_sign(&sign, 7, 2000);
+    watchdog_policy_note_sign(&sign, 7, 2000 + 3600000);
+    assert_int_equal(sign.silent_ms, WATCHDOG_PAUSE_MAX_MS);
+    watchdog_policy_note_sign(&sign, 8, 3700000);
+    assert_int_equal(sign.silent_ms, 0);
+}
+
+static void test_results_written_are_signs_of_life(void **state)
+{
+    (void)state;
+    Slot *slot = calloc(1, sizeof *slot);
+    assert_non_null(slot);
+    atomic_store(&slot->batch_count, 2);
+    atomic_store(&slot->batch[1].state, ENTRY_DONE);
+    uint64_t before = watchdog_policy_read(slot).mark;
+    assert_true(watchdog_policy_read(slot).mark == before);
+    atomic_store(&slot->batch[1].state, ENTRY_WRITTEN);
+    uint64_t after = watchdog_policy_read(slot).mark;
+    assert_true(after != before);
+    atomic_store(&slot->changed_at, INT64_MAX); // of any value, only the change counts
+    assert_true(watchdog_policy_read(slot).mark != after);
+    free(slot);
 }
 
 static void test_fence_kills_in_every_state(void **state)
@@ -135,7 +212,7 @@ static void test_fence_kills_in_every_state(void **state)
     for (SlotState each = SLOT_STARTING; each <= SLOT_STOPPING; each++) {
         SlotSnapshot slot = running();
         slot.state = each;
-        WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, true, 2100);
+        WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, true, 2100);
         assert_int_equal(verdict.action, WATCH_KILL);
         assert_int_equal(verdict.cause, STOP_FENCE);
     }
@@ -146,7 +223,7 @@ static void test_torn_is_looked_at_again_soon(void **state)
     (void)state;
     SlotSnapshot slot = running();
     slot.torn = true;
-    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 9000);
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, 9000);
     assert_int_equal(verdict.action, WATCH_FINE);
     assert_int_equal(verdict.look_at, 9000 + WATCHDOG_TORN_MS);
 }
@@ -164,19 +241,16 @@ static void test_nonsense_gives_a_verdict_in_the_future(void **state)
     for (int i = 0; i < 100000; i++) {
         SlotSnapshot slot = {.attached = rand_r(&seed) % 2 == 0,
                              .state = (SlotState)(rand_r(&seed) % 9 - 1),
-                             .spawned_at = nonsense(&seed),
-                             .changed_at = nonsense(&seed),
                              .run_serial = nonsense(&seed),
                              .run_soft_at = nonsense(&seed),
                              .run_grace_ms = nonsense(&seed),
                              .cancel_serial = nonsense(&seed)};
-        WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, false, 6000);
+        WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, 6000);
         if (verdict.action == WATCH_FINE) {
             assert_true(verdict.look_at > 6000);
         } else if (verdict.action == WATCH_SOFT_STOP) {
             assert_true(verdict.kill_at > 6000);
         }
-        (void)watchdog_policy_makes_progress(&slot, 6000);
     }
 }
 
@@ -209,7 +283,10 @@ int main(void)
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_no_grace_kills_at_once),
         cmocka_unit_test(test_deadline_slept_through),
-        cmocka_unit_test(test_starting_too_long),
+        cmocka_unit_test(test_silence_has_a_limit_in_every_state),
+        cmocka_unit_test(test_start_has_an_end),
+        cmocka_unit_test(test_signs_of_life),
+        cmocka_unit_test(test_results_written_are_signs_of_life),
         cmocka_unit_test(test_fence_kills_in_every_state),
         cmocka_unit_test(test_torn_is_looked_at_again_soon),
         cmocka_unit_test(test_nonsense_gives_a_verdict_in_the_future),
