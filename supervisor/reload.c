@@ -10,7 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 
-static bool is_acceptable(Supervisor *self, Config *next);
+static const char *find_objection(Supervisor *self, const Config *next);
 static void put_in_force(Supervisor *self, Config *next);
 
 void reload_config(Supervisor *self)
@@ -25,55 +25,54 @@ void reload_config(Supervisor *self)
                    (long long)monotonic.tv_sec * 1000000 + monotonic.tv_nsec / 1000);
     self->is_reloading = true;
 
-    Status status = config_load(&next, self->options.config_path, &errors);
+    Status status = config_reload(&next, self->config, &errors);
     bool is_good = status == STATUS_OK;
-    reload_log_lines(is_good ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "config.reload", errors.text);
+    log_lines(is_good ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "config.reload", errors.text);
     strbuf_free(&errors);
-    if (is_good && is_acceptable(self, next)) {
+    const char *reason = is_good ? find_objection(self, next) : "the new file was refused";
+    if (reason == NULL && shared_set_config(&self->shared, next) != STATUS_OK) {
+        reason = "it cannot be handed to children";
+    }
+    if (reason == NULL) {
         put_in_force(self, next);
         return;
     }
-    if (is_good) {
-        config_destroy(next);
-    }
-    log_error("config.kept",
-              "version=%d reason=\"the new file was refused, the old configuration "
-              "stays in force\"",
-              self->config_version);
+    config_destroy(next);
+    log_error("config.kept", "version=%d reason=\"%s: the old configuration stays in force\"",
+              self->config_version, reason);
 }
 
-static bool is_acceptable(Supervisor *self, Config *next)
+// Why a good file cannot be put in force, NULL = it can. The details are logged.
+static const char *find_objection(Supervisor *self, const Config *next)
 {
     StrBuf why = {0};
     ServiceTable services;
 
-    config_keep_defaults(self->config, next);
     int conflicts = config_reload_conflicts(self->config, next, &why);
     if (conflicts > 0) {
         log_error("config.needs_restart", "options=%d", conflicts);
-        reload_log_lines(LOG_LEVEL_ERROR, "config.needs_restart", why.text);
+        log_lines(LOG_LEVEL_ERROR, "config.needs_restart", why.text);
     }
     strbuf_free(&why);
 
     service_table_init(&services, next, false);
     int workers = service_table_worker_count(&services);
     service_table_deinit(&services);
-    bool fits = workers < self->shared.slot_count - 1;
-    if (!fits) {
+    if (conflicts > 0) {
+        return "an option that needs a restart was changed";
+    }
+    if (workers >= self->shared.slot_count - 1) {
         log_error("config.needs_restart", "workers=%d room=%d", workers,
                   self->shared.slot_count - 2);
+        return "more workers need a restart";
     }
-    return conflicts == 0 && fits;
+    return NULL;
 }
 
 static void put_in_force(Supervisor *self, Config *next)
 {
     ServiceTable services;
 
-    if (shared_set_config(&self->shared, next) != STATUS_OK) {
-        config_destroy(next);
-        return;
-    }
     service_table_init(&services, next, self->options.postgres.bin != NULL);
     service_table_inherit(&services, &self->services);
     for (int i = 0; i < self->child_count; i++) {
@@ -95,18 +94,4 @@ static void put_in_force(Supervisor *self, Config *next)
         (void)kill(reaper->pid, SIGHUP);
     }
     log_info("config.reloaded", "version=%d", self->config_version);
-}
-
-void reload_log_lines(LogLevel level, const char *event, const char *text)
-{
-    if (text == NULL) {
-        return;
-    }
-    for (const char *line = text; *line != '\0';) {
-        size_t length = strcspn(line, "\n");
-        if (length > 0) {
-            log_write(level, event, "text=\"%.*s\"", (int)length, line);
-        }
-        line += length + (line[length] == '\n' ? 1 : 0);
-    }
 }

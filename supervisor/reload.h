@@ -9,7 +9,5 @@
 // nothing. A good one goes to the reaper (which is told to start afresh) and to new workers, which
 // replace the old ones step by step.
 void reload_config(Supervisor *self);
-// Writes text line by line to the log.
-void reload_log_lines(LogLevel level, const char *event, const char *text);
 
 #endif

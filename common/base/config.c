@@ -11,6 +11,7 @@
 
 #include "common/base/config_check.h"
 #include "common/base/config_error.h"
+#include "common/base/config_file.h"
 #include "common/base/config_options.h"
 #include "common/base/config_read.h"
 #include "common/base/config_value.h"
@@ -19,16 +20,36 @@
 // Between gangerd and its children only: the name a node without node.name has had since its start.
 static const char NODE_NAME_VARIABLE[] = "GANGER_DEFAULT_NODE_NAME";
 
-enum { HOST_NAME_BYTES = 256, READ_CHUNK_BYTES = 65536 };
+enum { HOST_NAME_BYTES = 256 };
 
 static void fill_defaults(Config *config, ConfigErrors *errors);
-static Status read_file(const char *path, StrBuf *out, StrBuf *errors);
+static Status load(Config **out, const char *path, bool regular_only, StrBuf *errors);
+static void index_handlers(Config *config);
 
 Status config_load(Config **out, const char *path, StrBuf *errors)
 {
+    return load(out, path, false, errors);
+}
+
+Status config_reload(Config **out, const Config *running, StrBuf *errors)
+{
+    TRY(load(out, running->path, true, errors));
+    if (running->has_content && !(*out)->has_content) {
+        // An editor that is just saving, or a full disk: nobody empties a file to get the defaults.
+        strbuf_printf(errors, "%s: error: the file is empty\n", running->path);
+        config_destroy(*out);
+        *out = NULL;
+        return STATUS_REFUSED;
+    }
+    config_keep_defaults(running, *out);
+    return STATUS_OK;
+}
+
+static Status load(Config **out, const char *path, bool regular_only, StrBuf *errors)
+{
     StrBuf text = {0};
     *out = NULL;
-    Status status = path == NULL ? STATUS_OK : read_file(path, &text, errors);
+    Status status = path == NULL ? STATUS_OK : config_file_read(path, regular_only, &text, errors);
     if (status == STATUS_OK) {
         status = config_parse(out, path != NULL ? path : "defaults",
                               text.text != NULL ? text.text : "", text.length, errors);
@@ -38,35 +59,6 @@ Status config_load(Config **out, const char *path, StrBuf *errors)
         free((*out)->path);
         (*out)->path = NULL;
     }
-    return status;
-}
-
-static Status refuse_file(const char *path, StrBuf *errors)
-{
-    const char *cause = strerror(errno);
-    strbuf_printf(errors, "%s: error: cannot be read: %s\n", path, cause);
-    return STATUS_REFUSED;
-}
-
-// At most one byte more than is allowed: the parser then says that it is too much.
-static Status read_file(const char *path, StrBuf *out, StrBuf *errors)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return refuse_file(path, errors);
-    }
-    char *chunk = mem_alloc(READ_CHUNK_BYTES);
-    ssize_t got = 0;
-    do {
-        size_t room = CONFIG_YAML_MAX_BYTES + 1 - out->length;
-        got = read(fd, chunk, room < READ_CHUNK_BYTES ? room : READ_CHUNK_BYTES);
-        if (got > 0) {
-            strbuf_append_bytes(out, chunk, (size_t)got);
-        }
-    } while (got > 0 || (got < 0 && errno == EINTR));
-    Status status = got < 0 ? refuse_file(path, errors) : STATUS_OK;
-    free(chunk);
-    close(fd);
     return status;
 }
 
@@ -85,6 +77,7 @@ Status config_parse(Config **out, const char *name, const char *text, size_t len
         config_read(config, &document, found);
         yaml_document_delete(&document);
         fill_defaults(config, found);
+        index_handlers(config);
         config_check(config, found);
     }
     bool is_fine = found->error_count == 0;
@@ -173,7 +166,7 @@ void config_pin_defaults(const Config *config)
     const ConfigOption *option = config_find_option(SECTION_NODE, "name");
     if (config->places[config_option_index(option)].line == 0 &&
         setenv(NODE_NAME_VARIABLE, config->node_name, 1) != 0) {
-        log_warn("config.pin", "error=\"%s\"", strerror(errno));
+        panic("setenv: %s", strerror(errno));
     }
 }
 
@@ -192,20 +185,45 @@ void config_destroy(Config *config)
         free(config->handlers[i].job_type);
     }
     free(config->handlers);
+    free(config->handlers_by_type);
     config_owner_release(OWNER_CONFIG, config, &config->places);
     free(config->path);
     free(config->text);
     free(config);
 }
 
+static int compare_types(const void *left, const void *right)
+{
+    const HandlerConfig *const *a = left;
+    const HandlerConfig *const *b = right;
+    return strcmp((*a)->job_type, (*b)->job_type);
+}
+
+static int compare_to_type(const void *job_type, const void *entry)
+{
+    const HandlerConfig *const *handler = entry;
+    return strcmp(job_type, (*handler)->job_type);
+}
+
+static void index_handlers(Config *config)
+{
+    size_t count = config->handler_count;
+    config->handlers_by_type = mem_alloc((count + 1) * sizeof(HandlerConfig *));
+    for (size_t i = 0; i < count; i++) {
+        config->handlers_by_type[i] = &config->handlers[i];
+    }
+    qsort(config->handlers_by_type, count, sizeof(HandlerConfig *), compare_types);
+}
+
 const HandlerConfig *config_find_handler(const Config *config, const char *job_type)
 {
-    for (size_t i = 0; i < config->handler_count; i++) {
-        if (str_equal(config->handlers[i].job_type, job_type)) {
-            return &config->handlers[i];
-        }
+    if (config->handler_count == 0) {
+        return NULL;
     }
-    return NULL;
+    const HandlerConfig *const *found =
+        bsearch(job_type, config->handlers_by_type, config->handler_count, sizeof(HandlerConfig *),
+                compare_to_type);
+    return found != NULL ? *found : NULL;
 }
 
 static Status write_sealed(int fd, const char *text, size_t length)
@@ -236,47 +254,19 @@ Status config_to_fd(const Config *config, int *fd)
     return STATUS_OK;
 }
 
-static void log_errors(StrBuf *errors)
-{
-    char *rest = errors->text;
-    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
-        if (line[0] != '\0') {
-            log_error("config.refused", "error=\"%s\"", line);
-        }
-    }
-}
-
-// The offset of the descriptor is shared with the supervisor's other children: never moved.
-static Status read_inherited(int fd, StrBuf *out)
-{
-    char *chunk = mem_alloc(READ_CHUNK_BYTES);
-    ssize_t got = 0;
-    do {
-        got = pread(fd, chunk, READ_CHUNK_BYTES, (off_t)out->length);
-        if (got > 0) {
-            strbuf_append_bytes(out, chunk, (size_t)got);
-        }
-    } while ((got > 0 && out->length <= CONFIG_YAML_MAX_BYTES) || (got < 0 && errno == EINTR));
-    free(chunk);
-    if (got < 0) {
-        const char *cause = strerror(errno);
-        log_error("config.inherit", "fd=%d error=\"%s\"", fd, cause);
-        return STATUS_FATAL;
-    }
-    return STATUS_OK;
-}
-
 Status config_from_fd(Config **out, int fd)
 {
     StrBuf text = {0};
     StrBuf errors = {0};
     *out = NULL;
-    Status status = read_inherited(fd, &text);
-    if (status == STATUS_OK) {
+    Status status = config_file_read_fd(fd, &text);
+    if (status != STATUS_OK) {
+        log_error("config.inherit", "fd=%d error=\"%s\"", fd, strerror(errno));
+    } else {
         status = config_parse(out, "configuration", text.text != NULL ? text.text : "", text.length,
                               &errors);
         if (status != STATUS_OK) {
-            log_errors(&errors);
+            log_lines(LOG_LEVEL_ERROR, "config.refused", errors.text);
         }
     }
     strbuf_free(&text);

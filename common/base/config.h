@@ -66,6 +66,7 @@ typedef struct Config {
     char *path; // file it came from, or NULL
     char *text; // the very bytes that were read: what children get as FD_CONFIG
     size_t text_length;
+    bool has_content;    // the text is a section, be it {}; not empty, not comments only
     ConfigPlace *places; // one per option outside pools and handlers (config_options.h)
     // database
     char *database_url; // NULL when neither file nor DATABASE_URL names one
@@ -88,6 +89,7 @@ typedef struct Config {
     size_t pool_count;
     HandlerConfig *handlers;
     size_t handler_count;
+    const HandlerConfig **handlers_by_type; // the same, sorted by job_type
     // the rest
     int64_t no_handler_after_ms;
     int64_t retention_completed_ms;
@@ -114,6 +116,9 @@ void config_destroy(Config *config);
 
 const HandlerConfig *config_find_handler(const Config *config, const char *job_type);
 
+// Reads the file of `running` again, for SIGHUP: it must be a regular one, and not empty if the one before was not.
+// Takes over what config_keep_defaults says. As config_load otherwise.
+MUST_CHECK Status config_reload(Config **out, const Config *running, StrBuf *errors);
 // An option that needs a restart and is in neither file stands for what it stood for at the start, whatever has
 // become of the host name or the user since: `next` takes the value of `running`.
 void config_keep_defaults(const Config *running, Config *next);

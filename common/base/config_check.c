@@ -98,8 +98,7 @@ static void check_job_types(const Config *config, const PoolConfig *pool, Config
     ConfigPlace place = pool->places[config_option_index(option)];
     for (size_t i = 0; i < pool->job_types.count && place.line > 0; i++) {
         const char *job_type = pool->job_types.items[i];
-        if (errors->count == CONFIG_ERRORS_SHOWN_MAX ||
-            config_find_handler(config, job_type) != NULL) {
+        if (config_errors_are_full(errors) || config_find_handler(config, job_type) != NULL) {
             continue;
         }
         StrBuf quoted = {0};

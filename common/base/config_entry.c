@@ -82,7 +82,10 @@ static void drop_duplicates(const char *path, Entries *entries, ConfigErrors *er
     size_t kept = 0;
     for (size_t i = 0; i < entries->count; i++) {
         const Entry *last = kept > 0 ? &entries->items[kept - 1] : NULL;
-        if (last != NULL && str_equal(last->name, entries->items[i].name)) {
+        bool is_second = last != NULL && str_equal(last->name, entries->items[i].name);
+        if (is_second && config_errors_are_full(errors)) {
+            config_error(errors, entries->items[i].place, "given twice"); // counted only
+        } else if (is_second) {
             StrBuf quoted = {0};
             config_quote(&quoted, last->name);
             config_error(errors, entries->items[i].place,

@@ -15,7 +15,7 @@ static void add(ConfigErrors *errors, ConfigPlace place, bool is_warning, const 
                 va_list args)
 {
     errors->error_count += is_warning ? 0 : 1;
-    if (errors->count == CONFIG_ERRORS_SHOWN_MAX) {
+    if (config_errors_are_full(errors)) {
         return;
     }
     char text[MESSAGE_MAX_BYTES];

@@ -30,6 +30,12 @@ void config_error(ConfigErrors *errors, ConfigPlace place, const char *format, .
 void config_warning(ConfigErrors *errors, ConfigPlace place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+// True when further mistakes are counted only: their texts need not be made.
+static inline bool config_errors_are_full(const ConfigErrors *errors)
+{
+    return errors->count == CONFIG_ERRORS_SHOWN_MAX;
+}
+
 // A text of the file for a message: 'text', with what cannot be printed escaped, cut when long.
 void config_quote(StrBuf *out, const char *text);
 

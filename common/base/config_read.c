@@ -10,12 +10,13 @@
 #include "common/base/config_yaml.h"
 #include "common/base/nearest.h"
 
-enum { SECTION_NAMES_MAX = 32 };
+enum { SECTION_NAMES_MAX = 32, CONFIG_ENTRIES_MAX = 200000 };
 
 typedef struct Reader {
     yaml_document_t *document;
     ConfigErrors *errors;
     Config *config;
+    size_t entries_left; // an alias brings the same entries again and again
 } Reader;
 
 typedef struct Scope { // a section being read
@@ -34,8 +35,12 @@ static void read_option(Reader *reader, const Scope *scope, const ConfigOption *
 
 void config_read(Config *config, yaml_document_t *document, ConfigErrors *errors)
 {
-    Reader reader = {.document = document, .errors = errors, .config = config};
+    Reader reader = {.document = document,
+                     .errors = errors,
+                     .config = config,
+                     .entries_left = CONFIG_ENTRIES_MAX};
     const yaml_node_t *root = yaml_document_get_root_node(document);
+    config->has_content = root != NULL && root->type == YAML_MAPPING_NODE;
     if (root != NULL) {
         Scope scope = {
             .section = SECTION_TOP, .path = "", .owner = config, .places = config->places};
@@ -76,6 +81,10 @@ static void append_other_section(StrBuf *text, const char *name)
 static void tell_unknown(const Reader *reader, const Scope *scope, const Entry *entry,
                          const Entries *entries)
 {
+    if (config_errors_are_full(reader->errors)) {
+        config_error(reader->errors, entry->place, "unknown key"); // counted only
+        return;
+    }
     const char *names[SECTION_NAMES_MAX];
     size_t count = config_section_names(scope->section, names, SECTION_NAMES_MAX);
     const char *near = nearest_name(entry->name, names, count);
@@ -139,6 +148,23 @@ static bool is_section(const Reader *reader, const yaml_node_t *node, const char
     return false;
 }
 
+// Told once: with nothing left, what follows reads as empty.
+static Entries collect_entries(Reader *reader, const yaml_node_t *node, const char *path,
+                               ConfigPlace place)
+{
+    size_t count = (size_t)(node->data.mapping.pairs.top - node->data.mapping.pairs.start);
+    if (count > reader->entries_left) {
+        if (reader->entries_left > 0) {
+            config_error(reader->errors, place, "more than %d entries, counting those of aliases",
+                         (int)CONFIG_ENTRIES_MAX);
+        }
+        reader->entries_left = 0;
+        return (Entries){.items = NULL};
+    }
+    reader->entries_left -= count;
+    return config_collect_entries(reader->document, node, path, reader->errors);
+}
+
 // Reads a section; false when it holds a key that is not known.
 static bool read_mapping(Reader *reader, const Scope *scope, const yaml_node_t *node,
                          ConfigPlace place)
@@ -146,7 +172,7 @@ static bool read_mapping(Reader *reader, const Scope *scope, const yaml_node_t *
     if (!is_section(reader, node, scope->path, place)) {
         return true;
     }
-    Entries entries = config_collect_entries(reader->document, node, scope->path, reader->errors);
+    Entries entries = collect_entries(reader, node, scope->path, place);
     bool is_known = true;
     for (size_t i = 0; i < entries.count; i++) {
         read_entry(reader, scope, &entries.items[i], &entries, &is_known);
@@ -223,7 +249,7 @@ static void read_named(Reader *reader, SectionId section, const char *path, cons
     if (!is_section(reader, node, path, place)) {
         return;
     }
-    Entries entries = config_collect_entries(reader->document, node, path, reader->errors);
+    Entries entries = collect_entries(reader, node, path, place);
     if (section == SECTION_POOL && entries.count == 0) {
         config_error(reader->errors, place, "pools: at least one pool is needed");
     }

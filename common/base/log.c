@@ -198,6 +198,17 @@ void log_write(LogLevel level, const char *event, const char *format, ...)
     errno = saved_errno;
 }
 
+void log_lines(LogLevel level, const char *event, const char *text)
+{
+    for (const char *line = text; line != NULL && *line != '\0';) {
+        size_t length = strcspn(line, "\n");
+        if (length > 0) {
+            log_write(level, event, "text=\"%.*s\"", (int)length, line);
+        }
+        line += length + (line[length] == '\n' ? 1 : 0);
+    }
+}
+
 _Noreturn void panic_at(const char *file, int line, const char *format, ...)
 {
     char text[512];

@@ -44,6 +44,9 @@ void log_set_job(int64_t job_id);
 void log_write(LogLevel level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+// Writes each line of `text` (NULL: none) as one of the log, with the field text.
+void log_lines(LogLevel level, const char *event, const char *text);
+
 #define log_debug(event, ...) log_write(LOG_LEVEL_DEBUG, event, __VA_ARGS__)
 #define log_info(event, ...)  log_write(LOG_LEVEL_INFO, event, __VA_ARGS__)
 #define log_warn(event, ...)  log_write(LOG_LEVEL_WARN, event, __VA_ARGS__)

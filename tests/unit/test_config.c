@@ -430,54 +430,6 @@ static void test_config_many_mistakes(void **state)
     strbuf_free(&text);
 }
 
-static char *write_file(const char *text)
-{
-    char *path = mem_strdup("/tmp/ganger-test-config-XXXXXX");
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    close(fd);
-    return path;
-}
-
-static void expect_load_refused(const char *path, const char *expected)
-{
-    StrBuf errors = {0};
-    Config *config = NULL;
-    assert_int_equal(config_load(&config, path, &errors), STATUS_REFUSED);
-    assert_null(config);
-    char *line = mem_printf("%s%s\n", path, expected);
-    assert_string_equal(errors.text, line);
-    free(line);
-    strbuf_free(&errors);
-}
-
-static void test_config_files(void **state)
-{
-    (void)state;
-    expect_load_refused("/nowhere/f.yaml", ": error: cannot be read: No such file or directory");
-    expect_load_refused("/tmp", ": error: cannot be read: Is a directory");
-    expect_load_refused("/dev/zero", ": error: the file is larger than 1 MiB");
-    char *path = write_file("node: {name: [}\n");
-    expect_load_refused(path, ":1:15: error: expected a value");
-    if (geteuid() != 0) {
-        assert_int_equal(chmod(path, 0), 0);
-        expect_load_refused(path, ": error: cannot be read: Permission denied");
-    }
-    unlink(path);
-    free(path);
-    path = write_file("node: {name: here}\n");
-    StrBuf errors = {0};
-    Config *config = NULL;
-    assert_int_equal(config_load(&config, path, &errors), STATUS_OK);
-    assert_string_equal(config->node_name, "here");
-    assert_string_equal(config->path, path);
-    config_destroy(config);
-    strbuf_free(&errors);
-    unlink(path);
-    free(path);
-}
-
 static void test_config_hand_over(void **state)
 {
     (void)state;
@@ -517,68 +469,6 @@ static void test_config_hand_over_refused(void **state)
     assert_int_equal(config_from_fd(&config, fd), STATUS_REFUSED);
     assert_null(config);
     close(fd);
-}
-
-static void test_config_reload(void **state)
-{
-    (void)state;
-    Config *running = parse("pools: {a: {}, b: {}}\n");
-    Config *next = parse("node: {lease: 70s, name: other}\n"
-                         "log: {level: debug}\nsupervisor: {kill_grace: 1s}\n"
-                         "pools: {a: {processes: 3, prefetch: 4}, c: {}}\nhandlers: {}\n");
-    StrBuf why = {0};
-    assert_int_equal(config_reload_conflicts(running, running, &why), 0);
-    assert_int_equal(why.length, 0);
-    assert_int_equal(config_reload_conflicts(running, next, &why), 2);
-    assert_string_equal(why.text, "node.name changed\nnode.lease changed\n");
-    strbuf_free(&why);
-    config_destroy(running);
-    config_destroy(next);
-}
-
-// What neither file names may have become something else: the user was given up, the host renamed.
-static void test_config_reload_keeps_defaults(void **state)
-{
-    (void)state;
-    Config *running = parse("pools: {a: {}}\n");
-    Config *next = parse("pools: {a: {processes: 3}}\n");
-    free(next->state_dir);
-    next->state_dir = mem_strdup("/tmp/ganger-7");
-    free(next->node_name);
-    next->node_name = mem_strdup("renamed");
-    config_keep_defaults(running, next);
-    assert_string_equal(next->state_dir, running->state_dir);
-    assert_string_equal(next->node_name, running->node_name);
-    assert_null(next->database_url);
-    StrBuf why = {0};
-    assert_int_equal(config_reload_conflicts(running, next, &why), 0);
-    config_destroy(next);
-
-    next = parse("node: {name: other}\nsupervisor: {state_dir: /other}\n");
-    config_keep_defaults(running, next);
-    assert_int_equal(config_reload_conflicts(running, next, &why), 2);
-    strbuf_free(&why);
-    config_destroy(next);
-    config_destroy(running);
-}
-
-// A reaper that is started anew after the host was renamed must not register a second node.
-static void test_config_default_name_is_pinned(void **state)
-{
-    (void)state;
-    Config *running = parse("");
-    free(running->node_name);
-    running->node_name = mem_strdup("before");
-    config_pin_defaults(running);
-    Config *next = parse("");
-    assert_string_equal(next->node_name, "before");
-    config_destroy(next);
-    config_destroy(running);
-    assert_int_equal(set_up(NULL), 0);
-    running = parse("node: {name: own}\n");
-    config_pin_defaults(running); // a name of the file needs no pin
-    assert_null(getenv("GANGER_DEFAULT_NODE_NAME"));
-    config_destroy(running);
 }
 
 // Whatever the bytes: no crash, no leak, and either a configuration or mistakes with their place.
@@ -647,12 +537,8 @@ int main(void)
         cmocka_unit_test_setup(test_config_limits, set_up),
         cmocka_unit_test_setup(test_config_as_large_as_allowed, set_up),
         cmocka_unit_test_setup(test_config_many_mistakes, set_up),
-        cmocka_unit_test_setup(test_config_files, set_up),
         cmocka_unit_test_setup(test_config_hand_over, set_up),
         cmocka_unit_test_setup(test_config_hand_over_refused, set_up),
-        cmocka_unit_test_setup(test_config_reload, set_up),
-        cmocka_unit_test_setup(test_config_reload_keeps_defaults, set_up),
-        cmocka_unit_test_setup(test_config_default_name_is_pinned, set_up),
         cmocka_unit_test_setup(test_config_survives_truncation, set_up),
         cmocka_unit_test_setup(test_config_survives_mutation, set_up),
     };

@@ -321,6 +321,12 @@ static void test_bad_reload_changes_nothing(void **state)
     expect_reload_refused("pools: {default: {proceses: 2}}\n");
 }
 
+static void test_empty_reload_changes_nothing(void **state)
+{
+    (void)state;
+    expect_reload_refused("# nothing left\n");
+}
+
 static void test_reload_that_needs_a_restart_is_refused(void **state)
 {
     (void)state;
@@ -378,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_quiet_and_resume),
         cmocka_unit_test(test_reload_replaces_everybody),
         cmocka_unit_test(test_bad_reload_changes_nothing),
+        cmocka_unit_test(test_empty_reload_changes_nothing),
         cmocka_unit_test(test_reload_that_needs_a_restart_is_refused),
         cmocka_unit_test(test_what_a_worker_inherits),
     };
