@@ -26,7 +26,9 @@ enum {
 
 static Child *find_child(Supervisor *self, pid_t pid);
 static void wait_for(Supervisor *self, pid_t pid, Child *child, int64_t now);
+static void forget_inherited(Supervisor *self, pid_t pid);
 static bool is_ours(pid_t pid, void *data);
+static bool is_inherited(pid_t pid, void *data);
 static void bury_all(Supervisor *self, int64_t now);
 static void bury(Supervisor *self, Child *child, int64_t now);
 static void post_obituary(Supervisor *self, Child *child);
@@ -69,12 +71,15 @@ static void wait_for(Supervisor *self, pid_t pid, Child *child, int64_t now)
     struct rusage usage = {.ru_maxrss = 0};
     int status = 0;
 
-    (void)self;
     if (child != NULL) {
         (void)kill(-pid, SIGKILL);
         FAULT_POINT("supervisor_before_wait");
     }
-    if (wait4(pid, &status, WNOHANG, &usage) != pid || child == NULL) {
+    if (wait4(pid, &status, WNOHANG, &usage) != pid) {
+        return;
+    }
+    if (child == NULL) {
+        forget_inherited(self, pid);
         return;
     }
     child->life = CHILD_REAPED;
@@ -85,9 +90,31 @@ static void wait_for(Supervisor *self, pid_t pid, Child *child, int64_t now)
     child->max_rss_bytes = (int64_t)usage.ru_maxrss * 1024;
 }
 
+// Its number may come back as that of an orphan.
+static void forget_inherited(Supervisor *self, pid_t pid)
+{
+    for (size_t i = 0; i < self->inherited_count; i++) {
+        if (self->inherited[i] == pid) {
+            self->inherited[i] = self->inherited[--self->inherited_count];
+            return;
+        }
+    }
+}
+
+static bool is_inherited(pid_t pid, void *data)
+{
+    const Supervisor *self = data;
+    for (size_t i = 0; i < self->inherited_count; i++) {
+        if (self->inherited[i] == pid) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_ours(pid_t pid, void *data)
 {
-    return find_child(data, pid) != NULL;
+    return find_child(data, pid) != NULL || is_inherited(pid, data);
 }
 
 static void bury_all(Supervisor *self, int64_t now)
@@ -278,7 +305,7 @@ static int64_t lost_job(Supervisor *self, const Child *child)
 
 void reap_everything(Supervisor *self)
 {
-    size_t left = proc_sweep(NULL, NULL, LAST_SWEEP_MS);
+    size_t left = proc_sweep(is_inherited, self, LAST_SWEEP_MS);
     if (left > 0) {
         log_error("orphans.unkillable", "count=%zu", left);
     }

@@ -155,6 +155,41 @@ static void test_live_families_are_left_alone(void **state)
     gang_remove_folder(&gang);
 }
 
+static bool has_second_worker(Gang *gang)
+{
+    return gang_count_workers(gang) == 1 && gang_child(gang, 1)->generation +
+                                                    gang_child(gang, 2)->generation +
+                                                    gang_child(gang, 3)->generation ==
+                                                2;
+}
+
+// Children from before: a log shipper that the shell started ahead of `exec gangerd`.
+static void test_inherited_children_are_left_alone(void **state)
+{
+    (void)state;
+    Gang gang;
+    pid_t shipper = fork();
+    if (shipper == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) {
+            (void)pause();
+        }
+    }
+    gang_begin(&gang, "deaf", ONE_WORKER);
+    gang_wait(&gang, gang_is_running, 10000);
+    assert_int_equal(kill(gang_child(&gang, 1)->pid, SIGKILL), 0);
+    gang_wait(&gang, has_second_worker, 5000);
+    reap_everything(gang.supervisor);
+    assert_int_equal(waitpid(shipper, NULL, WNOHANG), 0);
+    assert_int_equal(kill(shipper, SIGKILL), 0);
+    int64_t until = clock_boot_ms() + 2000;
+    while (gang.supervisor->inherited_count > 0 && clock_boot_ms() < until) {
+        reap_dead(gang.supervisor, clock_boot_ms());
+    }
+    assert_int_equal(gang.supervisor->inherited_count, 0); // dead: its number is free again
+    gang_end(&gang);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_obituary_tells_how),
         cmocka_unit_test(test_deaths_leave_nothing),
         cmocka_unit_test(test_live_families_are_left_alone),
+        cmocka_unit_test(test_inherited_children_are_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
