@@ -12,6 +12,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/signals.h"
+#include "common/base/std_streams.h"
 #include "supervisor/command_line.h"
 #include "supervisor/pidfile.h"
 #include "supervisor/supervisor.h"
@@ -29,6 +30,7 @@ int main(int argc, char **argv)
     StrBuf errors = {0};
     Config *config = NULL;
 
+    std_streams_fill();
     command_line_read(&line, argc, argv);
     if (line.is_done) {
         return (int)line.code;

@@ -357,6 +357,9 @@ static _Noreturn void become_gangerd(const Daemon *daemon, char **argv)
     int log = open(daemon->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     (void)dup2(log, STDOUT_FILENO);
     (void)dup2(log, STDERR_FILENO);
+    if (daemon->has_no_stderr) {
+        (void)close(STDERR_FILENO);
+    }
     (void)unsetenv("DATABASE_URL");
     (void)unsetenv("NOTIFY_SOCKET");
     if (daemon->fault[0] != '\0') {

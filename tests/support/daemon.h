@@ -27,6 +27,7 @@ typedef struct Daemon {
     char log_path[160];
     char fault[256];      // GANGER_FAULT; empty none
     char fault_once[160]; // exists = the fault has not struck yet
+    bool has_no_stderr;   // is started with standard error closed: no log
     pid_t pid;            // 0 = not running
 } Daemon;
 

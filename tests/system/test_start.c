@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/memory.h"
 #include "tests/support/daemon.h"
@@ -123,6 +124,27 @@ static void test_bad_plugins(void **state)
     free(text_path);
 }
 
+// What the log would be written into is the first file gangerd opens.
+static void test_without_standard_error(void **state)
+{
+    SystemTest *test = *state;
+    Daemon *daemon = daemon_configure(test, "closed", NULL);
+    daemon->has_no_stderr = true;
+    daemon_start(daemon);
+    daemon_await_workers(test, daemon, 2);
+    char *path = mem_printf("%s/closed.pid", daemon->state_dir);
+    char text[64] = "";
+    FILE *file = fopen(path, "re");
+    CHECK(test, file != NULL);
+    size_t length = fread(text, 1, sizeof text - 1, file);
+    (void)fclose(file);
+    free(path);
+    CHECK(test, length > 1 && text[length - 1] == '\n');
+    CHECK(test, strtol(text, NULL, 10) == daemon->pid);
+    CHECK(test, strchr(text, '\n') == &text[length - 1]);
+    job_await(test, job_add(test, "'noop'"), "completed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +156,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_state_dir_refused, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_bad_file, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_bad_plugins, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_without_standard_error, system_setup, system_teardown),
     };
     return cmocka_run_group_tests_name("start", tests, NULL, NULL);
 }
