@@ -161,6 +161,7 @@ int main(int argc, char **argv)
         scoreboard_attach(&board, FD_SCOREBOARD, -1) != STATUS_OK) {
         return EXIT_CODE_INTERNAL;
     }
+    inherited_fd_settle();
     log_init("reaper", config->log_format, config->log_level);
     Slot *slot = scoreboard_slot(board, 0);
     log_set_panic_note(slot->note, sizeof slot->note);

@@ -69,6 +69,7 @@ int main(int argc, char **argv)
         scoreboard_attach(&board, FD_SCOREBOARD, slot_number) != STATUS_OK) {
         return EXIT_CODE_INTERNAL;
     }
+    inherited_fd_settle();
     log_init("worker", config->log_format, config->log_level);
     log_set_slot(slot_number);
     Slot *slot = scoreboard_slot(board, slot_number);

@@ -17,4 +17,9 @@ enum {
 // the plain "look" (1) are told apart in the sum the reaper reads.
 enum { WAKE_FULL_BATCH = 1 << 20 };
 
+// Child, once it has its configuration and its mapping of the scoreboard: closes both descriptors, as the scoreboard's
+// would let handler code write into any slot, and makes the others close-on-exec, so that no program a handler starts
+// finds them.
+void inherited_fd_settle(void);
+
 #endif

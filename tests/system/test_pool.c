@@ -2,9 +2,12 @@
 // The life of a pool: recycling without losing a job, and wake-ups that never get lost.
 #include "tests/support/unit.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "tests/support/daemon.h"
 
@@ -91,12 +94,62 @@ static void test_no_burst_is_lost(void **state)
               (WAKE_LIMIT_MS + 100) * DAEMON_SLOWNESS);
 }
 
+// Whether descriptor `fd` of a process is open, and what is to be read about it in fdinfo.
+static bool has_fd(pid_t pid, int fd, bool *is_closed_by_exec)
+{
+    char path[64];
+    char line[128];
+    (void)snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", (int)pid, fd);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return false;
+    }
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, "flags:", strlen("flags:")) == 0) {
+            *is_closed_by_exec = (strtol(line + strlen("flags:"), NULL, 8) & O_CLOEXEC) != 0;
+        }
+    }
+    (void)fclose(file);
+    return true;
+}
+
+// The scoreboard is mapped and its descriptor gone; nothing of ours reaches the programs handlers start.
+static void check_fds(SystemTest *test, pid_t pid)
+{
+    CHECK(test, pid > 0);
+    int count = 0;
+    for (int fd = 3; fd < 1024; fd++) {
+        bool is_closed_by_exec = false;
+        if (!has_fd(pid, fd, &is_closed_by_exec)) {
+            continue;
+        }
+        char path[64];
+        char target[256] = "";
+        (void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
+        CHECK(test, readlink(path, target, sizeof target - 1) > 0);
+        CHECK(test, strstr(target, "memfd:ganger-") == NULL);
+        CHECK(test, is_closed_by_exec);
+        count++;
+    }
+    CHECK(test, count >= 4);
+}
+
+static void test_descriptors_stay_inside(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon = daemon_run(test, "fds", 2, NULL);
+    check_fds(test, daemon_child(daemon, "ganger-worker", 0));
+    check_fds(test, daemon_child(daemon, "ganger-reaper", 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_max_jobs, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_max_rss, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_max_age, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_descriptors_stay_inside, system_setup,
+                                        system_teardown),
         cmocka_unit_test_setup_teardown(test_no_wake_up_is_lost, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_no_burst_is_lost, system_setup, system_teardown),
     };
