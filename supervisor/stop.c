@@ -165,7 +165,10 @@ static void kill_process(Supervisor *self, Child *child, StopCause cause, int64_
 
     if (slot != NULL) {
         int64_t serial = atomic_load(&slot->run_serial);
-        atomic_store(&slot->stop_cause, (int)cause);
+        // A run that was being stopped for its own sake is told so: its timeout is no matter of the shutdown.
+        if (serial == 0 || child->stop.serial != serial) {
+            atomic_store(&slot->stop_cause, (int)cause);
+        }
         atomic_store(&slot->stop_serial, serial);
         atomic_store(&slot->kill_serial, serial);
     }
@@ -197,7 +200,16 @@ void stop_drain(Supervisor *self, Child *child)
     shared_wake(self->shared.slot_wake[child->slot]);
 }
 
-void stop_soft_all(Supervisor *self, int64_t now, int64_t kill_at)
+// A running job's own grace, as far as the shutdown has time for it.
+static int64_t patience_for(const SlotSnapshot *snapshot, int64_t limit_ms)
+{
+    if (snapshot->torn || snapshot->state != SLOT_RUNNING || snapshot->run_grace_ms > limit_ms) {
+        return limit_ms;
+    }
+    return snapshot->run_grace_ms > 0 ? snapshot->run_grace_ms : 0;
+}
+
+void stop_soft_all(Supervisor *self, int64_t now, int64_t limit_ms)
 {
     for (int i = 0; i < self->child_count; i++) {
         Child *child = &self->children[i];
@@ -205,10 +217,11 @@ void stop_soft_all(Supervisor *self, int64_t now, int64_t kill_at)
             child->killed != STOP_NONE) {
             continue;
         }
-        int64_t serial = atomic_load(&supervisor_slot(self, child)->run_serial);
+        SlotSnapshot snapshot = watchdog_policy_read(supervisor_slot(self, child));
+        int64_t serial = snapshot.run_serial;
         // A stop that is under way for another reason keeps its reason and its time.
         if (serial == 0 || child->stop.serial != serial) {
-            soft_stop(self, child, serial, STOP_SHUTDOWN, kill_at);
+            soft_stop(self, child, serial, STOP_SHUTDOWN, now + patience_for(&snapshot, limit_ms));
         }
     }
     supervisor_look_by(self, now);

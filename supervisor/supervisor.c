@@ -309,7 +309,7 @@ static void enter_phase(Supervisor *self, ShutdownPhase phase, int64_t now)
         }
         break;
     case SHUTDOWN_STOP:
-        stop_soft_all(self, now, now + self->config->kill_grace_ms);
+        stop_soft_all(self, now, self->config->kill_grace_ms);
         break;
     case SHUTDOWN_KILL:
         stop_kill_all(self, STOP_SHUTDOWN, now);

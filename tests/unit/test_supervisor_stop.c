@@ -216,7 +216,7 @@ static void test_shutdown_stops_then_kills(void **state)
     (void)state;
     Gang gang;
     gang_begin(&gang, "deaf", ONE_WORKER);
-    limit_runs("0", "0");
+    limit_runs("0", "60000"); // more than the shutdown grants
     gang_wait(&gang, gang_is_running, 10000);
     int64_t asked = clock_boot_ms();
     assert_int_equal(raise(SIGTERM), 0);
@@ -225,6 +225,48 @@ static void test_shutdown_stops_then_kills(void **state)
     assert_int_equal(atomic_load(&gang_slot(&gang, 1)->stop_cause), STOP_SHUTDOWN);
     gang_wait_unaided(&gang, gang_is_done, 5000);
     assert_int_equal(gang.supervisor->exit_code, EXIT_CODE_OK);
+    gang_end(&gang);
+}
+
+static bool is_being_stopped(Gang *gang)
+{
+    return gang_child(gang, 1)->stop.serial != 0;
+}
+
+// A job whose time was up before everything was told to end has timed out, also when the shutdown is what kills it.
+static void test_shutdown_keeps_the_cause_of_a_stop(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "deaf", ONE_WORKER);
+    limit_runs("50", "60000");
+    gang_wait(&gang, is_being_stopped, 10000);
+    assert_int_equal(raise(SIGQUIT), 0);
+    gang_wait_unaided(&gang, is_dead, 5000);
+    const Slot *slot = gang_slot(&gang, 1);
+    assert_int_equal(atomic_load(&slot->stop_cause), STOP_TIMEOUT);
+    assert_int_equal(atomic_load(&slot->stop_serial), 1);
+    assert_int_equal(atomic_load(&slot->kill_serial), 1);
+    gang_wait_unaided(&gang, gang_is_done, 5000);
+    gang_end(&gang);
+}
+
+// "deaf" ends by SIGKILL only: after its own grace, not after the whole of the shutdown's.
+static void test_shutdown_honours_the_grace_of_a_job(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "deaf",
+               "pools: {default: {processes: 1}}\n"
+               "supervisor: {kill_grace: 30s, shutdown_timeout: 30s}\n");
+    limit_runs("0", "100");
+    gang_wait(&gang, gang_is_running, 10000);
+    gang.supervisor->config->shutdown_timeout_ms = 0;
+    int64_t asked = clock_boot_ms();
+    assert_int_equal(raise(SIGTERM), 0);
+    gang_wait_unaided(&gang, is_dead, 5000);
+    assert_in_range(clock_boot_ms() - asked, 100, 100 + LATE_MS);
+    assert_int_equal(atomic_load(&gang_slot(&gang, 1)->stop_cause), STOP_SHUTDOWN);
     gang_end(&gang);
 }
 
@@ -242,6 +284,8 @@ int main(void)
         cmocka_unit_test(test_unkillable_worker_is_told),
         cmocka_unit_test(test_unregistered_node_starts_no_worker),
         cmocka_unit_test(test_shutdown_stops_then_kills),
+        cmocka_unit_test(test_shutdown_keeps_the_cause_of_a_stop),
+        cmocka_unit_test(test_shutdown_honours_the_grace_of_a_job),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
