@@ -53,6 +53,45 @@ static void test_state_dir_that_cannot_be_used(void **state)
     assert_int_equal(fd, -1);
 }
 
+static Status take_in(const char *folder)
+{
+    int fd = -1;
+    Status status = pidfile_take(&fd, folder, "a", &STAY);
+    if (status == STATUS_OK) {
+        pidfile_release(fd);
+    }
+    return status;
+}
+
+// A folder somebody else made before us, below /tmp say, is not where our lock can be.
+static void test_state_dir_of_others(void **state)
+{
+    (void)state;
+    Gang gang;
+    char link[96];
+
+    gang_make_folder(&gang);
+    (void)snprintf(link, sizeof link, "%s-link", gang.folder);
+    assert_int_equal(take_in(gang.folder), STATUS_OK);
+    assert_int_equal(symlink(gang.folder, link), 0);
+    assert_int_equal(take_in(link), STATUS_REFUSED);
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(chmod(gang.folder, 01777), 0);
+    assert_int_equal(take_in(gang.folder), STATUS_REFUSED);
+    assert_int_equal(chmod(gang.folder, 0775), 0);
+    assert_int_equal(take_in(gang.folder), STATUS_OK);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(gang.folder, 4711, 4711), 0);
+        assert_int_equal(take_in(gang.folder), STATUS_REFUSED);
+        int fd = -1;
+        User owner = {.is_set = true, .uid = 4711, .gid = 4711};
+        assert_int_equal(pidfile_take(&fd, gang.folder, "a", &owner), STATUS_OK);
+        pidfile_release(fd);
+    }
+    remove_pidfile(&gang, "a.pid");
+    gang_remove_folder(&gang);
+}
+
 static bool environment_is(const char *name, const char *value)
 {
     const char *found = getenv(name);
@@ -194,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_gangerd_per_node),
         cmocka_unit_test(test_state_dir_that_cannot_be_used),
+        cmocka_unit_test(test_state_dir_of_others),
         cmocka_unit_test(test_user_brings_its_environment),
         cmocka_unit_test(test_service_table),
         cmocka_unit_test(test_slots),
