@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "common/base/log.h"
 #include "common/base/memory.h"
 
 // The reaper and postgres come back within seconds whatever happens: without them the whole node stands still.
@@ -36,9 +37,10 @@ static void add_row(ServiceTable *table, Role role, const char *name, int pool, 
     row->role = role;
     row->pool = pool;
     row->count = count;
-    // Two pools alike in so many bytes would only share a line in the log.
-    bool is_whole = str_copy(row->name, sizeof row->name, name);
-    (void)is_whole;
+    // Pools are told apart by it; the option table has names no longer than this.
+    if (!str_copy(row->name, sizeof row->name, name)) {
+        panic("name of %zu bytes", strlen(name));
+    }
 }
 
 void service_table_inherit(ServiceTable *table, const ServiceTable *before)

@@ -24,7 +24,7 @@ typedef struct Service {
     Role role;
     char name[SCOREBOARD_NAME_BYTES]; // of the pool, else of the role
     int pool;                         // index into Config.pools, -1 for the others
-    int count;                        // processes wanted; 0: being wound up
+    int count;                        // processes wanted
     RestartState restart;
     int64_t jobs_finished; // by its dead processes
     int64_t jobs_at_death; // by all of them, when the last one died

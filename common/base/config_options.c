@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/config.h"
+#include "common/base/scoreboard.h"
 
 static const char *const format_words[] = {"auto", "text", "logfmt", "json", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
@@ -20,27 +21,33 @@ _Static_assert(LOG_LEVEL_DEBUG == 0 && LOG_LEVEL_ERROR == 3, "level_words follow
 #define MIB    (INT64_C(1) << 20)
 #define TIB    (INT64_C(1) << 40)
 
-enum { NAME_MAX_BYTES = 255, TEXT_MAX_BYTES = 4096, LIST_MAX_ITEMS = 1000 };
+enum {
+    NAME_MAX_BYTES = 255,
+    NODE_NAME_MAX_BYTES = 200, // with ".pid" it names a file
+    POOL_NAME_MAX_BYTES = SCOREBOARD_NAME_BYTES - 1,
+    TEXT_MAX_BYTES = 4096,
+    LIST_MAX_ITEMS = 1000
+};
 
 static const ConfigSection sections[SECTION_COUNT] = {
-    [SECTION_TOP] = {"", SECTION_TOP, OWNER_CONFIG, false, NULL},
-    [SECTION_DATABASE] = {"database", SECTION_TOP, OWNER_CONFIG, false,
+    [SECTION_TOP] = {"", SECTION_TOP, OWNER_CONFIG, false, 0, NULL},
+    [SECTION_DATABASE] = {"database", SECTION_TOP, OWNER_CONFIG, false, 0,
                           "The PostgreSQL database that holds the jobs."},
-    [SECTION_NODE] = {"node", SECTION_TOP, OWNER_CONFIG, false,
+    [SECTION_NODE] = {"node", SECTION_TOP, OWNER_CONFIG, false, 0,
                       "This machine among the others that serve the same database."},
-    [SECTION_SUPERVISOR] = {"supervisor", SECTION_TOP, OWNER_CONFIG, false,
+    [SECTION_SUPERVISOR] = {"supervisor", SECTION_TOP, OWNER_CONFIG, false, 0,
                             "gangerd itself: how it stops jobs, and as whom it runs."},
-    [SECTION_RETENTION] = {"retention", SECTION_TOP, OWNER_CONFIG, false,
+    [SECTION_RETENTION] = {"retention", SECTION_TOP, OWNER_CONFIG, false, 0,
                            "How long ended jobs are kept."},
-    [SECTION_LOG] = {"log", SECTION_TOP, OWNER_CONFIG, false,
+    [SECTION_LOG] = {"log", SECTION_TOP, OWNER_CONFIG, false, 0,
                      "The log, written to standard error."},
     [SECTION_POOL] =
-        {"pools", SECTION_TOP, OWNER_POOL, true,
+        {"pools", SECTION_TOP, OWNER_POOL, true, POOL_NAME_MAX_BYTES,
          "Pools of worker processes, by name. Without this section there is one, `default`."},
     [SECTION_HANDLER] =
-        {"handlers", SECTION_TOP, OWNER_HANDLER, true,
+        {"handlers", SECTION_TOP, OWNER_HANDLER, true, NAME_MAX_BYTES,
          "Handlers, by job type. Without this section: the built-in noop, sleep and echo."},
-    [SECTION_LIMITS] = {"rlimits", SECTION_HANDLER, OWNER_HANDLER, false,
+    [SECTION_LIMITS] = {"rlimits", SECTION_HANDLER, OWNER_HANDLER, false, 0,
                         "Limits of the kernel for the handler's process."},
 };
 
@@ -78,7 +85,7 @@ static const ConfigOption options[] = {
            "Bring the schema up to date at start, as `ganger migrate up` does."),
 
     CONFIG(SECTION_NODE, "name", OPTION_TEXT, node_name, NULL,
-           1, NAME_MAX_BYTES, APPLY_RESTART,
+           1, NODE_NAME_MAX_BYTES, APPLY_RESTART,
            "Name of this node; no two nodes of a database may share one.", .check = CHECK_NAME,
            .default_note = "the host name", .example = "worker-1"),
     CONFIG(SECTION_NODE, "heartbeat", OPTION_DURATION, heartbeat_ms, "5s",

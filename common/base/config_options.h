@@ -60,6 +60,7 @@ typedef struct ConfigSection {
     SectionId parent;   // SECTION_TOP is its own parent
     SectionOwner owner; // of its options
     bool is_named;      // a map of user-chosen names, each a set of these options
+    int64_t name_max;   // bytes of such a name
     const char *help;
 } ConfigSection;
 

@@ -261,7 +261,8 @@ static void read_named(Reader *reader, SectionId section, const char *path, cons
     for (size_t i = 0; i < entries.count; i++) {
         const Entry *entry = &entries.items[i];
         StrBuf why = {0};
-        if (!config_text_check(entry->name, 1, 255, CHECK_NAME, &why)) {
+        if (!config_text_check(entry->name, 1, config_section(section)->name_max, CHECK_NAME,
+                               &why)) {
             config_error(reader->errors, entry->place, "%.*s: name: %s", config_path_length(path),
                          path, why.text);
             strbuf_free(&why);

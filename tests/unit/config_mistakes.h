@@ -17,6 +17,7 @@ typedef struct BadFile {
         name, text, sizeof(text) - 1, expected                                                     \
     }
 #define X16  "xxxxxxxxxxxxxxxx"
+#define X64  X16 X16 X16 X16
 #define X256 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16
 
 // GANGER_TEST_WORD is `many` in the environment, GANGER_NOT_SET is not set.
@@ -444,15 +445,21 @@ static const BadFile bad_files[] = {
     BAD("long name",
         "node:\n"
         "  name: " X256 "\n",
-        "f.yaml:2:9: error: node.name: the text has 256 bytes; at most 255 are allowed\n"),
+        "f.yaml:2:9: error: node.name: the text has 256 bytes; at most 200 are allowed\n"),
     BAD("name with a newline",
         "node:\n"
         "  name: \"a\\nb\"\n",
         "f.yaml:2:9: error: node.name: 'a\\x0ab' contains a control character\n"),
-    BAD("long pool name",
+    BAD("pool names alike in what a slot shows of them",
         "pools:\n"
-        "  " X256 ": {}\n",
-        "f.yaml:2:3: error: pools: name: the text has 256 bytes; at most 255 are allowed\n"),
+        "  " X64 ": {}\n"
+        "  " X64 "y: {}\n",
+        "f.yaml:2:3: error: pools: name: the text has 64 bytes; at most 63 are allowed\n"
+        "f.yaml:3:3: error: pools: name: the text has 65 bytes; at most 63 are allowed\n"),
+    BAD("long job type",
+        "handlers:\n"
+        "  " X256 ": {sql: a.b}\n",
+        "f.yaml:2:3: error: handlers: name: the text has 256 bytes; at most 255 are allowed\n"),
     BAD("empty pool name",
         "pools:\n"
         "  \"\": {}\n",
