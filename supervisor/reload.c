@@ -21,9 +21,9 @@ void reload_config(Supervisor *self)
     // MONOTONIC_USEC is CLOCK_MONOTONIC; systemd compares it with its own reading.
     struct timespec monotonic = {0};
     (void)clock_gettime(CLOCK_MONOTONIC, &monotonic);
-    sd_notify_send(&self->notify, "RELOADING=1\nMONOTONIC_USEC=%lld\n",
-                   (long long)monotonic.tv_sec * 1000000 + monotonic.tv_nsec / 1000);
-    self->is_reloading = true;
+    (void)sd_notify_send(&self->notify, "RELOADING=1\nMONOTONIC_USEC=%lld\n",
+                         (long long)monotonic.tv_sec * 1000000 + monotonic.tv_nsec / 1000);
+    self->owes_ready = true;
 
     Status status = config_reload(&next, self->config, &errors);
     bool is_good = status == STATUS_OK;

@@ -70,19 +70,15 @@ static void report_ready(Supervisor *self, const Census *census, int64_t now)
     if (self->phase != SHUTDOWN_NONE) {
         return;
     }
-    if (self->is_reloading && self->is_ready) {
-        self->is_reloading = false;
-        sd_notify_send(&self->notify, "READY=1\n");
-    }
-    if (self->is_ready) {
-        return;
-    }
-    if (supervisor_may_work(self, now) && census->all_pools) {
+    if (!self->is_ready && supervisor_may_work(self, now) && census->all_pools) {
         self->is_ready = true;
-        sd_notify_send(&self->notify, "READY=1\n");
+        self->owes_ready = true;
         log_info("supervisor.ready", "node=\"%s\" workers=%d", self->config->node_name,
                  census->wanted);
-    } else {
+    }
+    if (self->is_ready && self->owes_ready) {
+        self->owes_ready = !sd_notify_send(&self->notify, "READY=1\n");
+    } else if (!self->is_ready) {
         extend_start(self, now);
     }
 }
@@ -90,10 +86,10 @@ static void report_ready(Supervisor *self, const Census *census, int64_t now)
 // While the database is away gangerd waits for it, however long: systemd must not end it for being late.
 static void extend_start(Supervisor *self, int64_t now)
 {
-    if (self->extended_at == 0 || now - self->extended_at >= SUPERVISOR_TICK_MS) {
+    bool is_due = self->extended_at == 0 || now - self->extended_at >= SUPERVISOR_TICK_MS;
+    if (is_due && sd_notify_send(&self->notify, "EXTEND_TIMEOUT_USEC=%lld\n",
+                                 (long long)SUPERVISOR_EXTEND_MS * 1000)) {
         self->extended_at = now;
-        sd_notify_send(&self->notify, "EXTEND_TIMEOUT_USEC=%lld\n",
-                       (long long)SUPERVISOR_EXTEND_MS * 1000);
     }
 }
 
@@ -115,9 +111,8 @@ static void report_status(Supervisor *self, const Census *census, int64_t now)
     describe_waiting(self, now, waiting);
     (void)snprintf(text, sizeof text, "%s, %d of %d workers ready, %d pools degraded%s", what,
                    census->ready, census->wanted, census->degraded, waiting);
-    if (strcmp(text, self->status) != 0) {
+    if (strcmp(text, self->status) != 0 && sd_notify_send(&self->notify, "STATUS=%s\n", text)) {
         memcpy(self->status, text, sizeof text);
-        sd_notify_send(&self->notify, "STATUS=%s\n", text);
     }
 }
 
@@ -128,9 +123,10 @@ static void feed_watchdog(Supervisor *self, int64_t now)
     if (interval == 0) {
         return;
     }
-    if (now - self->fed_at >= interval && makes_progress(self, now)) {
+    // Not taken is not fed: the next tick tries again.
+    if (now - self->fed_at >= interval && makes_progress(self, now) &&
+        sd_notify_send(&self->notify, "WATCHDOG=1\n")) {
         self->fed_at = now;
-        sd_notify_send(&self->notify, "WATCHDOG=1\n");
     }
     // While it is withheld, the next try must not be in the past.
     int64_t due_at = self->fed_at + interval;

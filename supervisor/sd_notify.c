@@ -44,23 +44,23 @@ static int64_t watchdog_interval_ms(void)
     return limit_us >= 2000 ? limit_us / 2000 : 0; // at half the limit
 }
 
-void sd_notify_send(const SdNotify *notify, const char *format, ...)
+bool sd_notify_send(const SdNotify *notify, const char *format, ...)
 {
     char text[1024];
     va_list args;
 
     if (notify->fd < 0) {
-        return;
+        return true;
     }
     va_start(args, format);
     int length = vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (length <= 0) {
-        return;
+        return false;
     }
     size_t size = (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
-    (void)sendto(notify->fd, text, size, MSG_NOSIGNAL, (const struct sockaddr *)&notify->address,
-                 notify->address_length);
+    return sendto(notify->fd, text, size, MSG_NOSIGNAL, (const struct sockaddr *)&notify->address,
+                  notify->address_length) == (ssize_t)size;
 }
 
 void sd_notify_deinit(SdNotify *notify)

@@ -3,6 +3,7 @@
 #ifndef SUPERVISOR_SD_NOTIFY_H
 #define SUPERVISOR_SD_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -17,8 +18,9 @@ typedef struct SdNotify {
 // Reads $NOTIFY_SOCKET and $WATCHDOG_USEC and takes them out of the environment: children are not to
 // speak for us.
 void sd_notify_init(SdNotify *notify);
-// Sends lines of VARIABLE=value. Never blocks; a failure is ignored, as nothing can be done.
-void sd_notify_send(const SdNotify *notify, const char *format, ...)
+// Sends lines of VARIABLE=value. Never blocks; false when they were not taken, which is no matter unless they are due
+// again and again. True when nobody listens.
+bool sd_notify_send(const SdNotify *notify, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void sd_notify_deinit(SdNotify *notify);
 

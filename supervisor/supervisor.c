@@ -256,7 +256,7 @@ void supervisor_begin_shutdown(Supervisor *self, const char *reason, bool hurry,
     }
     self->exit_code = code;
     log_info("shutdown.begin", "reason=\"%s\"", reason);
-    sd_notify_send(&self->notify, "STOPPING=1\n");
+    (void)sd_notify_send(&self->notify, "STOPPING=1\n");
     enter_phase(self, SHUTDOWN_DRAIN, clock_boot_ms());
 }
 

@@ -75,8 +75,8 @@ typedef struct Supervisor {
     int64_t look_at; // earliest moment the next step is needed
 
     bool is_quiet;
-    bool is_ready;                        // READY=1 was said
-    bool is_reloading;                    // RELOADING=1 was said and READY=1 not yet again
+    bool is_ready;                        // has been ready to work
+    bool owes_ready;                      // READY=1 is to be said, for the first time or again
     bool is_fenced;                       // said in the log
     int64_t fed_at;                       // last WATCHDOG=1
     int64_t extended_at;                  // last EXTEND_TIMEOUT_USEC=

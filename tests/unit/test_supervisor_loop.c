@@ -97,6 +97,27 @@ static int take_notices(int fd, const char *start)
     return count;
 }
 
+// What systemd had no room for is said again.
+static void test_notices_are_repeated_until_taken(void **state)
+{
+    (void)state;
+    Gang gang;
+    int fd = listen_for_notices();
+    gang_begin(&gang, "idle", TWO_WORKERS);
+    while (sd_notify_send(&gang.supervisor->notify, "FILL=1\n")) {
+    }
+    gang.supervisor->notify.watchdog_ms = 1;
+    gang_wait(&gang, gang_is_ready, 10000);
+    supervisor_step(gang.supervisor);
+    assert_int_equal(gang.supervisor->fed_at, 0);
+    assert_true(take_notices(fd, "FILL=1") > 0);
+    supervisor_step(gang.supervisor);
+    assert_true(gang.supervisor->fed_at > 0);
+    assert_int_equal(take_notices(fd, "READY=1"), 1);
+    gang_end(&gang);
+    close(fd);
+}
+
 static const char TWO_POOLS[] = "pools: {good: {processes: 1}, bad: {processes: 1}}\n";
 
 static bool has_good_worker(Gang *gang)
@@ -373,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_respawns_a_killed_worker),
         cmocka_unit_test(test_respawns_a_killed_reaper),
         cmocka_unit_test(test_crash_loop_is_throttled),
+        cmocka_unit_test(test_notices_are_repeated_until_taken),
         cmocka_unit_test(test_ready_without_a_degraded_pool),
         cmocka_unit_test(test_refusal_ends_it),
         cmocka_unit_test(test_handler_cannot_refuse_the_configuration),

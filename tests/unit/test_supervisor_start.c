@@ -184,11 +184,20 @@ static void test_notify(void **state)
     assert_null(getenv("NOTIFY_SOCKET"));
     assert_null(getenv("WATCHDOG_USEC"));
     assert_int_equal(notify.watchdog_ms, 15000);
-    sd_notify_send(&notify, "STATUS=%d workers\n", 4);
+    assert_true(sd_notify_send(&notify, "STATUS=%d workers\n", 4));
     assert_true(recv(fd, text, sizeof text - 1, 0) > 0);
     assert_string_equal(text, "STATUS=4 workers\n");
+    int sent = 0;
+    while (sent < 100000 && sd_notify_send(&notify, "WATCHDOG=1\n")) {
+        sent++; // until the listener's queue is full
+    }
+    assert_in_range(sent, 1, 99999);
+    while (recv(fd, text, sizeof text, 0) > 0) {
+    }
+    assert_true(sd_notify_send(&notify, "WATCHDOG=1\n"));
+    assert_true(recv(fd, text, sizeof text, 0) > 0);
     sd_notify_deinit(&notify);
-    sd_notify_send(&notify, "READY=1\n"); // nobody listens: nothing happens
+    assert_true(sd_notify_send(&notify, "READY=1\n")); // nobody listens: nothing happens
     assert_true(recv(fd, text, sizeof text, 0) < 0);
     close(fd);
     gang_remove_folder(&gang);
