@@ -23,6 +23,7 @@ enum {
     LAST_SWEEP_MS = 2000,
     EXIT_TEXT_BYTES = 64
 };
+static const int64_t JOBS_DONE_MAX = INT64_C(1) << 40; // of one worker: no machine gets there
 
 static Child *find_child(Supervisor *self, pid_t pid);
 static void wait_for(Supervisor *self, pid_t pid, Child *child, int64_t now);
@@ -34,6 +35,7 @@ static void bury(Supervisor *self, Child *child, int64_t now);
 static void post_obituary(Supervisor *self, Child *child);
 static Death describe_death(Supervisor *self, const Child *child, int64_t now);
 static bool has_progress(Supervisor *self, const Child *child);
+static int64_t jobs_done(const Slot *slot);
 static void note_death(Supervisor *self, const Child *child, int64_t now);
 static void log_death(Supervisor *self, const Child *child, const Death *death, int64_t now);
 static int64_t lost_job(Supervisor *self, const Child *child);
@@ -190,7 +192,7 @@ static void note_death(Supervisor *self, const Child *child, int64_t now)
     }
     const Slot *slot = supervisor_slot(self, child);
     if (slot != NULL) {
-        service->jobs_finished += atomic_load(&slot->jobs_done);
+        service->jobs_finished += jobs_done(slot);
     }
 }
 
@@ -231,12 +233,19 @@ static bool has_progress(Supervisor *self, const Child *child)
     for (int i = 0; i < self->child_count; i++) {
         const Child *other = &self->children[i];
         if (other->life != CHILD_NONE && other->service == child->service) {
-            finished += atomic_load(&supervisor_slot(self, other)->jobs_done);
+            finished += jobs_done(supervisor_slot(self, other));
         }
     }
     bool is_more = finished > service->jobs_at_death;
     service->jobs_at_death = finished;
     return is_more;
+}
+
+// A child may write anything there; sums of it must stay numbers.
+static int64_t jobs_done(const Slot *slot)
+{
+    int64_t count = atomic_load(&slot->jobs_done);
+    return count < 0 ? 0 : count < JOBS_DONE_MAX ? count : JOBS_DONE_MAX;
 }
 
 static void format_exit(int status, char out[EXIT_TEXT_BYTES])

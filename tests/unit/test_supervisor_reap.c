@@ -70,6 +70,19 @@ static void test_obituary_tells_how(void **state)
     gang_end(&gang);
 }
 
+static void test_nonsense_is_not_summed_up(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "deaf", ONE_WORKER);
+    gang_wait(&gang, gang_is_running, 10000);
+    atomic_store(&gang_slot(&gang, 1)->jobs_done, INT64_MAX);
+    assert_int_equal(kill(gang_child(&gang, 1)->pid, SIGKILL), 0);
+    gang_wait_unaided(&gang, is_dead, 2000);
+    assert_true(gang.supervisor->services.rows[1].jobs_finished <= INT64_C(1) << 40);
+    gang_end(&gang);
+}
+
 static bool died_often(Gang *gang)
 {
     return gang_child(gang, 0)->generation >= 1 &&
@@ -195,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_descendants_are_gone_before_the_obituary),
         cmocka_unit_test(test_obituary_tells_how),
+        cmocka_unit_test(test_nonsense_is_not_summed_up),
         cmocka_unit_test(test_deaths_leave_nothing),
         cmocka_unit_test(test_live_families_are_left_alone),
         cmocka_unit_test(test_inherited_children_are_left_alone),
