@@ -171,6 +171,7 @@ int main(int argc, char **argv)
     loop.ev = ev_default_loop(EVFLAG_AUTO);
     reaper_init(&loop.reaper, config, board);
     start_watchers(&loop);
+    signals_release();
     take_turn(&loop);
     if (!loop.reaper.is_leaving) {
         ev_run(loop.ev, 0);

@@ -25,6 +25,7 @@ static _Noreturn void die(const char *what, const char *program);
 
 void child_plan_fds(ChildPlan *plan, Role role, int slot, const Shared *shared)
 {
+    plan->role = role;
     plan->fd_count = 0;
     if (role == ROLE_POSTGRES) {
         return;
@@ -76,7 +77,11 @@ pid_t child_spawn(const ChildPlan *plan)
 static void become(const ChildPlan *plan, pid_t parent)
 {
     (void)setpgid(0, 0);
-    signals_reset_for_exec();
+    if (plan->role == ROLE_POSTGRES) {
+        signals_reset_for_exec();
+    } else {
+        signals_reset_for_child(plan->role == ROLE_REAPER);
+    }
     if (!arrange_streams(plan) || !arrange_fds(plan)) {
         die("fds", plan->program);
     }

@@ -53,6 +53,7 @@ typedef struct ChildFd {
 typedef struct ChildPlan { // everything is ready before fork: the child only makes system calls
     const char *program;
     char *const *argv;
+    Role role;
     ChildFd fds[CHILD_FDS_MAX]; // ascending by `to`
     int fd_count;
     int death_signal;
@@ -62,7 +63,7 @@ typedef struct ChildPlan { // everything is ready before fork: the child only ma
     const char *output_path; // standard output and error go there; NULL: as ours
 } ChildPlan;
 
-// The fds a worker or the reaper finds, for `slot`.
+// Sets the role, and the fds a worker or the reaper finds, for `slot`.
 void child_plan_fds(ChildPlan *plan, Role role, int slot, const Shared *shared);
 // Forks and execs. -1 (logged) when the kernel has no process left. A failed exec ends the child with
 // EXIT_CODE_INTERNAL.

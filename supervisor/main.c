@@ -99,6 +99,7 @@ static bool has_database(const Config *config, const SupervisorOptions *options)
 static Status prepare_process(void)
 {
     signals_ignore_pipe();
+    signals_ignore_unused();
     // What our parent left open is none of our children's business.
     (void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 

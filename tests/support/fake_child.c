@@ -18,6 +18,7 @@
 #include "common/base/inherited_fd.h"
 #include "common/base/memory.h"
 #include "common/base/scoreboard.h"
+#include "common/base/signals.h"
 
 enum { PACE_MS = 2, LEASE_MS = 50000 };
 
@@ -360,6 +361,7 @@ static void run_reaper(Fake *fake)
     ScoreboardHeader *header = scoreboard_header(fake->board);
 
     (void)signal(SIGHUP, on_hup);
+    signals_release();
     set_state(fake, SLOT_IDLE);
     if (getenv("FAKE_NO_NODE") == NULL) {
         atomic_store(&header->lease_until, clock_boot_ms() + LEASE_MS);

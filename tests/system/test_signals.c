@@ -35,6 +35,18 @@ static void test_drain_finishes(void **state)
     job_await(test, late, "completed");
 }
 
+static void test_other_signals_do_nothing(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon = daemon_run(test, "others", 2, NULL);
+    daemon_signal(daemon, SIGUSR2);
+    daemon_signal(daemon, SIGTTIN);
+    daemon_signal(daemon, SIGTTOU);
+    daemon_signal(daemon, SIGUSR1); // obeyed after them
+    CHECK(test, daemon_await_log(daemon, "log.reopened", DAEMON_PATIENCE_MS));
+    job_await(test, job_add(test, "'noop'"), "completed");
+}
+
 // INT is TERM, and a second signal stops at once: what runs goes back uncounted.
 static void test_second_term_stops(void **state)
 {
@@ -160,6 +172,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_drain_finishes, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_other_signals_do_nothing, system_setup,
+                                        system_teardown),
         cmocka_unit_test_setup_teardown(test_second_term_stops, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_quit_stops, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_drain_has_an_end, system_setup, system_teardown),

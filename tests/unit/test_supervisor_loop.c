@@ -59,6 +59,19 @@ static void test_respawns_a_killed_reaper(void **state)
     gang_end(&gang);
 }
 
+// A reload may meet a reaper that has just been forked: the signal waits for its handler.
+static void test_hang_up_meets_a_reaper_being_born(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "idle", TWO_WORKERS);
+    supervisor_step(gang.supervisor);
+    assert_int_equal(kill(gang_child(&gang, 0)->pid, SIGHUP), 0);
+    gang_wait(&gang, has_new_reaper, 5000);
+    assert_int_equal(gang.supervisor->services.rows[0].restart.failures, 0);
+    gang_end(&gang);
+}
+
 static bool is_degraded(Gang *gang)
 {
     return gang->supervisor->services.rows[1].restart.degraded;
@@ -393,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_respawns_a_killed_worker),
         cmocka_unit_test(test_respawns_a_killed_reaper),
+        cmocka_unit_test(test_hang_up_meets_a_reaper_being_born),
         cmocka_unit_test(test_crash_loop_is_throttled),
         cmocka_unit_test(test_notices_are_repeated_until_taken),
         cmocka_unit_test(test_ready_without_a_degraded_pool),
