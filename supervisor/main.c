@@ -18,6 +18,7 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/user.h"
 
+static ExitCode check(Config *config, const SupervisorOptions *options);
 static ExitCode run(Config *config, const SupervisorOptions *options);
 static ExitCode supervise(Config *config, const SupervisorOptions *options, const User *user);
 static bool has_database(const Config *config, const SupervisorOptions *options);
@@ -44,12 +45,27 @@ int main(int argc, char **argv)
         return EXIT_CODE_CONFIG;
     }
     if (line.check) {
-        puts("configuration is fine");
-        config_destroy(config);
-        return EXIT_CODE_OK;
+        return (int)check(config, &line.options);
     }
     log_init("supervisor", config->log_format, config->log_level);
     return (int)run(config, &line.options);
+}
+
+// A configuration gangerd would not start with is not fine.
+static ExitCode check(Config *config, const SupervisorOptions *options)
+{
+    bool is_fine = has_database(config, options);
+
+    if (is_fine) {
+        puts("configuration is fine");
+    } else {
+        fputs("gangerd: error: no database is named: set DATABASE_URL as for the service, or "
+              "database.url in "
+              "the configuration file\n",
+              stderr);
+    }
+    config_destroy(config);
+    return is_fine ? EXIT_CODE_OK : EXIT_CODE_CONFIG;
 }
 
 static ExitCode run(Config *config, const SupervisorOptions *options)

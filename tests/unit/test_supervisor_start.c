@@ -229,7 +229,10 @@ static void test_exit_codes(void **state)
     (void)unsetenv("DATABASE_URL");
     assert_int_equal(run_gangerd("--help", NULL), EXIT_CODE_OK);
     assert_int_equal(run_gangerd("--version", NULL), EXIT_CODE_OK);
+    assert_int_equal(run_gangerd("--check", NULL), EXIT_CODE_CONFIG); // no database, as at a start
+    (void)setenv("DATABASE_URL", "postgresql:///app", 1);
     assert_int_equal(run_gangerd("--check", NULL), EXIT_CODE_OK);
+    (void)unsetenv("DATABASE_URL");
     assert_int_equal(run_gangerd("--config=/nowhere.yaml", "--check"), EXIT_CODE_CONFIG);
     assert_int_equal(run_gangerd("--nonsense", NULL), EXIT_CODE_USAGE);
     assert_int_equal(run_gangerd("surplus", NULL), EXIT_CODE_USAGE);
