@@ -2,6 +2,11 @@
 // Shutdown plan: the whole way down, patient and in a hurry.
 #include "tests/support/unit.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
 #include "supervisor/shutdown_plan.h"
 
 static ShutdownView busy_view(void)
@@ -48,6 +53,41 @@ static void test_nobody_obeys(void **state)
     }
 }
 
+static int64_t unit_stop_timeout_ms(void)
+{
+    static const char key[] = "TimeoutStopSec=";
+    const char *tests = strstr(__FILE__, "tests/unit/");
+    assert_non_null(tests);
+    char *path = mem_printf("%.*sconf/ganger.service", (int)(tests - __FILE__), __FILE__);
+    FILE *file = fopen(path, "re");
+    char line[256];
+    int64_t limit_ms = 0;
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, key, strlen(key)) == 0) {
+            limit_ms = strtoll(line + strlen(key), NULL, 10) * 1000;
+        }
+    }
+    (void)fclose(file);
+    free(path);
+    return limit_ms;
+}
+
+// systemd must not kill a shutdown that is going by its plan, however badly.
+static void test_unit_waits_for_the_worst(void **state)
+{
+    (void)state;
+    ShutdownView view = busy_view();
+    view.postgres = false; // only `ganger dev` has one
+    for (ShutdownPhase phase = SHUTDOWN_DRAIN; phase != SHUTDOWN_DONE;) {
+        phase = walk(phase, &view);
+    }
+    int64_t worst_ms = view.now - 1000;
+    assert_in_range(worst_ms, 30000,
+                    25000 + 5000 + 25000); // docs/operating.md: 30 s beyond the options
+    assert_true(worst_ms + 5000 < unit_stop_timeout_ms());
+}
+
 static void test_everybody_obeys(void **state)
 {
     (void)state;
@@ -88,9 +128,8 @@ static void test_ends_stay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nobody_obeys),
-        cmocka_unit_test(test_everybody_obeys),
-        cmocka_unit_test(test_hurry_kills_at_once),
+        cmocka_unit_test(test_nobody_obeys),    cmocka_unit_test(test_unit_waits_for_the_worst),
+        cmocka_unit_test(test_everybody_obeys), cmocka_unit_test(test_hurry_kills_at_once),
         cmocka_unit_test(test_ends_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
