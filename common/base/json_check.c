@@ -55,14 +55,9 @@ static bool take(JsonScan *scan, char c)
     return true;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static void skip_space(JsonScan *scan)
 {
-    while (scan->at < scan->length && is_space(scan->text[scan->at])) {
+    while (scan->at < scan->length && json_is_space(scan->text[scan->at])) {
         scan->at++;
     }
 }

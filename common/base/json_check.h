@@ -18,4 +18,10 @@ enum {
 // range. On false *why (static text) and *offset say what is wrong where; both may be NULL.
 bool json_check(const char *text, size_t length, const char **why, size_t *offset);
 
+// White space as JSON knows it.
+static inline bool json_is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 #endif

@@ -12,14 +12,9 @@
 
 static void decode_string(const char *text, size_t length, StrBuf *out);
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static size_t skip_space(const char *text, size_t at, size_t length)
 {
-    while (at < length && is_space(text[at])) {
+    while (at < length && json_is_space(text[at])) {
         at++;
     }
     return at;
@@ -90,7 +85,7 @@ bool json_line_parse(JsonLine *line, const char *text, size_t length, const char
         end = skip_value(text, at, length);
         field->value = text + at;
         at = end;
-        while (end > 0 && is_space(text[end - 1])) {
+        while (end > 0 && json_is_space(text[end - 1])) {
             end--;
         }
         field->length = end - (size_t)(field->value - text);
