@@ -15,19 +15,26 @@ static uint64_t mix(uint64_t mark, int64_t value)
     return (mark ^ (uint64_t)value) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-// Everything a worker at work cannot leave as it is. Results are counted, as one after the other is written in one state.
-static uint64_t mark_of(Slot *slot)
+// Results that have reached the database: one after the other is written without a change of state.
+static int count_written(Slot *slot, int state)
 {
     int written = 0;
-    int count = slot_batch_count(slot);
+    int count = state == SLOT_RUNNING || state == SLOT_IDLE ? 0 : slot_batch_count(slot);
     for (int i = 0; i < count; i++) {
         written += atomic_load(&slot->batch[i].state) == ENTRY_WRITTEN;
     }
+    return written;
+}
+
+// Of everything a worker at work cannot leave as it is.
+static uint64_t mark_of(Slot *slot)
+{
+    int state = atomic_load(&slot->state);
     uint64_t mark = mix(1, atomic_load(&slot->changed_at));
-    mark = mix(mark, atomic_load(&slot->state));
+    mark = mix(mark, state);
     mark = mix(mark, atomic_load(&slot->run_serial));
     mark = mix(mark, atomic_load(&slot->jobs_done));
-    return mix(mark, written);
+    return mix(mark, count_written(slot, state));
 }
 
 SlotSnapshot watchdog_policy_read(Slot *slot)

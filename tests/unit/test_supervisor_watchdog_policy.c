@@ -194,6 +194,7 @@ static void test_results_written_are_signs_of_life(void **state)
     (void)state;
     Slot *slot = calloc(1, sizeof *slot);
     assert_non_null(slot);
+    atomic_store(&slot->state, SLOT_FINISHING);
     atomic_store(&slot->batch_count, 2);
     atomic_store(&slot->batch[1].state, ENTRY_DONE);
     uint64_t before = watchdog_policy_read(slot).mark;
