@@ -314,7 +314,8 @@ static int64_t lost_job(Supervisor *self, const Child *child)
 
 void reap_everything(Supervisor *self)
 {
-    size_t left = proc_sweep(is_inherited, self, LAST_SWEEP_MS);
+    // Without a filter the sweep also notices children that /proc hides from this user.
+    size_t left = proc_sweep(self->inherited_count > 0 ? is_inherited : NULL, self, LAST_SWEEP_MS);
     if (left > 0) {
         log_error("orphans.unkillable", "count=%zu", left);
     }

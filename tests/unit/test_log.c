@@ -306,6 +306,24 @@ static void say_panic(void)
     panic("impossible %d", 5);
 }
 
+static void say_lines(void)
+{
+    log_init("tester", LOG_FORMAT_LOGFMT, LOG_LEVEL_WARN);
+    log_lines(LOG_LEVEL_WARN, "lines", NULL);
+    log_lines(LOG_LEVEL_WARN, "lines", "first line\n\nsecond");
+}
+
+static void test_lines_of_a_text(void **state)
+{
+    (void)state;
+    char text[4096];
+    assert_int_equal(finish(capture(say_lines), text, sizeof text), 0);
+    const char *first = strstr(text, "event=lines text=\"first line\"\n");
+    assert_non_null(first);
+    assert_non_null(strstr(first, "event=lines text=second\n"));
+    assert_null(strstr(text, "text=\"\""));
+}
+
 static void test_panic_aborts(void **state)
 {
     (void)state;
@@ -397,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_dates),
         cmocka_unit_test(test_levels_and_context),
         cmocka_unit_test(test_auto_style),
+        cmocka_unit_test(test_lines_of_a_text),
         cmocka_unit_test(test_panic_aborts),
         cmocka_unit_test(test_a_stuck_reader_does_not_stop_us),
         cmocka_unit_test(test_lines_of_many_processes_stay_whole),

@@ -21,9 +21,12 @@ static void test_closed_pipe_is_an_error(void **state)
     assert_int_equal(close(ends[1]), 0);
 }
 
+static volatile sig_atomic_t signal_count;
+
 static void on_signal(int number)
 {
     (void)number;
+    signal_count++;
 }
 
 // In a child, as the reset also takes what the test framework has set.
@@ -68,11 +71,48 @@ static void test_child_begins_clean(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+// A child of gangerd before it has its handlers: nothing ends it that it will ignore, or answer, later.
+static int look_at_child(bool is_held)
+{
+    sigset_t blocked;
+    signals_reset_for_child(is_held);
+    (void)sigprocmask(SIG_SETMASK, NULL, &blocked);
+    if (sigismember(&blocked, SIGTERM) != is_held || sigismember(&blocked, SIGHUP) != is_held) {
+        return 1;
+    }
+    (void)raise(SIGINT);
+    (void)raise(SIGHUP);
+    if (is_held) {
+        (void)raise(SIGTERM);
+    }
+    (void)signal(SIGHUP, on_signal);
+    (void)signal(SIGTERM, on_signal);
+    signal_count = 0;
+    signals_release();
+    return signal_count == (is_held ? 2 : 0) ? 0 : 2;
+}
+
+static void test_children_wait_for_their_handlers(void **state)
+{
+    (void)state;
+    for (int is_held = 0; is_held < 2; is_held++) {
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            _exit(look_at_child(is_held != 0));
+        }
+        int status = -1;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_closed_pipe_is_an_error),
         cmocka_unit_test(test_child_begins_clean),
+        cmocka_unit_test(test_children_wait_for_their_handlers),
     };
     return cmocka_run_group_tests_name("signals", tests, NULL, NULL);
 }
