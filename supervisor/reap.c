@@ -16,11 +16,13 @@
 #include "common/base/clock.h"
 #include "common/base/fault_point.h"
 #include "common/base/log.h"
+#include "common/base/memory.h"
 #include "common/base/proc_tree.h"
 
 enum {
     SWEEP_SLICE_MS = 20, // the loop is not held up longer by a tree that will not die
     LAST_SWEEP_MS = 2000,
+    INHERITED_MAX = 1024,
     EXIT_TEXT_BYTES = 64
 };
 static const int64_t JOBS_DONE_MAX = INT64_C(1) << 40; // of one worker: no machine gets there
@@ -39,6 +41,12 @@ static int64_t jobs_done(const Slot *slot);
 static void note_death(Supervisor *self, const Child *child, int64_t now);
 static void log_death(Supervisor *self, const Child *child, const Death *death, int64_t now);
 static int64_t lost_job(Supervisor *self, const Child *child);
+
+void reap_note_inherited(Supervisor *self)
+{
+    self->inherited = mem_alloc(INHERITED_MAX * sizeof(pid_t));
+    self->inherited_count = proc_children(self->inherited, INHERITED_MAX);
+}
 
 void reap_dead(Supervisor *self, int64_t now)
 {

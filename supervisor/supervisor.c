@@ -13,7 +13,6 @@
 #include "common/base/fault_point.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
-#include "common/base/proc_tree.h"
 #include "supervisor/reap.h"
 #include "supervisor/reload.h"
 #include "supervisor/report.h"
@@ -24,7 +23,6 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events);
 static void on_wake(struct ev_loop *loop, ev_io *watcher, int events);
 static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events);
 static void make_children(Supervisor *self);
-static void note_inherited(Supervisor *self);
 static Status make_loop(Supervisor *self);
 static void obey(Supervisor *self);
 static void advance_shutdown(Supervisor *self, int64_t now);
@@ -60,15 +58,8 @@ Status supervisor_create(Supervisor **out, Config *config, const SupervisorOptio
     TRY(shared_create(&self->shared, service_table_slots_for(workers)));
     TRY(shared_set_config(&self->shared, config));
     make_children(self);
-    note_inherited(self);
+    reap_note_inherited(self);
     return make_loop(self);
-}
-
-// `logger & exec gangerd` and `2> >(logger)`: what was our child before we were gangerd is not ours to sweep.
-static void note_inherited(Supervisor *self)
-{
-    self->inherited = mem_alloc(SUPERVISOR_INHERITED_MAX * sizeof(pid_t));
-    self->inherited_count = proc_children(self->inherited, SUPERVISOR_INHERITED_MAX);
 }
 
 static void make_children(Supervisor *self)

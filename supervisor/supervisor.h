@@ -19,7 +19,6 @@
 
 enum {
     SUPERVISOR_STATUS_BYTES = 256,
-    SUPERVISOR_INHERITED_MAX = 1024,
     SUPERVISOR_TICK_MS = 1000,   // deadlines are looked at so often even if nobody says anything
     SUPERVISOR_BURIAL_MS = 5000, // an obituary waits so long for what a dead child left behind
     SUPERVISOR_SOON_MS = 10,     // pace of waiting for something that takes milliseconds
@@ -59,7 +58,7 @@ typedef struct Supervisor {
     ServiceTable services;
     Child *children; // one per slot, then postgres
     int child_count;
-    pid_t *inherited; // children of this process from before it was gangerd
+    pid_t *inherited; // owned; our children from before we were gangerd
     size_t inherited_count;
     ChildPlan plan;                      // scratch of the next spawn
     char *role_program[ROLE_WORKER + 1]; // owned
