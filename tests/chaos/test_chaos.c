@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "tests/chaos/chaos.h"
+#include "tests/support/private_cluster.h"
 
 enum {
     NODES = 2,
@@ -346,17 +347,8 @@ static void test_chaos(void **state)
 
 static int setup_cluster(void **state)
 {
-    (void)state;
     (void)setenv("GANGER_TEST_FSYNC", "on", 1);
-    private_cluster_start();
-    return 0;
-}
-
-static int teardown_cluster(void **state)
-{
-    (void)state;
-    private_cluster("stop");
-    return 0;
+    return private_cluster_setup(state);
 }
 
 int main(void)
@@ -364,5 +356,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_chaos, system_setup, system_teardown),
     };
-    return cmocka_run_group_tests_name("chaos", tests, setup_cluster, teardown_cluster);
+    return cmocka_run_group_tests_name("chaos", tests, setup_cluster, private_cluster_teardown);
 }

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The connection against a real server: time limits, losses, errors, transactions.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/integration/db_test.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -17,57 +12,15 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/db/db.h"
-#include "tests/support/test_db.h"
 
 enum { SLACK_MS = 900 }; // what a loaded machine may add to a time limit
 
 static const SqlStatement SQL_ONE = {"t_one", "SELECT $1::int AS n"};
-static const SqlStatement SQL_SLEEP = {"t_sleep", "SELECT pg_sleep($1)"};
 static const SqlStatement SQL_BROKEN = {"t_broken", "SELECT no_such_column FROM pg_class"};
-static const SqlStatement SQL_DIVIDE = {"t_divide", "SELECT 1 / $1::int AS n"};
-static const SqlStatement SQL_INSERT = {"t_insert", "INSERT INTO t (n) VALUES ($1)"};
 static const SqlStatement SQL_STAR = {"t_star", "SELECT * FROM t"};
 static const SqlStatement SQL_COPY = {"t_copy", "COPY t TO STDOUT"};
 static const SqlStatement SQL_SETTING = {"t_setting", "SELECT current_setting($1) AS value"};
 static const SqlStatement SQL_NOTICE = {"t_notice", "DO $$ BEGIN RAISE NOTICE 'hear'; END $$"};
-
-static TestDb test_db;
-static Db *db;      // under test
-static PGconn *own; // the test's own
-
-static int setup_database(void **state)
-{
-    (void)state;
-    test_db_create_empty(&test_db);
-    own = test_db_connect(&test_db);
-    test_db_run(own, "CREATE TABLE t (n int PRIMARY KEY)");
-    return 0;
-}
-
-static int teardown_database(void **state)
-{
-    (void)state;
-    PQfinish(own);
-    test_db_drop(&test_db);
-    return 0;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    test_db_run(own, "TRUNCATE t");
-    db = test_db_open(&test_db);
-    db_set_quiet(db, true);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    db_close(db);
-    return 0;
-}
 
 static Status exec_int(const SqlStatement *statement, int64_t value, int64_t timeout_ms,
                        PGresult **out)

@@ -1,71 +1,23 @@
 // SPDX-License-Identifier: MIT
 // Pipelines and arrays against a real server.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/integration/db_test.h"
 
 #include <signal.h>
 #include <stdlib.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/db/db.h"
 #include "common/db/db_array.h"
 #include "common/db/db_internal.h"
-#include "tests/support/test_db.h"
 
 enum { SLACK_MS = 900 }; // what a loaded machine may add to a time limit
 
 static const SqlStatement SQL_ECHO = {"t_echo", "SELECT $1::text AS text"};
-static const SqlStatement SQL_SLEEP = {"t_sleep", "SELECT pg_sleep($1)"};
-static const SqlStatement SQL_DIVIDE = {"t_divide", "SELECT 1 / $1::int AS n"};
-static const SqlStatement SQL_INSERT = {"t_insert", "INSERT INTO t (n) VALUES ($1)"};
 static const SqlStatement SQL_COUNT = {"t_count", "SELECT count(*) AS n FROM t"};
 static const SqlStatement SQL_INT4S = {"t_int4s", "SELECT array_to_json($1::int[]) AS json"};
 static const SqlStatement SQL_INT8S = {"t_int8s", "SELECT array_to_json($1::bigint[]) AS json"};
 static const SqlStatement SQL_TEXTS = {"t_texts", "SELECT array_to_json($1::text[]) AS json"};
 static const SqlStatement SQL_UUIDS = {"t_uuids", "SELECT array_to_json($1::uuid[]) AS json"};
-
-static TestDb test_db;
-static Db *db;      // under test
-static PGconn *own; // the test's own
-
-static int setup_database(void **state)
-{
-    (void)state;
-    test_db_create_empty(&test_db);
-    own = test_db_connect(&test_db);
-    // Deferred, so that a duplicate is found by the commit.
-    test_db_run(own, "CREATE TABLE t (n int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED)");
-    return 0;
-}
-
-static int teardown_database(void **state)
-{
-    (void)state;
-    PQfinish(own);
-    test_db_drop(&test_db);
-    return 0;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    test_db_run(own, "TRUNCATE t");
-    db = test_db_open(&test_db);
-    db_set_quiet(db, true);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    db_close(db);
-    return 0;
-}
 
 static int64_t count_rows(void)
 {

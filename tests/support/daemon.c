@@ -75,7 +75,7 @@ static void write_file(const char *path, const char *text)
     }
 }
 
-static void remove_tree(const char *path)
+void remove_tree(const char *path)
 {
     DIR *folder = opendir(path);
     for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
@@ -620,38 +620,4 @@ pid_t journal_await_begin(SystemTest *test, int64_t id, int times)
         }
     }
     return pid;
-}
-
-// --- a PostgreSQL of its own
-
-static char cluster_place[] = "/tmp/gpl.XXXXXX";
-
-void private_cluster(const char *action)
-{
-    const char *source = getenv("GANGER_SOURCE_DIR");
-    char *script = mem_printf("%s/tests/support/pg_cluster.sh", source != NULL ? source : ".");
-    pid_t pid = fork();
-    if (pid == 0) {
-        (void)execl(script, script, action, cluster_place, (char *)NULL);
-        _exit(127);
-    }
-    int status = -1;
-    (void)waitpid(pid, &status, 0);
-    free(script);
-    if (status != 0) {
-        (void)fprintf(stderr, "pg_cluster.sh %s failed\n", action);
-        exit(EXIT_FAILURE);
-    }
-    if (str_equal(action, "stop")) {
-        remove_tree(cluster_place);
-    }
-}
-
-void private_cluster_start(void)
-{
-    if (mkdtemp(cluster_place) == NULL || setenv("GANGER_TEST_PG", cluster_place, 1) != 0) {
-        (void)fprintf(stderr, "no temporary folder\n");
-        exit(EXIT_FAILURE);
-    }
-    private_cluster("start");
 }

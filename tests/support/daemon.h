@@ -103,11 +103,6 @@ int journal_count(const SystemTest *test, int64_t id, const char *what);
 // Waits until the job's handler has begun `times` times: the process of the last.
 pid_t journal_await_begin(SystemTest *test, int64_t id, int times);
 
-// A PostgreSQL of this program's own, for tests that stop it; later databases are made in it. Actions as of pg_cluster.sh: halt,
-// resume, stop.
-void private_cluster_start(void);
-void private_cluster(const char *action);
-
 // Prints the logs and fails the test.
 _Noreturn void system_fail(SystemTest *test, const char *what);
 #define CHECK(test, condition)                                                                     \
@@ -118,5 +113,7 @@ _Noreturn void system_fail(SystemTest *test, const char *what);
     } while (0)
 
 void pause_ms(int ms);
+// Deletes a folder and all in it; links are not followed.
+void remove_tree(const char *path);
 
 #endif

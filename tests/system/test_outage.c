@@ -7,20 +7,7 @@
 
 #include "common/base/clock.h"
 #include "tests/support/daemon.h"
-
-static int setup_cluster(void **state)
-{
-    (void)state;
-    private_cluster_start();
-    return 0;
-}
-
-static int teardown_cluster(void **state)
-{
-    (void)state;
-    private_cluster("stop");
-    return 0;
-}
+#include "tests/support/private_cluster.h"
 
 static void reconnect(SystemTest *test)
 {
@@ -128,5 +115,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_restart_in_mid_run, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_connections_ended, system_setup, system_teardown),
     };
-    return cmocka_run_group_tests_name("outage", tests, setup_cluster, teardown_cluster);
+    return cmocka_run_group_tests_name("outage", tests, private_cluster_setup,
+                                       private_cluster_teardown);
 }
