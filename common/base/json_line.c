@@ -177,8 +177,3 @@ bool json_field_int(const JsonField *field, int64_t *value)
     *value = number;
     return true;
 }
-
-bool json_field_is_null(const JsonField *field)
-{
-    return field->length == 4 && memcmp(field->value, "null", 4) == 0;
-}

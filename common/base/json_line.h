@@ -28,6 +28,5 @@ bool json_line_parse(JsonLine *line, const char *text, size_t length, const char
 char *json_field_text(const JsonField *field);
 // False when the value is no integer in the range of int64.
 bool json_field_int(const JsonField *field, int64_t *value);
-bool json_field_is_null(const JsonField *field);
 
 #endif

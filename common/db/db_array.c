@@ -53,12 +53,6 @@ void db_array_add_int8(DbArray *array, int64_t value)
     append_integer(array, (uint64_t)value, 8);
 }
 
-void db_array_add_int4(DbArray *array, int32_t value)
-{
-    begin_element(array, 4);
-    append_integer(array, (uint32_t)value, 4);
-}
-
 void db_array_add_text(DbArray *array, const char *text)
 {
     if (text == NULL) {

@@ -9,7 +9,6 @@
 #include "common/db/db.h"
 
 typedef enum DbElement {
-    DB_ELEMENT_INT4 = 23,
     DB_ELEMENT_INT8 = 20,
     DB_ELEMENT_TEXT = 25,
     DB_ELEMENT_UUID = 2950
@@ -23,7 +22,6 @@ typedef struct DbArray {
 
 void db_array_begin(DbArray *array, DbElement element);
 void db_array_add_int8(DbArray *array, int64_t value);
-void db_array_add_int4(DbArray *array, int32_t value);
 void db_array_add_text(DbArray *array, const char *text); // NULL = null element
 void db_array_add_uuid(DbArray *array, const uint8_t uuid[16]);
 void db_array_add_null(DbArray *array);

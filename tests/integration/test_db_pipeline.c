@@ -14,7 +14,6 @@ enum { SLACK_MS = 900 }; // what a loaded machine may add to a time limit
 
 static const SqlStatement SQL_ECHO = {"t_echo", "SELECT $1::text AS text"};
 static const SqlStatement SQL_COUNT = {"t_count", "SELECT count(*) AS n FROM t"};
-static const SqlStatement SQL_INT4S = {"t_int4s", "SELECT array_to_json($1::int[]) AS json"};
 static const SqlStatement SQL_INT8S = {"t_int8s", "SELECT array_to_json($1::bigint[]) AS json"};
 static const SqlStatement SQL_TEXTS = {"t_texts", "SELECT array_to_json($1::text[]) AS json"};
 static const SqlStatement SQL_UUIDS = {"t_uuids", "SELECT array_to_json($1::uuid[]) AS json"};
@@ -200,10 +199,6 @@ static void test_array_of_integers(void **state)
     db_array_add_int8(&array, INT64_MIN);
     db_array_add_int8(&array, -1);
     assert_array(&SQL_INT8S, &array, "[0,9223372036854775807,null,-9223372036854775808,-1]");
-    db_array_begin(&array, DB_ELEMENT_INT4);
-    db_array_add_int4(&array, INT32_MIN);
-    db_array_add_int4(&array, 7);
-    assert_array(&SQL_INT4S, &array, "[-2147483648,7]");
 }
 
 static void test_array_of_text(void **state)
