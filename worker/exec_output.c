@@ -64,7 +64,7 @@ char *exec_output_json(const char *text, size_t length, size_t total)
 JobOutcome exec_outcome(int wait_status, bool snoozed)
 {
     if (!WIFEXITED(wait_status)) {
-        return OUTCOME_ERROR;
+        return OUTCOME_CRASHED;
     }
     switch (WEXITSTATUS(wait_status)) {
     case 0:

@@ -232,6 +232,7 @@ void job_context_fill_result(JobContext *self, JobOutcome outcome, RunResult *re
         result->text = self->error;
         self->error = NULL;
         break;
+    case OUTCOME_CRASHED:
     case OUTCOME_DISCARD:
         result->text = self->error;
         self->error = NULL;

@@ -72,7 +72,8 @@ typedef enum JobOutcome {
     OUTCOME_COMPLETED, // text = output JSON, may be empty
     OUTCOME_ERROR,     // text = message; retried when attempts are left
     OUTCOME_DISCARD,   // text = message; failed at once, reason discarded
-    OUTCOME_SNOOZE     // delay_ms; given back without a charge
+    OUTCOME_SNOOZE,    // delay_ms; given back without a charge
+    OUTCOME_CRASHED    // text = message; its program died of a signal: retried by the rule
 } JobOutcome;
 
 typedef struct BatchEntry { // written by the worker, except state
@@ -185,7 +186,7 @@ void slot_log_append(Slot *slot, const char *text, size_t length);
 void slot_log_clear(Slot *slot);
 // Copies the log tail, oldest byte first, into a new string (caller frees); NULL when empty.
 char *slot_log_copy(const Slot *slot);
-// The word of the SQL API for an entry's outcome: completed, discarded, snoozed, else error.
+// The word of ganger._settle_result for an entry's outcome: completed, discarded, snoozed, program_crashed, else error.
 const char *job_outcome_word(int outcome);
 // Compare-and-swap of an entry's state; true when this caller made the change.
 bool entry_move(BatchEntry *entry, EntryState from, EntryState to);

@@ -221,6 +221,8 @@ const char *job_outcome_word(int outcome)
         return "discarded";
     case OUTCOME_SNOOZE:
         return "snoozed";
+    case OUTCOME_CRASHED:
+        return "program_crashed";
     default:
         return "error";
     }

@@ -88,11 +88,11 @@ static void test_exit_codes(void **state)
 static void test_signals(void **state)
 {
     WorkerRun *run = *state;
-    expect_end(run, "kill -SEGV $$", OUTCOME_ERROR, "killed by SIGSEGV");
+    expect_end(run, "kill -SEGV $$", OUTCOME_CRASHED, "killed by SIGSEGV");
     assert_int_equal(run->result.signal, SIGSEGV);
     assert_int_equal(run->result.exit_code, -1);
-    expect_end(run, "kill -KILL $$", OUTCOME_ERROR, "killed by SIGKILL");
-    expect_end(run, "kill -ABRT $$", OUTCOME_ERROR, "killed by SIGABRT");
+    expect_end(run, "kill -KILL $$", OUTCOME_CRASHED, "killed by SIGKILL");
+    expect_end(run, "kill -ABRT $$", OUTCOME_CRASHED, "killed by SIGABRT");
 }
 
 static void test_stdout_is_the_output(void **state)
@@ -249,7 +249,7 @@ static void test_limits(void **state)
         (HandlerLimits){.cpu_ms = 1000, .files = 30, .file_size_bytes = 4096};
     expect_end(run, "ulimit -n", OUTCOME_COMPLETED, "30\n");
     expect_end(run, "ulimit -t", OUTCOME_COMPLETED, "1\n");
-    expect_end(run, "while :; do :; done", OUTCOME_ERROR, "killed by SIGXCPU");
+    expect_end(run, "while :; do :; done", OUTCOME_CRASHED, "killed by SIGXCPU");
     run->handler_config.limits = (HandlerLimits){.memory_bytes = 64LL * 1024 * 1024};
     expect_end(run, "ulimit -v", OUTCOME_COMPLETED, "65536\n");
 }
@@ -318,7 +318,7 @@ static void test_stop_before_start(void **state)
 {
     WorkerRun *run = *state;
     atomic_store(&run->slot->stop_serial, 1);
-    expect_end(run, "sleep 100", OUTCOME_ERROR, "killed by SIGTERM");
+    expect_end(run, "sleep 100", OUTCOME_CRASHED, "killed by SIGTERM");
 }
 
 static void test_lifeline_kills(void **state)
