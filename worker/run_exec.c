@@ -23,8 +23,9 @@
 #include "worker/runner.h"
 
 enum {
-    DRAIN_LIMIT_MS = 100,  // after the program's exit, for what a child of it may still write
-    READ_BYTES = 64 * 1024 // as much as a pipe holds
+    DRAIN_LIMIT_MS = 100,   // after the program's exit, for what a child of it may still write
+    READ_BYTES = 64 * 1024, // as much as a pipe holds
+    RSS_SLACK_KIB = 1024    // the kernel counts pages in portions
 };
 
 typedef struct ExecRun {
@@ -42,6 +43,7 @@ typedef struct ExecRun {
     bool has_status;
     int status; // wait status
     struct rusage usage;
+    long own_peak_kib; // the worker's
 } ExecRun;
 
 static void start_and_watch(ExecRun *self, const HandlerConfig *config, JobOutcome *outcome);
@@ -70,7 +72,9 @@ void run_exec(const Handler *handler, RunContext *run, RunResult *result)
                          ? ((int64_t)usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000 +
                                usage->ru_utime.tv_usec + usage->ru_stime.tv_usec
                          : -1;
-    result->max_rss_bytes = has_usage ? (int64_t)usage->ru_maxrss * 1024 : -1;
+    // A program inherits the peak of the process it is made from, so a smaller one of its own cannot be told.
+    const bool is_own_peak = has_usage && usage->ru_maxrss > self.own_peak_kib + RSS_SLACK_KIB;
+    result->max_rss_bytes = is_own_peak ? (int64_t)usage->ru_maxrss * 1024 : -1;
     strbuf_free(&self.out);
     exec_lines_free(&self.lines);
     free(self.unsupported);
@@ -91,6 +95,9 @@ static void start_and_watch(ExecRun *self, const HandlerConfig *config, JobOutco
         return;
     }
     strbuf_free(&why);
+    struct rusage own;
+    (void)getrusage(RUSAGE_SELF, &own); // after the start: the child stood in our memory until then
+    self->own_peak_kib = own.ru_maxrss;
     watch(self);
     self->has_status = true;
     drain(self);
