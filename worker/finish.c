@@ -19,6 +19,12 @@ static void add_known(DbArray *array, int64_t value)
     }
 }
 
+// The log tail is that of the entry that ran last.
+static char *log_of(const Slot *slot, int index)
+{
+    return atomic_load(&slot->run_index) == index ? slot_log_copy(slot) : NULL;
+}
+
 void finish_batch_collect(FinishBatch *batch, const Slot *slot)
 {
     batch->count = 0;
@@ -29,6 +35,7 @@ void finish_batch_collect(FinishBatch *batch, const Slot *slot)
     db_array_begin(&batch->ago_us, DB_ELEMENT_INT8);
     db_array_begin(&batch->cpu_us, DB_ELEMENT_INT8);
     db_array_begin(&batch->max_rss, DB_ELEMENT_INT8);
+    db_array_begin(&batch->logs, DB_ELEMENT_TEXT);
     int64_t now = clock_boot_us();
     int count = slot_batch_count(slot);
     for (int i = 0; i < count; i++) {
@@ -46,6 +53,9 @@ void finish_batch_collect(FinishBatch *batch, const Slot *slot)
         db_array_add_int8(&batch->ago_us, now - entry->ended_us);
         add_known(&batch->cpu_us, entry->cpu_us);
         add_known(&batch->max_rss, entry->max_rss_bytes);
+        char *log = log_of(slot, i);
+        db_array_add_text(&batch->logs, log);
+        free(log);
     }
 }
 
@@ -61,7 +71,7 @@ Status finish_batch_add(FinishBatch *batch, Db *db)
     db_param_array(&params, &batch->ago_us);
     db_param_array(&params, &batch->cpu_us);
     db_param_array(&params, &batch->max_rss);
-    db_param_null(&params); // logs: an attempt that left one is written by itself
+    db_param_array(&params, &batch->logs);
     return db_pipeline_add(db, &SQL_finish_completed, &params);
 }
 
@@ -85,10 +95,11 @@ void finish_batch_free(FinishBatch *batch)
     db_array_free(&batch->ago_us);
     db_array_free(&batch->cpu_us);
     db_array_free(&batch->max_rss);
+    db_array_free(&batch->logs);
 }
 
 static Status write_entry(Worker *self, const BatchEntry *entry, const FinishDetail *detail,
-                          const char *log, PGresult **result)
+                          int64_t delay_ms, const char *log)
 {
     DbParams params;
     db_params_init(&params);
@@ -96,7 +107,7 @@ static Status write_entry(Worker *self, const BatchEntry *entry, const FinishDet
     db_param_binary(&params, (const char *)entry->lease, sizeof entry->lease);
     db_param_text(&params, detail->outcome);
     db_param_text(&params, detail->text);
-    db_param_int_or_null(&params, entry->delay_ms, entry->delay_ms >= 0);
+    db_param_int_or_null(&params, delay_ms, delay_ms >= 0);
     db_param_int_or_null(&params, detail->exit_code, detail->exit_code >= 0);
     db_param_int_or_null(&params, detail->signal, detail->signal > 0);
     db_param_int_or_null(&params, entry->cpu_us, entry->cpu_us >= 0);
@@ -104,42 +115,61 @@ static Status write_entry(Worker *self, const BatchEntry *entry, const FinishDet
     db_param_text(&params, log);
     db_param_int(&params, entry->ended_us - entry->started_us);
     db_param_int(&params, clock_boot_us() - entry->ended_us);
-    return db_exec(self->db, &SQL_settle_result, &params, DB_STATEMENT_TIMEOUT_MS, result);
+    PGresult *result = NULL;
+    TRY(db_exec(self->db, &SQL_settle_result, &params, DB_STATEMENT_TIMEOUT_MS, &result));
+    if (db_text(result, 0, "answer") == NULL) {
+        log_warn("job.lease_lost", "job=%" PRId64 " attempt=%d outcome=%s result=dropped",
+                 entry->job_id, entry->attempt, detail->outcome);
+    }
+    PQclear(result);
+    return STATUS_OK;
+}
+
+// A stop keeps its word: whoever stopped the job is still the reason.
+static Status write_refusal(Worker *self, const BatchEntry *entry, const FinishDetail *refused)
+{
+    FinishDetail known = *refused;
+    char *why = mem_printf("PostgreSQL does not accept the result: %s", db_error_message(self->db));
+    if (str_equal(known.outcome, job_outcome_word(entry->outcome))) {
+        known.outcome = job_outcome_word(OUTCOME_ERROR);
+    }
+    known.text = why;
+    Status status = write_entry(self, entry, &known, -1, NULL);
+    free(why);
+    return status;
 }
 
 Status finish_entry(Worker *self, int index, const FinishDetail *detail)
 {
     FAULT_POINT("before_finish");
     BatchEntry *entry = &self->slot->batch[index];
-    char *kept = detail->text == NULL ? slot_entry_text(self->slot, entry) : NULL;
-    char *log = slot_log_copy(self->slot);
-    FinishDetail known = *detail;
-    known.text = detail->text != NULL ? detail->text : kept;
-    known.outcome = detail->outcome != NULL ? detail->outcome : job_outcome_word(entry->outcome);
-    PGresult *result = NULL;
-    Status status = write_entry(self, entry, &known, log, &result);
+    char *log = log_of(self->slot, index);
+    Status status = write_entry(self, entry, detail, entry->delay_ms, log);
     free(log);
-    free(kept);
-    if (status != STATUS_OK) {
-        return status;
+    if (status == STATUS_REFUSED) {
+        status = write_refusal(self, entry, detail);
     }
-    atomic_store(&entry->state, ENTRY_WRITTEN);
-    if (db_text(result, 0, "answer") == NULL) {
-        log_warn("job.lease_lost", "job=%" PRId64 " attempt=%d outcome=%s result=dropped",
-                 entry->job_id, entry->attempt, known.outcome);
+    if (status == STATUS_OK) {
+        atomic_store(&entry->state, ENTRY_WRITTEN);
     }
-    PQclear(result);
-    return STATUS_OK;
+    return status;
 }
 
 Status finish_one_by_one(Worker *self)
 {
-    slot_log_clear(self->slot); // it belongs to a job that has been written
     int count = slot_batch_count(self->slot);
     for (int i = 0; i < count; i++) {
-        if (atomic_load(&self->slot->batch[i].state) == ENTRY_DONE) {
-            TRY(finish_entry(self, i, &(FinishDetail){.exit_code = -1}));
+        const BatchEntry *entry = &self->slot->batch[i];
+        if (atomic_load(&entry->state) != ENTRY_DONE) {
+            continue;
         }
+        char *text = slot_entry_text(self->slot, entry);
+        Status status = finish_entry(self, i,
+                                     &(FinishDetail){.outcome = job_outcome_word(entry->outcome),
+                                                     .text = text,
+                                                     .exit_code = -1});
+        free(text);
+        TRY(status);
     }
     return STATUS_OK;
 }

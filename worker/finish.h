@@ -16,6 +16,7 @@ typedef struct FinishBatch {
     DbArray ago_us;
     DbArray cpu_us;
     DbArray max_rss;
+    DbArray logs;
 } FinishBatch;
 
 void finish_batch_collect(FinishBatch *batch, const Slot *slot);
@@ -26,13 +27,15 @@ void finish_batch_free(FinishBatch *batch);
 
 // How one attempt ended, beyond what its entry says.
 typedef struct FinishDetail {
-    const char *outcome; // the word for ganger._settle_result; NULL = by the entry's outcome
-    const char *text;    // output or message; NULL = the text kept in the slot
-    int exit_code;       // -1 = none
-    int signal;          // 0 = none
+    const char *
+        outcome; // the word for ganger._settle_result (job_outcome_word, or what a stop made of it)
+    const char *text; // output or message; may be NULL
+    int exit_code;    // -1 = none
+    int signal;       // 0 = none
 } FinishDetail;
 
-// Writes entry `index` (ENTRY_DONE) by itself, whatever its outcome, with the log of the job that ran last.
+// Writes entry `index` by itself, whatever its outcome, with its log if it is the one that ran last. What PostgreSQL does not
+// accept is written as an error that says why, without log and delay, as one of them may be the reason.
 // STATUS_OK also when the lease turned out stale: the result is dropped, and the log says so.
 MUST_CHECK Status finish_entry(Worker *self, int index, const FinishDetail *detail);
 

@@ -243,6 +243,9 @@ void job_context_fill_result(JobContext *self, JobOutcome outcome, RunResult *re
     case OUTCOME_NONE:
         panic("a run without outcome");
     }
+    if (result->delay_ms > JOB_DELAY_MAX_MS) {
+        result->delay_ms = JOB_DELAY_MAX_MS;
+    }
     free(self->run->output);
     self->run->output = NULL;
 }

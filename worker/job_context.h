@@ -17,6 +17,9 @@ enum {
     JOB_SNOOZE_DEFAULT_MS = 60000
 };
 
+// A job is put off by at most 100 years, the bound of the SQL API (a year has 360 days where intervals are compared).
+#define JOB_DELAY_MAX_MS (100 * 360LL * 24 * 60 * 60 * 1000)
+
 typedef struct JobContext {
     struct ganger_context plugin; // first: plugins hold a pointer to it
     RunContext *run;

@@ -102,9 +102,14 @@ static Status attach(Worker *self)
     return register_worker(self);
 }
 
-Status link_connect(Worker *self)
+static bool is_over(const Worker *self, LinkNeed need)
 {
-    for (int failures = 0; !worker_should_leave(self); failures++) {
+    return need == LINK_FOR_RESULTS ? self->is_lease_lost : worker_should_leave(self);
+}
+
+Status link_connect(Worker *self, LinkNeed need)
+{
+    for (int failures = 0; !is_over(self, need); failures++) {
         link_drop(self);
         Status status = db_open(&self->db, self->config->database_url, "ganger-worker",
                                 DB_CONNECT_TIMEOUT_MS, failures > 0);

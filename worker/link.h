@@ -7,10 +7,16 @@
 
 enum { LINK_RETRY_BASE_MS = 100, LINK_RETRY_CAP_MS = 5000 };
 
-// Connects (again) and registers, or re-attaches, this worker; keeps trying until it is told to leave.
-// STATUS_OK: db and worker_id are valid. STATUS_LOST: told to leave before. STATUS_REFUSED: the node or worker is
-// no longer alive (is_lease_lost is set). STATUS_FATAL: the schema does not fit.
-MUST_CHECK Status link_connect(Worker *self);
+typedef enum LinkNeed {
+    LINK_FOR_WORK,   // told to leave: there is nothing more to connect for
+    LINK_FOR_RESULTS // a result waits to be written: a drain does not end the trying, nor does the supervisor's death: the second
+                     // that is left after it ends with this process
+} LinkNeed;
+
+// Connects (again) and registers, or re-attaches, this worker; keeps trying for as long as there is a need.
+// STATUS_OK: db and worker_id are valid. STATUS_LOST: told to leave before (LINK_FOR_WORK). STATUS_REFUSED: the node or worker
+// is no longer alive (is_lease_lost is set). STATUS_FATAL: the schema does not fit.
+MUST_CHECK Status link_connect(Worker *self, LinkNeed need);
 
 // Drops a connection that was found broken.
 void link_drop(Worker *self);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,21 +29,22 @@ static rlim_t seconds_up(int64_t ms)
     return (rlim_t)((ms + 999) / 1000);
 }
 
-// Address space in use, from the first number of /proc/self/statm; 0 when it cannot be read.
-static rlim_t address_space(void)
+ProcessMemory process_memory(void)
 {
-    unsigned long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
+    ProcessMemory memory = {0};
+    char line[128];
+    FILE *file = fopen("/proc/self/statm", "re"); // pages: total, resident, ...
     if (file == NULL) {
-        return 0;
+        return memory;
     }
-    char line[64];
-    if (fgets(line, sizeof line, file) != NULL &&
-        sscanf(line, "%lu", &pages) != 1) { // NOLINT(cert-err34-c)
-        pages = 0;
+    if (fgets(line, sizeof line, file) != NULL) {
+        const int64_t page_bytes = sysconf(_SC_PAGESIZE);
+        char *end = NULL;
+        memory.virtual_bytes = strtoll(line, &end, 10) * page_bytes;
+        memory.resident_bytes = strtoll(end, NULL, 10) * page_bytes;
     }
     (void)fclose(file);
-    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+    return memory;
 }
 
 // The soft limits wanted, in the order of RESOURCES; RLIM_INFINITY = leave it.
@@ -55,7 +57,7 @@ static void wanted_for_plugin(const HandlerLimits *limits, rlim_t wanted[PROCESS
         wanted[0] = seconds_up(clock_cpu_us() / 1000 + limits->cpu_ms);
     }
     if (limits->memory_bytes > 0) {
-        wanted[1] = address_space() + (rlim_t)limits->memory_bytes;
+        wanted[1] = (rlim_t)(process_memory().virtual_bytes + limits->memory_bytes);
     }
     if (limits->files > 0) {
         wanted[2] = (rlim_t)limits->files + OWN_FILES;

@@ -4,6 +4,7 @@
 #define WORKER_PROCESS_GUARD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/resource.h>
 
 #include "common/base/config.h"
@@ -21,6 +22,14 @@ void process_guard_begin(ProcessGuard *guard, const HandlerLimits *limits);
 // Puts the limits back, and signal mask, umask and working directory as they were before the first run
 // of this process; no alarm is left.
 void process_guard_end(const ProcessGuard *guard);
+
+typedef struct ProcessMemory { // 0 = it cannot be read
+    int64_t virtual_bytes;
+    int64_t resident_bytes;
+} ProcessMemory;
+
+// What this process uses now.
+ProcessMemory process_memory(void);
 
 // The limits of a child program, soft and hard alike. Async-signal-safe. False when one was
 // refused.

@@ -5,9 +5,8 @@
 
 #include "worker/worker.h"
 
-// Runs entry `index`. A small success stays in the slot until the batch ends; everything else (failure, large output, a
-// log) is written to the database before this returns. Returns how long the handler ran, in us; -1: the entry was
-// not to be run (returned by the reaper).
+// Runs entry `index` and records its result (record.h). Returns how long the handler ran, in us; -1: the entry was not to be
+// run (returned by the reaper).
 int64_t run_job(Worker *self, int index);
 
 #endif

@@ -3,8 +3,6 @@
 #include "worker/worker.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/base/backoff.h"
@@ -15,6 +13,7 @@
 #include "worker/claim.h"
 #include "worker/finish.h"
 #include "worker/link.h"
+#include "worker/process_guard.h"
 #include "worker/run_job.h"
 
 enum { IDLE_LOOK_MS = 5000 }; // an idle worker looks at its own age so often; work is announced
@@ -32,24 +31,8 @@ static bool is_draining(const Worker *self)
 
 bool worker_should_leave(const Worker *self)
 {
-    return self->is_lease_lost || is_draining(self) || deadman_is_orphaned(self->deadman);
-}
-
-static int64_t resident_bytes(void)
-{
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL) {
-        return 0;
-    }
-    char line[128];
-    long long pages = 0;
-    if (fgets(line, sizeof line, file) != NULL) {
-        char *end = NULL;
-        (void)strtoll(line, &end, 10); // total size
-        pages = strtoll(end, NULL, 10);
-    }
-    (void)fclose(file);
-    return pages * sysconf(_SC_PAGESIZE);
+    return self->is_lease_lost || self->has_given_up || is_draining(self) ||
+           deadman_is_orphaned(self->deadman);
 }
 
 // The pool's limits on one process's life; looked at between batches only.
@@ -62,7 +45,7 @@ static const char *recycle_reason(const Worker *self)
     if (pool->max_age_ms > 0 && clock_boot_ms() - self->started_at >= pool->max_age_ms) {
         return "max_age";
     }
-    if (pool->max_rss_bytes > 0 && resident_bytes() > pool->max_rss_bytes) {
+    if (pool->max_rss_bytes > 0 && process_memory().resident_bytes > pool->max_rss_bytes) {
         return "max_rss";
     }
     return NULL;
@@ -145,8 +128,8 @@ static void claim_and_run(Worker *self)
 static void leave(Worker *self, const char *reason)
 {
     worker_set_state(self, SLOT_STOPPING);
-    if (self->is_lease_lost || self->worker_id == 0) {
-        return;
+    if (self->is_lease_lost || self->has_given_up || self->worker_id == 0) {
+        return; // the reaper settles from the slot
     }
     if (self->db == NULL && db_open(&self->db, self->config->database_url, "ganger-worker",
                                     DB_CONNECT_TIMEOUT_MS, true) != STATUS_OK) {
@@ -165,7 +148,7 @@ static void leave(Worker *self, const char *reason)
 static Status start(Worker *self)
 {
     worker_set_state(self, SLOT_STARTING);
-    TRY(link_connect(self));
+    TRY(link_connect(self, LINK_FOR_WORK));
     handler_table_load(&self->handlers, self->config, self->pool, self->db);
     db_array_begin(&self->queues, DB_ELEMENT_TEXT);
     for (size_t i = 0; i < self->pool->queues.count; i++) {
@@ -186,6 +169,9 @@ static ExitCode exit_code_of(const Worker *self, Status status)
     if (status == STATUS_FATAL) {
         return EXIT_CODE_CONFIG;
     }
+    if (self->has_given_up) {
+        return EXIT_CODE_FAILED;
+    }
     return self->is_lease_lost ? EXIT_CODE_LEASE_LOST : EXIT_CODE_OK;
 }
 
@@ -196,7 +182,7 @@ ExitCode worker_run(Worker *self)
     const char *recycled = NULL;
     while (status == STATUS_OK && !worker_should_leave(self) && recycled == NULL) {
         if (self->db == NULL) {
-            status = link_connect(self);
+            status = link_connect(self, LINK_FOR_WORK);
         } else if (atomic_load(&self->slot->command) == SLOT_QUIET) {
             if (finish_one_by_one(self) == STATUS_LOST) {
                 link_drop(self);

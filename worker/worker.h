@@ -37,12 +37,13 @@ typedef struct Worker {
     int64_t started_at;
     int64_t jobs_done;
     bool is_lease_lost; // the database says this worker is dead: leave without a word
+    bool has_given_up;  // a result could not be written: leave it, and the rest, to the reaper
 } Worker;
 
 // Runs until drained, recycled or orphaned. The scoreboard and configuration outlive it.
 ExitCode worker_run(Worker *self);
 
-// Told to leave (drain, supervisor gone, worker marked dead)?
+// To leave (drain, supervisor gone, worker marked dead, a result that cannot be written)?
 bool worker_should_leave(const Worker *self);
 
 void worker_set_state(Worker *self, SlotState state);

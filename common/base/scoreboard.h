@@ -115,7 +115,7 @@ typedef struct Slot {
     atomic_llong changed_at;       // last change of state: proof of life
     atomic_llong worker_id;        // ganger.workers.id, 0 before registration
     atomic_llong run_serial;       // grows by one with every handler start
-    atomic_int run_index;          // entry being run, valid in SLOT_RUNNING
+    atomic_int run_index;          // entry that runs or ran last; the log tail is its log
     atomic_int batch_count;        // entries in use
     atomic_llong run_started_at;
     atomic_llong run_soft_at;  // when the running job is to be stopped softly; 0 = no limit
@@ -179,6 +179,8 @@ int slot_running_index(const Slot *slot);
 char *slot_entry_text(const Slot *slot, const BatchEntry *entry);
 // Worker: keeps `length` bytes for the entry; false when they do not fit any more.
 bool slot_store_text(Slot *slot, BatchEntry *entry, const char *text, size_t length);
+// Worker: gives the room of an entry's text back, if nothing was stored after it.
+void slot_drop_text(Slot *slot, BatchEntry *entry);
 // Worker: empties the batch and its results, before the next claim is filled in.
 void slot_reset_batch(Slot *slot);
 // Worker: appends to the log tail of the running job; slot_log_clear at the start of a job.

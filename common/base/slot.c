@@ -83,6 +83,15 @@ bool slot_store_text(Slot *slot, BatchEntry *entry, const char *text, size_t len
     return true;
 }
 
+void slot_drop_text(Slot *slot, BatchEntry *entry)
+{
+    if (entry->text_length > 0 &&
+        entry->text_offset + entry->text_length == atomic_load(&slot->result_bytes)) {
+        atomic_store(&slot->result_bytes, entry->text_offset);
+        entry->text_length = 0;
+    }
+}
+
 void slot_reset_batch(Slot *slot)
 {
     int used = slot_batch_count(slot);

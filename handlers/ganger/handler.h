@@ -219,14 +219,15 @@ static inline void ganger_set_error(ganger_context *context, const char *message
     context->services->set_error(context, message);
 }
 
-/* With GANGER_ERROR: retry after so long, not by the job's own rule. Negative = by the rule. */
+/* With GANGER_ERROR: retry after so long (100 years at most), not by the job's own rule. Negative = by
+ * the rule. */
 static inline void ganger_retry_after(ganger_context *context, int64_t ms)
 {
     context->services->retry_after(context, ms);
 }
 
 /* Sets the delay of a GANGER_SNOOZE to come and answers GANGER_SNOOZE: `return
- * ganger_snooze(context, 5000);`. Without it the delay is one minute. */
+ * ganger_snooze(context, 5000);`. 100 years at most; without it the delay is one minute. */
 static inline enum ganger_result ganger_snooze(ganger_context *context, int64_t ms)
 {
     context->services->snooze(context, ms);

@@ -10,6 +10,7 @@
 #include "common/base/proc_tree.h"
 #include "handlers/ganger/handler.h"
 #include "tests/support/worker_run.h"
+#include "worker/job_context.h"
 
 typedef enum ganger_result (*RunFunction)(const ganger_job *job, ganger_context *context);
 
@@ -205,6 +206,27 @@ static void test_state_is_put_back(void **state)
     assert_true(proc_has_no_children());
 }
 
+static enum ganger_result snooze_for_ever(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    return ganger_snooze(context, INT64_MAX);
+}
+
+static enum ganger_result retry_never(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    ganger_retry_after(context, INT64_MAX);
+    return GANGER_ERROR;
+}
+
+// PostgreSQL knows no instant that far away, and could not write the result.
+static void test_delays_are_bounded(void **state)
+{
+    WorkerRun *run = *state;
+    assert_int_equal(run_function(run, snooze_for_ever)->delay_ms, JOB_DELAY_MAX_MS);
+    assert_int_equal(run_function(run, retry_never)->delay_ms, JOB_DELAY_MAX_MS);
+}
+
 static enum ganger_result watch_time(const ganger_job *job, ganger_context *context)
 {
     if (job->attempt == 1) {
@@ -256,6 +278,7 @@ int main(void)
         TEST(test_results),
         TEST(test_on_error),
         TEST(test_state_is_put_back),
+        TEST(test_delays_are_bounded),
         TEST(test_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
