@@ -7,15 +7,19 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault_point.h"
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
 #include "worker/record.h"
 #include "worker/runner.h"
 
-// Takes entry `index` over into ENTRY_RUNNING.
+// Takes entry `index` over into ENTRY_RUNNING. The serial is raised first: a SIGKILL meant for the run before may still be on its
+// way, and whoever reads the slot after it must find another run than the one it was meant for. In between the serial has no
+// deadline (run_soft_at is 0), and no entry is running under it.
 static bool begin_run(Worker *self, int index, const Job *job)
 {
     Slot *slot = self->slot;
+    atomic_fetch_add(&slot->run_serial, 1);
     slot_log_clear(slot); // before run_index, whose log it is
     atomic_store(&slot->run_index, index);
     atomic_store(&slot->run_started_at, clock_boot_ms());
@@ -25,6 +29,7 @@ static bool begin_run(Worker *self, int index, const Job *job)
     if (!entry_move(&slot->batch[index], ENTRY_UNSTARTED, ENTRY_RUNNING)) {
         return false;
     }
+    FAULT_POINT("entry_running");
     return true;
 }
 
@@ -35,7 +40,6 @@ static void publish_deadline(Worker *self, const Job *job)
     int64_t soft_at =
         job->timeout_ms > 0 ? atomic_load(&slot->run_started_at) + job->timeout_ms : 0;
     atomic_store(&slot->run_soft_at, soft_at);
-    atomic_fetch_add(&slot->run_serial, 1);
     worker_set_state(self, SLOT_RUNNING);
     if (soft_at == 0) {
         return;

@@ -114,11 +114,11 @@ typedef struct Slot {
     atomic_uint child_generation;  // echo of generation: what a stale child writes is not believed
     atomic_llong changed_at;       // last change of state: proof of life
     atomic_llong worker_id;        // ganger.workers.id, 0 before registration
-    atomic_llong run_serial;       // grows by one with every handler start
+    atomic_llong run_serial;       // grows by one before every handler start
     atomic_int run_index;          // entry that runs or ran last; the log tail is its log
     atomic_int batch_count;        // entries in use
     atomic_llong run_started_at;
-    atomic_llong run_soft_at;  // when the running job is to be stopped softly; 0 = no limit
+    atomic_llong run_soft_at;  // soft stop of the running job; 0 = no limit, or none runs
     atomic_llong run_grace_ms; // then SIGKILL after this; the job's kill_grace, else the config's
     atomic_llong run_cpu_us;   // process CPU time when the running job began
     atomic_llong jobs_done;

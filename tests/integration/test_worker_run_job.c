@@ -151,6 +151,28 @@ static void expect_log(Fixture *self, int64_t id, const char *log)
     free(now);
 }
 
+// First of all tests: the child arms its fault, and this process has passed no fault point yet.
+static void test_serial_is_raised_before_a_run(void **state)
+{
+    Fixture *self = *state;
+    (void)enqueue(self, "");
+    (void)enqueue(self, "");
+    self->pool.max_jobs = 2;
+    const pid_t child = fork();
+    if (child == 0) {
+        (void)setenv("GANGER_FAULT", "entry_running:2:kill", 1);
+        _exit((int)live(self, "exit 0"));
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    // The second job is running by its entry: a SIGKILL that was on its way to the first must be seen to have missed it.
+    const int index = atomic_load(&self->slot->run_index);
+    assert_int_equal(atomic_load(&self->slot->batch[index].state), ENTRY_RUNNING);
+    assert_int_equal(atomic_load(&self->slot->run_serial), 2);
+    assert_int_equal(atomic_load(&self->slot->run_soft_at), 0);
+}
+
 static void await_log(const Fixture *self, const char *part)
 {
     const int64_t until = clock_boot_ms() + PATIENCE_MS;
@@ -383,6 +405,7 @@ static void test_program_killed_by_a_signal_has_crashed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_serial_is_raised_before_a_run),
         TEST(test_result_survives_drain_and_loss),
         TEST(test_unwritten_result_stays_in_the_slot),
         TEST(test_worker_that_cannot_write_ends),
