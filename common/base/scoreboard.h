@@ -175,6 +175,9 @@ Slot *scoreboard_slot(Scoreboard *board, int index);
 int slot_batch_count(const Slot *slot);
 // Index of the running entry, or -1 when none is (or the number is nonsense).
 int slot_running_index(const Slot *slot);
+// When the batch last got on (clock_boot_ms): claimed, began an entry, or ended one. What then still stands unstarted waits for
+// a long handler, or for a result being written.
+int64_t slot_last_progress_at(const Slot *slot);
 // Copies the text of an entry into a new NUL-terminated string (caller frees); NULL when empty or out of bounds.
 char *slot_entry_text(const Slot *slot, const BatchEntry *entry);
 // Worker: keeps `length` bytes for the entry; false when they do not fit any more.

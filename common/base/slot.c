@@ -48,6 +48,19 @@ int slot_running_index(const Slot *slot)
     return index;
 }
 
+int64_t slot_last_progress_at(const Slot *slot)
+{
+    int64_t last_at = atomic_load(&slot->batch_started_at);
+    const int64_t run_at = atomic_load(&slot->run_started_at);
+    const int index = atomic_load(&slot->run_index);
+    last_at = run_at > last_at ? run_at : last_at;
+    if (index >= 0 && index < slot_batch_count(slot)) {
+        const int64_t ended_us = *(const volatile int64_t *)&slot->batch[index].ended_us;
+        last_at = ended_us / 1000 > last_at ? ended_us / 1000 : last_at;
+    }
+    return last_at;
+}
+
 // Plain fields the other side may change: volatile makes the compiler read them exactly once.
 static uint32_t read_once(const uint32_t *field)
 {
