@@ -104,8 +104,11 @@ static void fill_slot(Worker *self, const PGresult *result)
 
 static Status add_claim(Worker *self, DbArray *lanes, DbArray *seqs)
 {
-    int most = self->pool->prefetch > 0 ? (int)self->pool->prefetch : SCOREBOARD_BATCH_MAX;
-    self->asked = batch_policy_next(&self->batching, most);
+    int64_t most = self->pool->prefetch > 0 ? self->pool->prefetch : SCOREBOARD_BATCH_MAX;
+    if (self->pool->max_jobs > 0 && self->pool->max_jobs - self->jobs_done < most) {
+        most = self->pool->max_jobs - self->jobs_done; // what it may still run
+    }
+    self->asked = batch_policy_next(&self->batching, most < 1 ? 1 : (int)most);
     lane_hints_expire(&self->hints, clock_boot_ms());
     lane_hints_bind(&self->hints, lanes, seqs);
     DbParams params;

@@ -400,6 +400,19 @@ static void test_program_killed_by_a_signal_has_crashed(void **state)
     expect(self, id, "next_attempt_at > now() + interval '20 min'", "t");
 }
 
+static void test_claims_no_more_than_it_may_run(void **state)
+{
+    Fixture *self = *state;
+    self->pool.max_jobs = 6;
+    test_db_run(self->admin, "SELECT ganger.enqueue('probe') FROM generate_series(1, 60)");
+    assert_int_equal(live(self, "exit 0"), EXIT_CODE_RECYCLED);
+    assert_int_equal(
+        test_db_int(self->admin, "SELECT count(*) FROM ganger.jobs WHERE status = 'completed'"), 6);
+    assert_int_equal(
+        test_db_int(self->admin, "SELECT count(*) FROM ganger.attempts WHERE outcome = 'released'"),
+        0);
+}
+
 static void test_progress_instant(void **state)
 {
     Fixture *self = *state;
@@ -431,6 +444,7 @@ int main(void)
         TEST(test_log_goes_with_its_result),
         TEST(test_error_past_the_deadline_is_a_timeout),
         TEST(test_program_killed_by_a_signal_has_crashed),
+        TEST(test_claims_no_more_than_it_may_run),
         TEST(test_progress_instant),
     };
     return cmocka_run_group_tests(tests, setup_descriptors, NULL);
