@@ -115,58 +115,49 @@ static Status add_log(const RunContext *run)
     return status;
 }
 
-// Log, complete() and what came of it: one round trip. The last two results are the caller's to
-// clear.
-static Status send_completion(const RunContext *run, PGresult **complete, PGresult **job_status)
+static int64_t completion_limit_ms(const JobContext *context)
 {
+    const int64_t left = job_context_remaining_ms(context);
+    return left < 0 ? INT64_MAX : left + context->run->job->kill_grace_ms + DB_STATEMENT_TIMEOUT_MS;
+}
+
+// Role, log and completion: one round trip. The handler may have taken another role, which may not
+// write about jobs. *completion is the caller's to clear.
+static Status send_completion(const JobContext *context, PGresult **completion)
+{
+    const RunContext *run = context->run;
     DbParams params;
-    DbParams id;
     PGresult *results[DB_PIPELINE_MAX];
     int count = 0;
     TRY(db_pipeline_begin(run->db));
-    Status status = add_log(run);
+    Status status = db_pipeline_add(run->db, &SQL_reset_role, NULL);
+    if (status == STATUS_OK) {
+        status = add_log(run);
+    }
     if (status == STATUS_OK) {
         add_job(&params, run->job);
         db_param_text(&params, run->output);
-        db_param_text(&params, run->transaction_id);
         status = db_pipeline_add(run->db, &SQL_complete_in_transaction, &params);
     }
-    if (status == STATUS_OK) {
-        db_params_init(&id);
-        db_param_int(&id, run->job->id);
-        status = db_pipeline_add(run->db, &SQL_job_status, &id);
-    }
-    const Status ran = db_pipeline_run(run->db, DB_STATEMENT_TIMEOUT_MS, results, &count);
+    const Status ran = db_pipeline_run(run->db, completion_limit_ms(context), results, &count);
     if (status != STATUS_OK || ran != STATUS_OK) {
         return ran != STATUS_OK ? ran : status;
     }
-    for (int i = 0; i < count - 2; i++) {
+    for (int i = 0; i < count - 1; i++) {
         PQclear(results[i]);
     }
-    *complete = results[count - 2];
-    *job_status = results[count - 1];
+    *completion = results[count - 1];
     return STATUS_OK;
 }
 
-// complete() accepts a result also where it must be put off, as the row is held, or where a cancel
-// wins over it. Then the handler's writes must not be committed.
-static JobTransactionEnd judge_completion(JobContext *context, const PGresult *complete,
-                                          const PGresult *job_status)
+static JobTransactionEnd judge_completion(JobContext *context, const PGresult *completion)
 {
-    if (!db_bool(complete, 0, "same_transaction")) {
+    const char *id = db_text(completion, 0, "transaction_id");
+    if (id == NULL || !str_equal(id, context->run->transaction_id)) {
         job_context_set_error(context, "handler ended the job's transaction");
         return JOB_TRANSACTION_FAILED;
     }
-    const char *status = PQntuples(job_status) == 1 ? db_text(job_status, 0, "status") : NULL;
-    if (db_bool(complete, 0, "done") && status != NULL) {
-        if (str_equal(status, "completed")) {
-            return JOB_TRANSACTION_COMMITTED;
-        }
-        if (str_equal(status, "processing")) {
-            return JOB_TRANSACTION_HELD;
-        }
-    }
-    return JOB_TRANSACTION_LOST;
+    return db_bool(completion, 0, "done") ? JOB_TRANSACTION_COMMITTED : JOB_TRANSACTION_LOST;
 }
 
 JobTransactionEnd job_transaction_commit(JobContext *context)
@@ -177,14 +168,12 @@ JobTransactionEnd job_transaction_commit(JobContext *context)
         return fail(context, why);
     }
     FAULT_POINT("handler_before_complete");
-    PGresult *complete = NULL;
-    PGresult *job_status = NULL;
-    if (send_completion(run, &complete, &job_status) != STATUS_OK) {
+    PGresult *completion = NULL;
+    if (send_completion(context, &completion) != STATUS_OK) {
         return fail_statement(context, "completing the job failed");
     }
-    const JobTransactionEnd end = judge_completion(context, complete, job_status);
-    PQclear(complete);
-    PQclear(job_status);
+    const JobTransactionEnd end = judge_completion(context, completion);
+    PQclear(completion);
     if (end != JOB_TRANSACTION_COMMITTED) {
         job_transaction_rollback(context);
         return end;

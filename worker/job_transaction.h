@@ -12,8 +12,6 @@ typedef enum JobTransactionEnd {
     // worker.
     JOB_TRANSACTION_LOST,  // the lease is gone or the job was cancelled: whatever is written now,
                            // that stands
-    JOB_TRANSACTION_HELD,  // somebody's open transaction holds the job's row: run it again a little
-                           // later
     JOB_TRANSACTION_FAILED // context->error says why
 } JobTransactionEnd;
 
@@ -22,7 +20,8 @@ bool job_transaction_begin(JobContext *context);
 // The server's own limits follow the job's deadline after a prolong. Does nothing without a
 // transaction.
 void job_transaction_update_limits(JobContext *context);
-// complete() and COMMIT. When the connection breaks at COMMIT nobody knows whether it happened;
+// Completes the job and commits. A row that somebody's open transaction holds is waited for, for as
+// long as the job may run: the answer must be final. When the connection breaks at COMMIT nobody knows whether it happened;
 // this is JOB_TRANSACTION_FAILED too: the failure the worker then writes is fenced by the lease, so
 // it changes nothing where the job was completed after all, and where it was not the handler's
 // writes are gone and the job has to run again. (Finishing it as completed could complete it

@@ -10,8 +10,6 @@
 #include "worker/process_guard.h"
 #include "worker/runner.h"
 
-enum { HELD_RETRY_MS = 1000 }; // for somebody's open transaction to end
-
 static JobOutcome outcome_of(JobContext *context, enum ganger_result returned);
 static JobOutcome end_transaction(JobContext *context, JobOutcome outcome);
 static void call_on_error(JobContext *context, const ganger_handler *entry, const ganger_job *job,
@@ -103,9 +101,6 @@ static JobOutcome end_transaction(JobContext *context, JobOutcome outcome)
         atomic_store(&context->is_lost, true);
         job_context_set_error(context, "this attempt no longer owned the job");
         return OUTCOME_ERROR;
-    case JOB_TRANSACTION_HELD:
-        context->snooze_ms = HELD_RETRY_MS;
-        return OUTCOME_SNOOZE;
     case JOB_TRANSACTION_FAILED:
         break;
     }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Tests of handlers that write to the database: their writes and their job's completion are one.
+#include <pthread.h>
 #include <stdio.h>
 
+#include "common/base/clock.h"
 #include "common/base/proc_tree.h"
 #include "handlers/ganger/handler.h"
 #include "tests/support/test_db.h"
@@ -14,6 +16,7 @@ typedef struct Fixture {
     WorkerRun run;
     TestDb *db;
     PGconn *admin; // the world outside
+    char role[32];
 } Fixture;
 
 static Fixture *now_running; // what handler functions of this test look at
@@ -271,17 +274,61 @@ static void test_lost_lease_rolls_back(void **state)
     expect(self, OUTCOME_ERROR, "no longer owned", false, "processing", 0);
 }
 
-// Someone else holds the job's row: the result cannot be put off, as the writes can not.
-static void test_held_row_gives_the_job_back(void **state)
+// Ends the admin's transaction as soon as somebody waits for it.
+static void *let_go(void *argument)
+{
+    const Fixture *self = argument;
+    PGconn *watcher = test_db_connect(self->db);
+    const bool was_waited_for = test_db_await(
+        watcher, 20000, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND pid = %d",
+        db_backend_pid(self->run.context.db));
+    PQfinish(watcher);
+    test_db_run(self->admin, "ROLLBACK");
+    return was_waited_for ? argument : NULL;
+}
+
+// Someone else holds the job's row: the result cannot be put off, as the writes can not, so it waits.
+static void test_held_row_is_waited_for(void **state)
 {
     Fixture *self = *state;
+    void *was_waited_for = NULL;
+    pthread_t thread;
     claim(self);
     test_db_run(self->admin, "BEGIN");
     test_db_run(self->admin, "SELECT ganger.cancel(%lld)", (long long)self->run.job.id);
+    assert_int_equal(pthread_create(&thread, NULL, let_go, self), 0);
     run_function(self, write_and_succeed);
-    test_db_run(self->admin, "ROLLBACK");
-    expect(self, OUTCOME_SNOOZE, NULL, false, "processing", 0);
-    assert_int_equal(self->run.result.delay_ms, 1000);
+    pthread_join(thread, &was_waited_for);
+    assert_non_null(was_waited_for);
+    expect(self, OUTCOME_COMPLETED, NULL, true, "completed", 1);
+}
+
+static enum ganger_result change_role_and_path(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    write_effect(context);
+    PGconn *conn = ganger_connection(context);
+    test_db_run(conn, "SET LOCAL ROLE %s", now_running->role);
+    // Names of ours that lead elsewhere.
+    test_db_run(conn, "SET LOCAL search_path = trap, pg_catalog");
+    ganger_log(context, "under another role");
+    return GANGER_OK;
+}
+
+static void test_completion_is_not_under_the_handlers_role(void **state)
+{
+    Fixture *self = *state;
+    (void)snprintf(self->role, sizeof self->role, "stranger_%d", (int)getpid());
+    test_db_run(self->admin, "CREATE ROLE %s", self->role);
+    test_db_run(self->admin, "CREATE SCHEMA trap");
+    test_db_run(self->admin, "GRANT USAGE ON SCHEMA trap TO public");
+    test_db_run(self->admin, "CREATE FUNCTION trap.pg_current_xact_id() RETURNS text LANGUAGE sql "
+                             "AS $$ SELECT '1' $$");
+    test_db_run(self->admin, "CREATE DOMAIN trap.text AS pg_catalog.text CHECK (value = 'trap')");
+    claim(self);
+    run_function(self, change_role_and_path);
+    test_db_run(self->admin, "DROP ROLE %s", self->role);
+    expect(self, OUTCOME_COMPLETED, NULL, true, "completed", 1);
 }
 
 static enum ganger_result lose_connection(const ganger_job *job, ganger_context *context)
@@ -451,7 +498,8 @@ int main(void)
         TEST(test_failure_rolls_back),
         TEST(test_broken_rules),
         TEST(test_lost_lease_rolls_back),
-        TEST(test_held_row_gives_the_job_back),
+        TEST(test_held_row_is_waited_for),
+        TEST(test_completion_is_not_under_the_handlers_role),
         TEST(test_lost_connection_is_a_fenced_failure),
         TEST(test_commit_can_fail),
         TEST(test_demo_plugin),
