@@ -52,10 +52,12 @@ bool job_transaction_begin(JobContext *context)
 static Status set_limits(JobContext *context, PGresult **result)
 {
     const int64_t left = job_context_remaining_ms(context);
+    // The soft stop is the supervisor's: the server ends what runs when the grace after it is over too.
+    const int64_t limit = left < 0 ? 0 : left + context->run->job->kill_grace_ms;
     DbParams params;
     db_params_init(&params);
     // 0 turns the server's limits off, so a job out of time gets one millisecond.
-    db_param_int(&params, left < 0 ? 0 : left == 0 ? 1 : left > INT32_MAX ? INT32_MAX : left);
+    db_param_int(&params, left < 0 ? 0 : limit < 1 ? 1 : limit > INT32_MAX ? INT32_MAX : limit);
     return db_exec(context->run->db, &SQL_begin_handler_transaction, &params,
                    DB_STATEMENT_TIMEOUT_MS, result);
 }

@@ -331,6 +331,32 @@ static void test_completion_is_not_under_the_handlers_role(void **state)
     expect(self, OUTCOME_COMPLETED, NULL, true, "completed", 1);
 }
 
+static enum ganger_result read_limits(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    const int64_t soft_ms = ganger_remaining_ms(context);
+    const int64_t limit_ms =
+        test_db_int(ganger_connection(context),
+                    "SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout'");
+    assert_true(limit_ms > soft_ms - 10000 + 7000 && limit_ms <= soft_ms + 7000);
+    assert_int_equal(ganger_prolong(context, 500000), GANGER_DONE);
+    assert_true(test_db_int(ganger_connection(context),
+                            "SELECT setting::bigint FROM pg_settings WHERE name = "
+                            "'idle_in_transaction_session_timeout'") > 500000);
+    return GANGER_OK;
+}
+
+// The server's limit comes after the grace: the stop at the deadline is the supervisor's.
+static void test_server_limit_includes_the_grace(void **state)
+{
+    Fixture *self = *state;
+    claim(self);
+    self->run.job.kill_grace_ms = 7000;
+    atomic_store(&self->run.slot->run_soft_at, clock_boot_ms() + 60000);
+    run_function(self, read_limits);
+    expect(self, OUTCOME_COMPLETED, NULL, true, "completed", 0);
+}
+
 static enum ganger_result lose_connection(const ganger_job *job, ganger_context *context)
 {
     (void)job;
@@ -500,6 +526,7 @@ int main(void)
         TEST(test_lost_lease_rolls_back),
         TEST(test_held_row_is_waited_for),
         TEST(test_completion_is_not_under_the_handlers_role),
+        TEST(test_server_limit_includes_the_grace),
         TEST(test_lost_connection_is_a_fenced_failure),
         TEST(test_commit_can_fail),
         TEST(test_demo_plugin),
