@@ -16,7 +16,8 @@
 
 enum {
     PROGRESS_TIMEOUT_MS = 5000, // a handler must not hang because its progress cannot be written
-    AUX_CONNECT_TIMEOUT_MS = 2000
+    AUX_CONNECT_TIMEOUT_MS = 2000,
+    AUX_RETRY_MS = 5000 // and it must not spend its time on a database that is away
 };
 
 static const int64_t PROLONG_MAX_MS = 365LL * 86400 * 1000; // others add to the deadline
@@ -136,20 +137,24 @@ int job_context_flush_progress(JobContext *self)
 }
 
 // Inside the job's transaction nobody would see the progress before its end, and the row would stay
-// locked until then; so it goes over a connection of its own.
+// locked until then; so it goes over a connection of its own. So it does when the worker's is lost,
+// which is made anew after the run only.
 static Db *progress_connection(JobContext *self)
 {
     RunContext *run = self->run;
-    if (!run->in_transaction) {
+    if (!run->in_transaction && run->db != NULL && !db_is_lost(run->db)) {
         return run->db;
     }
     if (run->aux != NULL && db_is_lost(run->aux)) {
         db_close(run->aux);
         run->aux = NULL;
     }
-    if (run->aux == NULL && db_open(&run->aux, run->url, "ganger-worker progress",
-                                    AUX_CONNECT_TIMEOUT_MS, false) != STATUS_OK) {
+    const int64_t now = clock_boot_ms();
+    if (run->aux == NULL && run->url != NULL && now >= self->aux_retry_at &&
+        db_open(&run->aux, run->url, "ganger-worker progress", AUX_CONNECT_TIMEOUT_MS, false) !=
+            STATUS_OK) {
         run->aux = NULL;
+        self->aux_retry_at = now + AUX_RETRY_MS;
     }
     return run->aux;
 }

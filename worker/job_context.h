@@ -35,6 +35,7 @@ typedef struct JobContext {
     char *stage;
     bool is_progress_unsent;
     int64_t progress_sent_at; // clock_boot_ms
+    int64_t aux_retry_at;     // no second connection before that: the last try failed
 } JobContext;
 
 void job_context_init(JobContext *self, RunContext *run);

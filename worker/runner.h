@@ -19,7 +19,7 @@ typedef struct RunContext {
     struct Deadman *deadman; // its timer moves along when a handler prolongs; NULL: there is none
     Slot *slot;              // own slot: stop flag, log tail, deadline
     Db *db;                  // the worker's connection; NULL while the database is away
-    Db *aux; // second connection, opened when progress is reported inside a handler's transaction
+    Db *aux; // second connection, for progress inside a handler's transaction, or when db is lost
     const Job *job;
     bool in_transaction;     // the handler asked for its connection: BEGIN was sent on db
     char transaction_id[24]; // of that transaction, to notice a COMMIT by the handler

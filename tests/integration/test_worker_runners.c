@@ -357,6 +357,31 @@ static void test_server_limit_includes_the_grace(void **state)
     expect(self, OUTCOME_COMPLETED, NULL, true, "completed", 0);
 }
 
+static enum ganger_result report_after_loss(const ganger_job *job, ganger_context *context)
+{
+    const int64_t until = clock_boot_ms() + 20000;
+    test_db_run(now_running->admin, "SELECT pg_terminate_backend(%d, 5000)",
+                db_backend_pid(now_running->run.context.db));
+    while (test_db_int(now_running->admin,
+                       "SELECT coalesce(progress, 0) FROM ganger.jobs WHERE id = %lld",
+                       (long long)job->id) != 70) {
+        if (clock_boot_ms() > until) {
+            return GANGER_ERROR;
+        }
+        (void)ganger_progress(context, 70, "on", NULL); // the first finds the connection broken
+    }
+    return GANGER_OK;
+}
+
+static void test_progress_goes_on_after_a_loss(void **state)
+{
+    Fixture *self = *state;
+    claim(self);
+    run_function(self, report_after_loss);
+    expect(self, OUTCOME_COMPLETED, NULL, false, "processing", 0);
+    assert_true(db_is_lost(self->run.context.db));
+}
+
 static enum ganger_result lose_connection(const ganger_job *job, ganger_context *context)
 {
     (void)job;
@@ -527,6 +552,7 @@ int main(void)
         TEST(test_held_row_is_waited_for),
         TEST(test_completion_is_not_under_the_handlers_role),
         TEST(test_server_limit_includes_the_grace),
+        TEST(test_progress_goes_on_after_a_loss),
         TEST(test_lost_connection_is_a_fenced_failure),
         TEST(test_commit_can_fail),
         TEST(test_demo_plugin),
