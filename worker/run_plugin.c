@@ -12,7 +12,7 @@
 
 static JobOutcome outcome_of(JobContext *context, enum ganger_result returned);
 static JobOutcome end_transaction(JobContext *context, JobOutcome outcome);
-static void call_on_error(JobContext *context, const ganger_handler *entry, const ganger_job *job,
+static void call_on_error(JobContext *context, const Handler *handler, const ganger_job *job,
                           JobOutcome outcome);
 
 static ganger_job public_job(const Job *job)
@@ -50,7 +50,7 @@ void run_plugin(const Handler *handler, RunContext *run, RunResult *result)
     JobOutcome outcome = outcome_of(&context, returned);
     (void)job_context_flush_progress(&context);
     outcome = end_transaction(&context, outcome);
-    call_on_error(&context, entry, &job, outcome);
+    call_on_error(&context, handler, &job, outcome);
     job_context_fill_result(&context, outcome, result);
     result->cpu_us = clock_cpu_us() - cpu_start_us;
     result->max_rss_bytes = -1;
@@ -118,9 +118,10 @@ static bool is_last_failure(const RunContext *run, JobOutcome outcome)
            (outcome == OUTCOME_ERROR && run->job->attempt >= run->job->max_attempts);
 }
 
-static void call_on_error(JobContext *context, const ganger_handler *entry, const ganger_job *job,
+static void call_on_error(JobContext *context, const Handler *handler, const ganger_job *job,
                           JobOutcome outcome)
 {
+    const ganger_handler *entry = handler->plugin_entry;
     RunContext *run = context->run;
     if (entry->on_error == NULL || run->settled || atomic_load(&context->is_lost) ||
         !is_last_failure(run, outcome)) {
@@ -128,7 +129,10 @@ static void call_on_error(JobContext *context, const ganger_handler *entry, cons
     }
     context->is_after_run = true;
     char *message = mem_strdup(context->error); // the hook may set another
+    ProcessGuard guard;
+    process_guard_begin(&guard, &handler->config->limits);
     entry->on_error(job, &context->plugin, message);
+    process_guard_end(&guard);
     job_context_set_error(context, message);
     free(message);
     run_sweep_children();

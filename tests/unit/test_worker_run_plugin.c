@@ -15,6 +15,7 @@
 typedef enum ganger_result (*RunFunction)(const ganger_job *job, ganger_context *context);
 
 static char hook_message[128];
+static bool hook_spoils;
 
 static void on_error(const ganger_job *job, ganger_context *context, const char *message)
 {
@@ -22,6 +23,11 @@ static void on_error(const ganger_job *job, ganger_context *context, const char 
     (void)snprintf(hook_message, sizeof hook_message, "%s", message);
     assert_null(ganger_connection(context));
     ganger_set_error(context, "a message of the hook");
+    if (hook_spoils) {
+        (void)umask(0);
+        assert_int_equal(chdir("/proc"), 0);
+        (void)alarm(1);
+    }
 }
 
 static int setup(void **state)
@@ -29,6 +35,7 @@ static int setup(void **state)
     WorkerRun *run = mem_alloc(sizeof *run);
     worker_run_setup(run);
     hook_message[0] = '\0';
+    hook_spoils = false;
     *state = run;
     return 0;
 }
@@ -206,6 +213,23 @@ static void test_state_is_put_back(void **state)
     assert_true(proc_has_no_children());
 }
 
+static void test_state_is_put_back_after_the_hook(void **state)
+{
+    WorkerRun *run = *state;
+    char before[4096];
+    char after[4096];
+    assert_non_null(getcwd(before, sizeof before));
+    const mode_t mode = umask(0);
+    (void)umask(mode);
+    hook_spoils = true;
+    run_function(run, return_discard);
+    assert_string_not_equal(hook_message, "");
+    assert_int_equal(umask(mode), mode);
+    assert_non_null(getcwd(after, sizeof after));
+    assert_string_equal(before, after);
+    assert_int_equal(alarm(0), 0);
+}
+
 static enum ganger_result snooze_for_ever(const ganger_job *job, ganger_context *context)
 {
     (void)job;
@@ -278,6 +302,7 @@ int main(void)
         TEST(test_results),
         TEST(test_on_error),
         TEST(test_state_is_put_back),
+        TEST(test_state_is_put_back_after_the_hook),
         TEST(test_delays_are_bounded),
         TEST(test_time),
     };
