@@ -25,7 +25,7 @@ enum {
 // not.
 char *exec_output_json(const char *text, size_t length, size_t total);
 
-// What a wait status means. `snoozed`: the program asked for it in a line on fd 3.
+// What a wait status means. `snoozed`: the program asked for it in a line on fd 3, which counts with exit codes 0 and 99.
 JobOutcome exec_outcome(int wait_status, bool snoozed);
 
 // The last line of stderr that is not blank: a ring of the last bytes.

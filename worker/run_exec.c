@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ typedef struct ExecRun {
     ExecLines lines;
     bool is_snoozed;
     bool is_term_sent;
+    int64_t kill_at;  // clock_boot_ms; 0 = the SIGKILL, if any, is the supervisor's
     bool is_orphaned; // the supervisor is gone
     char *unsupported;
     bool has_status;
@@ -147,15 +149,16 @@ static void obey(ExecRun *self, ExecMessage *message)
         context->run->output = message->output;
         message->output = NULL;
     }
+    // Before the progress, which may wait for the database.
+    if (message->prolong_ms >= 0 &&
+        job_context_prolong(context, message->prolong_ms) != GANGER_DONE) {
+        note(self, context->last_error);
+    }
     if (message->percent >= 0 || message->message != NULL || message->stage != NULL) {
         if (job_context_progress(context, message->percent, message->message, message->stage) ==
             GANGER_FAILED) {
             log_debug("job.progress_failed", "reason=\"%s\"", context->last_error);
         }
-    }
-    if (message->prolong_ms >= 0 &&
-        job_context_prolong(context, message->prolong_ms) != GANGER_DONE) {
-        note(self, context->last_error);
     }
     if (message->snooze_ms >= 0) {
         context->snooze_ms = message->snooze_ms;
@@ -236,17 +239,37 @@ static void feed_payload(ExecRun *self)
 // The leader has not been reaped yet, so the number of its group cannot belong to others.
 static void signal_group(const ExecRun *self, int number)
 {
-    (void)kill(-self->child.pid, number);
-    (void)kill(self->child.pid, number); // it may not have got as far as its own group
+    const bool is_gone = kill(-self->child.pid, number) != 0 && errno == ESRCH;
+    if (is_gone || number == SIGKILL) { // it may have joined another group
+        (void)kill(self->child.pid, number);
+    }
 }
 
 static void check_stop(ExecRun *self)
 {
     if (!self->is_term_sent && job_context_should_stop(&self->context)) {
         self->is_term_sent = true;
-        signal_group(self, SIGTERM); // the SIGKILL, after the grace, is the supervisor's
+        signal_group(self, SIGTERM);
         signal_group(self, SIGCONT);
+        // After the grace comes the SIGKILL: from the supervisor, unless only this process knows that the
+        // lease is lost.
+        if (!run_should_stop(self->context.run)) {
+            self->kill_at = clock_boot_ms() + self->context.run->job->kill_grace_ms;
+        }
     }
+    if (self->kill_at != 0 && clock_boot_ms() >= self->kill_at) {
+        self->kill_at = 0;
+        signal_group(self, SIGKILL); // what is not in the group goes with the sweep
+    }
+}
+
+static int poll_time(const ExecRun *self)
+{
+    if (self->kill_at == 0) {
+        return -1;
+    }
+    const int64_t left = self->kill_at - clock_boot_ms();
+    return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
 static void check_wake(ExecRun *self, short lifeline, short wake)
@@ -293,7 +316,7 @@ static void watch(ExecRun *self)
             {.fd = FD_WAKE, .events = POLLIN},
             {.fd = self->is_orphaned ? -1 : FD_LIFELINE, .events = POLLIN},
         };
-        if (poll(fds, sizeof fds / sizeof fds[0], -1) < 0) {
+        if (poll(fds, sizeof fds / sizeof fds[0], poll_time(self)) < 0) {
             continue; // a signal
         }
         (void)(fds[1].revents != 0 && read_some(self, &child->out));

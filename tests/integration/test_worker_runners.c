@@ -382,6 +382,24 @@ static void test_progress_goes_on_after_a_loss(void **state)
     assert_true(db_is_lost(self->run.context.db));
 }
 
+// Only the worker knows that the lease is lost, so nobody else will end the program.
+static void test_deaf_program_without_lease_is_killed(void **state)
+{
+    Fixture *self = *state;
+    char *program[] = {(char[]){"/bin/sh"}, (char[]){"-c"},
+                       (char[]){"trap '' TERM; echo '{\"progress\": 1}' >&3; "
+                                "while :; do sleep 1000; done"}};
+    claim(self);
+    self->run.job.lease[3] ^= 1;
+    self->run.job.kill_grace_ms = 100;
+    self->run.handler_config.kind = HANDLER_EXEC;
+    self->run.handler_config.exec = (StringList){.items = program, .count = 3};
+    worker_run_forget_result(&self->run);
+    run_exec(&self->run.handler, &self->run.context, &self->run.result);
+    expect(self, OUTCOME_CRASHED, "killed by SIGKILL", false, "processing", 0);
+    assert_true(proc_has_no_children());
+}
+
 static enum ganger_result lose_connection(const ganger_job *job, ganger_context *context)
 {
     (void)job;
@@ -553,6 +571,7 @@ int main(void)
         TEST(test_completion_is_not_under_the_handlers_role),
         TEST(test_server_limit_includes_the_grace),
         TEST(test_progress_goes_on_after_a_loss),
+        TEST(test_deaf_program_without_lease_is_killed),
         TEST(test_lost_connection_is_a_fenced_failure),
         TEST(test_commit_can_fail),
         TEST(test_demo_plugin),

@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "common/base/clock.h"
 #include "common/base/proc_tree.h"
@@ -160,6 +162,10 @@ static void test_lines_on_fd_3(void **state)
     assert_int_equal(run->result.delay_ms, 30000);
     expect_end(run, "echo '{\"snooze\": \"2m\"}' >&3; exit 99", OUTCOME_SNOOZE, NULL);
     assert_int_equal(run->result.delay_ms, 120000);
+    // With any other exit code the line does not count.
+    expect_end(run, "echo '{\"snooze\": \"2m\"}' >&3; exit 75", OUTCOME_ERROR, "exit code 75");
+    assert_int_equal(run->result.delay_ms, -1);
+    expect_end(run, "echo '{\"snooze\": \"2m\"}' >&3; exit 100", OUTCOME_DISCARD, "exit code 100");
     expect_end(run, "echo '{\"wait\": \"5m\"}' >&3", OUTCOME_ERROR,
                "'wait' on fd 3 is not supported by this version of ganger");
     expect_end(run, "echo '{\"step\": \"s1\", \"result\": 1}' >&3", OUTCOME_ERROR,
@@ -348,6 +354,49 @@ static void test_lifeline_kills(void **state)
     pthread_join(thread, NULL);
 }
 
+// A database that takes connections and says nothing.
+typedef struct MuteServer {
+    WorkerRun *run;
+    int listener;
+    bool was_prolonged; // when the progress came to it
+} MuteServer;
+
+static void *accept_one(void *argument)
+{
+    MuteServer *self = argument;
+    const int client = accept4(self->listener, NULL, NULL, SOCK_CLOEXEC);
+    self->was_prolonged = atomic_load(&self->run->slot->run_soft_at) > clock_boot_ms() + 1000000;
+    close(client); // the answer is that there is none
+    return NULL;
+}
+
+// Progress may wait for the database, and time must not run out meanwhile.
+static void test_prolong_comes_before_progress(void **state)
+{
+    WorkerRun *run = *state;
+    MuteServer server = {.run = run, .listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    char folder[] = "/tmp/ganger-mute-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    assert_true(snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.5432", folder) >
+                0);
+    assert_int_equal(bind(server.listener, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(server.listener, 1), 0);
+    char *url = mem_printf("host=%s port=5432 dbname=x", folder);
+    run->context.url = url;
+    atomic_store(&run->slot->run_soft_at, clock_boot_ms() + 100000);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, accept_one, &server), 0);
+    expect_end(run, "echo '{\"progress\": 1, \"prolong\": \"1h\"}' >&3", OUTCOME_COMPLETED, NULL);
+    pthread_join(thread, NULL);
+    assert_true(server.was_prolonged);
+    close(server.listener);
+    (void)unlink(address.sun_path);
+    (void)rmdir(folder);
+    run->context.url = NULL;
+    free(url);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -368,6 +417,7 @@ int main(void)
         TEST(test_stop_terminates_the_group),
         TEST(test_stop_before_start),
         TEST(test_lifeline_kills),
+        TEST(test_prolong_comes_before_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
