@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "sql_queries.h"
 #include "worker/exec_child.h"
@@ -14,6 +15,8 @@ typedef struct LoadedPlugin { // one per file, however many job types it serves
     char *path;
     const struct ganger_plugin *plugin; // NULL = refused
     char *why;
+    StrBuf job_types; // of a refused one: what is not claimed for it
+    int line;         // the first that names it
 } LoadedPlugin;
 
 struct HandlerTable {
@@ -21,6 +24,7 @@ struct HandlerTable {
     int count;
     LoadedPlugin *plugins;
     size_t plugin_count;
+    int64_t load_until; // clock_boot_ms
 };
 
 static bool load_handler(HandlerTable *table, const Config *config, const HandlerConfig *handler,
@@ -46,21 +50,36 @@ static int compare_handlers(const void *a, const void *b)
     return strcmp(left->config->job_type, right->config->job_type);
 }
 
+// Each once, whatever the number of its handlers.
+static void log_refused_plugins(const HandlerTable *table)
+{
+    for (size_t i = 0; i < table->plugin_count; i++) {
+        const LoadedPlugin *plugin = &table->plugins[i];
+        if (plugin->plugin == NULL) {
+            log_error("handler.refused", "job_type=\"%s\" reason=\"%s: %s\" line=%d",
+                      plugin->job_types.text, plugin->path, plugin->why, plugin->line);
+        }
+    }
+}
+
 void handler_table_load(HandlerTable **out, const Config *config, const PoolConfig *pool, Db *db)
 {
     HandlerTable *table = mem_alloc(sizeof *table);
     table->handlers = mem_alloc(sizeof *table->handlers * (config->handler_count + 1));
     table->plugins = mem_alloc(sizeof *table->plugins * (config->handler_count + 1));
+    table->load_until = clock_boot_ms() + HANDLER_LOAD_BUDGET_MS;
     StrBuf why = {0};
     for (size_t i = 0; i < config->handler_count; i++) {
         const HandlerConfig *handler = &config->handlers[i];
         strbuf_clear(&why);
-        if (is_wanted(pool, handler->job_type) && !load_handler(table, config, handler, db, &why)) {
+        if (is_wanted(pool, handler->job_type) && !load_handler(table, config, handler, db, &why) &&
+            why.length > 0) {
             log_error("handler.refused", "job_type=\"%s\" reason=\"%s\" line=%d", handler->job_type,
                       why.text, handler->line);
         }
     }
     strbuf_free(&why);
+    log_refused_plugins(table);
     if (table->count > 1) {
         qsort(table->handlers, (size_t)table->count, sizeof *table->handlers, compare_handlers);
     }
@@ -75,6 +94,7 @@ void handler_table_destroy(HandlerTable *table)
     for (size_t i = 0; i < table->plugin_count; i++) {
         free(table->plugins[i].path);
         free(table->plugins[i].why);
+        strbuf_free(&table->plugins[i].job_types);
     }
     free(table->plugins); // the shared objects stay: their code may have left threads or exit hooks
     free(table->handlers);
@@ -142,24 +162,28 @@ static LoadedPlugin *open_plugin(HandlerTable *table, const char *path)
     LoadedPlugin *entry = &table->plugins[table->plugin_count++];
     StrBuf why = {0};
     entry->path = mem_strdup(path);
-    if (plugin_load(&entry->plugin, path, &why) != STATUS_OK) {
+    const int64_t limit_ms = plugin_load_limit_ms(table->load_until - clock_boot_ms());
+    if (plugin_load(&entry->plugin, path, limit_ms, &why) != STATUS_OK) {
         entry->plugin = NULL;
     }
     entry->why = strbuf_take(&why);
     return entry;
 }
 
+// A refused file is named at the end, with all it was wanted for: `why` stays empty.
 static bool load_plugin(HandlerTable *table, const Config *config, const HandlerConfig *handler,
                         Handler *out, StrBuf *why)
 {
     char *path = plugin_path(config, handler->plugin);
-    strbuf_printf(why, "%s: ", path);
-    const LoadedPlugin *entry = open_plugin(table, path);
+    LoadedPlugin *entry = open_plugin(table, path);
     free(path);
     if (entry->plugin == NULL) {
-        strbuf_append(why, entry->why);
+        strbuf_printf(&entry->job_types, "%s%s", entry->job_types.length > 0 ? ", " : "",
+                      handler->job_type);
+        entry->line = entry->line > 0 ? entry->line : handler->line;
         return false;
     }
+    strbuf_printf(why, "%s: ", entry->path);
     const char *name = handler->symbol != NULL ? handler->symbol : handler->job_type;
     out->plugin_entry = plugin_find_handler(entry->plugin, name, why);
     return out->plugin_entry != NULL;

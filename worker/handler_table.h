@@ -6,11 +6,15 @@
 
 #include "worker/runner.h"
 
+// The supervisor takes a worker that is not ready after 30 s for stuck.
+enum { HANDLER_LOAD_BUDGET_MS = 15000 };
+
 typedef struct HandlerTable HandlerTable;
 
 // Loads every handler the pool wants (job_types, empty = all). One that cannot be loaded is refused
 // with one clear log line (missing file, not ELF, wrong symbol, wrong ABI, unsafe owner or mode)
-// and left out: its job type is not claimed by this worker. `db` (may be NULL) is used to check
+// and left out: its job type is not claimed by this worker. All files together have HANDLER_LOAD_BUDGET_MS; a refused file is
+// named once, with all its job types. `db` (may be NULL) is used to check
 // that sql functions exist. Never fails; *out owned by the caller.
 void handler_table_load(HandlerTable **out, const Config *config, const PoolConfig *pool, Db *db);
 void handler_table_destroy(HandlerTable *table);

@@ -36,6 +36,12 @@ char *plugin_path(const Config *config, const char *plugin)
     return path;
 }
 
+int64_t plugin_load_limit_ms(int64_t left_ms)
+{
+    const int64_t half = left_ms / 2;
+    return half > PLUGIN_LOAD_LIMIT_MS ? PLUGIN_LOAD_LIMIT_MS : half > 1 ? half : 1;
+}
+
 // The checks are made on the open file, so that nobody can put another in its place afterwards.
 static Status check_file(int fd, StrBuf *why)
 {
@@ -100,8 +106,10 @@ static Status check_plugin(const struct ganger_plugin *plugin, StrBuf *why)
                       GANGER_ABI_MAJOR);
         return STATUS_REFUSED;
     }
+    // What version 1.0 had: fields that came later may be missing.
     const size_t handler_min = offsetof(ganger_handler, on_error) + sizeof(void (*)(void));
-    if (plugin->struct_size < sizeof(struct ganger_plugin) || plugin->handler_size < handler_min ||
+    const size_t plugin_min = offsetof(struct ganger_plugin, handlers) + sizeof(void *);
+    if (plugin->struct_size < plugin_min || plugin->handler_size < handler_min ||
         plugin->handler_size % _Alignof(ganger_handler) != 0 || plugin->handlers == NULL) {
         return refuse(why, "its ganger_plugin_v1 is malformed (see GANGER_PLUGIN)");
     }
@@ -138,15 +146,16 @@ static Status try_load(int fd, StrBuf *why)
     return load(fd, &plugin, why);
 }
 
-static Status load_checked(int fd, const struct ganger_plugin **out, StrBuf *why)
+static Status load_checked(int fd, const struct ganger_plugin **out, int64_t limit_ms, StrBuf *why)
 {
     TRY(check_file(fd, why));
     TRY(check_elf(fd, why));
-    TRY(plugin_trial(try_load, fd, PLUGIN_LOAD_LIMIT_MS, why));
+    TRY(plugin_trial(try_load, fd, limit_ms, why));
     return load(fd, out, why);
 }
 
-Status plugin_load(const struct ganger_plugin **out, const char *path, StrBuf *why)
+Status plugin_load(const struct ganger_plugin **out, const char *path, int64_t limit_ms,
+                   StrBuf *why)
 {
     *out = NULL;
     // Without O_NONBLOCK a FIFO in place of the file would hold us here.
@@ -154,7 +163,7 @@ Status plugin_load(const struct ganger_plugin **out, const char *path, StrBuf *w
     if (fd < 0) {
         return refuse(why, strerror(errno));
     }
-    const Status status = load_checked(fd, out, why);
+    const Status status = load_checked(fd, out, limit_ms, why);
     if (status != STATUS_OK) {
         *out = NULL;
         close(fd);

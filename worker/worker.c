@@ -164,6 +164,14 @@ static Status start(Worker *self)
     return STATUS_OK;
 }
 
+static void unprepare(Worker *self)
+{
+    handler_table_destroy(self->handlers);
+    self->handlers = NULL;
+    db_array_free(&self->queues);
+    db_array_free(&self->job_types);
+}
+
 static ExitCode exit_code_of(const Worker *self, Status status)
 {
     if (status == STATUS_FATAL) {
@@ -198,6 +206,7 @@ ExitCode worker_run(Worker *self)
     if (status == STATUS_FATAL) {
         return EXIT_CODE_CONFIG;
     }
+    unprepare(self);
     leave(self, recycled != NULL ? "its worker was recycled" : "its worker was stopped");
     if (recycled != NULL && !worker_should_leave(self)) {
         log_info("worker.recycled", "reason=%s jobs=%" PRId64, recycled, self->jobs_done);

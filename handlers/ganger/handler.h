@@ -37,8 +37,8 @@
  *
  * Loading. The file must belong to root or to the user who runs the workers, and be writable by its
  * owner only. It is loaded through a descriptor, so $ORIGIN in its RUNPATH leads nowhere: link
- * libraries of your own with an absolute path. Constructors have 5 seconds, and are first tried in a
- * process apart; a file is never unloaded.
+ * libraries of your own with an absolute path. Constructors have 5 seconds, those of all files together
+ * 15, and are first tried in a process apart; a file is never unloaded.
  *
  * Growing. Structs only ever gain fields at their end, so look at `struct_size` (GANGER_HAS) before
  * you use a service that is newer than version 1.0. Steps, waits and tokens will come this way. A

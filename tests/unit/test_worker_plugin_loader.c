@@ -17,6 +17,7 @@
 #include "common/base/paths.h"
 #include "common/base/proc_tree.h"
 #include "tests/support/unit.h"
+#include "worker/handler_table.h"
 #include "worker/plugin_trial.h"
 
 static char folder[] = "/tmp/ganger-plugins-XXXXXX";
@@ -100,7 +101,7 @@ static void expect_refusal(const char *name, const char *reason)
     char *path = path_in_folder(name);
     const struct ganger_plugin *plugin = NULL;
     StrBuf why = {0};
-    assert_int_equal(plugin_load(&plugin, path, &why), STATUS_REFUSED);
+    assert_int_equal(plugin_load(&plugin, path, PLUGIN_LOAD_LIMIT_MS, &why), STATUS_REFUSED);
     assert_null(plugin);
     assert_string_equal(why.text, reason);
     assert_true(proc_has_no_children());
@@ -135,7 +136,7 @@ static void test_other_machine(void **state)
     char *path = path_in_folder("other.so");
     const struct ganger_plugin *plugin = NULL;
     StrBuf why = {0};
-    assert_int_equal(plugin_load(&plugin, path, &why), STATUS_REFUSED);
+    assert_int_equal(plugin_load(&plugin, path, PLUGIN_LOAD_LIMIT_MS, &why), STATUS_REFUSED);
     assert_non_null(strstr(why.text, "built for another machine (ELF machine 43"));
     strbuf_free(&why);
     free(path);
@@ -156,6 +157,94 @@ static void test_wrong_abi(void **state)
                       "const struct ganger_plugin ganger_plugin_v1 = {2, 0, sizeof(struct "
                       "ganger_plugin), sizeof(ganger_handler), \"new\", h};");
     expect_refusal("abi.so", "speaks ABI 2, this ganger speaks 1");
+}
+
+// Structs only ever grow: the sizes of version 1.0 stay good, and so do those of a later one.
+static void test_sizes(void **state)
+{
+    (void)state;
+    static const char source[] =
+        "#include <ganger/handler.h>\n"
+        "static enum ganger_result f(const ganger_job *j, ganger_context *c) "
+        "{ (void)j; (void)c; return GANGER_OK; }\n"
+        "static const ganger_handler h[] = {{\"x\", f, 0}, {0, 0, 0}};\n"
+        "const struct ganger_plugin ganger_plugin_v1 = {1, 0, %zu, sizeof(ganger_handler), \"n\", "
+        "h};";
+    const size_t first = offsetof(struct ganger_plugin, handlers) + sizeof(void *);
+    for (int i = 0; i < 3; i++) {
+        char *text = mem_printf(source, first + (size_t)i * 8 - 8);
+        char *name = mem_printf("size%d.so", i);
+        compile(name, text);
+        free(text);
+        if (i == 0) {
+            expect_refusal(name, "its ganger_plugin_v1 is malformed (see GANGER_PLUGIN)");
+        } else {
+            char *path = path_in_folder(name);
+            const struct ganger_plugin *plugin = NULL;
+            StrBuf why = {0};
+            assert_int_equal(plugin_load(&plugin, path, PLUGIN_LOAD_LIMIT_MS, &why), STATUS_OK);
+            strbuf_free(&why);
+            free(path);
+        }
+        free(name);
+    }
+}
+
+static void test_time_for_all_files(void **state)
+{
+    (void)state;
+    int64_t left = HANDLER_LOAD_BUDGET_MS;
+    for (int i = 0; i < 10; i++) { // all of them hang
+        const int64_t limit = plugin_load_limit_ms(left);
+        assert_true(limit > 0 && limit <= PLUGIN_LOAD_LIMIT_MS);
+        left -= limit;
+        assert_true(left > 0);
+    }
+    assert_int_equal(plugin_load_limit_ms(-1), 1);
+}
+
+// What the function writes to stderr. Caller frees.
+static char *load_and_read_log(const Config *config)
+{
+    const PoolConfig pool = {.name = NULL};
+    FILE *log = tmpfile();
+    const int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    assert_non_null(log);
+    assert_int_equal(dup2(fileno(log), STDERR_FILENO), STDERR_FILENO);
+    HandlerTable *table = NULL;
+    handler_table_load(&table, config, &pool, NULL);
+    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+    close(saved);
+    assert_int_equal(handler_table_count(table), 0);
+    handler_table_destroy(table);
+    char *text = mem_alloc(4096);
+    rewind(log);
+    text[fread(text, 1, 4095, log)] = '\0';
+    (void)fclose(log);
+    return text;
+}
+
+static void test_refused_file_is_named_once(void **state)
+{
+    (void)state;
+    HandlerConfig handlers[] = {
+        {.job_type = (char[]){"a"},
+         .kind = HANDLER_PLUGIN,
+         .plugin = (char[]){"/none.so"},
+         .line = 3},
+        {.job_type = (char[]){"b"},
+         .kind = HANDLER_PLUGIN,
+         .plugin = (char[]){"/none.so"},
+         .line = 4},
+    };
+    const Config config = {.handlers = handlers, .handler_count = 2};
+    char *log = load_and_read_log(&config);
+    const char *first = strstr(log, "handler.refused");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "handler.refused"));
+    assert_non_null(strstr(log, "a, b"));
+    assert_non_null(strstr(log, "/none.so: No such file or directory"));
+    free(log);
 }
 
 static void test_dying_constructors(void **state)
@@ -186,7 +275,7 @@ static void test_wrong_job_type(void **state)
     char *path = mem_printf("%s/noop.so", handlers);
     const struct ganger_plugin *plugin = NULL;
     StrBuf why = {0};
-    if (plugin_load(&plugin, path, &why) != STATUS_OK) {
+    if (plugin_load(&plugin, path, PLUGIN_LOAD_LIMIT_MS, &why) != STATUS_OK) {
         fail_msg("%s: %s", path, why.text);
     }
     assert_non_null(plugin_find_handler(plugin, "echo", &why));
@@ -252,6 +341,9 @@ int main(void)
         cmocka_unit_test(test_other_machine),
         cmocka_unit_test(test_no_symbol),
         cmocka_unit_test(test_wrong_abi),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_time_for_all_files),
+        cmocka_unit_test(test_refused_file_is_named_once),
         cmocka_unit_test(test_dying_constructors),
         cmocka_unit_test(test_writable_by_others),
         cmocka_unit_test(test_wrong_job_type),
