@@ -178,7 +178,13 @@ static Status apply_settings(Db *db, int64_t deadline)
     PGresult *result = NULL;
     TRY(db_exec(db, &SQL_connect_settings, &params, deadline - clock_boot_ms(), &result));
     db->is_pooled = db_bool(result, 0, "pooled");
+    bool is_durable = db_bool(result, 0, "durable");
     PQclear(result);
+    if (!is_durable) {
+        log_warn("db.not_durable",
+                 "reason=\"synchronous_commit is off behind the pooler\" hint=\"ALTER ROLE ... SET "
+                 "synchronous_commit = on\"");
+    }
     if (db->is_pooled) {
         log_debug("db.pooled", "name=%s", PQparameterStatus(db->conn, "application_name"));
     }

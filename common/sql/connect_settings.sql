@@ -1,7 +1,8 @@
 -- The settings of one session, in one round trip after connecting.
 -- $1 int: the backend's pid as the client was told it.
--- Column `pooled`: true when a pooler stands between (it hands out pids of its own); then nothing is set,
---   as the session belongs to others too, and ALTER ROLE ... SET has to do it.
+-- Columns: `pooled`: true when a pooler stands between (it hands out pids of its own); then nothing is set,
+--   as the session belongs to others too, and ALTER ROLE ... SET has to do it;
+--   `durable`: false when a commit of this session may be lost in a crash of the server after it was answered.
 -- A setting this server does not know is left out; the tcp_* ones do nothing on a unix socket.
 with wanted (name, value) as (
     values
@@ -18,6 +19,11 @@ with wanted (name, value) as (
         ('idle_in_transaction_session_timeout', '0'),
         -- short statements only: compiling costs more than it brings
         ('jit', 'off')
+    union all
+    -- a claim must be on disk before its handler starts; any other value than off has it on this server's disk, how much
+    -- more is wanted is the database's to say
+    select 'synchronous_commit', 'on'
+    where current_setting('synchronous_commit') = 'off'
 ),
 applied as (
     select count(set_config(name, value, false)) as settings
@@ -25,5 +31,6 @@ applied as (
     where pg_backend_pid() = $1::int
         and current_setting(name, true) is not null
 )
-select pg_backend_pid() <> $1::int as pooled, settings
+select pg_backend_pid() <> $1::int as pooled, settings,
+    pg_backend_pid() = $1::int or current_setting('synchronous_commit') <> 'off' as durable
 from applied;

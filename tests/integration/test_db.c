@@ -64,6 +64,20 @@ static void test_settings_are_applied(void **state)
     assert_false(db_is_pooled(db));
 }
 
+// A claim that was answered must not be forgotten, whatever the database's own preference; a stronger one stands.
+static void test_commits_are_durable(void **state)
+{
+    (void)state;
+    static const char *const values[][2] = {{"off", "on"}, {"local", "local"}, {"on", "on"}};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        test_db_run(own, "ALTER DATABASE %s SET synchronous_commit = %s", test_db.name,
+                    values[i][0]);
+        db_close(db);
+        db = test_db_open(&test_db);
+        assert_setting("synchronous_commit", values[i][1]);
+    }
+}
+
 static void test_null_and_bool_fields(void **state)
 {
     (void)state;
@@ -358,6 +372,7 @@ int main(void)
     log_init("test", LOG_FORMAT_AUTO, LOG_LEVEL_FATAL);
     const struct CMUnitTest tests[] = {
         WITH_CONNECTION(test_settings_are_applied),
+        WITH_CONNECTION(test_commits_are_durable),
         WITH_CONNECTION(test_null_and_bool_fields),
         WITH_CONNECTION(test_timeout_cancels_the_statement),
         WITH_CONNECTION(test_stopped_backend_costs_the_connection),
