@@ -41,17 +41,8 @@ void run_sql(const Handler *handler, RunContext *run, RunResult *result)
     job_context_deinit(&context);
 }
 
-static void cancel(PGconn *conn)
-{
-    char reason[256];
-    PGcancel *request = PQgetCancel(conn);
-    if (request == NULL || PQcancel(request, reason, (int)sizeof reason) == 0) {
-        log_debug("job.cancel_failed", "reason=\"%s\"", request == NULL ? "" : reason);
-    }
-    PQfreeCancel(request);
-}
-
 // Waits for the answer, but not without an ear for the supervisor: a stop cancels the statement.
+// NULL: the connection is gone.
 static PGresult *await_answer(RunContext *run, PGconn *conn)
 {
     PGresult *last = NULL;
@@ -65,8 +56,9 @@ static PGresult *await_answer(RunContext *run, PGconn *conn)
             last = next;
         }
         const bool is_stopped = run_should_stop(run);
-        if (is_stopped) {
-            cancel(conn);
+        if (is_stopped && db_cancel(run->db) != STATUS_OK) {
+            PQclear(last);
+            return NULL;
         }
         struct pollfd fds[] = {{.fd = PQsocket(conn), .events = POLLIN},
                                {.fd = FD_WAKE, .events = POLLIN}};

@@ -79,6 +79,10 @@ MUST_CHECK Status db_pipeline_begin(Db *db);
 MUST_CHECK Status db_pipeline_add(Db *db, const SqlStatement *statement, const DbParams *params);
 MUST_CHECK Status db_pipeline_run(Db *db, int64_t timeout_ms, PGresult **results, int *count);
 
+// Cancels what runs on a connection a caller has sent a statement on by itself (db_conn); its answer still comes. STATUS_LOST: the
+// request could not be brought to its end in time, so the connection is given up, as a late cancel would hit the next statement.
+MUST_CHECK Status db_cancel(Db *db);
+
 // Field readers; a NULL field reads as the given default.
 const char *db_text(const PGresult *result, int row, const char *column); // NULL when null
 int64_t db_int(const PGresult *result, int row, const char *column, int64_t if_null);

@@ -110,6 +110,14 @@ static bool cancel_statement(Db *db, int64_t deadline)
     return false;
 }
 
+Status db_cancel(Db *db)
+{
+    if (cancel_statement(db, db_deadline(DB_CANCEL_LIMIT_MS))) {
+        return STATUS_OK;
+    }
+    return db_fail_lost(db, "cancel", "the server did not react to a cancel request");
+}
+
 Status db_wait_result(Db *db, int64_t deadline)
 {
     WaitEnd end = wait_for_result(db, deadline);
