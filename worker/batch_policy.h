@@ -2,8 +2,8 @@
 // Batch policy: how many jobs to claim at once. Pure.
 //
 // One, until handlers have shown themselves short; then as many as keep a batch under
-// BATCH_BUDGET_US of work, at most doubling (BATCH_GROWTH) per full claim; and when a claim comes back short, little
-// more than it got, so that a worker does not hoard while others idle.
+// BATCH_BUDGET_US of work, at most BATCH_GROWTH times as many as before per full claim; and when a claim comes back
+// short, twice what it got, so that a worker does not hoard while others idle.
 #ifndef WORKER_BATCH_POLICY_H
 #define WORKER_BATCH_POLICY_H
 
