@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 
 #include "common/base/clock.h"
 #include "tests/support/daemon.h"
@@ -88,6 +89,41 @@ static void test_restart_in_mid_run(void **state)
     }
 }
 
+// A worker that is being replaced still has a result, and a log with it, when the database is away.
+static void test_reload_while_down(void **state)
+{
+    SystemTest *test = *state;
+    char handlers[256];
+    char gate[128];
+    (void)snprintf(gate, sizeof gate, "%s/gate", test->folder);
+    (void)snprintf(handlers, sizeof handlers,
+                   "gated: {exec: [/bin/sh, -c, 'echo told >&2; while [ ! -e %s ]; do sleep 0.02; "
+                   "done; echo 7']}",
+                   gate);
+    Daemon *daemon = daemon_run(test, "replaced", 2, &(DaemonOptions){.handlers = handlers});
+    int64_t id = job_add(test, "'gated'");
+    (void)job_await_pid(test, id);
+    daemon_signal(daemon, SIGHUP);
+    bool is_reloaded = daemon_await_log(daemon, "config.reloaded", DAEMON_PATIENCE_MS);
+    private_cluster("halt");
+    // What it says when its result waits for a connection.
+    char waiting[64];
+    (void)snprintf(waiting, sizeof waiting, "job_id=%" PRId64 " name=ganger-worker", id);
+    FILE *file = fopen(gate, "we");
+    bool has_ended =
+        file != NULL && fclose(file) == 0 && daemon_await_log(daemon, waiting, DAEMON_PATIENCE_MS);
+    private_cluster("resume");
+    reconnect(test);
+    CHECK(test, is_reloaded && has_ended);
+    job_await(test, id, "completed");
+    sql_check(test,
+              "(select attempts = 1 and crashes = 0 and output = '7' from ganger.jobs where id = "
+              "%" PRId64 ")",
+              id);
+    sql_check(test, "(select log = E'told\\n' from ganger.attempts where job_id = %" PRId64 ")",
+              id);
+}
+
 // Connections are ended one by one, as an administrator or a firewall does.
 static void test_connections_ended(void **state)
 {
@@ -113,6 +149,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_down_at_start, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_stop_while_down, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_restart_in_mid_run, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_reload_while_down, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_connections_ended, system_setup, system_teardown),
     };
     return cmocka_run_group_tests_name("outage", tests, private_cluster_setup,
