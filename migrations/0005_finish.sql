@@ -1,22 +1,22 @@
 -- How an attempt ends. Every write names (id, lease_id): a stale one changes nothing.
 
 -- Moves jobs to history in one statement, whatever ended them. Arrays run in parallel; a null array means null for all.
--- A null lease means a job nobody holds (its row is locked by the caller).
+-- Only what is processing under its lease is moved; with `unheld` only what nobody holds (a cancel of a pending job).
 --
 --   ran_us, ago_us   how long the attempt ran, and how long ago it ended (by the worker's clock); null = by the
 --                    database's
--- A cancel that was requested meanwhile wins over 'completed' and 'failed'. Returns the ids that were moved.
--- lock_timeout: a row may be locked by somebody's open cancel(); see _finish_or_defer.
+-- A cancel that was requested meanwhile wins over 'completed' and 'failed'. Returns the ids that were moved. How long to wait for
+-- a row that somebody's open transaction holds is the caller's to say (lock_timeout).
 create function ganger._finish(ids bigint[], leases uuid[], statuses ganger.job_status[], outputs text[] default null,
                                errors text[] default null, reasons text[] default null, ran_us bigint[] default null,
                                ago_us bigint[] default null, cpu_us bigint[] default null, max_rss bigint[] default null,
-                               exit_codes integer[] default null, signals integer[] default null, logs text[] default null)
+                               exit_codes integer[] default null, signals integer[] default null, logs text[] default null,
+                               unheld boolean default false)
 returns bigint[]
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
 set plan_cache_mode = force_generic_plan
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-set lock_timeout = '100ms'
 as $$
 declare
     clock      constant timestamptz := clock_timestamp();
@@ -29,7 +29,8 @@ begin
         using unnest(ids, leases, statuses, outputs, errors, reasons, ran_us, ago_us, cpu_us, max_rss, exit_codes, signals, logs,
                      finish_ids)
               as g (id, lease, status, output, error, reason, ran, ago, cpu, rss, exit_code, signal, log, finish_id)
-        where j.id = g.id and j.lease_id is not distinct from g.lease
+        where j.id = g.id and case when unheld then j.lease_id is null and j.status in ('pending', 'waiting')
+                                   else j.lease_id = g.lease and j.status = 'processing' end
         returning j.*, g.finish_id, g.output as given_output, g.error as given_error, g.reason as given_reason, g.cpu, g.rss,
                   g.exit_code, g.signal, g.log as given_log, clock - make_interval(secs => coalesce(g.ago, 0) / 1e6) as ended,
                   g.ran, case when j.cancel_requested then 'cancelled' else g.status end as end_status
@@ -71,12 +72,12 @@ begin
 end $$;
 
 -- For gangerd's workers: finishes a batch of completed jobs. Returns the ids that were not accepted: the lease is stale, or was
--- finished by an earlier try whose answer was lost. Raises 55P03 when somebody's open transaction holds one of the rows:
--- then _finish_or_defer does it row by row.
+-- finished by an earlier try whose answer was lost. Raises 55P03 when somebody's open transaction holds one of the rows for
+-- 100 ms: then _settle_result does it row by row.
 create function ganger._finish_completed(ids bigint[], leases uuid[], outputs text[], ran_us bigint[], ago_us bigint[],
                                          cpu_us bigint[], max_rss bigint[], logs text[])
 returns bigint[]
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '100ms'
 as $$
 declare
     moved bigint[];

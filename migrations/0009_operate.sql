@@ -133,7 +133,7 @@ begin
         perform pg_notify('ganger', 'cancel');
         return true;
     end if;
-    return cardinality(ganger._finish(array[j.id], array[null::uuid], array['cancelled'::ganger.job_status])) = 1;
+    return cardinality(ganger._finish(array[j.id], array[null::uuid], array['cancelled'::ganger.job_status], unheld => true)) = 1;
 end $$;
 
 -- Runs a failed or cancelled job again: pending at once, one more attempt than it has had if they were used up. False: it is

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- How attempts end, by outside workers: complete, fail, discard, snooze, heartbeat, progress, output, log; stale leases,
 -- repeated calls, the delay of a retry.
-select plan(109);
+select plan(113);
 
 create temp table l (name text primary key, id bigint, lease_id uuid);
 -- Enqueues and claims a job under a name.
@@ -47,6 +47,13 @@ select ok(not pg_temp.call('heartbeat', 'c'), 'nor be prolonged');
 select ok(not ganger.complete(id, gen_random_uuid()), 'a wrong lease') from l where name = 'c';
 select ok(not ganger.complete(123456789, gen_random_uuid()), 'no such job');
 select ok(not ganger.complete(null, null), 'nulls');
+select ganger.enqueue('unheld') as unheld \gset
+select ok(not ganger.complete(:unheld, null), 'nobody holds a pending job');
+select ok(not ganger.fail(:unheld, null, 'x', false), 'and nobody ends it');
+select is((select status from ganger.jobs where id = :unheld), 'pending', 'but by a cancel');
+update ganger.job set lease_id = gen_random_uuid() where id = :unheld;
+select ok(not ganger.complete(id, lease_id), 'a lease is nothing without the state') from ganger.job where id = :unheld;
+update ganger.job set lease_id = null where id = :unheld;
 select pg_temp.run('c2');
 select ok(pg_temp.call('set_output', 'c2', $$, '[1]'$$), 'an output so far');
 select is((select output from pg_temp.job('c2')), '[1]'::jsonb, 'can be read');

@@ -298,6 +298,23 @@ static void test_effects_wait_for_a_final_answer(void **state)
     assert_text(stage.watcher, "select status from ganger.jobs", "processing");
 }
 
+// What holds history for a moment (a partition that is dropped) is waited for: a cancel has no later.
+static void test_a_cancel_waits_for_history(void **state)
+{
+    (void)state;
+    int64_t id = test_db_int(stage.watcher, "select ganger.enqueue('t')");
+    test_db_run(stage.a, "begin; lock table ganger.history in access exclusive mode");
+    char *sql = mem_printf("select ganger.cancel(%" PRId64 ")", id);
+    send_and_wait_blocked(sql);
+    free(sql);
+    test_db_run(stage.watcher, "select pg_sleep(0.3)");
+    test_db_run(stage.a, "commit");
+    char *answer = receive();
+    assert_string_equal(answer, "t");
+    free(answer);
+    assert_text(stage.watcher, "select status from ganger.jobs", "cancelled");
+}
+
 // --- death
 
 static int64_t register_worker(void)
@@ -401,6 +418,7 @@ int main(void)
         CASE(test_signs_of_life_do_not_wait),
         CASE(test_a_batch_is_told_which_row_is_held),
         CASE(test_effects_wait_for_a_final_answer),
+        CASE(test_a_cancel_waits_for_history),
         CASE(test_a_burial_waits_for_a_claim_in_flight),
         CASE(test_two_settlers_charge_once),
         CASE(test_a_settler_takes_over_from_one_that_fails),
