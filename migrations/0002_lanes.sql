@@ -88,7 +88,7 @@ returns bigint language plpgsql volatile as $$
 declare
     lane bigint := ganger._lane_id(queue, priority, job_type, returned);
 begin
-    if current_setting('transaction_isolation') <> 'read committed'
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')
        or not (exists (select from ganger.lane l where l.lane_id = lane and l.state = 'active')
                or exists (select from ganger.lane_signal s where s.lane_id = lane)) then
         insert into ganger.lane_signal (lane_id, priority, returned, queue, job_type)
@@ -303,6 +303,9 @@ end $$;
 -- committed late, idle empty lanes, begin a new epoch. Serialised across nodes by the lock on epoch_state.
 -- Returns null when another session is at it, and above READ COMMITTED, where the steps would not see each other's past.
 --
+-- Once per transaction, null after that: a lane may only become idle when its closing has been committed for as long as its
+-- closing_epoch was open. Two passes in one transaction would idle a lane that everybody else still sees active.
+--
 -- idle_after: how long a lane stays empty before it is idled.
 create function ganger._advance(idle_after interval default '30 s') returns jsonb
 language plpgsql volatile
@@ -314,13 +317,15 @@ declare
     freed integer;
     seals record;
 begin
-    if current_setting('transaction_isolation') <> 'read committed' then
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
         return null;
     end if;
     select * into state from ganger.epoch_state for update skip locked;
-    if not found then
+    if not found or current_setting('ganger.advanced_in', true) = pg_current_xact_id()::text then
         return null;
     end if;
+    -- a savepoint that is rolled back takes both back, the pass and this note of it
+    perform set_config('ganger.advanced_in', pg_current_xact_id()::text, true);
 
     with signals as (
         delete from ganger.lane_signal returning lane_id, priority, returned, queue, job_type

@@ -167,7 +167,7 @@ begin
         select exists (select from ganger.lane l where l.lane_id = lane and l.state = 'active'),
                exists (select from ganger.node n where n.state = 'alive' and n.idle)
         into is_lane_active, is_node_idle;
-        if not is_lane_active or current_setting('transaction_isolation') <> 'read committed' then
+        if not is_lane_active or current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
             perform ganger._enter_lane(queue, priority, job_type, false);
         end if;
     end if;

@@ -247,6 +247,51 @@ static void test_one_advances_at_a_time(void **state)
     free(answer);
 }
 
+// Two passes in one transaction: others see the lane active until it ends, so it must not be idle then.
+static void test_a_transaction_advances_once(void **state)
+{
+    (void)state;
+    make_empty_lane();
+    test_db_run(stage.a, "begin");
+    free(test_db_text(stage.a, "select ganger._advance('0 s')"));
+    assert_null(test_db_text(stage.a, "select ganger._advance('0 s')"));
+    test_db_run(stage.b, "begin");
+    test_db_run(stage.b, "select ganger.enqueue('t')");
+    assert_int_equal(test_db_int(stage.b, "select count(*) from ganger.lane_signal"), 0);
+    for (int i = 0; i < 2; i++) {
+        test_db_run(stage.a, "select ganger.maintain(), ganger._advance('0 s')");
+    }
+    test_db_run(stage.a, "commit");
+    test_db_run(stage.b, "commit");
+    advance(3);
+    assert_int_equal(claim_all(), 1);
+}
+
+// A savepoint rolled back takes its pass back, and another may follow.
+static void test_a_pass_rolled_back_does_not_count(void **state)
+{
+    (void)state;
+    make_empty_lane();
+    test_db_run(stage.a, "begin; savepoint s");
+    free(test_db_text(stage.a, "select ganger._advance('0 s')"));
+    test_db_run(stage.a, "rollback to s");
+    char *answer = test_db_text(stage.a, "select ganger._advance('0 s')");
+    assert_non_null(answer);
+    free(answer);
+    test_db_run(stage.a, "commit");
+    assert_int_equal(lanes_in_state("closing"), 1);
+}
+
+static void test_read_uncommitted_advances(void **state)
+{
+    (void)state;
+    test_db_run(stage.a, "begin isolation level read uncommitted");
+    char *answer = test_db_text(stage.a, "select ganger._advance()");
+    assert_non_null(answer);
+    free(answer);
+    test_db_run(stage.a, "commit");
+}
+
 // A pass that is rolled back has begun an epoch nobody wrote down; what was taken in it is sealed all the same.
 static void test_an_advance_rolled_back_loses_no_epoch(void **state)
 {
@@ -440,6 +485,9 @@ int main(void)
         CASE(test_an_old_snapshot_always_signals),
         CASE(test_advancing_needs_fresh_snapshots),
         CASE(test_one_advances_at_a_time),
+        CASE(test_a_transaction_advances_once),
+        CASE(test_a_pass_rolled_back_does_not_count),
+        CASE(test_read_uncommitted_advances),
         CASE(test_an_advance_rolled_back_loses_no_epoch),
         CASE(test_a_straggler_edited),
         CASE(test_a_straggler_let_go),
