@@ -128,6 +128,7 @@ create table ganger.history (
     output               jsonb,
     error                text,
     failure_reason       text,
+    outcome              text,                         -- of the finishing attempt, where failure_reason or status say less
     worker_name          text,
     log                  text,
     last_failed_at       timestamptz,
@@ -146,6 +147,7 @@ create table ganger.history_ended_default partition of ganger.history_ended defa
 create table ganger.attempt (
     job_id      bigint not null,
     attempt     integer not null,
+    lease_id    uuid,                                  -- makes fail() and snooze() repeatable
     outcome     text not null,
     error       text,
     exit_code   integer,
@@ -179,16 +181,31 @@ create table ganger.job_key (
 );
 create index job_key_job on ganger.job_key (job_id);
 
--- A result that met its job's row locked by somebody's open transaction: applied as soon as it is free.
+-- What is known about an attempt that ended without the job's own word.
+create type ganger.attempt_facts as (
+    exit_code integer,
+    signal    integer,
+    cpu_us    bigint,
+    max_rss   bigint,
+    log       text,
+    ran_us    bigint,
+    ago_us    bigint
+);
+
+-- What met its job's row locked by somebody's open transaction: applied as soon as that is free, per lease in the order of id.
+-- Nothing follows the result of a lease.
 create table ganger.late_result (
     id         bigint generated always as identity primary key,
     job_id     bigint not null,
     lease_id   uuid not null,
-    outcome    text not null,
-    body       text,
+    outcome    text not null,                          -- of a result, or what a running job said: see ganger._is_note
+    body       text,                                   -- output, message, line of the log; progress: {percent, message, stage}
     delay      interval,
-    ended_at   timestamptz not null default clock_timestamp()
+    until      timestamptz,                            -- heartbeat
+    ended_at   timestamptz not null default clock_timestamp(),
+    facts      ganger.attempt_facts
 );
+create index late_result_job on ganger.late_result (job_id);
 
 -- Counts of ended jobs still retained: one delta row per finishing statement and type, folded by a duty.
 create table ganger.stat_delta (

@@ -2,6 +2,7 @@
 
 -- Moves jobs to history in one statement, whatever ended them. Arrays run in parallel; a null array means null for all.
 -- Only what is processing under its lease is moved; with `unheld` only what nobody holds (a cancel of a pending job).
+-- unless_late: nor what has something in late_result, which comes first.
 --
 --   ran_us, ago_us   how long the attempt ran, and how long ago it ended (by the worker's clock); null = by the
 --                    database's
@@ -11,7 +12,7 @@ create function ganger._finish(ids bigint[], leases uuid[], statuses ganger.job_
                                errors text[] default null, reasons text[] default null, ran_us bigint[] default null,
                                ago_us bigint[] default null, cpu_us bigint[] default null, max_rss bigint[] default null,
                                exit_codes integer[] default null, signals integer[] default null, logs text[] default null,
-                               unheld boolean default false)
+                               unheld boolean default false, unless_late boolean default false)
 returns bigint[]
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
@@ -31,6 +32,8 @@ begin
               as g (id, lease, status, output, error, reason, ran, ago, cpu, rss, exit_code, signal, log, finish_id)
         where j.id = g.id and case when unheld then j.lease_id is null and j.status in ('pending', 'waiting')
                                    else j.lease_id = g.lease and j.status = 'processing' end
+          and (not unless_late or (select not exists (select from ganger.late_result))
+               or not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id))
         returning j.*, g.finish_id, g.output as given_output, g.error as given_error, g.reason as given_reason, g.cpu, g.rss,
                   g.exit_code, g.signal, g.log as given_log, clock - make_interval(secs => coalesce(g.ago, 0) / 1e6) as ended,
                   g.ran, case when j.cancel_requested then 'cancelled' else g.status end as end_status
@@ -39,7 +42,7 @@ begin
             max_rss, max_attempts, attempts, status, exit_code, signal, priority, crashes, progress, retry_backoff, queue,
             job_type, payload, timeout, kill_grace, retry_delay, retry_delay_max, expires_at, tags, idempotency_key, unique_key,
             group_key, depends_on, depends_on_tags, dead_letter_job_type, dead_letter_job_id, dead_letter_of, batch_id, owner,
-            metadata, progress_message, stage, output, error, failure_reason, worker_name, log, last_failed_at,
+            metadata, progress_message, stage, output, error, failure_reason, outcome, worker_name, log, last_failed_at,
             last_retried_at, last_cancelled_at)
         select g.id, g.finish_id, g.created_at, g.run_at,
             case when g.ran is null then g.started_at else g.ended - make_interval(secs => g.ran / 1e6) end,
@@ -50,7 +53,8 @@ begin
             g.owner, g.metadata, g.progress_message, g.stage,
             case when g.end_status = 'completed' then coalesce(g.given_output::jsonb, g.output) end,
             case when g.end_status = 'failed' then g.given_error else g.error end,
-            case when g.end_status = 'failed' then g.given_reason end,
+            case when g.end_status = 'failed' then case g.given_reason when 'node_lost' then 'crashed' else g.given_reason end end,
+            case when g.end_status = 'failed' and g.given_reason = 'node_lost' then 'node_lost' end,
             g.worker_name, coalesce(g.given_log, g.log),
             case when g.end_status = 'failed' then g.ended else g.last_failed_at end, g.last_retried_at,
             case when g.end_status = 'cancelled' then g.ended else g.last_cancelled_at end
@@ -83,24 +87,16 @@ declare
     moved bigint[];
 begin
     moved := ganger._finish(ids, leases, array_fill('completed'::ganger.job_status, array[cardinality(ids)]), outputs,
-        ran_us => ran_us, ago_us => ago_us, cpu_us => cpu_us, max_rss => max_rss, logs => logs);
+        ran_us => ran_us, ago_us => ago_us, cpu_us => cpu_us, max_rss => max_rss, logs => logs, unless_late => true);
     if cardinality(moved) = cardinality(ids) then
         return '{}';
     end if;
-    return array(select i from unnest(ids, leases) g (i, lease) where i <> all (moved)
-                 and not exists (select from ganger.history h where h.id = i and h.lease_id = lease));
+    return array(select g.id from unnest(ids, leases, outputs, ran_us, ago_us, cpu_us, max_rss, logs)
+                             g (id, lease, output, ran, ago, cpu, rss, log)
+                 where g.id <> all (moved)
+                   and ganger._settle_result(g.id, g.lease, 'completed', g.output, null, null, null, g.cpu, g.rss, g.log,
+                                             g.ran, g.ago) is null);
 end $$;
-
--- What is known about an attempt that ended without the job's own word.
-create type ganger.attempt_facts as (
-    exit_code integer,
-    signal    integer,
-    cpu_us    bigint,
-    max_rss   bigint,
-    log       text,
-    ran_us    bigint,
-    ago_us    bigint
-);
 
 -- When the next attempt is due: retry_delay * 2^attempts, at most retry_delay_max, times a jitter in [0.5, 1]; without
 -- backoff exactly retry_delay. Never more than ten years ahead.
@@ -115,7 +111,9 @@ $$;
 
 -- Ends one attempt of a running job other than by success, and decides what becomes of the job.
 --
---   outcome   error | timeout | crashed | node_lost | discarded : charged; retried while retryable and attempts are left
+--   outcome   error | timeout | crashed | program_crashed | node_lost | lease_over | discarded : charged; retried while retryable
+--             and attempts are left. program_crashed: the job's own program died of a signal: known as crashed, retried by the
+--             retry rule. lease_over: known as crashed; it and node_lost are told as reclaimed, too
 --             cancelled : it was stopped because of a cancel; given back if none was asked for
 --             (a cancel that was asked for ends the job cancelled, whatever the outcome)
 --             released | snoozed : given back uncounted; runnable at once (sibling lane), or after `delay`
@@ -124,22 +122,30 @@ $$;
 create function ganger._end_attempt(id bigint, lease_id uuid, outcome text, message text, retryable boolean, delay interval,
                                     facts ganger.attempt_facts)
 returns text
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
 as $$
 declare
-    j      ganger.job;
-    reason text := case outcome when 'node_lost' then 'crashed' else outcome end;
-    due    timestamptz;
-    ended  timestamptz := clock_timestamp() - make_interval(secs => coalesce(facts.ago_us, 0) / 1e6);
+    j       ganger.job;
+    by_rule boolean := outcome in ('error', 'timeout', 'program_crashed');
+    is_free boolean; -- not charged
+    reason  text;
+    due     timestamptz;
+    ended   timestamptz := clock_timestamp() - make_interval(secs => coalesce(facts.ago_us, 0) / 1e6);
 begin
     select * into j from ganger.job x
     where x.id = _end_attempt.id and x.lease_id = _end_attempt.lease_id and x.status = 'processing' for update;
     if not found then
         return null;
     end if;
-    if outcome = 'cancelled' and j.cancel_requested is not true then
-        outcome := 'released'; -- the stop was meant for the run before this one
+    if outcome in ('node_lost', 'lease_over') then
+        insert into ganger.event (id, job_id, event, at, data)
+        values ((ganger._take_seqs(1))[1], j.id, 'reclaimed', ended, jsonb_build_object('reason', message));
     end if;
+    outcome := case when outcome in ('program_crashed', 'lease_over') then 'crashed'
+                    when outcome = 'cancelled' and j.cancel_requested is not true
+                    then 'released' -- the stop was meant for the run before this one
+                    else outcome end;
+    is_free := outcome in ('released', 'snoozed');
     if j.cancel_requested then
         perform ganger._finish(array[j.id], array[j.lease_id], array['cancelled'::ganger.job_status],
             ran_us => array[facts.ran_us], ago_us => array[facts.ago_us], cpu_us => array[facts.cpu_us],
@@ -147,40 +153,45 @@ begin
             logs => array[facts.log]);
         return 'cancelled';
     end if;
-    if outcome not in ('released', 'snoozed') and not (retryable and outcome <> 'discarded' and j.attempts < j.max_attempts) then
-        if outcome in ('crashed') then
+    if not is_free and not (retryable and outcome <> 'discarded' and j.attempts < j.max_attempts) then
+        if outcome = 'crashed' then
             update ganger.job x set crashes = x.crashes + 1 where x.id = j.id;
         end if;
         perform ganger._finish(array[j.id], array[j.lease_id], array['failed'::ganger.job_status],
-            errors => array[message], reasons => array[reason],
+            errors => array[message], reasons => array[outcome],
             ran_us => array[facts.ran_us], ago_us => array[facts.ago_us], cpu_us => array[facts.cpu_us],
             max_rss => array[facts.max_rss], exit_codes => array[facts.exit_code], signals => array[facts.signal],
             logs => array[facts.log]);
         return 'failed';
     end if;
 
-    insert into ganger.attempt (job_id, attempt, outcome, error, exit_code, signal, cpu_us, max_rss, worker_id, worker_name,
-        started_at, finished_at, log)
-    values (j.id, j.attempts, outcome, message, facts.exit_code, facts.signal, facts.cpu_us, facts.max_rss, j.worker_id,
-        j.worker_name, case when facts.ran_us is null then j.started_at else ended - make_interval(secs => facts.ran_us / 1e6) end,
+    insert into ganger.attempt (job_id, attempt, lease_id, outcome, error, exit_code, signal, cpu_us, max_rss, worker_id,
+        worker_name, started_at, finished_at, log)
+    values (j.id, j.attempts, j.lease_id, outcome, message, facts.exit_code, facts.signal, facts.cpu_us, facts.max_rss,
+        j.worker_id, j.worker_name,
+        case when facts.ran_us is null then j.started_at else ended - make_interval(secs => facts.ran_us / 1e6) end,
         ended, coalesce(facts.log, j.log));
+    reason := case outcome when 'node_lost' then 'crashed' else outcome end;
     if outcome = 'snoozed' then
         due := clock_timestamp() + coalesce(delay, interval '0');
-    elsif outcome in ('error', 'timeout') then
+    elsif by_rule then
         due := coalesce(clock_timestamp() + delay, ganger._retry_at(j));
-    end if; -- a crash or a lost node says little about the job: it is claimable again at once
+    end if; -- the crash of a worker or a lost node says little about the job: it is claimable again at once
     if due <= clock_timestamp() then
         due := null;
     end if;
+    -- What a failed attempt said of itself is not the next one's; a job that is put off goes on where it was.
     update ganger.job x
     set status = 'pending', lease_id = null, worker_id = null, worker_name = null, lease_until = null, log = null,
-        attempts = case when outcome in ('released', 'snoozed') then x.attempts - 1 else x.attempts end,
+        attempts = case when is_free then x.attempts - 1 else x.attempts end,
         crashes = case when outcome = 'crashed' then x.crashes + 1 else x.crashes end,
         due_at = due,
         pending_reason = case when due is null then null when outcome = 'snoozed' then 'scheduled' else 'retry' end,
-        error = case when outcome in ('released', 'snoozed') then x.error else message end,
-        failure_reason = case when outcome in ('released', 'snoozed') then x.failure_reason else reason end,
-        last_failed_at = case when outcome in ('released', 'snoozed') then x.last_failed_at else ended end
+        error = case when is_free then x.error else message end,
+        failure_reason = case when is_free then x.failure_reason else reason end,
+        last_failed_at = case when is_free then x.last_failed_at else ended end,
+        output = case when is_free then x.output end, progress = case when is_free then x.progress end,
+        progress_message = case when is_free then x.progress_message end, stage = case when is_free then x.stage end
     where x.id = j.id;
     insert into ganger.event (id, job_id, event, data)
     values ((ganger._take_seqs(1))[1], j.id,
@@ -197,14 +208,20 @@ begin
 end $$;
 
 -- Applies one result by its outcome word: completed, failed (an error that is not to be retried), or what _end_attempt knows.
--- body = output JSON or message.
--- Returns the new status or null (stale). Raises 55P03 when the row is held by somebody's open transaction.
+-- body = output JSON or message. What the running job said before and was put off comes first; a result that was, wins.
+-- Returns the new status or null (stale). Raises 55P03 when the row is held by somebody's open transaction for 100 ms.
 create function ganger._apply_result(id bigint, lease_id uuid, outcome text, body text, delay interval,
                                      facts ganger.attempt_facts)
 returns text
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '100ms'
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '100ms' set enable_seqscan = off
 as $$
 begin
+    if exists (select from ganger.late_result l where l.job_id = _apply_result.id and l.lease_id = _apply_result.lease_id) then
+        perform from ganger.job j where j.id = _apply_result.id and j.lease_id = _apply_result.lease_id for update;
+        if not ganger._apply_notes(id, lease_id) then
+            return null;
+        end if;
+    end if;
     if outcome <> 'completed' then
         return ganger._end_attempt(id, lease_id, case outcome when 'failed' then 'error' else outcome end, body,
                                    outcome <> 'failed', delay, facts);
@@ -220,29 +237,53 @@ exception when invalid_text_representation or untranslatable_character or progra
     return ganger._end_attempt(id, lease_id, 'error', 'the output is not JSON that PostgreSQL accepts: ' || sqlerrm, true, null, facts);
 end $$;
 
+-- How an attempt with this lease has ended, or will by a result that was put off: an outcome as in the view attempts; null: it
+-- runs, or is unknown.
+create function ganger._ended_as(id bigint, lease_id uuid) returns text
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+as $$
+begin
+    return coalesce(
+        (select coalesce(h.outcome, h.failure_reason, h.status::text) from ganger.history h
+         where h.id = _ended_as.id and h.lease_id = _ended_as.lease_id),
+        (select a.outcome from ganger.attempt a where a.job_id = _ended_as.id and a.lease_id = _ended_as.lease_id),
+        (select ganger._attempt_outcome(l.outcome) from ganger.late_result l
+         where l.job_id = _ended_as.id and l.lease_id = _ended_as.lease_id and not ganger._is_note(l.outcome)
+         order by l.id limit 1));
+end $$;
+
+-- The word in the view attempts for one given to _apply_result.
+create function ganger._attempt_outcome(outcome text) returns text language sql immutable parallel safe as $$
+    select case when outcome = 'failed' then 'error' when outcome in ('program_crashed', 'lease_over') then 'crashed'
+                else outcome end
+$$;
+
 -- For gangerd's workers and reapers: ends one attempt. When the row is held by somebody's open transaction the result is
 -- written down and applied as soon as that has ended ('deferred'): the worker goes on.
--- Returns completed | failed | cancelled | pending | deferred, 'already' when this lease has ended before (the answer to
--- an earlier try was lost), or null: the lease is stale.
+-- Returns completed | failed | cancelled | pending | deferred, 'already' when this lease has ended so before (the answer to
+-- an earlier try was lost) or in a cancel, or null: the lease is stale, or has another result.
 create function ganger._settle_result(id bigint, lease_id uuid, outcome text, body text, delay_ms bigint, exit_code integer,
                                       signal integer, cpu_us bigint, max_rss bigint, log text, ran_us bigint, ago_us bigint)
 returns text
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
 as $$
 declare
+    facts  constant ganger.attempt_facts := (exit_code, signal, cpu_us, max_rss, log, ran_us, ago_us);
     answer text;
 begin
     begin
-        answer := ganger._apply_result(id, lease_id, outcome, body, make_interval(secs => delay_ms / 1e3),
-            (exit_code, signal, cpu_us, max_rss, log, ran_us, ago_us)::ganger.attempt_facts);
+        answer := ganger._apply_result(id, lease_id, outcome, body, make_interval(secs => delay_ms / 1e3), facts);
     exception when lock_not_available then
-        insert into ganger.late_result (job_id, lease_id, outcome, body, delay)
-        select j.id, j.lease_id, _settle_result.outcome, _settle_result.body, make_interval(secs => delay_ms / 1e3)
-        from ganger.job j where j.id = _settle_result.id and j.lease_id = _settle_result.lease_id;
-        return case when found then 'deferred' end;
+        insert into ganger.late_result (job_id, lease_id, outcome, body, delay, ended_at, facts)
+        select j.id, j.lease_id, _settle_result.outcome, _settle_result.body, make_interval(secs => delay_ms / 1e3),
+               clock_timestamp() - make_interval(secs => coalesce(ago_us, 0) / 1e6), facts
+        from ganger.job j
+        where j.id = _settle_result.id and j.lease_id = _settle_result.lease_id and j.status = 'processing'
+          and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id
+                          and not ganger._is_note(l.outcome));
+        answer := case when found then 'deferred' end;
     end;
-    if answer is null and exists (select from ganger.history h
-                                  where h.id = _settle_result.id and h.lease_id = _settle_result.lease_id) then
+    if answer is null and ganger._ended_as(id, lease_id) in ('cancelled', ganger._attempt_outcome(outcome)) then
         return 'already';
     end if;
     return answer;
@@ -251,27 +292,150 @@ end $$;
 -- Completes a job as part of a transaction with other effects: waits for the row, so that the answer is final. True only when the
 -- job has ended completed; false (stale, or cancelled meanwhile) means: roll back.
 create function ganger._complete_with_effects(id bigint, lease_id uuid, output jsonb) returns boolean
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 begin
     perform from ganger.job j where j.id = _complete_with_effects.id and j.lease_id = _complete_with_effects.lease_id for update;
     return coalesce(ganger._apply_result(id, lease_id, 'completed', output::text, null, null) = 'completed', false);
 end $$;
 
--- Applies deferred results whose row is free now. Returns how many.
-create function ganger._apply_late_results() returns integer language plpgsql volatile as $$
+-- What a running job says of itself, in the order it says it; the rest of late_result are results.
+create function ganger._is_note(outcome text) returns boolean language sql immutable parallel safe as $$
+    select outcome in ('heartbeat', 'progress', 'output', 'log')
+$$;
+
+-- The end of a log: at most 64 KiB, whole characters.
+create function ganger._log_tail(log text) returns text language plpgsql immutable parallel safe as $$
 declare
-    late record;
+    most constant integer := 65536;
+begin
+    while octet_length(log) > most loop
+        -- no character has more than four bytes: never cuts too much, and halves the rest at least
+        log := right(log, - greatest(1, (octet_length(log) - most) / 4));
+    end loop;
+    return log;
+end $$;
+
+-- Writes one note into a running job's row, which the caller holds. body, until: as in late_result.
+create function ganger._write_note(id bigint, kind text, body text, until timestamptz) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+as $$
+declare
+    was   record;
+    given jsonb;
+begin
+    case kind
+    when 'heartbeat' then
+        update ganger.job j set lease_until = until
+        where j.id = _write_note.id and j.worker_id is null and j.cancel_requested is not true;
+    when 'output' then
+        update ganger.job j set output = body::jsonb where j.id = _write_note.id;
+    when 'log' then
+        update ganger.job j set log = ganger._log_tail(coalesce(j.log, '') || body || E'\n') where j.id = _write_note.id;
+    when 'progress' then
+        given := body::jsonb;
+        select j.progress, j.progress_message, j.stage into was from ganger.job j where j.id = _write_note.id;
+        update ganger.job j
+        set progress = coalesce((given ->> 'percent')::smallint, j.progress),
+            progress_message = coalesce(given ->> 'message', j.progress_message), stage = coalesce(given ->> 'stage', j.stage)
+        where j.id = _write_note.id
+          and (coalesce((given ->> 'percent')::smallint, was.progress), coalesce(given ->> 'message', was.progress_message),
+               coalesce(given ->> 'stage', was.stage))
+              is distinct from (was.progress, was.progress_message, was.stage)
+        returning j.progress, j.progress_message, j.stage into was;
+        if found then
+            insert into ganger.event (id, job_id, event, data)
+            values ((ganger._take_seqs(1))[1], _write_note.id, 'progress',
+                    jsonb_build_object('percent', was.progress, 'message', was.progress_message, 'stage', was.stage));
+        end if;
+    end case;
+end $$;
+
+-- Writes the notes that were put off for a lease, oldest first; the caller holds the job's row, and so is the only one at it. False:
+-- a result was put off, and nothing comes after that.
+create function ganger._apply_notes(id bigint, lease_id uuid) returns boolean
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+as $$
+declare
+    late ganger.late_result;
+begin
+    for late in
+        select * from ganger.late_result l
+        where l.job_id = _apply_notes.id and l.lease_id = _apply_notes.lease_id order by l.id
+    loop
+        if not ganger._is_note(late.outcome) then
+            return false;
+        end if;
+        delete from ganger.late_result l where l.id = late.id;
+        if found then
+            perform ganger._write_note(late.job_id, late.outcome, late.body, late.until);
+        end if;
+    end loop;
+    return true;
+end $$;
+
+-- Notes something about a running job: kind as in _is_note. A row that somebody's open transaction holds is waited for 100 ms; then
+-- the note is put off. True: it is written, or will be. False: the lease is stale, has a result, or the job was cancelled.
+create function ganger._note(id bigint, lease_id uuid, kind text, body text, until timestamptz default null) returns boolean
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off set lock_timeout = '100ms'
+as $$
+declare
+    is_cancelled boolean;
+begin
+    select coalesce(j.cancel_requested, false) into is_cancelled from ganger.job j
+    where j.id = _note.id and j.lease_id = _note.lease_id and j.status = 'processing' for update skip locked;
+    if not found then
+        -- only now the dearer way, which can fail: the row is held, or there is none
+        if not exists (select from ganger.job j where j.id = _note.id and j.lease_id = _note.lease_id
+                       and j.status = 'processing' and j.cancel_requested is not true) then
+            return false;
+        end if;
+        begin
+            select coalesce(j.cancel_requested, false) into is_cancelled from ganger.job j
+            where j.id = _note.id and j.lease_id = _note.lease_id and j.status = 'processing' for update;
+        exception when lock_not_available then
+            insert into ganger.late_result (job_id, lease_id, outcome, body, until)
+            select _note.id, _note.lease_id, kind, _note.body, _note.until
+            where not exists (select from ganger.late_result l where l.job_id = _note.id and l.lease_id = _note.lease_id
+                              and not ganger._is_note(l.outcome));
+            return found;
+        end;
+    end if;
+    if coalesce(is_cancelled, true) or not ganger._apply_notes(id, lease_id) then
+        return false;
+    end if;
+    perform ganger._write_note(id, kind, body, until);
+    return true;
+end $$;
+
+-- Applies what was put off and whose row is free now. Returns how many.
+create function ganger._apply_late_results() returns integer
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+as $$
+declare
+    late ganger.late_result;
+    held bigint[] := '{}'; -- what follows in their leases has to wait with it
     n    integer := 0;
 begin
     for late in
-        select l.* from ganger.late_result l order by l.id for update skip locked
+        select * from ganger.late_result l order by l.id
     loop
-        if exists (select from ganger.job j where j.id = late.job_id and j.lease_id = late.lease_id)
-           and not exists (select from ganger.job j where j.id = late.job_id for update skip locked) then
-            continue; -- still held
+        continue when late.job_id = any (held);
+        perform from ganger.job j where j.id = late.job_id and j.lease_id = late.lease_id for update skip locked;
+        if not found and exists (select from ganger.job j where j.id = late.job_id and j.lease_id = late.lease_id) then
+            held := held || late.job_id;
+            continue;
         end if;
-        perform ganger._apply_result(late.job_id, late.lease_id, late.outcome, late.body, late.delay, null);
-        delete from ganger.late_result l where l.id = late.id;
+        delete from ganger.late_result l
+        where l.id in (select x.id from ganger.late_result x where x.id = late.id for update skip locked);
+        continue when not found; -- another session has applied it
+        if not ganger._is_note(late.outcome) then
+            -- the first result counts: two that were put off at the same time did not see each other
+            delete from ganger.late_result l where l.job_id = late.job_id and l.lease_id = late.lease_id;
+            late.facts.ago_us := (extract(epoch from clock_timestamp() - late.ended_at) * 1e6)::bigint;
+            perform ganger._apply_result(late.job_id, late.lease_id, late.outcome, late.body, late.delay, late.facts);
+        elsif exists (select from ganger.job j where j.id = late.job_id and j.lease_id = late.lease_id) then
+            perform ganger._write_note(late.job_id, late.outcome, late.body, late.until);
+        end if;
         n := n + 1;
     end loop;
     return n;
@@ -291,7 +455,7 @@ begin
         order by j.id
     loop
         if ganger._settle_result(held.id, held.lease_id, 'released', reason, null, null, null, null, null, null, null, null)
-           is not null then
+           <> 'already' then
             n := n + 1;
         end if;
     end loop;

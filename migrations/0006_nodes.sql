@@ -59,7 +59,8 @@ begin
     returning w.link into new_link;
     select array_agg(j.id), array_agg(j.lease_id) into unknown, leases from ganger.job j
     where j.worker_id = worker and j.status = 'processing' and j.id <> all (known_ids)
-      and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id);
+      and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id
+                      and not ganger._is_note(l.outcome));
     if unknown is not null then
         perform ganger._release(unknown, leases, 'the answer to its claim was lost');
     end if;
@@ -79,7 +80,7 @@ end $$;
 --   done_*       results found in its slot (parallel arrays); outcome completed | error | discarded | snoozed
 --   running_id, running_lease, running_outcome, running_message, ...   the job that was running (null: none), charged
 --   charge_rest  true when the evidence is gone: the rest is charged as node_lost, else given back uncounted
--- Returns how many were finished, charged and given back.
+-- Returns how many were finished, charged and given back; what an earlier call has settled does not count.
 create function ganger._settle_worker(worker bigint,
     done_ids bigint[], done_leases uuid[], done_outcomes text[], done_bodies text[], done_delays_ms bigint[],
     done_ran_us bigint[], done_ago_us bigint[],
@@ -102,29 +103,28 @@ begin
         order by d.id
     loop
         if ganger._settle_result(item.id, item.lease, item.outcome, item.body, item.delay_ms, null, null, null, null, null,
-                                 item.ran, item.ago) is not null then
+                                 item.ran, item.ago) <> 'already' then
             finished := finished + 1;
         end if;
     end loop;
     if running_id is not null and ganger._settle_result(running_id, running_lease, running_outcome, running_message, null,
-           exit_code, signal, cpu_us, max_rss, log, ran_us, null) is not null then
+           exit_code, signal, cpu_us, max_rss, log, ran_us, null) <> 'already' then
         charged := charged + 1;
     end if;
     for item in
         select j.id, j.lease_id from ganger.job j
         where j.worker_id = worker and j.status = 'processing'
-          and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id)
+          and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id
+                          and not ganger._is_note(l.outcome))
         order by j.id
     loop
         if charge_rest then
             if ganger._settle_result(item.id, item.lease_id, 'node_lost', rest_message, null, null, null, null, null, null, null,
-                                     null) is not null then
+                                     null) <> 'already' then
                 charged := charged + 1;
-                insert into ganger.event (id, job_id, event, data)
-                values ((ganger._take_seqs(1))[1], item.id, 'reclaimed', jsonb_build_object('reason', rest_message));
             end if;
         elsif ganger._settle_result(item.id, item.lease_id, 'released', rest_message, null, null, null, null, null, null, null,
-                                    null) is not null then
+                                    null) <> 'already' then
             released := released + 1;
         end if;
     end loop;
@@ -187,8 +187,6 @@ begin
             if ganger._end_attempt(item.id, item.lease_id, 'node_lost', 'its worker is dead and left no trace of it', true, null, null)
                is not null then
                 n := n + 1;
-                insert into ganger.event (id, job_id, event, data)
-                values ((ganger._take_seqs(1))[1], item.id, 'reclaimed', '{"reason": "dead worker"}');
             end if;
         end loop;
         update ganger.worker w set is_cleared = true
@@ -217,9 +215,7 @@ begin
           and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id)
         order by j.id for update skip locked
     loop
-        perform ganger._end_attempt(item.id, item.lease_id, 'crashed', 'the worker''s lease ran out', true, null, null);
-        insert into ganger.event (id, job_id, event, data)
-        values ((ganger._take_seqs(1))[1], item.id, 'reclaimed', '{"reason": "lease"}');
+        perform ganger._end_attempt(item.id, item.lease_id, 'lease_over', 'the worker''s lease ran out', true, null, null);
         n := n + 1;
     end loop;
     return n;

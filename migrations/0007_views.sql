@@ -24,7 +24,7 @@ select j.id, j.attempts, null, null, null, null, null, null, ganger._node_name(j
        ganger._worker_text(j.worker_id, j.worker_name), ganger._worker_pid(j.worker_id), j.started_at, null, j.log
 from ganger.job j where j.status = 'processing'
 union all
-select h.id, h.attempts, coalesce(h.failure_reason, h.status::text), case when h.status = 'failed' then h.error end,
+select h.id, h.attempts, coalesce(h.outcome, h.failure_reason, h.status::text), case when h.status = 'failed' then h.error end,
        h.exit_code, h.signal, make_interval(secs => h.cpu_us / 1e6), h.max_rss, ganger._node_name(h.worker_id),
        ganger._worker_text(h.worker_id, h.worker_name), ganger._worker_pid(h.worker_id), h.started_at, h.finished_at, h.log
 from ganger.history h where h.lease_id is not null;
@@ -47,7 +47,7 @@ select j.id, j.job_type, j.queue, j.status::text as status, j.pending_reason, j.
        coalesce(j.retry_backoff, true) as retry_backoff, j.retry_delay_max, j.expires_at, j.tags, j.idempotency_key,
        j.unique_key, j.group_key, j.depends_on, j.depends_on_tags, j.dead_letter_job_type, j.dead_letter_job_id,
        j.dead_letter_of, j.batch_id, j.owner, j.metadata, j.progress::integer as progress, j.progress_message, j.stage,
-       j.output, j.error, case when j.attempts > 0 then ganger._error_history(j.id) else '[]' end as error_history,
+       j.output, j.error, case when j.last_failed_at is not null then ganger._error_history(j.id) else '[]' end as error_history,
        j.failure_reason, case when j.failure_reason is not null then true end as will_retry,
        ganger._worker_text(j.worker_id, j.worker_name) as worker,
        case when j.worker_id is not null then ganger._node_name(j.worker_id) end as node,
@@ -61,7 +61,7 @@ select h.id, h.job_type, h.queue, h.status::text, null, h.priority::integer, h.p
        h.idempotency_key, h.unique_key, h.group_key, h.depends_on, h.depends_on_tags, h.dead_letter_job_type,
        h.dead_letter_job_id, h.dead_letter_of, h.batch_id, h.owner, h.metadata, h.progress::integer, h.progress_message,
        h.stage, h.output, h.error,
-       case when h.attempts > 1 or h.status = 'failed' then ganger._error_history(h.id) else '[]' end, h.failure_reason,
+       case when h.last_failed_at is not null then ganger._error_history(h.id) else '[]' end, h.failure_reason,
        case when h.status = 'failed' then false end, ganger._worker_text(h.worker_id, h.worker_name),
        case when h.worker_id is not null then ganger._node_name(h.worker_id) end, null, null, h.created_at, h.started_at,
        h.finished_at, h.last_failed_at, h.last_retried_at, h.last_cancelled_at

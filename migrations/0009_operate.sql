@@ -1,40 +1,52 @@
 -- What workers outside gangerd say about the jobs they hold, and what people do to jobs.
 
--- What the four endings below share: true when the attempt ended as its worker said.
+-- What fail, discard and snooze share: true when the attempt ended as its worker said, or will.
 create function ganger._outside_result(id bigint, lease_id uuid, outcome text, body text, delay interval default null)
 returns boolean language plpgsql volatile as $$
 declare
-    answer text := ganger._settle_result(id, lease_id, outcome, body, (extract(epoch from delay) * 1000)::bigint,
-                                         null, null, null, null, null, null, null);
+    answer constant text := ganger._settle_result(id, lease_id, outcome, body, (extract(epoch from delay) * 1000)::bigint,
+                                                  null, null, null, null, null, null, null);
 begin
-    if answer = 'already' then
-        select h.status::text into answer from ganger.history h
-        where h.id = _outside_result.id and h.lease_id = _outside_result.lease_id;
-    end if;
-    return coalesce(answer in ('deferred', outcome) or (outcome <> 'completed' and answer in ('pending', 'failed')), false);
+    return coalesce(answer in ('deferred', 'pending', 'failed')
+                    or (answer = 'already' and ganger._ended_as(id, lease_id) = ganger._attempt_outcome(outcome)), false);
 end $$;
 
--- The result of a claimed job. False: the lease is stale, or the job was cancelled meanwhile. Repeating a call whose answer was
--- lost is safe: the same lease gets the same answer.
+-- The result of a claimed job: it ends completed when this commits. True is final, so that it can be part of a transaction with other
+-- writes.
+--
+--   output   any JSON; null leaves what set_output() gave
+-- Returns false when the lease is stale, the job was cancelled, or the attempt has ended otherwise: roll back what belongs to it.
+-- Repeating a call whose answer was lost is safe: the same lease gets the same answer.
+-- Errors: 55P03 when somebody's open transaction holds the job's row for more than 100 ms: nothing was changed, call again.
 create function ganger.complete(id bigint, lease_id uuid, output jsonb default null) returns boolean
-language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
-    select ganger._outside_result(id, lease_id, 'completed', output::text)
-$$;
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    return ganger._apply_result(id, lease_id, 'completed', output::text, null, null) is not distinct from 'completed';
+exception when lock_not_available then
+    raise exception 'job % cannot be completed now: another transaction holds it', id using errcode = '55P03',
+        detail = 'A call that changes this job, such as cancel(), was made in a transaction that has been open for more than 100 ms since.',
+        hint = 'Nothing was changed. Roll back and call again.';
+end $$;
 
 -- The attempt failed. Retried by the job's rule while attempts are left, unless retryable is false.
+--
+--   error   a message for people; null: "no message was given"
+-- Returns whether the attempt ended (or will, as soon as a transaction that holds the job's row has ended) so. False: the lease is
+-- stale, the job was cancelled, or the attempt has another result. A repeated call gets the same answer.
 create function ganger.fail(id bigint, lease_id uuid, error text, retryable boolean default true) returns boolean
 language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
     select ganger._outside_result(id, lease_id, case when retryable is false then 'failed' else 'error' end,
                                   coalesce(error, 'no message was given'))
 $$;
 
--- The job failed for good: no retry, failure_reason discarded.
+-- The job failed for good: no retry, failure_reason discarded. Parameters and answer as those of fail().
 create function ganger.discard(id bigint, lease_id uuid, error text) returns boolean
 language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
     select ganger._outside_result(id, lease_id, 'discarded', coalesce(error, 'no message was given'))
 $$;
 
--- Gives the job back without a charge; runnable again after `delay`.
+-- Gives the job back without a charge; runnable again after `delay` (0 .. 100 years). Output and progress so far are kept. The answer
+-- is that of fail(). Errors: 22023 delay missing or below zero, 22003 too long.
 create function ganger.snooze(id bigint, lease_id uuid, delay interval) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
@@ -43,60 +55,42 @@ begin
     return ganger._outside_result(id, lease_id, 'snoozed', null, delay);
 end $$;
 
--- The four below change a running job in place. A row that somebody's open cancel() holds is left alone rather than waited
--- for: the answer is still whether the lease holds.
-create function ganger._holds(id bigint, lease_id uuid) returns boolean language sql stable as $$
-    select exists (select from ganger.job j where j.id = _holds.id and j.lease_id = _holds.lease_id
-                   and j.status = 'processing' and j.cancel_requested is not true)
-$$;
+-- The four below change a running job in place. True: it is written, or will be as soon as a transaction that holds the job's row has
+-- ended. False: the lease is stale, the attempt has a result, or the job was cancelled; nothing was written.
 
--- "Still at it": an outside worker's lease runs for `extend` from now. False: the lease is stale or the job was cancelled.
+-- "Still at it": an outside worker's lease runs for `extend` (1 s .. 1 day) from now. Errors: 22003 extend out of range.
 create function ganger.heartbeat(id bigint, lease_id uuid, extend interval default '60 s') returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
     if extend is null or extend < interval '1 s' or extend > interval '1 day' then
         raise exception 'extend must be between 1 second and 1 day, not %', coalesce(extend::text, 'null') using errcode = '22003';
     end if;
-    update ganger.job j set lease_until = clock_timestamp() + extend
-    where j.id in (select x.id from ganger.job x where x.id = heartbeat.id and x.lease_id = heartbeat.lease_id
-                   and x.status = 'processing' and x.worker_id is null for update skip locked);
-    return ganger._holds(heartbeat.id, heartbeat.lease_id);
+    return ganger._note(id, lease_id, 'heartbeat', null, clock_timestamp() + extend);
 end $$;
 
--- percent 0..100; message and stage: null leaves what is there.
+-- How far the attempt is: percent 0..100, a message, the name of a stage; null leaves what is there. The next attempt begins without.
+-- Errors: 22003 percent out of range.
 create function ganger.set_progress(id bigint, lease_id uuid, percent integer, message text default null, stage text default null)
 returns boolean language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
     if percent not between 0 and 100 then
         raise exception 'percent must be between 0 and 100, not %', percent using errcode = '22003';
     end if;
-    update ganger.job j
-    set progress = coalesce(set_progress.percent, j.progress), progress_message = coalesce(set_progress.message, j.progress_message),
-        stage = coalesce(set_progress.stage, j.stage)
-    where j.id in (select x.id from ganger.job x where x.id = set_progress.id and x.lease_id = set_progress.lease_id
-                   and x.status = 'processing' for update skip locked);
-    return ganger._holds(set_progress.id, set_progress.lease_id);
+    return ganger._note(id, lease_id, 'progress', jsonb_build_object('percent', percent, 'message', message, 'stage', stage)::text);
 end $$;
 
--- An output kept so far; complete() without one leaves it in force.
+-- An output kept so far; complete() without one leaves it in force. An attempt that fails takes it along: only a completed job has
+-- an output.
 create function ganger.set_output(id bigint, lease_id uuid, output jsonb) returns boolean
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
-begin
-    update ganger.job j set output = set_output.output
-    where j.id in (select x.id from ganger.job x where x.id = set_output.id and x.lease_id = set_output.lease_id
-                   and x.status = 'processing' for update skip locked);
-    return ganger._holds(set_output.id, set_output.lease_id);
-end $$;
+language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    select ganger._note(id, lease_id, 'output', output::text)
+$$;
 
 -- Appends a line to the attempt's log; the last 64 KiB are kept.
 create function ganger.log(id bigint, lease_id uuid, line text) returns boolean
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
-begin
-    update ganger.job j set log = right(coalesce(j.log, '') || coalesce(log.line, '') || E'\n', 65536)
-    where j.id in (select x.id from ganger.job x where x.id = log.id and x.lease_id = log.lease_id
-                   and x.status = 'processing' for update skip locked);
-    return ganger._holds(log.id, log.lease_id);
-end $$;
+language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    select ganger._note(id, lease_id, 'log', coalesce(line, ''))
+$$;
 
 -- Runs an SQL handler and completes its job in one transaction. `function` was checked when the configuration was
 -- read: function(jsonb, ganger.jobs) returns jsonb. Runs with the caller's rights, not the owner's.
@@ -152,22 +146,22 @@ begin
         return false;
     end if;
     if h.lease_id is not null then
-        insert into ganger.attempt (job_id, attempt, outcome, error, exit_code, signal, cpu_us, max_rss, worker_id, worker_name,
-            started_at, finished_at, log)
-        values (h.id, h.attempts, coalesce(h.failure_reason, h.status::text), case when h.status = 'failed' then h.error end,
+        insert into ganger.attempt (job_id, attempt, lease_id, outcome, error, exit_code, signal, cpu_us, max_rss, worker_id,
+            worker_name, started_at, finished_at, log)
+        values (h.id, h.attempts, h.lease_id, coalesce(h.outcome, h.failure_reason, h.status::text), case when h.status = 'failed' then h.error end,
             h.exit_code, h.signal, h.cpu_us, h.max_rss, h.worker_id, h.worker_name, h.started_at, h.finished_at, h.log);
     end if;
     lane := ganger._enter_lane(h.queue, h.priority, h.job_type, false);
-    insert into ganger.job (id, lane_id, seq, created_at, run_at, started_at, max_attempts, attempts, priority, crashes, progress,
+    insert into ganger.job (id, lane_id, seq, created_at, run_at, started_at, max_attempts, attempts, priority, crashes,
         retry_backoff, queue, job_type, payload, timeout, kill_grace, retry_delay, retry_delay_max, expires_at, tags,
         idempotency_key, unique_key, group_key, depends_on, depends_on_tags, dead_letter_job_type, dead_letter_job_id,
-        dead_letter_of, batch_id, owner, metadata, progress_message, stage, error, failure_reason, last_failed_at,
-        last_retried_at, last_cancelled_at)
+        dead_letter_of, batch_id, owner, metadata, error, failure_reason, last_failed_at, last_retried_at,
+        last_cancelled_at)
     values (h.id, lane, seqs[1], h.created_at, h.run_at, h.started_at, greatest(h.max_attempts, h.attempts + 1), h.attempts,
-        h.priority, h.crashes, h.progress, h.retry_backoff, h.queue, h.job_type, h.payload, h.timeout, h.kill_grace,
+        h.priority, h.crashes, h.retry_backoff, h.queue, h.job_type, h.payload, h.timeout, h.kill_grace,
         h.retry_delay, h.retry_delay_max, h.expires_at, h.tags, h.idempotency_key, h.unique_key, h.group_key, h.depends_on,
         h.depends_on_tags, h.dead_letter_job_type, h.dead_letter_job_id, h.dead_letter_of, h.batch_id, h.owner, h.metadata,
-        h.progress_message, h.stage, h.error, h.failure_reason, h.last_failed_at, clock_timestamp(), h.last_cancelled_at);
+        h.error, h.failure_reason, h.last_failed_at, clock_timestamp(), h.last_cancelled_at);
     insert into ganger.stat_delta values (h.job_type, h.status, -1,
         - coalesce(extract(epoch from h.finished_at - h.started_at) * 1e6, 0)::bigint);
     insert into ganger.event (id, job_id, event, data)

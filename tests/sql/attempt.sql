@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- How attempts end, by outside workers: complete, fail, discard, snooze, heartbeat, progress, output, log; stale leases,
 -- repeated calls, the delay of a retry.
-select plan(113);
+select plan(139);
 
 create temp table l (name text primary key, id bigint, lease_id uuid);
 -- Enqueues and claims a job under a name.
@@ -73,8 +73,9 @@ select ok((select j.seq is null and j.lease_id is null from ganger.job j join l 
 select results_eq($$ select error_history #>> '{0,message}', error_history #>> '{0,reason}', error_history #>> '{0,attempt}',
     jsonb_array_length(error_history) from pg_temp.job('f') $$, $$ values ('boom', 'error', '1', 1) $$, 'and a history of errors');
 select ok(not pg_temp.call('complete', 'f'), 'the lease is over');
-select ok(not pg_temp.call('fail', 'f', $$, 'again'$$), 'a repeated fail charges nothing');
-select is((select attempts from pg_temp.job('f')), 1, 'indeed');
+select ok(pg_temp.call('fail', 'f', $$, 'again'$$), 'repeated: the same answer');
+select results_eq($$ select attempts, error from pg_temp.job('f') $$, $$ values (1, 'boom') $$, 'but nothing is charged');
+select ok(not pg_temp.call('discard', 'f', $$, 'x'$$) and not pg_temp.call('snooze', 'f', $$, '1 h'$$), 'it has not ended otherwise');
 select pg_temp.again('f');
 select results_eq($$ select status, attempts, error from pg_temp.job('f') $$, $$ values ('processing', 2, 'boom') $$, 'second attempt');
 select ok(pg_temp.call('fail', 'f', $$, 'bang'$$), 'fails too');
@@ -116,7 +117,8 @@ select ok(pg_temp.call('snooze', 's', $$, '1 h'$$), 'snooze');
 select results_eq($$ select status, pending_reason, attempts, error, next_attempt_at > now() + interval '59 min' from pg_temp.job('s') $$,
     $$ values ('pending', 'scheduled', 0, null::text, true) $$, 'later, uncounted');
 select results_eq($$ select outcome from ganger.attempts join l on id = job_id where name = 's' $$, $$ values ('snoozed') $$, 'its attempt says so');
-select ok(not pg_temp.call('snooze', 's', $$, '1 h'$$), 'the lease is over');
+select ok(pg_temp.call('snooze', 's', $$, '1 h'$$), 'repeated: the same answer');
+select ok(not pg_temp.call('fail', 's', $$, 'x'$$) and not pg_temp.call('heartbeat', 's'), 'but the lease is over');
 select pg_temp.again('s');
 select is((select attempts from pg_temp.job('s')), 1, 'the next one is the first attempt again');
 select ok(pg_temp.call('snooze', 's', $$, '0 s'$$), 'snooze for no time');
@@ -149,6 +151,9 @@ select ok(pg_temp.call('log', 'h', $$, 'one'$$) and pg_temp.call('log', 'h', $$,
 select is((select log from ganger.attempts join l on id = job_id where name = 'h'), E'one\ntwo\n', 'lines are kept');
 select ok(pg_temp.call('log', 'h', $$, repeat('x', 70000) || 'end'$$), 'a long line');
 select ok((select length(log) = 65536 and right(log, 4) = E'end\n' from ganger.attempts join l on id = job_id where name = 'h'), 'its tail is kept');
+select ok(pg_temp.call('log', 'h', $$, repeat('ä€🙂', 20000) || 'end'$$), 'longer in bytes than in characters');
+select ok((select octet_length(log) between 65530 and 65536 and right(log, 5) = E'🙂end\n' from ganger.attempts join l on id = job_id where name = 'h'),
+    'cut between two characters');
 select ok(not ganger.log(id, gen_random_uuid(), 'x'), 'a wrong lease') from l where name = 'h';
 select ok(pg_temp.call('fail', 'h', $$, 'x'$$), 'the attempt ends');
 select pg_temp.again('h');
@@ -197,6 +202,51 @@ select pg_temp.run('r0', 3, '0 s', false);
 select ok(pg_temp.call('fail', 'r0', $$, 'x'$$), 'a job without a delay fails');
 select results_eq($$ select status, pending_reason, next_attempt_at from pg_temp.job('r0') $$, $$ values ('pending', null::text, null::timestamptz) $$,
     'and is runnable at once');
+
+-- what an attempt said of itself is not the next one's, unless it was put off
+create function pg_temp.said(job_name text) returns text language sql as $$
+    select concat_ws(' ', progress, progress_message, stage, output) from pg_temp.job(job_name) $$;
+select pg_temp.run('n', 2);
+select ok(pg_temp.call('set_progress', 'n', $$, 30, 'half way', 'two'$$) and pg_temp.call('set_output', 'n', $$, '1'$$), 'an attempt says much');
+select ok(pg_temp.call('snooze', 'n', $$, '0 s'$$), 'it is put off');
+select pg_temp.again('n');
+select is(pg_temp.said('n'), '30 half way two 1', 'and goes on with it');
+select ok(pg_temp.call('fail', 'n', $$, 'x'$$), 'it fails');
+select is(pg_temp.said('n'), '', 'the next attempt begins without');
+select pg_temp.again('n');
+select ok(pg_temp.call('set_progress', 'n', $$, 60, 'on'$$) and pg_temp.call('set_output', 'n', $$, '2'$$), 'the last attempt');
+select ok(pg_temp.call('fail', 'n', $$, 'y'$$), 'fails too');
+select is(pg_temp.said('n'), '60 on', 'it tells how far it came; only a completed job has an output');
+select ok(ganger.retry(id), 'retried') from l where name = 'n';
+select is(pg_temp.said('n'), '', 'it begins without');
+select pg_temp.again('n');
+select ok(pg_temp.call('set_progress', 'n', ', 5') and pg_temp.call('set_progress', 'n', ', 5') and pg_temp.call('set_progress', 'n', $$, null, 'm'$$),
+    'three times progress');
+select is((select jsonb_agg(data) from (select e.data from l, ganger.job_events(l.id) e where l.name = 'n' and e.event = 'progress'
+    order by e.at desc limit 2) x), '[{"percent": 5, "message": "m", "stage": null}, {"percent": 5, "message": null, "stage": null}]',
+    'an event where something changed');
+
+-- the errors of a job that is cancelled while it waits for its retry
+select pg_temp.run('e');
+select ok(pg_temp.call('fail', 'e', $$, 'once'$$), 'it fails');
+select ok(ganger.cancel(id), 'is cancelled') from l where name = 'e';
+select is((select jsonb_path_query_array(error_history, '$[*].message') from pg_temp.job('e')), '["once"]'::jsonb, 'and keeps its errors');
+
+-- a program that died of a signal: a crash, retried by the rule
+select pg_temp.run('p', 2, '10 s', false);
+select is(ganger._settle_result(id, lease_id, 'program_crashed', 'killed by signal 11', null, null, 11, 5, 6, 'log', 7, 0), 'pending',
+    'a program crashes') from l where name = 'p';
+select results_eq($$ select pending_reason, attempts, crashes, failure_reason, next_attempt_at - last_failed_at > '9 s' from pg_temp.job('p') $$,
+    $$ values ('retry', 1, 1, 'crashed', true) $$, 'known as a crash, retried with delay');
+select results_eq($$ select outcome, signal from ganger.attempts join l on id = job_id where name = 'p' $$, $$ values ('crashed', 11) $$, 'its attempt too');
+select is(ganger._settle_result(id, lease_id, 'program_crashed', 'x', null, null, 11, 5, 6, 'log', 7, 0), 'already', 'repeated')
+from l where name = 'p';
+select is(ganger._settle_result(id, lease_id, 'completed', '1', null, null, null, 5, 6, 'log', 7, 0), null, 'but not otherwise')
+from l where name = 'p';
+select pg_temp.again('p');
+select is(ganger._settle_result(id, lease_id, 'program_crashed', 'x', null, null, 11, 5, 6, 'log', 7, 0), 'failed', 'the last time')
+from l where name = 'p';
+select results_eq($$ select crashes, failure_reason from pg_temp.job('p') $$, $$ values (2, 'crashed') $$, 'it ends so');
 
 -- output that PostgreSQL refuses, from gangerd's workers: an error, not a stuck job
 select pg_temp.run('o');

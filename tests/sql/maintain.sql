@@ -34,7 +34,7 @@ select results_eq(format('select status, pending_reason, attempts, crashes, fail
     $$ values ('pending', null::text, 1, 1, 'crashed', true) $$, 'charged as a crash, claimable again');
 select ok(not ganger.complete(:a, :'lease'), 'the late worker is told so');
 select results_eq(format('select event from ganger.job_events(%s)', :a),
-    $$ values ('added'), ('processing'), ('failed'), ('reclaimed') $$, 'an event tells');
+    $$ values ('added'), ('processing'), ('reclaimed'), ('failed') $$, 'an event tells');
 select id, lease_id as lease from ganger.claim('w', job_types => '{l}') \gset
 update ganger.job set lease_until = clock_timestamp() where id = :a;
 select ganger.maintain() \gset

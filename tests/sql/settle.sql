@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Nodes, workers and what becomes of the jobs of dead ones; the views about them.
-select plan(59);
+select plan(65);
 
 create temp table t (name text primary key, id bigint, lease_id uuid);
 create function pg_temp.node() returns bigint language sql as $$ select max(id) from ganger.node where state = 'alive' $$;
@@ -122,6 +122,17 @@ select results_eq(format($f$ select finished, charged, released from ganger._set
 select is(pg_temp.state('1') || ', ' || pg_temp.state('2'), 'pending 1 0 crashed, pending 1 0 crashed', 'and claimable again');
 select results_eq($$ select distinct outcome, error from ganger.attempts join t on job_id = id $$, $$ values ('node_lost', 'its machine is gone') $$, 'as lost with the node');
 select results_eq($$ select count(*) from t, ganger.job_events(t.id) e where e.event = 'reclaimed' $$, $$ values (2::bigint) $$, 'events tell');
+select is((select string_agg(e.event, ' ' order by n) from t, ganger.job_events(t.id) with ordinality e (event_id, job_id, event, at, data, n)
+    where t.name = '1'), 'added processing reclaimed failed', 'first that it was taken back');
+select pg_temp.clear() \g /dev/null
+select pg_temp.worker(1, 1) as worker \gset
+select ganger._mark_worker_dead(:worker) \gset
+select ganger._settle_worker(:worker, '{}', '{}', '{}', '{}', '{}', '{}', '{}', null, null, null, null, null, null, null, null, null, null, true, 'lost') \gset
+select is(pg_temp.state('1'), 'failed 1 0 crashed', 'the last attempt fails as a crash');
+select is((select outcome from ganger.attempts join t on job_id = id), 'node_lost', 'which was lost with its node');
+select is((select error_history #>> '{0,reason}' from ganger.jobs join t using (id)), 'crashed', 'as the history of errors says');
+select ok(ganger.retry(id), 'retried') from t;
+select is((select outcome from ganger.attempts join t on job_id = id), 'node_lost', 'the attempt stays what it was');
 select pg_temp.clear() \g /dev/null
 
 -- a new connection
