@@ -3,8 +3,8 @@
 -- Takes up to max_jobs runnable jobs, for one of gangerd's workers (worker_id, its link) or an outside one (worker_name,
 -- lease_until).
 --
---   worker_id, link         ganger.worker: must be alive on this link, and stays so until this transaction has ended; else GG001
---                           is raised: its jobs have been, or are being, settled
+--   worker_id, link         ganger.worker: must be alive on this link, and stays so until this transaction has ended, on a node that is
+--                           alive; else GG001 is raised: its jobs have been, or are being, settled
 --   queues, job_types       where to look; job_types null = any
 --   hint_lanes, hint_seqs   where the caller's own hints let it start, per lane (any length, equal)
 -- Returns the jobs in claim order with the lane and seq they had. Order: priority, lanes of returned jobs first, then the age
@@ -66,9 +66,11 @@ begin
            c.kill_grace, c.tags, c.group_key, c.owner, c.metadata, c.lane_id, c.seq
     from claimed c order by c.place;
     -- Last, and only when something was taken: an empty claim shall write nothing. Whoever marks the worker dead waits for
-    -- this transaction, or was first: then nothing was taken.
+    -- this transaction, or was first: then nothing was taken. The node is only looked at: who buries one marks its workers too.
     if found and worker_id is not null then
-        perform from ganger.worker w where w.id = _take_jobs.worker_id and w.link = _take_jobs.link and w.state = 'alive' for key share;
+        perform from ganger.worker w join ganger.node n on n.id = w.node_id
+        where w.id = _take_jobs.worker_id and w.link = _take_jobs.link and w.state = 'alive' and n.state = 'alive'
+        for key share of w;
         if not found then
             raise exception 'worker % is not alive', worker_id using errcode = 'GG001';
         end if;

@@ -137,11 +137,12 @@ create function ganger._bury_node(node bigint, heartbeat bigint) returns setof b
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 #variable_conflict use_variable
 begin
-    update ganger.node n set state = 'dead', idle = false, ended_at = clock_timestamp()
-    where n.id = node and n.heartbeat = heartbeat and n.state = 'alive';
+    -- waits for a registration's KEY SHARE, which a plain update would not
+    perform from ganger.node n where n.id = node and n.heartbeat = heartbeat and n.state = 'alive' for update;
     if not found then
         return;
     end if;
+    update ganger.node n set state = 'dead', idle = false, ended_at = clock_timestamp() where n.id = node;
     perform from ganger.worker w where w.node_id = node and w.state = 'alive' order by w.id for update;
     return query
     update ganger.worker w set state = 'dead', ended_at = clock_timestamp()
@@ -152,6 +153,7 @@ end $$;
 -- A node that ends in order: nothing of it holds a job any more.
 create function ganger._stop_node(node bigint) returns void
 language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    select from ganger.node n where n.id = node for update; -- waits for a registration, as a burial does
     update ganger.node n set state = 'stopped', idle = false, ended_at = clock_timestamp()
     where n.id = node and n.state = 'alive'
 $$;
@@ -162,8 +164,8 @@ language sql volatile security definer set search_path = pg_catalog, ganger, pg_
 $$;
 
 -- Safety net: jobs still held by a worker that has been dead for a while (its settler died, or their rows were locked by
--- somebody). Charged, as nothing is known. Each dead worker is looked at until it holds nothing: it cannot get more. Returns how
--- many.
+-- somebody), or whose node has been gone for a while. Charged, as nothing is known. Each dead worker is looked at until it holds
+-- nothing: it cannot get more. Returns how many.
 create function ganger._reclaim_dead_workers(older_than interval default '5 s') returns integer
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
@@ -174,6 +176,13 @@ declare
     item record;
     n    integer := 0;
 begin
+    update ganger.worker w set state = 'dead', ended_at = k.ended_at
+    from ganger.node k
+    where k.id = w.node_id and w.id = any (array(
+        -- a claim in flight is passed over: next time
+        select x.id from ganger.worker x join ganger.node y on y.id = x.node_id
+        where x.state = 'alive' and y.state <> 'alive' and y.ended_at < clock_timestamp() - older_than
+        for update of x skip locked));
     for gone in
         select w.id from ganger.worker w
         where w.state = 'dead' and not w.is_cleared and w.ended_at < clock_timestamp() - older_than

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Nodes, workers and what becomes of the jobs of dead ones; the views about them.
-select plan(65);
+select plan(71);
 
 create temp table t (name text primary key, id bigint, lease_id uuid);
 create function pg_temp.node() returns bigint language sql as $$ select max(id) from ganger.node where state = 'alive' $$;
@@ -157,5 +157,19 @@ select ok(not ganger._heartbeat_node(:node), 'its heartbeat is refused');
 select is(ganger._register_worker(:node, 'p', 1, 1, false), null, 'it gets no workers');
 select results_eq(format('select state, ended_at is not null from ganger.nodes where id = %s', :node), $$ values ('dead', true) $$, 'as the view shows');
 select is((select count(*) from ganger.workers where state <> 'dead'), 0::bigint, 'its workers are dead');
+
+-- a worker of a node that is gone: no claims, and its jobs come back
+select pg_temp.clear() \g /dev/null
+select ganger._register_node('n2', 'host', 'boot', 5, 6, '60 s', '1.0') as node \gset
+select pg_temp.worker(1) as worker \gset
+select ganger.enqueue('t') \gset
+update ganger.node set state = 'stopped', ended_at = clock_timestamp() - interval '10 s' where id = :node;
+select is((select state from ganger.worker where id = :worker), 'alive', 'a worker that was registered too late');
+select throws_ok(format($$ select ganger._take_jobs(%s, 1, null, null, '{default}', '{t}', 1, null, null) $$, :worker), 'GG001', null,
+    'claims nothing');
+select is(ganger._reclaim_dead_workers('1 min'), 0, 'its job is left for a while');
+select is(ganger._reclaim_dead_workers(), 1, 'and then reclaimed');
+select is(pg_temp.state('1'), 'pending 1 0 crashed', 'charged');
+select is((select state from ganger.worker where id = :worker), 'dead', 'the worker is dead');
 
 select * from finish();

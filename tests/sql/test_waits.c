@@ -525,6 +525,35 @@ static void test_a_burial_waits_for_a_claim_in_flight(void **state)
                      3);
 }
 
+// A worker that registers while its node is buried or stopped: it waits for the registration, or the registration is refused.
+static void play_late_registration(const char *end_of_node)
+{
+    register_worker();
+    test_db_run(stage.a, "begin");
+    test_db_run(stage.a, "select ganger._register_worker((select max(id) from ganger.node), 'p', 2, 1, false)");
+    send_and_wait_blocked(end_of_node);
+    test_db_run(stage.a, "commit");
+    PGresult *result = PQgetResult(stage.b);
+    assert_int_equal(PQresultStatus(result), PGRES_TUPLES_OK);
+    PQclear(result);
+    assert_null(PQgetResult(stage.b));
+    assert_null(test_db_text(stage.a, "select ganger._register_worker((select max(id) from "
+                                      "ganger.node), 'p', 3, 1, false)"));
+}
+
+static void test_a_burial_waits_for_a_registration(void **state)
+{
+    (void)state;
+    play_late_registration("select count(*) from ganger.node n, ganger._bury_node(n.id, 0)");
+    assert_int_equal(test_db_int(stage.watcher, "select count(*) from ganger.worker where state = 'dead'"), 2);
+}
+
+static void test_a_stop_waits_for_a_registration(void **state)
+{
+    (void)state;
+    play_late_registration("select ganger._stop_node((select max(id) from ganger.node))");
+}
+
 static void settle(PGconn *conn, int64_t worker, int64_t running, const char *lease)
 {
     test_db_run(conn,
@@ -601,6 +630,8 @@ int main(void)
         CASE(test_effects_wait_for_a_final_answer),
         CASE(test_a_cancel_waits_for_history),
         CASE(test_a_burial_waits_for_a_claim_in_flight),
+        CASE(test_a_burial_waits_for_a_registration),
+        CASE(test_a_stop_waits_for_a_registration),
         CASE(test_two_settlers_charge_once),
         CASE(test_a_settler_takes_over_from_one_that_fails),
     };
