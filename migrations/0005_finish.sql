@@ -445,7 +445,9 @@ end $$;
 -- over; one whose row somebody holds goes back as soon as it is free. Returns how many went back or will. Row order by id (lock
 -- order).
 create function ganger._release(ids bigint[], leases uuid[], reason text) returns integer
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
 declare
     held record;
     n    integer := 0;

@@ -43,7 +43,9 @@ end $$;
 -- refused from here on, and what was claimed without the answer arriving (not in known_ids) goes back uncounted. Returns
 -- the worker's new link; null: it is no longer alive.
 create function ganger._reattach_worker(worker bigint, known_ids bigint[], pooled boolean) returns integer
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
 declare
     unknown  bigint[];
     leases   uuid[];
@@ -89,6 +91,7 @@ create function ganger._settle_worker(worker bigint,
     charge_rest boolean, rest_message text)
 returns table (finished integer, charged integer, released integer)
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 #variable_conflict use_variable
 declare

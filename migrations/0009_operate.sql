@@ -113,7 +113,7 @@ end $$;
 -- returns; it stays processing until it has been stopped. `owner`: only if it is that owner's. False: not there,
 -- already ended, or another's.
 create function ganger.cancel(id bigint, owner text default null) returns boolean
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
     j ganger.job;
 begin
@@ -133,7 +133,7 @@ end $$;
 -- Runs a failed or cancelled job again: pending at once, one more attempt than it has had if they were used up. False: it is
 -- in no such state.
 create function ganger.retry(id bigint) returns boolean
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
     h    ganger.history;
     lane bigint;
@@ -174,7 +174,7 @@ end $$;
 -- retry_delay_max, tags, owner, metadata, job_type. A null clears (run_at null = now). run_at of a job that waits for a retry
 -- moves that retry. False: the job is not pending. Errors: 22023 unknown key or bad value.
 create function ganger.edit(id bigint, changes jsonb) returns boolean
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
     j     ganger.job;
     i     ganger.job_input;
