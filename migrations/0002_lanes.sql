@@ -49,6 +49,9 @@ create table ganger.epoch_state (
 );
 insert into ganger.epoch_state select pg_sequence_last_value('ganger.epoch_seq'), 0;
 
+-- What claims read, however many lanes are idle. Neither column is written with a frontier, so that stays a HOT update.
+create index lane_visited on ganger.lane (queue) where state <> 'idle';
+
 create function ganger._lane_id(queue text, priority integer, job_type text, returned boolean)
 returns bigint language sql immutable strict parallel safe as $$
     -- The seed chain keeps the parts apart: no two different keys build the same input.
@@ -109,7 +112,9 @@ end $$;
 -- Gives the runnable or returned jobs `ids` (row locks held by the caller) a new place: the sibling lane when
 -- `returned`. Leaves every other column alone except the waiting ones.
 create function ganger._make_runnable(ids bigint[], returned boolean) returns void
-language plpgsql volatile as $$
+language plpgsql volatile
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
 declare
     seqs bigint[];
     woken text;
@@ -255,8 +260,9 @@ begin
         target := case when is_stuck then ganger._pass_stragglers(lane.lane_id, lane.head) else lane.head end;
         target := greatest(lane.frontier, least(coalesce(target, epoch_lo), epoch_lo));
         if lane.head is not null then
-            if target > lane.frontier + 10000 or lane.state = 'closing' or (is_stuck and target > lane.frontier)
-               or lane.seen_at <= clock_timestamp() - patience then
+            -- a new lane's (0) says nothing about the age of its jobs, by which claims order lanes
+            if target > lane.frontier + 10000 or (lane.frontier = 0 and target > 0) or lane.state = 'closing'
+               or (is_stuck and target > lane.frontier) or lane.seen_at <= clock_timestamp() - patience then
                 update ganger.lane l set frontier = target, seen_at = clock_timestamp(), state = 'active', closing_epoch = null
                 where l.lane_id = lane.lane_id;
             end if;
@@ -341,4 +347,30 @@ begin
     perform ganger._begin_epoch(state);
     -- open_epochs: of enqueuers that take longer than a pass
     return jsonb_build_object('repaired', seals.repaired, 'stragglers', freed, 'open_epochs', seals.unsealed);
+end $$;
+
+-- Deletes lanes that have been idle for long and are not paused; returns how many. To an enqueuer no lane is the same as an idle
+-- one: it signals, and the lane comes back. What was taken before it became idle is sealed, so nothing can appear below the
+-- frontier that is forgotten.
+create function ganger._forget_lanes(idle_for interval default '1 day') returns integer
+language plpgsql volatile
+set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    n integer;
+begin
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        return 0;
+    end if;
+    perform from ganger.epoch_state for update skip locked; -- not beside a pass, which writes these rows
+    if not found then
+        return 0;
+    end if;
+    delete from ganger.lane l
+    where l.state = 'idle' and not l.paused and l.seen_at < clock_timestamp() - idle_for
+      and not exists (select from ganger.lane_signal s where s.lane_id = l.lane_id)
+      and not exists (select from ganger.job j where j.lane_id = l.lane_id and j.seq is not null); -- a straggler's
+    get diagnostics n = row_count;
+    return n;
 end $$;

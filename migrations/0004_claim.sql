@@ -8,7 +8,7 @@
 --   queues, job_types       where to look; job_types null = any
 --   hint_lanes, hint_seqs   where the caller's own hints let it start, per lane (any length, equal)
 -- Returns the jobs in claim order with the lane and seq they had. Order: priority, lanes of returned jobs first, then the age
--- of the lane's first job; with more than 32 lanes in play the frontier stands for that job.
+-- of the lane's first job; behind the first 64 lanes the frontier stands for that job.
 create function ganger._take_jobs(worker_id bigint, link integer, worker_name text, lease_until timestamptz, queues text[],
                                   job_types text[], max_jobs integer, hint_lanes bigint[], hint_seqs bigint[])
 returns table (id bigint, lease_id uuid, job_type text, payload jsonb, attempt integer, max_attempts integer, queue text,
@@ -32,17 +32,18 @@ begin
         from ganger.lane_signal s left join ganger.lane a on a.lane_id = s.lane_id
         where (a.lane_id is null or (a.state = 'idle' and not a.paused))
           and s.queue = any (queues) and (job_types is null or s.job_type = any (job_types))
-    ), hinted as (
-        select v.lane_id, v.priority, v.returned, greatest(v.frontier, h.seq) as start_at, count(*) over () as lanes
+    ), hinted as materialized (
+        select v.lane_id, v.priority, v.returned, greatest(v.frontier, h.seq) as start_at
         from visible v left join unnest(hint_lanes, hint_seqs) h (lane_id, seq) on h.lane_id = v.lane_id
-    ), ordered as materialized (
-        select h.lane_id, h.start_at
-        from hinted h
-        order by h.priority desc, h.returned desc,
-            case when h.lanes between 2 and 32
-                 then (select j.seq from ganger.job j where j.lane_id = h.lane_id and j.seq >= h.start_at
-                       order by j.seq limit 1)
-                 else h.start_at end
+    ), ordered (lane_id, start_at) as materialized (
+        -- The rest is not even sorted when the first lanes have enough. Both sort alike, so no priority comes too late.
+        (select h.lane_id, f.seq
+         from (select * from hinted order by priority desc, returned desc, start_at, lane_id limit 64) h
+         cross join lateral (select j.seq from ganger.job j where j.lane_id = h.lane_id and j.seq >= h.start_at
+                             order by j.seq limit 1) f
+         order by h.priority desc, h.returned desc, f.seq)
+        union all
+        (select h.lane_id, h.start_at from hinted h order by h.priority desc, h.returned desc, h.start_at, h.lane_id offset 64)
     ), picked as materialized (
         select p.row_ctid, p.seq, row_number() over () as place
         from (select j.ctid as row_ctid, j.seq

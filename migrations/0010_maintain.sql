@@ -171,7 +171,8 @@ language plpgsql volatile security definer set search_path = pg_catalog, ganger,
 begin
     return jsonb_build_object('partitions_made', case when partitions then ganger._make_partitions() else 0 end,
                               'partitions_dropped', case when partitions then ganger._drop_partitions() else 0 end,
-                              'expired_rows', ganger._expire_rows(), 'nodes_forgotten', ganger._forget_nodes());
+                              'expired_rows', ganger._expire_rows(), 'nodes_forgotten', ganger._forget_nodes(),
+                              'lanes_forgotten', ganger._forget_lanes());
 end $$;
 
 -- One pass of every cluster duty, now. The elected reaper runs the same; a system without gangerd (or a test) moves time on

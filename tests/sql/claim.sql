@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- claim: order, filters, bounds, what it writes; claims of gangerd's workers.
-select plan(48);
+select plan(59);
 
 create function pg_temp.claimed(n integer, variadic queues text[] default '{default}') returns text[] language sql as
     $$ select array_agg(payload #>> '{}') from ganger.claim('w', queues, max_jobs => n) $$;
@@ -72,6 +72,49 @@ select is((select count(*) from ganger.claim('w', max_jobs => 10)), 1::bigint, '
 select pg_temp.put(i::text, 'type' || i % 50) from generate_series(1, 200) i;
 select is((select count(*) from (select ganger.claim('w', max_jobs => 7) from generate_series(1, 40)) x), 200::bigint,
     'more than 32 lanes: everything is claimed');
+
+-- many lanes of few jobs: first in, first out across types, by signals and then by active lanes
+create function pg_temp.one_by_one(n integer) returns text language sql as
+    $$ select string_agg(array_to_string(pg_temp.claimed(1, 'wide'), ''), ' ') from generate_series(1, n) $$;
+create function pg_temp.wide() returns text language plpgsql as $$
+begin
+    perform pg_temp.put(i::text, 'wide' || i * 7 % 40, 'wide') from generate_series(1, 40) i;
+    return pg_temp.one_by_one(40);
+end $$;
+create temp table wide as select string_agg(i::text, ' ' order by i) as wanted from generate_series(1, 40) i;
+select is(pg_temp.wide(), wanted, '40 types of one job each, in order') from wide;
+select pg_temp.put(i::text, 'wide' || i * 7 % 40, 'wide') from generate_series(1, 40) i \g /dev/null
+select ganger._advance() \g /dev/null
+select ok((select min(frontier) > 0 from ganger.lane where queue = 'wide'), 'a new lane gets its frontier at its first pass');
+select is(pg_temp.one_by_one(40), wanted, 'in order from active lanes') from wide;
+select is(pg_temp.wide(), wanted, 'and once more') from wide;
+-- priority holds exactly, also behind the first 64 lanes
+select pg_temp.put('high', 'p' || i, 'prio', 2) from generate_series(1, 50) i \g /dev/null
+select pg_temp.put('mid', 'p' || i, 'prio', 1) from generate_series(1, 50) i \g /dev/null
+select pg_temp.put('low', 'p' || i, 'prio', 0) from generate_series(1, 50) i \g /dev/null
+select is((select string_agg(run.name || run.n, ' ' order by run.first) from (select name, count(*) as n, min(place) as first
+    from unnest(pg_temp.claimed(150, 'prio')) with ordinality c (name, place) group by name) run), 'high50 mid50 low50', 'priorities in 150 lanes');
+
+-- idle lanes cost a claim nothing
+select is((select count(*) from pg_index i where i.indrelid = 'ganger.lane'::regclass
+    and pg_get_expr(i.indpred, i.indrelid) ~ 'idle'), 1::bigint, 'there is an index of lanes that are not idle');
+vacuum ganger.lane;
+begin;
+update ganger.lane set frontier = frontier + 1, seen_at = clock_timestamp() where job_type = 't';
+select ok(pg_stat_get_xact_tuples_hot_updated('ganger.lane'::regclass) = pg_stat_get_xact_tuples_updated('ganger.lane'::regclass),
+    'which a step of a frontier leaves alone');
+rollback;
+
+-- lanes that were idle for a day are forgotten, and come back
+select ganger.enqueue('gone', queue => 'lanes'), ganger.enqueue('kept', queue => 'lanes'), ganger.enqueue('held', queue => 'lanes') \g /dev/null
+select ganger._advance() \g /dev/null
+select ganger.complete(id, lease_id) from ganger.claim('w', '{lanes}', max_jobs => 3) \g /dev/null
+update ganger.lane set state = 'idle', seen_at = now() - interval '2 days', paused = job_type = 'held' where job_type in ('gone', 'held');
+select is(ganger._forget_lanes(), 1, 'one lane is idle for long and not paused');
+select is((select string_agg(job_type, ' ' order by job_type) from ganger.lane where queue = 'lanes'), 'held kept', 'the others stay');
+select pg_temp.put('back', 'gone', 'lanes');
+select is((select count(*) from ganger.lane_signal where queue = 'lanes'), 1::bigint, 'its next job signals');
+select is(pg_temp.claimed(1, 'lanes'), '{back}', 'and is claimed');
 
 -- bounds
 select throws_ok(format('select ganger.claim(%s)', v[1]), v[2], null, v[1]) from (values

@@ -455,7 +455,9 @@ static void test_busy_lanes_are_seldom_written(void **state)
 {
     (void)state;
     test_db_run(stage.b, "select ganger.enqueue('t') from generate_series(1, 500)");
-    test_db_run(stage.duty, "select ganger._advance()");
+    for (int i = 0; i < 2; i++) { // a new lane's frontier is moved once, whatever the gain
+        test_db_run(stage.duty, "select ganger._advance()");
+    }
     char *first = test_db_text(stage.b, "select ctid from ganger.lane");
     for (int i = 0; i < 20; i++) {
         test_db_run(stage.b, "select ganger.claim('w', max_jobs => 10)");
