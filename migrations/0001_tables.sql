@@ -143,6 +143,20 @@ create index history_id on ganger.history (id);
 create table ganger.history_completed_default partition of ganger.history_completed default;
 create table ganger.history_ended_default partition of ganger.history_ended default;
 
+-- Partitions past their retention that are being taken apart (ganger._tidy_partitions). Nobody else touches their rows.
+create table ganger.retiring (
+    part      oid primary key,
+    next_page bigint not null default 0                -- up to there nothing belongs to its rows any more
+);
+-- What is to be taken off the counts when the partition is gone.
+create table ganger.retiring_stat (
+    part     oid not null,
+    job_type text not null,
+    status   ganger.job_status not null,
+    jobs     bigint not null,
+    run_us   bigint not null
+);
+
 -- Attempts that ended without ending the job. The running one is in job, the last one in history.
 create table ganger.attempt (
     job_id      bigint not null,

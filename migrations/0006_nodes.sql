@@ -208,8 +208,8 @@ begin
     return n;
 end $$;
 
--- Outside workers whose lease has run out. A cancel that was asked for ends them cancelled. Returns how many.
-create function ganger._reclaim_expired_leases() returns integer
+-- Outside workers whose lease has been over for `older_than`. A cancel that was asked for ends them cancelled. Returns how many.
+create function ganger._reclaim_expired_leases(older_than interval default '0') returns integer
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -222,8 +222,8 @@ begin
         select j.id, j.lease_id from ganger.job j
         -- the array keeps the order by from walking through every job
         where j.id = any (array(select x.id from ganger.job x where x.status = 'processing' and x.worker_id is null
-                                and x.lease_until < clock_timestamp()))
-          and j.status = 'processing' and j.worker_id is null and j.lease_until < clock_timestamp()
+                                and x.lease_until < clock_timestamp() - older_than))
+          and j.status = 'processing' and j.worker_id is null and j.lease_until < clock_timestamp() - older_than
           and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id)
         order by j.id for update skip locked
     loop

@@ -141,7 +141,9 @@ declare
 begin
     -- the number comes first: the lane is looked at only after it (see _enter_lane)
     seqs := ganger._take_seqs(2);
-    delete from ganger.history x where x.id = retry.id and x.status in ('failed', 'cancelled') returning * into h;
+    delete from ganger.history x
+    where x.id = retry.id and x.status in ('failed', 'cancelled') and not ganger._is_retiring(x.tableoid)
+    returning * into h;
     if not found then
         return false;
     end if;
@@ -238,13 +240,19 @@ begin
     return true;
 end $$;
 
+-- Rows of a partition that is being taken apart are nobody's any more.
+create function ganger._is_retiring(part oid) returns boolean language sql stable as $$
+    select exists (select from ganger.retiring r where r.part = _is_retiring.part)
+$$;
+
 -- Takes rows out of history for good, with everything that belongs to them. ids are locked by the caller's statement.
 create function ganger._forget(ids bigint[]) returns bigint language plpgsql volatile as $$
 declare
     n bigint;
 begin
     with gone as (
-        delete from ganger.history h where h.id = any (ids) returning h.id, h.job_type, h.status, h.started_at, h.finished_at
+        delete from ganger.history h where h.id = any (ids) and not ganger._is_retiring(h.tableoid)
+        returning h.id, h.job_type, h.status, h.started_at, h.finished_at
     ), attempts as (
         delete from ganger.attempt a using gone g where a.job_id = g.id
     ), events as (
@@ -260,7 +268,8 @@ begin
     return n;
 end $$;
 
--- Deletes ended jobs (completed, failed, cancelled) that finished longer ago than `older_than`. Returns how many.
+-- Deletes ended jobs (completed, failed, cancelled) that finished longer ago than `older_than` (zero or more). Returns how many.
+-- Jobs past their retention that a duty is deleting already are left to it. Errors: 22023 older_than missing or below zero.
 create function ganger.cleanup(older_than interval default '30 days') returns bigint
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 declare
@@ -271,7 +280,8 @@ begin
                                        else ganger._duration_problem('older_than', older_than, true) end);
     loop
         n := ganger._forget(array(select h.id from ganger.history h
-            where h.finished_at < clock_timestamp() - older_than limit 10000 for update skip locked));
+            where h.finished_at < clock_timestamp() - older_than and not ganger._is_retiring(h.tableoid)
+            limit 10000 for update skip locked));
         total := total + n;
         exit when n = 0;
     end loop;

@@ -43,73 +43,172 @@ begin
     return next;
 end $$;
 
--- Weekly partitions of history for this week and the two to come. Made ahead, so that the default stays empty.
-create function ganger._make_partitions() returns integer language plpgsql volatile set lock_timeout = '50ms' as $$
+-- Weekly partitions of history for this week and the two to come, at most `most` new ones. Made ahead, so that the default stays
+-- empty.
+create function ganger._make_partitions(most integer default 6) returns integer
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '50ms' as $$
 declare
-    parent text;
-    week   date;
-    name   text;
-    n      integer := 0;
+    parent  text;
+    week    date;
+    name    text;
+    is_late boolean;
+    n       integer := 0;
 begin
     foreach parent in array array['history_completed', 'history_ended'] loop
         for week in select date_trunc('week', now() at time zone 'UTC')::date + 7 * i from generate_series(0, 2) i loop
             name := parent || to_char(week, '_IYYY_IW');
-            if to_regclass('ganger.' || name) is null then
-                begin
-                    execute format('create table ganger.%I partition of ganger.%I for values from (%L) to (%L)', name, parent,
-                        week::text || ' 00:00+00', (week + 7)::text || ' 00:00+00');
-                    n := n + 1;
-                exception
-                    when lock_not_available or check_violation or duplicate_table then
-                        null; -- busy: next time; rows already in the default partition: they stay there
-                end;
-            end if;
+            continue when n >= most or to_regclass('ganger.' || name) is not null;
+            -- seen before the strong lock is asked for: rows of that week in the default partition stay there
+            execute format('select exists (select from ganger.%I where finished_at >= %L and finished_at < %L)', parent || '_default',
+                week::text || ' 00:00+00', (week + 7)::text || ' 00:00+00') into is_late;
+            continue when is_late;
+            begin
+                execute format('create table ganger.%I partition of ganger.%I for values from (%L) to (%L)', name, parent,
+                    week::text || ' 00:00+00', (week + 7)::text || ' 00:00+00');
+                n := n + 1;
+            exception
+                when lock_not_available or check_violation or duplicate_table then
+                    null; -- busy: next time
+            end;
         end loop;
     end loop;
     return n;
 end $$;
 
--- Drops the partitions of history that lie wholly before the retention (settings retention_completed, retention_failed).
--- Waits at most 50 ms for the lock, as every finish queues behind it; what could not be dropped is dropped next time.
-create function ganger._drop_partitions() returns integer language plpgsql volatile set lock_timeout = '50ms' as $$
+-- Marks the oldest partition that lies wholly before the retention (settings retention_completed, retention_failed) as
+-- retiring. Its name, or null: there is none, or it is busy.
+create function ganger._retire_partition() returns text
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '50ms' as $$
 declare
     part record;
-    n    integer := 0;
 begin
-    for part in
-        select c.relname, (regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$TO \('([^']+)'\)$re$))[1]::timestamptz as upper,
+    select * into part from (
+        select c.oid, c.relname,
+               (regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$TO \('([^']+)'\)$re$))[1]::timestamptz as upper,
                case p.relname when 'history_completed' then ganger._setting('retention_completed', '30 days')
                               else ganger._setting('retention_failed', '90 days') end::interval as retention
         from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class p on p.oid = i.inhparent
-        where i.inhparent in ('ganger.history_completed'::regclass, 'ganger.history_ended'::regclass)
-    loop
-        continue when part.upper is null or part.upper > clock_timestamp() - part.retention;
-        begin
-            execute format('lock table ganger.%I in access exclusive mode', part.relname);
-            execute format('insert into ganger.stat_delta select job_type, status, -count(*), '
-                '-coalesce(sum(extract(epoch from finished_at - started_at) * 1e6), 0)::bigint from ganger.%I group by 1, 2',
-                part.relname);
-            execute format('delete from ganger.attempt a using ganger.%I h where a.job_id = h.id', part.relname);
-            execute format('delete from ganger.event e using ganger.%I h where e.job_id = h.id', part.relname);
-            execute format('delete from ganger.job_key k using ganger.%I h where k.job_id = h.id', part.relname);
-            execute format('drop table ganger.%I', part.relname);
-            n := n + 1;
-        exception when lock_not_available then
-            null;
-        end;
-    end loop;
-    return n;
+        where i.inhparent in ('ganger.history_completed'::regclass, 'ganger.history_ended'::regclass)) x
+    where x.upper < clock_timestamp() - x.retention and not ganger._is_retiring(x.oid)
+    order by x.upper limit 1;
+    if found then
+        -- whoever is about to retry or delete one of its rows has done so then, and later ones see the mark
+        execute format('lock table ganger.%I in share mode', part.relname);
+        insert into ganger.retiring (part) values (part.oid);
+    end if;
+    return part.relname;
+exception when lock_not_available then
+    return null;
 end $$;
 
--- What a partition cannot be dropped for: rows of the default partitions, by age.
-create function ganger._expire_rows() returns bigint language sql volatile as $$
-    select ganger._forget(array(
-        (select h.id from ganger.history_completed_default h
-         where h.finished_at < clock_timestamp() - ganger._setting('retention_completed', '30 days')::interval limit 1000)
-        union all
-        (select h.id from ganger.history_ended_default h
-         where h.finished_at < clock_timestamp() - ganger._setting('retention_failed', '90 days')::interval limit 1000)))
-$$;
+-- Deletes what belongs to the rows of a retiring partition, a stretch of pages at a time, until `deadline`. Takes no lock that a
+-- reader or a finish could wait for. True: nothing is left.
+create function ganger._strip_partition(part oid, deadline timestamptz) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    step  constant bigint := 100;
+    pages constant bigint := pg_relation_size(part) / current_setting('block_size')::bigint;
+    page  bigint := (select r.next_page from ganger.retiring r where r.part = _strip_partition.part);
+begin
+    while page < pages and clock_timestamp() < deadline loop
+        execute format($q$
+            with gone as materialized (
+                select h.id, h.job_type, h.status, h.started_at, h.finished_at from %s h
+                where h.ctid >= '(%s,0)' and h.ctid < '(%s,0)'
+            ), attempts as (
+                delete from ganger.attempt a using gone g where a.job_id = g.id
+            ), events as (
+                delete from ganger.event e using gone g where e.job_id = g.id
+            ), keys as (
+                delete from ganger.job_key k using gone g where k.job_id = g.id
+            )
+            insert into ganger.retiring_stat
+            select %s, g.job_type, g.status, count(*), coalesce(sum(extract(epoch from g.finished_at - g.started_at) * 1e6), 0)::bigint
+            from gone g group by g.job_type, g.status $q$, part::regclass, page, page + step, part);
+        page := page + step;
+        update ganger.retiring r set next_page = page where r.part = _strip_partition.part;
+    end loop;
+    return page >= pages;
+end $$;
+
+-- Drops a stripped partition. A drop needs the table above it for itself, and everything that reads or ends a job queues behind it:
+-- so it asks for that first, waits 50 ms at most, and has nothing left to do when it has got it. False: busy.
+create function ganger._drop_partition(part oid) returns boolean
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '50ms' as $$
+begin
+    insert into ganger.stat_delta
+    select s.job_type, s.status, - sum(s.jobs), - sum(s.run_us) from ganger.retiring_stat s
+    where s.part = _drop_partition.part group by s.job_type, s.status;
+    delete from ganger.retiring_stat s where s.part = _drop_partition.part;
+    delete from ganger.retiring r where r.part = _drop_partition.part;
+    execute format('lock table only %s in access exclusive mode',
+                   (select i.inhparent::regclass from pg_inherits i where i.inhrelid = _drop_partition.part));
+    execute format('drop table %s', part::regclass);
+    return true;
+exception when lock_not_available then
+    return false;
+end $$;
+
+-- One step of looking after the partitions of history: makes one, or takes the oldest one past its retention apart, a step a call:
+-- marks it, strips it (for `budget`), drops it. Each step is a transaction of its own, which must end with it: some hold up every
+-- finish until then. So this is for gangerd alone. `more`: another step can follow at once.
+create function ganger._tidy_partitions(budget interval default '200 ms', out step text, out more boolean)
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    old oid;
+begin
+    more := false;
+    if not pg_try_advisory_xact_lock(1196312402, -2) then
+        step := 'busy'; -- another session is at it
+    elsif ganger._make_partitions(1) > 0 then
+        step := 'made';
+        more := true;
+    else
+        select r.part into old from ganger.retiring r order by r.part limit 1;
+        if not found then
+            step := case when ganger._retire_partition() is null then 'nothing' else 'retired' end;
+            more := step = 'retired';
+        elsif not exists (select from pg_inherits i where i.inhrelid = old) then
+            delete from ganger.retiring_stat s where s.part = old; -- an operator was quicker
+            delete from ganger.retiring r where r.part = old;
+            step := 'gone';
+            more := true;
+        elsif (select r.next_page * current_setting('block_size')::bigint < pg_relation_size(r.part)
+               from ganger.retiring r where r.part = old) then
+            perform ganger._strip_partition(old, clock_timestamp() + budget);
+            step := 'stripped';
+            more := true;
+        else
+            more := ganger._drop_partition(old);
+            step := case when more then 'dropped' else 'busy' end;
+        end if;
+    end if;
+end $$;
+
+-- Deletes rows past their retention, some at a call: those of the default partitions, which cannot be dropped; with `everywhere`
+-- those of all partitions, for a system without gangerd, which drops none.
+create function ganger._expire_rows(everywhere boolean default false) returns bigint
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    completed constant timestamptz := clock_timestamp() - ganger._setting('retention_completed', '30 days')::interval;
+    ended     constant timestamptz := clock_timestamp() - ganger._setting('retention_failed', '90 days')::interval;
+begin
+    if everywhere then
+        return ganger._forget(array(select h.id from ganger.history_completed h
+                                    where h.finished_at < completed and not ganger._is_retiring(h.tableoid)
+                                    limit 10000 for update skip locked))
+             + ganger._forget(array(select h.id from ganger.history_ended h
+                                    where h.finished_at < ended and not ganger._is_retiring(h.tableoid)
+                                    limit 10000 for update skip locked));
+    end if;
+    return ganger._forget(array(select h.id from ganger.history_completed_default h
+                                where h.finished_at < completed limit 1000 for update skip locked))
+         + ganger._forget(array(select h.id from ganger.history_ended_default h
+                                where h.finished_at < ended limit 1000 for update skip locked));
+end $$;
 
 -- Rows about nodes and workers that no job can name any more.
 create function ganger._forget_nodes() returns integer language plpgsql volatile as $$
@@ -144,8 +243,8 @@ begin
     return n;
 end $$;
 
--- The frequent duties, once a second by the elected reaper.
-create function ganger._tick() returns jsonb
+-- The frequent duties, once a second by the elected reaper. promote: at most so many due jobs.
+create function ganger._tick(promote integer default 10000) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 declare
     due record;
@@ -153,7 +252,7 @@ declare
     late integer := 0;
     reclaimed integer;
 begin
-    select * into due from ganger._promote();
+    select * into due from ganger._promote(promote);
     advanced := ganger._advance();
     if exists (select from ganger.late_result) then
         late := ganger._apply_late_results();
@@ -164,35 +263,37 @@ begin
            || coalesce(advanced, '{"busy": true}');
 end $$;
 
--- The rare duties: partitions, retention. Returns the count of dropped partitions and deleted rows. Making and dropping
--- a partition holds up every finish until the transaction ends: no caller may stay open after it (partitions: false).
-create function ganger._tidy(partitions boolean default true) returns jsonb
+-- The rare duties but partitions (_tidy_partitions): rows past their retention, nodes, lanes. Returns the counts.
+create function ganger._tidy(everywhere boolean default false) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
-    return jsonb_build_object('partitions_made', case when partitions then ganger._make_partitions() else 0 end,
-                              'partitions_dropped', case when partitions then ganger._drop_partitions() else 0 end,
-                              'expired_rows', ganger._expire_rows(), 'nodes_forgotten', ganger._forget_nodes(),
+    return jsonb_build_object('expired_rows', ganger._expire_rows(everywhere), 'nodes_forgotten', ganger._forget_nodes(),
                               'lanes_forgotten', ganger._forget_lanes());
 end $$;
 
 -- One pass of every cluster duty, now. The elected reaper runs the same; a system without gangerd (or a test) moves time on
--- by it. It never judges nodes: that needs an observer with a clock of its own. Partitions it leaves to a live node, as this
--- transaction may be a long one.
+-- by it. It never judges nodes: that needs an observer with a clock of its own. Partitions it leaves alone, as this transaction may be
+-- a long one; without gangerd what is past its retention goes row by row.
+--
+-- Returns counts: promoted (all that is due), scheduled, reclaimed, expired_jobs, expired_tokens, late_results, expired_rows (ended jobs
+-- past their retention), nodes_forgotten, lanes_forgotten; next_due: when the next job is due, null: none; busy: true when another
+-- session is at the lanes.
 create function ganger.maintain() returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
-    return jsonb_build_object('scheduled', 0, 'expired_jobs', 0, 'expired_tokens', 0) || ganger._tick()
-           || ganger._tidy(partitions => not exists (select from ganger.node n where n.state = 'alive'));
+    return jsonb_build_object('scheduled', 0, 'expired_jobs', 0, 'expired_tokens', 0) || ganger._tick(promote => 2147483647)
+           || ganger._tidy(everywhere => not exists (select from ganger.node n where n.state = 'alive'));
 end $$;
 
--- Takes back jobs that have been processing for longer than `older_than` although nobody can be at them: their worker is dead,
--- or an outside worker's lease is over. Live work is never touched. Returns how many.
+-- Takes back jobs nobody can be at any more: their worker has been dead, or an outside worker's lease over, for longer than
+-- `older_than` (zero or more). Live work is never touched. Returns how many. gangerd, and maintain(), do so after seconds by themselves.
+-- Errors: 22023 older_than missing or below zero.
 create function ganger.reclaim_stuck(older_than interval default '10 min') returns bigint
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
     perform ganger._raise_problem(case when older_than is null then '22023 older_than is missing'
                                        else ganger._duration_problem('older_than', older_than, true) end);
-    return ganger._reclaim_dead_workers(older_than) + ganger._reclaim_expired_leases();
+    return ganger._reclaim_dead_workers(older_than) + ganger._reclaim_expired_leases(older_than);
 end $$;
 
 -- What a node asks once a second: is there work for it, what of its own is to be cancelled, is it the leader, when is

@@ -14,7 +14,7 @@
 #include "reaper/wake.h"
 #include "sql_queries.h"
 
-enum { LEASE_HEX_DIGITS = 32, DUE_NEVER = -1 };
+enum { LEASE_HEX_DIGITS = 32, DUE_NEVER = -1, TIDY_STEP_MS = 1000 };
 
 static void note_due(Reaper *self, const PGresult *result)
 {
@@ -102,6 +102,12 @@ Status duties_tidy(Reaper *self)
     DbParams params;
     db_params_init(&params);
     PGresult *result = NULL;
+    TRY(db_exec(self->db, &SQL_tidy_partitions, &params, REAPER_STATEMENT_MS, &result));
+    log_debug("duties.partitions", "step=%s", db_text(result, 0, "step"));
+    if (db_bool(result, 0, "more")) { // one step a call, so that this process is never away for long
+        self->next_tidy_at = clock_boot_ms() + TIDY_STEP_MS;
+    }
+    PQclear(result);
     TRY(db_exec(self->db, &SQL_tidy, &params, REAPER_STATEMENT_MS, &result));
     log_debug("duties.tidied", "counts=\"%s\"", db_text(result, 0, "tidied"));
     PQclear(result);

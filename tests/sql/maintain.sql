@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The duties: promotion, outside leases, stuck jobs, partitions, retention, statistics.
-select plan(60);
+select plan(77);
 
 -- promote
 select ganger.enqueue('t', run_at => now() + interval '1 h') as soon \gset
@@ -54,7 +54,8 @@ select id, lease_id as lease from ganger.claim('w', job_types => '{s}', lease =>
 select is(ganger.reclaim_stuck('0 s'), 0::bigint, 'live work is never touched');
 select is((select status from ganger.jobs where id = :a), 'processing', 'indeed');
 update ganger.job set lease_until = clock_timestamp() where id = :a;
-select is(ganger.reclaim_stuck(), 1::bigint, 'a lease that is over');
+select is(ganger.reclaim_stuck(), 0::bigint, 'a lease that is over, but not for long');
+select is(ganger.reclaim_stuck('0 s'), 1::bigint, 'a lease that is over');
 select ganger._register_node('n', 'h', 'b', 1, 1, '60 s', '0') as node \gset
 select ganger._register_worker(:node, 'p', 1, 1, false) as worker \gset
 select id, lease_id from ganger._take_jobs(:worker, 1, null, null, '{default}', '{s}', 1, null, null) \gset
@@ -71,6 +72,7 @@ select throws_ok(format('select ganger.reclaim_stuck(%s)', v), '22023', null, 'r
 select is((select count(*) from pg_inherits where inhparent in ('ganger.history_completed'::regclass, 'ganger.history_ended'::regclass)), 8::bigint,
     'three weeks and a default, twice');
 select is(ganger._make_partitions(), 0, 'they are there');
+select is(ganger._tidy_partitions()::text, '(nothing,f)', 'nothing is to be done');
 select ganger.enqueue('p') as a \gset
 select ganger.complete(id, lease_id) from ganger.claim('w', job_types => '{p}') \gset
 select ok((select tableoid::regclass::text ~ 'history_completed_\d{4}_\d\d' from ganger.history where id = :a), 'a job that ends goes to its week');
@@ -94,21 +96,51 @@ update ganger.history set finished_at = '2000-01-05 00:00+00', started_at = '200
 select is((select count(*) from ganger.history_completed2000_01), 1::bigint, 'an old completed job');
 select is((select count(*) from ganger.history_ended2000_01), 1::bigint, 'and an old cancelled one');
 select ganger._fold_stats() \gset
-select is((ganger._tidy() ->> 'partitions_dropped')::int, 2, 'their weeks are dropped');
+select results_eq('select step, more from ganger._tidy_partitions()', $$ values ('retired', true) $$, 'one of their weeks is marked');
+select is((select part::regclass::text from ganger.retiring), 'ganger.history_completed2000_01', 'the older one, or the first');
+select results_eq('select step, more from ganger._tidy_partitions()', $$ values ('stripped', true) $$, 'stripped');
+select is_empty(format('select job_id from ganger.attempt where job_id = %1$s union all select job_id from ganger.event where job_id = %1$s
+    union all select job_id from ganger.job_key where job_id = %1$s', :o), 'nothing belongs to its jobs any more');
+select is((select status from ganger.jobs where id = :o), 'completed', 'they are still there');
+select results_eq('select step, more from ganger._tidy_partitions()', $$ values ('dropped', true) $$, 'and dropped');
+select results_eq('select step from ganger._tidy_partitions()', $$ values ('retired') $$, 'the next one');
+select ok(not ganger.retry(:g), 'its jobs are not retried any more');
+select is(ganger.cleanup('1 year'), 0::bigint, 'nor deleted one by one');
+select is((select string_agg((ganger._tidy_partitions()).step, ' ') from generate_series(1, 3)), 'stripped dropped nothing', 'until it is gone too');
+select is((select count(*) from ganger.retiring) + (select count(*) from ganger.retiring_stat), 0::bigint, 'no notes are left');
 select is_empty(format('select id from ganger.jobs where id in (%s, %s)', :o, :g), 'the jobs are gone');
 select is_empty(format('select job_id from ganger.attempt where job_id = %1$s union all select job_id from ganger.event where job_id = %1$s
     union all select job_id from ganger.job_key where job_id = %1$s', :o), 'with attempts, events and keys');
 select is((ganger.stats('old') ->> 'total')::int, 0, 'and are no longer counted');
 select isnt(ganger.enqueue('old', idempotency_key => 'old key'), :o::bigint, 'their keys are free');
-select is((ganger._tidy() ->> 'partitions_dropped')::int, 0, 'this week stays');
-select ok((select count(*) > 0 from ganger.history), 'with its jobs');
-
--- a live node's reaper does that, not maintain(): whoever called it may stay open
+select ok((select count(*) > 0 from ganger.history), 'this week stays, with its jobs');
+-- one that an operator has dropped halfway
 create table ganger.history_completed2000_01 partition of ganger.history_completed for values from ('2000-01-03 00:00+00') to ('2000-01-10 00:00+00');
-select is((ganger.maintain() ->> 'partitions_dropped')::int, 0, 'beside a live node maintain() leaves partitions alone');
+select is((ganger._tidy_partitions()).step, 'retired', 'one more old week');
+drop table ganger.history_completed2000_01;
+select is((ganger._tidy_partitions()).step, 'gone', 'which somebody has dropped, is forgotten');
+-- a week that is not there yet
+do $$ begin execute format('drop table ganger.%I', (select max(c.relname) from pg_class c where c.relname like 'history\_ended\_2%' and c.relkind = 'r')); end $$;
+select is((ganger._tidy_partitions()).step, 'made', 'a week that is missing is made');
+
+-- a live node's reaper does that, not maintain(): whoever called it may stay open. Without one rows go by age
+create table ganger.history_completed2000_01 partition of ganger.history_completed for values from ('2000-01-03 00:00+00') to ('2000-01-10 00:00+00');
+select ganger.enqueue('old') as o \gset
+select ganger.complete(id, lease_id) from ganger.claim('w', job_types => '{old}', max_jobs => 10) \g /dev/null
+update ganger.history set finished_at = '2000-01-05 00:00+00' where id = :o;
+select is((ganger.maintain() ->> 'expired_rows')::int, 0, 'beside a live node maintain() leaves partitions alone');
 select ganger._stop_node(:node) \gset
-select is((ganger.maintain() ->> 'partitions_dropped')::int, 1, 'without one it drops them');
+select is((ganger.maintain() ->> 'expired_rows')::int, 1, 'without one it deletes their old rows');
+select is_empty(format('select from ganger.jobs where id = %s', :o), 'they are gone');
+select is(to_regclass('ganger.history_completed2000_01')::text, 'ganger.history_completed2000_01', 'the partition is not');
 select is(current_setting('lock_timeout'), '0', 'the caller''s lock_timeout is left alone');
+drop table ganger.history_completed2000_01;
+
+-- maintain() promotes everything, a tick no more than 10,000
+select ganger.enqueue_many((select jsonb_agg('{"job_type": "much", "run_at": "2090-01-01"}'::jsonb) from generate_series(1, 12000))) \g /dev/null
+update ganger.job set due_at = clock_timestamp() where job_type = 'much';
+select is((ganger.maintain() ->> 'promoted')::int, 12000, 'all that is due');
+delete from ganger.job where job_type = 'much';
 
 -- rows in the default partitions go by age
 select ganger.enqueue('d') as d \gset
