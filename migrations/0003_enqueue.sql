@@ -51,23 +51,34 @@ create function ganger._longest(words text[]) returns integer language sql immut
     select max(octet_length(w)) from unnest(words) w
 $$;
 
--- The first thing wrong with a new job as 'SQLSTATE message', or null. One expression without subqueries, so that it is inlined
--- and costs a microsecond when nothing is wrong: a function that is called to look costs ten times that, so the bounds of
--- durations are tested here first.
+-- How many bytes of JSON text a payload may have: the setting payload_max, never more than 16 MiB.
+create function ganger._payload_max() returns bigint language sql stable parallel safe as $$
+    select least(ganger._setting('payload_max', '1048576')::bigint, 16777216)
+$$;
+
+create function ganger._payload_problem(payload jsonb) returns text language sql stable parallel safe as $$
+    select case when octet_length(payload::text) > ganger._payload_max()
+                then '22023 payload is ' || octet_length(payload::text) || ' bytes long; at most ' || ganger._payload_max()
+                     || E' are allowed\nKeep it elsewhere and enqueue where it is, or raise the setting payload_max (up to 16 MiB).' end
+$$;
+
+-- The first thing wrong with a new job as 'SQLSTATE message', or null; a second line is a hint. One expression without subqueries,
+-- so that it is inlined and costs a microsecond when nothing is wrong: a function that is called to look costs ten times that, so
+-- the bounds of durations are tested here first. A payload of up to 1 KiB that is not compressed has no text of any size but by
+-- numbers with thousands of zeros: its text is not even made.
 create function ganger._input_problem(i ganger.job_input) returns text language sql stable parallel safe as $$
     select case
-        when i.job_type is null then '22023 job_type is missing'
+        when i.job_type is null then E'22023 job_type is missing\nIt says which handler runs the job.'
         when i.job_type = '' or octet_length(i.job_type) > 255 then ganger._name_problem('job_type', i.job_type)
         when i.queue = '' or octet_length(i.queue) > 255 then ganger._name_problem('queue', i.queue)
         when i.priority not between -32768 and 32767
-            then '22003 priority must be between -32768 and 32767, not ' || i.priority
+            then '22003 priority must be between -32768 and 32767, not ' || i.priority || E'\nHigher runs first; few distinct values are enough.'
         when i.max_attempts not between 1 and 1000
             then '22003 max_attempts must be between 1 and 1000, not ' || i.max_attempts
-        when not isfinite(i.run_at) then '22023 run_at must be a point in time, not ' || i.run_at
-        when pg_column_size(i.payload) > 65536
-             and pg_column_size(i.payload) > ganger._setting('payload_max', '1048576')::bigint
-            then '22023 payload is ' || pg_column_size(i.payload) || ' bytes; at most '
-                 || ganger._setting('payload_max', '1048576') || ' are allowed (setting payload_max)'
+        when not isfinite(i.run_at)
+            then '22023 run_at must be a point in time, not ' || i.run_at || E'\nLeave it out to run the job now.'
+        when (pg_column_size(i.payload) > 1024 or pg_column_compression(i.payload) is not null)
+             and ganger._payload_problem(i.payload) is not null then ganger._payload_problem(i.payload)
         when i.timeout <= interval '0' or i.timeout > interval '100 years'
             then ganger._duration_problem('timeout', i.timeout, false)
         when i.kill_grace < interval '0' or i.kill_grace > interval '100 years'
@@ -76,6 +87,7 @@ create function ganger._input_problem(i ganger.job_input) returns text language 
             then ganger._duration_problem('retry_delay', i.retry_delay, true)
         when i.retry_delay_max < interval '0' or i.retry_delay_max > interval '100 years'
             then ganger._duration_problem('retry_delay_max', i.retry_delay_max, true)
+        when array_ndims(i.tags) > 1 then E'22023 tags has more than one dimension\nTags are a plain list: array[''a'', ''b''].'
         when array_position(i.tags, null) is not null then '22023 tags has a null in it'
         when array_position(i.tags, '') is not null then '22023 tags has an empty tag in it'
         when i.tags is not null and ganger._longest(i.tags) > 255 then '22023 tags has a tag longer than 255 bytes'
@@ -85,7 +97,10 @@ create function ganger._input_problem(i ganger.job_input) returns text language 
         when i.expires_at is not null then '0A000 expires_at is not supported by this version'
         when i.unique_key is not null then '0A000 unique_key is not supported by this version'
         when i.unique_for is not null then '0A000 unique_for is not supported by this version'
-        when i.on_conflict <> 'ignore' then '0A000 on_conflict is not supported by this version'
+        when i.on_conflict not in ('ignore', 'replace', 'reschedule', 'error')
+            then '22023 on_conflict: there is no way "' || i.on_conflict || E'"\nThey are ignore, replace, reschedule, error.'
+        when i.on_conflict <> 'ignore'
+            then E'0A000 on_conflict is not supported by this version\nOnly ignore is, the default.'
         when i.group_key is not null then '0A000 group_key is not supported by this version'
         when cardinality(i.depends_on) > 0 then '0A000 depends_on is not supported by this version'
         when cardinality(i.depends_on_tags) > 0 then '0A000 depends_on_tags is not supported by this version'
@@ -95,8 +110,14 @@ $$;
 
 -- Raises what _input_problem (or the like) found; does nothing for null. place: '' or 'jobs[3]: '.
 create function ganger._raise_problem(problem text, place text default '') returns void language plpgsql as $$
+declare
+    hint constant text := case when left(problem, 5) = '0A000' and strpos(problem, E'\n') = 0
+                               then 'Leave it out: the features of this version are in docs/sql-api.md.'
+                               else substr(problem, nullif(strpos(problem, E'\n'), 0) + 1) end;
 begin
-    if problem is not null then
+    if hint is not null then
+        raise exception '%', place || substr(split_part(problem, E'\n', 1), 7) using errcode = left(problem, 5), hint = hint;
+    elsif problem is not null then
         raise exception '%', place || substr(problem, 7) using errcode = left(problem, 5);
     end if;
 end $$;
@@ -105,7 +126,7 @@ end $$;
 -- A null argument means its default.
 --
 --   job_type         which handler runs it, 1..255 bytes
---   payload          any JSON value, at most the setting payload_max (1 MiB)
+--   payload          any JSON value, at most the setting payload_max (1 MiB) as text
 --   queue, priority  higher priority first; few distinct values, each is a lane
 --   run_at           not before then
 --   max_attempts     1..1000; an attempt is charged when it is claimed
@@ -191,10 +212,10 @@ begin
 end $$;
 
 -- Tells the node that promotes due jobs about an instant it may not have seen at its last poll. 10 s: the longest
--- poll interval the configuration allows.
+-- poll interval the configuration allows. Without a live node nobody listens, and a NOTIFY has its price.
 create function ganger._notify_due(due timestamptz) returns void language plpgsql volatile as $$
 begin
-    if due < clock_timestamp() + interval '10 s' then
+    if due < clock_timestamp() + interval '10 s' and exists (select from ganger.node n where n.state = 'alive') then
         perform pg_notify('ganger', 'due');
     end if;
 end $$;
@@ -214,12 +235,14 @@ begin
         end if;
         select k into bad from jsonb_object_keys(entry.value) k where k <> all (known) limit 1;
         if found then
-            return format('22023 jobs[%s]: unknown key "%s"', entry.place, bad);
+            return format(E'22023 jobs[%s]: unknown key %s\nKeys are %s.', entry.place, to_json(bad), array_to_string(known, ', '));
         end if;
         begin
             input := jsonb_populate_record(null::ganger.job_input, entry.value);
         exception when data_exception then
-            return format('%s jobs[%s]: %s', case sqlstate when '22003' then '22003' else '22023' end, entry.place, sqlerrm);
+            -- one line: what follows would be taken for a hint
+            return format('%s jobs[%s]: %s', case sqlstate when '22003' then '22003' else '22023' end, entry.place,
+                          replace(sqlerrm, E'\n', ' '));
         end;
         bad := ganger._input_problem(input);
         if bad is not null then
@@ -231,7 +254,7 @@ end $$;
 
 -- Enqueues many jobs in one statement: all or none. `jobs` is a JSON array of objects whose keys are enqueue's parameters.
 -- Returns the ids in input order (an entry whose idempotency_key is known: the id of that job).
--- Errors as enqueue, with the entry's place: jobs[17]: ...
+-- Errors as enqueue, with the entry's place: jobs[17]: ...; 22023 also for an unknown key.
 create function ganger.enqueue_many(jobs jsonb) returns setof bigint
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off
 as $$
@@ -245,7 +268,9 @@ declare
     soonest timestamptz;
 begin
     if jsonb_typeof(jobs) is distinct from 'array' then
-        raise exception 'jobs must be a JSON array of objects' using errcode = '22023';
+        raise exception 'jobs must be a JSON array of objects' using errcode = '22023',
+            detail = format('It is %s.', coalesce('a JSON ' || jsonb_typeof(jobs), 'null')),
+            hint = 'For example: [{"job_type": "mail", "payload": {"to": "x@example.org"}}].';
     end if;
     n := jsonb_array_length(jobs);
     if n = 0 then
@@ -288,7 +313,8 @@ begin
         owner, metadata)
     select i.id, l.lane_id, case when i.due is null then i.id end, created, nullif(i.run_at, created), i.due,
         case when i.due is not null then 'scheduled' end, coalesce(i.max_attempts, 3), i.priority_value, i.queue_name,
-        i.job_type, coalesce(i.payload, '{}'), i.timeout, i.kill_grace, nullif(i.retry_delay, interval '60 s'),
+        -- a JSON null that was given is a payload, too
+        i.job_type, coalesce(i.payload, jobs -> (i.ordinality - 1)::integer -> 'payload', '{}'), i.timeout, i.kill_grace, nullif(i.retry_delay, interval '60 s'),
         nullif(i.retry_backoff, true), i.retry_delay_max, i.tags, i.idempotency_key, i.owner, i.metadata
     from input i
     join lanes l on l.queue_name = i.queue_name and l.priority_value = i.priority_value and l.job_type = i.job_type
@@ -299,8 +325,9 @@ begin
     loop
         perform ganger._notify_work(woken);
     end loop;
-    select min((e.value ->> 'run_at')::timestamptz) into soonest from jsonb_array_elements(jobs) e
-    where e.value ? 'run_at';
+    select min(x.run_at) into soonest
+    from (select (e.value ->> 'run_at')::timestamptz as run_at from jsonb_array_elements(jobs) e where e.value ? 'run_at') x
+    where x.run_at > clock;
     if soonest is not null then
         perform ganger._notify_due(soonest);
     end if;

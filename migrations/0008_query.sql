@@ -1,5 +1,6 @@
 -- Reading: one job, lists, counts, events, statistics.
 
+-- The job with this id: one row, or none.
 create function ganger.get_job(id bigint) returns setof ganger.jobs
 language sql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
     select * from ganger.jobs j where j.id = get_job.id
@@ -7,8 +8,8 @@ $$;
 
 -- A filter as SQL conditions over the columns that ganger.job and ganger.history share. `source`: 'job' or 'history', or null
 -- to check only. Keys: status, job_type, queue, owner, priority, run_at, created_at, finished_at {gt, gte, lt, lte, eq}, tags
--- {values, mode}, idempotency_key, search. status, job_type, queue and owner take a value or an array of them.
--- Errors: 22023 with the key; 0A000 for keys this version does not support.
+-- {values, mode}, idempotency_key, search. status, job_type, queue and owner take a value or an array of them; owner null: of nobody.
+-- Errors: 22023 with the key, also for another null; 0A000 for keys this version does not support.
 create function ganger._filter_sql(filter jsonb, source text) returns text language plpgsql stable as $$
 declare
     key   text;
@@ -27,10 +28,15 @@ begin
         raise exception 'filter must be a JSON object, not a JSON %', jsonb_typeof(filter) using errcode = '22023';
     end if;
     for key, value in select e.key, e.value from jsonb_each(filter) e loop
-        if value = 'null' then
-            continue;
-        end if;
         case
+        when key in ('group_key', 'batch') then
+            raise exception 'filter.% is not supported by this version', key using errcode = '0A000',
+                hint = 'Leave it out: the keys of this version are in docs/sql-api.md.';
+        when key = 'owner' and value = 'null' then
+            conditions := conditions || ' and j.owner is null';
+        when value = 'null' and key in ('status', 'job_type', 'queue', 'priority', 'run_at', 'created_at', 'finished_at', 'tags',
+                                        'idempotency_key', 'search') then
+            raise exception 'filter.% is null', key using errcode = '22023', hint = 'Leave it out to look at all jobs.';
         when key in ('status', 'job_type', 'queue', 'owner') then
             if jsonb_typeof(value) = 'string' then
                 value := jsonb_build_array(value);
@@ -56,7 +62,11 @@ begin
                 conditions := conditions || format(' and j.%I = any (%L::text[])', key, words);
             end if;
         when key = 'idempotency_key' then
-            conditions := conditions || format(' and j.idempotency_key = %L', value #>> '{}');
+            if jsonb_typeof(value) <> 'string' then
+                raise exception 'filter.idempotency_key must be a string, not a JSON %', jsonb_typeof(value) using errcode = '22023';
+            end if;
+            conditions := conditions || format(
+                ' and j.id = (select k.job_id from ganger.job_key k where k.kind = ''idempotency'' and k.key = %L)', value #>> '{}');
         when key = 'priority' then
             if jsonb_typeof(value) = 'number' then
                 value := jsonb_build_object('eq', value);
@@ -80,6 +90,9 @@ begin
             if value is null or jsonb_typeof(value) <> 'array' then
                 raise exception 'filter.tags must be an array, or {"values": [...], "mode": "all"}' using errcode = '22023';
             end if;
+            if exists (select from jsonb_array_elements(value) e where jsonb_typeof(e) <> 'string') then
+                raise exception 'filter.tags: a tag must be a string' using errcode = '22023';
+            end if;
             words := array(select jsonb_array_elements_text(value));
             conditions := conditions || case mode
                 when 'all' then format(' and coalesce(j.tags, %L) @> %L::text[]', '{}', words)
@@ -94,8 +107,6 @@ begin
             end if;
         when key = 'search' then
             conditions := conditions || format(' and j.payload @> %L::jsonb', value);
-        when key in ('group_key', 'batch') then
-            raise exception 'filter.% is not supported by this version', key using errcode = '0A000';
         else
             raise exception 'filter: unknown key "%"', key using errcode = '22023',
                 hint = 'Keys are status, job_type, queue, owner, priority, run_at, created_at, finished_at, tags, idempotency_key, search.';
@@ -118,6 +129,9 @@ begin
         if op not in ('gt', 'gte', 'lt', 'lte', 'eq') then
             raise exception 'filter.%: unknown key "%"', key, op using errcode = '22023', hint = 'Keys are gt, gte, lt, lte, eq.';
         end if;
+        if jsonb_typeof(bound) not in ('string', 'number') then
+            raise exception 'filter.%.% is a JSON %', key, op, jsonb_typeof(bound) using errcode = '22023';
+        end if;
         begin
             if type = 'integer' then
                 perform (bound #>> '{}')::integer;
@@ -133,7 +147,8 @@ begin
     return result;
 end $$;
 
--- Jobs matching `filter`, id descending; `after` = last id seen (keyset: pages never overlap).
+-- Jobs matching `filter` (see _filter_sql), id descending, at most max_rows (1 .. 10,000); `after` = last id seen (keyset: pages
+-- never overlap). Errors: those of the filter; 22003 max_rows out of range.
 create function ganger.list_jobs(filter jsonb default '{}', max_rows integer default 100, after bigint default null)
 returns setof ganger.jobs
 language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
@@ -157,6 +172,7 @@ begin
     end loop;
 end $$;
 
+-- How many jobs match `filter`, live and ended. Errors: those of the filter.
 create function ganger.count_jobs(filter jsonb default '{}') returns bigint
 language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
 declare
@@ -168,27 +184,36 @@ begin
     return live + ended;
 end $$;
 
+create type ganger.job_event as (
+    id     bigint,
+    event  text,
+    at     timestamptz,
+    data   jsonb,
+    job_id bigint
+);
+
 -- Everything that happened to a job, in order: what its own timestamps tell, and the stored events. `id` is 0 for
--- 'processing', which has no number of its own.
-create function ganger.job_events(id bigint) returns table (event_id bigint, job_id bigint, event text, at timestamptz, data jsonb)
+-- 'processing', which has no number of its own; that of 'added' is the job's.
+create function ganger.job_events(id bigint) returns setof ganger.job_event
 language sql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
     select * from (
-        select j.id as event_id, j.id as job_id, 'added' as event, j.created_at as at,
-               jsonb_build_object('job_type', j.job_type, 'queue', j.queue) as data
+        select j.id, 'added' as event, j.created_at as at, jsonb_build_object('job_type', j.job_type, 'queue', j.queue) as data,
+               j.id as job_id
         from ganger.jobs j where j.id = job_events.id
         union all
-        select 0, a.job_id, 'processing', a.started_at,
-               jsonb_build_object('attempt', a.attempt, 'worker', a.worker, 'node', a.node)
+        select 0, 'processing', a.started_at, jsonb_build_object('attempt', a.attempt, 'worker', a.worker, 'node', a.node),
+               a.job_id
         from ganger.attempts a where a.job_id = job_events.id and a.started_at is not null
         union all
-        select h.finish_id, h.id, 'completed', h.finished_at, null
+        select h.finish_id, 'completed', h.finished_at, null, h.id
         from ganger.history h where h.id = job_events.id and h.status = 'completed'
         union all
-        select e.id, e.job_id, e.event, e.at, e.data from ganger.event e where e.job_id = job_events.id) x
-    order by x.at, case x.event when 'added' then 0 when 'processing' then 2 else 1 end, x.event_id
+        select e.id, e.event, e.at, e.data, e.job_id from ganger.event e where e.job_id = job_events.id) x
+    order by x.at, case x.event when 'added' then 0 when 'processing' then 2 else 1 end, x.id
 $$;
 
--- Counts of all jobs known, live and retained, for one job type or all.
+-- Counts of all jobs known, live and retained, for one job type or all (null). oldest_pending_seconds: of the jobs that could run
+-- now; average_run_seconds: of the completed ones; null: there are none. Reads the live jobs once.
 create function ganger.stats(job_type text default null) returns jsonb
 language sql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
     with ended as (
@@ -196,11 +221,12 @@ language sql stable security definer set search_path = pg_catalog, ganger, pg_te
         from (select * from ganger.stat union all select * from ganger.stat_delta) s
         where stats.job_type is null or s.job_type = stats.job_type
         group by 1
-    ), live as (
-        select j.status::text as status, count(*) as n from ganger.job j
+    ), live as materialized (
+        select j.status::text as status, count(*) as n, min(coalesce(j.run_at, j.created_at)) filter (where j.seq is not null) as oldest
+        from ganger.job j
         where stats.job_type is null or j.job_type = stats.job_type
         group by 1
-    ), all_counts as (
+    ), all_counts as materialized (
         select status, n from ended union all select status, n from live
     ), counts as (
         select s::text as status, coalesce((select sum(c.n) from all_counts c where c.status = s::text), 0)::bigint as n
@@ -209,9 +235,7 @@ language sql stable security definer set search_path = pg_catalog, ganger, pg_te
     select jsonb_object_agg(c.status, c.n)
         || jsonb_build_object(
             'total', (select sum(n) from counts),
-            'oldest_pending_seconds', (select round(extract(epoch from clock_timestamp() - min(coalesce(j.run_at, j.created_at)))::numeric, 3)
-                                       from ganger.job j where j.seq is not null
-                                         and (stats.job_type is null or j.job_type = stats.job_type)),
+            'oldest_pending_seconds', (select round(extract(epoch from clock_timestamp() - min(l.oldest))::numeric, 3) from live l),
             'average_run_seconds', (select round(sum(e.run_us) / nullif(sum(e.n), 0) / 1e6, 6) from ended e
                                     where e.status = 'completed'))
     from counts c

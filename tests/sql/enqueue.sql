@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- enqueue: every parameter, its default, its bounds; what is refused, and with which SQLSTATE.
-select plan(91);
+select plan(111);
 
 -- defaults
 select lives_ok($$ create temp table one as select ganger.enqueue('t') as id $$, 'a type is enough');
@@ -81,7 +81,23 @@ select throws_ok(format('select ganger.enqueue(%s)', v[1]), v[2], null, v[1]) fr
     (array[$$'t', retry_delay_max => '-1 s'$$, '22023']),
     (array[$$'t', tags => array['a', null]$$, '22023']), (array[$$'t', tags => array['']$$, '22023']),
     (array[$$'t', tags => array[repeat('x', 256)]$$, '22023']),
+    (array[$$'t', tags => array[array['a', 'b'], array['c', 'd']]$$, '22023']),
+    (array[$$'t', on_conflict => 'explode'$$, '22023']), (array[$$'t', on_conflict => ''$$, '22023']),
     (array[$$'t', (select jsonb_object_agg(i, md5(i::text)) from generate_series(1, 40000) i)$$, '22023'])) x (v);
+
+-- the size of a payload is that of its text
+select lives_ok($$ select ganger.enqueue('t', to_jsonb(repeat('x', 1048574))) $$, 'exactly 1 MiB');
+select throws_ok($$ select ganger.enqueue('t', to_jsonb(repeat('x', 1048575))) $$, '22023',
+    'payload is 1048577 bytes long; at most 1048576 are allowed', 'a byte more');
+select throws_ok($$ select * from ganger.enqueue_many(jsonb_build_array(jsonb_build_object('job_type', 't', 'payload', repeat('x', 1048575)))) $$,
+    '22023', 'jobs[0]: payload is 1048577 bytes long; at most 1048576 are allowed', 'the same in bulk');
+create temp table packed as select to_jsonb(repeat('x', 2000000)) as payload;
+select ok((select pg_column_size(payload) < 50000 from packed), 'a payload that is small where it is kept');
+select throws_ok($$ select ganger.enqueue('t', payload) from packed $$, '22023', null, 'is as big as its text');
+create temp table packed_well (payload jsonb compression pglz);
+insert into packed_well select to_jsonb(repeat(chr(1), 200000));
+select ok((select pg_column_size(payload) < 4000 and octet_length(payload::text) > 1048576 from packed_well), 'also one that shrinks to nothing');
+select throws_ok($$ select ganger.enqueue('t', payload) from packed_well $$, '22023', null, 'is refused');
 
 -- of later versions
 select throws_ok(format($$select ganger.enqueue('t', %s)$$, v), '0A000', null, v) from unnest(array[
@@ -96,11 +112,29 @@ select throws_ok($$ select ganger.enqueue('t', priority => 40000) $$, '22003',
     'priority must be between -32768 and 32767, not 40000', 'a message with the bounds and the value');
 select throws_ok($$ select ganger.enqueue('') $$, '22023', 'job_type is empty', 'a message with the name');
 
+create function pg_temp.hint(call text) returns text language plpgsql as $$
+declare
+    hint text;
+begin
+    execute call;
+    return null;
+exception when others then
+    get stacked diagnostics hint = pg_exception_hint;
+    return hint;
+end $$;
+select isnt(pg_temp.hint(format('select ganger.enqueue(%s)', v)), '', 'a hint: ' || v) from unnest(array[$$null$$, $$'t', on_conflict => 'x'$$,
+    $$'t', expires_at => now()$$, $$'t', priority => 99999$$, $$'t', run_at => 'infinity'$$, $$'t', to_jsonb(repeat('x', 2000000))$$]) v;
+select ok(pg_temp.hint($$ select ganger.enqueue_many('[{"job_type": "t", "prio": 1}]') $$) like 'Keys are job_type, payload, %', 'the keys there are');
+select ok(pg_temp.hint($$ select ganger.enqueue_many('{}') $$) like 'For example: %', 'an example');
+
 -- payload_max
 select lives_ok($$ select ganger._set_setting('payload_max', '2097152') $$, 'the bound of payloads is a setting');
 select lives_ok($$ select ganger.enqueue('t', (select jsonb_object_agg(i, md5(i::text)) from generate_series(1, 30000) i)) $$,
     'which can be raised');
 select throws_ok($$ select ganger.enqueue('t', to_jsonb(repeat('x', 3000000))) $$, '22023', null, 'and still bounds');
+select lives_ok($$ select ganger._set_setting('payload_max', '99999999') $$, 'whatever it is set to');
+select throws_ok($$ select ganger.enqueue('t', to_jsonb(repeat('x', 16777215))) $$, '22023',
+    'payload is 16777217 bytes long; at most 16777216 are allowed', '16 MiB is the end');
 
 -- idempotency
 select is(ganger.enqueue('mail', idempotency_key => 'k1'), (select id from full_job), 'an equal key: the first id');

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- enqueue_many: order, all or none, the place of a bad entry, 100,000 entries.
-select plan(51);
+select plan(52);
 
 select is_empty($$ select ganger.enqueue_many('[]') $$, 'nothing in, nothing out');
 select is((select count(*) from ganger.enqueue_many('[{"job_type": "a"}, {"job_type": "b"}]')), 2::bigint, 'an id for each');
@@ -27,7 +27,9 @@ select results_eq($$ select retry_delay_max, tags, owner, metadata from ganger.j
 select results_eq($$ select pending_reason, run_at from ganger.jobs where job_type = 'y' $$,
     $$ values ('scheduled', '2099-01-01 00:00+00'::timestamptz) $$, 'run_at');
 select results_eq($$ select queue, priority, payload, max_attempts from ganger.jobs where job_type = 'z' $$,
-    $$ values ('default', 0, '{}'::jsonb, 3) $$, 'a null means the default');
+    $$ values ('default', 0, 'null'::jsonb, 3) $$, 'a null means the default, but of a payload: that is one');
+select ganger.enqueue_many('[{"job_type": "z"}]') as none \gset
+select is((select payload from ganger.jobs where id = :none), '{}', 'no payload: an empty object');
 select is((select ganger.enqueue_many('[{"job_type": "w", "idempotency_key": "one"}]')), (select id from got where place = 1),
     'a key known from an earlier call');
 select is_empty($$ select from ganger.jobs where job_type = 'w' $$, 'adds nothing');

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- cancel, retry, edit, job_events, stats, cleanup.
-select plan(107);
+select plan(110);
 
 create function pg_temp.job(job bigint) returns setof ganger.jobs language sql as $$ select * from ganger.jobs where id = job $$;
 
@@ -137,17 +137,19 @@ select id, lease_id as lease from ganger.claim('w', '{ev}') \gset
 select ganger.snooze(:v, :'lease', '0 s') \gset
 select id, lease_id as lease from ganger.claim('w', '{ev}') \gset
 select ganger.complete(:v, :'lease') \gset
-select is((select string_agg(event, ' ' order by n) from ganger.job_events(:v) with ordinality e (event_id, job_id, event, at, data, n)),
+select is((select string_agg(event, ' ' order by n) from ganger.job_events(:v) with ordinality e (id, event, at, data, job_id, n)),
     'added edited processing failed processing failed retried processing waiting processing completed', 'the life of a job, in order');
 select ok((select bool_and(at >= previous) from (select at, lag(at, 1, '-infinity') over (order by n) as previous
-    from ganger.job_events(:v) with ordinality e (event_id, job_id, event, at, data, n)) x), 'times never go back');
+    from ganger.job_events(:v) with ordinality e (id, event, at, data, job_id, n)) x), 'times never go back');
 select results_eq(format('select data from ganger.job_events(%s) where event = %L', :v, 'failed'),
     $$ values ('{"message": "boom", "reason": "error", "will_retry": true}'::jsonb), ('{"message": "bang", "reason": "error", "will_retry": false}') $$,
     'failures say why, and whether there is another attempt');
 select is((select data from ganger.job_events(:v) where event = 'edited'), '{"priority": 2}'::jsonb, 'an edit: the changed fields');
 select is((select data ->> 'attempt' from ganger.job_events(:v) where event = 'processing' limit 1), '1', 'an attempt: its number');
-select is((select event_id from ganger.job_events(:v) where event = 'added'), :v::bigint, 'added has the job''s number');
-select ok((select count(distinct event_id) = count(*) from ganger.job_events(:v) where event <> 'processing'), 'numbers are unique');
+select is((select id from ganger.job_events(:v) where event = 'added'), :v::bigint, 'added has the job''s number');
+select is((select string_agg(key, ' ') from jsonb_object_keys((select to_jsonb(e) from ganger.job_events(:v) e limit 1)) key), 'at id data event job_id', 'the columns');
+select ok((select bool_and(job_id = :v) from ganger.job_events(:v)), 'all of this job');
+select ok((select count(distinct id) = count(*) from ganger.job_events(:v) where event <> 'processing'), 'numbers are unique');
 select ganger.enqueue('ev', queue => 'ev') as v \gset
 select ganger.cancel(:v) \gset
 select results_eq(format('select event from ganger.job_events(%s)', :v), $$ values ('added'), ('cancelled') $$, 'a cancelled one');
@@ -167,6 +169,13 @@ select is((ganger.stats('nothing') ->> 'total')::int, 0, 'of none');
 select ok((ganger.stats() ->> 'oldest_pending_seconds')::numeric >= 0, 'the oldest pending job');
 select is(ganger.stats('ev') -> 'oldest_pending_seconds', 'null'::jsonb, 'or null');
 select ok((ganger.stats('ev') ->> 'average_run_seconds')::numeric > 0, 'the average run');
+
+-- the live jobs are read once
+begin;
+select pg_stat_get_xact_numscans('ganger.job'::regclass) as before \gset
+select ganger.stats() \g /dev/null
+select is(pg_stat_get_xact_numscans('ganger.job'::regclass) - :before, 1::bigint, 'in one pass');
+commit;
 
 -- cleanup
 select ok(ganger.cleanup('1 day') = 0, 'nothing is a day old');

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- get_job, list_jobs, count_jobs: every filter, every tag mode, the cursor; what is refused.
-select plan(94);
+select plan(115);
 
 -- twelve jobs, one of each kind; `name` is payload.n
 create function pg_temp.put(name text, job_type text default 'a', queue text default 'default', priority integer default 0,
@@ -62,7 +62,9 @@ select pg_temp.check('{"tags": {"values": ["red", "blue"], "mode": "none"}}', 'l
 select pg_temp.check('{"tags": {"values": ["blue", "red"], "mode": "exact"}}', 'failed');
 select pg_temp.check('{"tags": {"values": ["red"], "mode": "exact"}}', 'done high');
 select pg_temp.check('{"tags": {"values": [], "mode": "exact"}}', 'later low plain running');
-select pg_temp.check('{"status": null, "owner": null, "queue": "other"}', 'q');
+select pg_temp.check('{"owner": null, "queue": "other"}', 'q');
+select pg_temp.check('{"owner": null, "status": ["completed", "failed"]}', 'failed');
+select pg_temp.check('{"idempotency_key": "no such key"}', null);
 -- text from outside stays text
 select pg_temp.check($f${"owner": "x' or true --", "idempotency_key": "%s \\' $$"}$f$, null);
 
@@ -74,7 +76,13 @@ select throws_ok(format('select count(*) from ganger.list_jobs(%L)', v[1]), v[2]
     (array['{"run_at": "2020-01-01"}', '22023']), (array['{"run_at": {"gt": "soon"}}', '22023']),
     (array['{"tags": "red"}', '22023']), (array['{"tags": {"values": ["red"], "mode": "some"}}', '22023']),
     (array['{"tags": {"value": ["red"]}}', '22023']), (array['{"tags": {"mode": "all"}}', '22023']),
-    (array['{"group_key": "g"}', '0A000']), (array['{"batch": "b"}', '0A000'])) x (v);
+    (array['{"group_key": "g"}', '0A000']), (array['{"batch": "b"}', '0A000']), (array['{"group_key": null}', '0A000']),
+    (array['{"batch": null}', '0A000']), (array['{"statsu": null}', '22023']), (array['{"status": null}', '22023']),
+    (array['{"job_type": null}', '22023']), (array['{"queue": null}', '22023']), (array['{"priority": null}', '22023']),
+    (array['{"tags": null}', '22023']), (array['{"search": null}', '22023']), (array['{"run_at": null}', '22023']),
+    (array['{"idempotency_key": null}', '22023']), (array['{"idempotency_key": {"x": 1}}', '22023']),
+    (array['{"priority": {"eq": null}}', '22023']), (array['{"run_at": {"gt": null}}', '22023']), (array['{"priority": {"eq": [1]}}', '22023']),
+    (array['{"tags": [1, null]}', '22023']), (array['{"tags": {"values": [null]}}', '22023'])) x (v);
 select throws_ok($$ select ganger.count_jobs('{"x": 1}') $$, '22023', null, 'count_jobs refuses the same');
 select throws_ok(format('select count(*) from ganger.list_jobs(%L, %s)', '{}', v), '22003', null, 'max_rows ' || v)
 from unnest(array['0', '-1', '10001', 'null']) v;

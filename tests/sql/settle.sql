@@ -122,7 +122,7 @@ select results_eq(format($f$ select finished, charged, released from ganger._set
 select is(pg_temp.state('1') || ', ' || pg_temp.state('2'), 'pending 1 0 crashed, pending 1 0 crashed', 'and claimable again');
 select results_eq($$ select distinct outcome, error from ganger.attempts join t on job_id = id $$, $$ values ('node_lost', 'its machine is gone') $$, 'as lost with the node');
 select results_eq($$ select count(*) from t, ganger.job_events(t.id) e where e.event = 'reclaimed' $$, $$ values (2::bigint) $$, 'events tell');
-select is((select string_agg(e.event, ' ' order by n) from t, ganger.job_events(t.id) with ordinality e (event_id, job_id, event, at, data, n)
+select is((select string_agg(e.event, ' ' order by n) from t, ganger.job_events(t.id) with ordinality e (id, event, at, data, job_id, n)
     where t.name = '1'), 'added processing reclaimed failed', 'first that it was taken back');
 select pg_temp.clear() \g /dev/null
 select pg_temp.worker(1, 1) as worker \gset
