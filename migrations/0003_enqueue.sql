@@ -241,7 +241,7 @@ begin
             input := jsonb_populate_record(null::ganger.job_input, entry.value);
         exception when data_exception then
             -- one line: what follows would be taken for a hint
-            return format('%s jobs[%s]: %s', case sqlstate when '22003' then '22003' else '22023' end, entry.place,
+            return format('%s jobs[%s]: %s', case when sqlstate in ('22003', '22008', '22015') then '22003' else '22023' end, entry.place,
                           replace(sqlerrm, E'\n', ' '));
         end;
         bad := ganger._input_problem(input);

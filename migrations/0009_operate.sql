@@ -93,16 +93,23 @@ language sql volatile security definer set search_path = pg_catalog, ganger, pg_
 $$;
 
 -- Runs an SQL handler and completes its job in one transaction. `function` was checked when the configuration was
--- read: function(jsonb, ganger.jobs) returns jsonb. Runs with the caller's rights, not the owner's.
--- Always true; a stale lease or a cancel meanwhile raises GG002, so that the function's effects are rolled back.
+-- read: function(jsonb, ganger.jobs) returns jsonb. Runs with the caller's rights, not the owner's, and with the caller's
+-- search_path, which is for the handler: whatever stands here must mean the same in any, so all of it is qualified.
+-- Always true; a stale lease or a cancel meanwhile raises GG002, so that the function's effects are rolled back. Errors: 42883 when
+-- the function is gone, and the function's own.
 create function ganger.run_sql_handler(function text, id bigint, lease_id uuid) returns boolean
 language plpgsql volatile as $$
 declare
-    job    ganger.jobs;
-    result jsonb;
+    -- exactly that one, whatever else has the name
+    handler constant pg_catalog.regprocedure := pg_catalog.to_regprocedure(pg_catalog.format('%s(jsonb, ganger.jobs)', function));
+    job     ganger.jobs;
+    result  pg_catalog.jsonb;
 begin
+    if handler is null then
+        raise exception 'there is no function %(jsonb, ganger.jobs)', function using errcode = '42883';
+    end if;
     select * into job from ganger.get_job(run_sql_handler.id);
-    execute format('select %s($1, $2)', function::regproc) into result using job.payload, job;
+    execute pg_catalog.format('select %s($1, $2)', handler::pg_catalog.oid::pg_catalog.regproc) into result using job.payload, job;
     if not ganger._complete_with_effects(run_sql_handler.id, run_sql_handler.lease_id, result) then
         raise exception 'the lease of job % is no longer valid', run_sql_handler.id using errcode = 'GG002';
     end if;
@@ -110,8 +117,9 @@ begin
 end $$;
 
 -- Cancels a job. Pending: it is cancelled when this commits. Running: true means it will end cancelled whatever its handler
--- returns; it stays processing until it has been stopped. `owner`: only if it is that owner's. False: not there,
--- already ended, or another's.
+-- returns; it stays processing until it has been stopped. `owner`: only if it is that owner's; null: whoever owns it. False: not
+-- there, already ended, or another's. Waits for an open transaction that changes the same job, as long as the caller's lock_timeout
+-- lets it.
 create function ganger.cancel(id bigint, owner text default null) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
@@ -173,18 +181,23 @@ begin
 end $$;
 
 -- Changes a pending job: payload, queue, priority, run_at, max_attempts, timeout, kill_grace, retry_delay, retry_backoff,
--- retry_delay_max, tags, owner, metadata, job_type. A null clears (run_at null = now). run_at of a job that waits for a retry
--- moves that retry. False: the job is not pending. Errors: 22023 unknown key or bad value.
+-- retry_delay_max, tags, owner, metadata, job_type; with the meaning and the bounds they have in enqueue(), durations as text with a
+-- unit. A null clears (run_at null = now). run_at of a job that waits for a retry moves that retry. All or nothing.
+-- Returns false when the job is not pending. Errors: 22023 unknown key or bad value, 22003 out of range, 0A000 a key of a later
+-- version.
 create function ganger.edit(id bigint, changes jsonb) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
-    j     ganger.job;
-    i     ganger.job_input;
-    bad   text;
-    due   timestamptz;
-    lane  bigint;
-    seqs  bigint[] := ganger._take_seqs(2);
-    moved boolean;
+    j       ganger.job;
+    was     ganger.job_input;
+    i       ganger.job_input;
+    checked ganger.job_input;
+    changed jsonb;
+    bad     text;
+    due     timestamptz;
+    lane    bigint;
+    seqs    bigint[] := ganger._take_seqs(2);
+    moved   boolean;
 begin
     if jsonb_typeof(changes) is distinct from 'object' then
         raise exception 'changes must be a JSON object' using errcode = '22023';
@@ -192,7 +205,9 @@ begin
     select k into bad from jsonb_object_keys(changes) k
     where k not in ('payload', 'queue', 'priority', 'run_at', 'max_attempts', 'timeout', 'kill_grace', 'retry_delay', 'retry_backoff',
                     'retry_delay_max', 'tags', 'owner', 'metadata', 'job_type') limit 1;
-    if found then
+    if bad in ('expires_at', 'unique_key', 'unique_for', 'group_key', 'depends_on', 'depends_on_tags', 'dead_letter_job_type') then
+        perform ganger._raise_problem('0A000 ' || bad || ' is not supported by this version', 'changes: ');
+    elsif bad is not null then
         raise exception 'changes: "%" cannot be edited', bad using errcode = '22023',
             hint = 'Keys are payload, queue, priority, run_at, max_attempts, timeout, kill_grace, retry_delay, retry_backoff, '
                    'retry_delay_max, tags, owner, metadata, job_type.';
@@ -201,19 +216,36 @@ begin
     if not found then
         return false;
     end if;
+    was := (j.job_type, j.payload, j.queue, j.priority, coalesce(j.due_at, j.run_at, j.created_at), j.max_attempts, j.timeout,
+        j.kill_grace, coalesce(j.retry_delay, interval '60 s'), coalesce(j.retry_backoff, true), j.retry_delay_max, null, j.tags, null,
+        null, null, null, null, null, null, null, j.owner, j.metadata)::ganger.job_input;
     begin
-        i := jsonb_populate_record((j.job_type, j.payload, j.queue, j.priority, coalesce(j.due_at, j.run_at), j.max_attempts, j.timeout,
-            j.kill_grace, j.retry_delay, j.retry_backoff, j.retry_delay_max, null, j.tags, null, null, null, null, null, null, null,
-            null, j.owner, j.metadata)::ganger.job_input, changes);
+        i := jsonb_populate_record(was, changes);
     exception when data_exception then
-        raise exception 'changes: %', sqlerrm using errcode = '22023';
+        raise exception 'changes: %', sqlerrm
+            using errcode = case when sqlstate in ('22003', '22008', '22015') then '22003' else '22023' end;
     end;
-    perform ganger._raise_problem(ganger._input_problem(i), 'changes: ');
-    if i.max_attempts is not null and i.max_attempts <= j.attempts then
+    checked := i;
+    if not changes ? 'max_attempts' then
+        checked.max_attempts := null; -- retry() may have raised it above the bound
+    end if;
+    perform ganger._raise_problem(ganger._input_problem(checked), 'changes: ');
+    if changes ->> 'max_attempts' is not null and i.max_attempts <= j.attempts then
         raise exception 'changes: max_attempts must be more than the % attempts the job has had', j.attempts using errcode = '22003';
     end if;
+    i.payload := coalesce(i.payload, '{}');
     i.queue := coalesce(i.queue, 'default');
     i.priority := coalesce(i.priority, 0);
+    i.run_at := coalesce(i.run_at, clock_timestamp());
+    i.max_attempts := coalesce(i.max_attempts, greatest(3, j.attempts + 1));
+    i.retry_delay := coalesce(i.retry_delay, interval '60 s');
+    i.retry_backoff := coalesce(i.retry_backoff, true);
+    select jsonb_object_agg(c.key, c.value) into changed from jsonb_each(changes) c
+    where to_jsonb(i) -> c.key is distinct from to_jsonb(was) -> c.key;
+    if changed is null then
+        return true;
+    end if;
+
     due := case when changes ? 'run_at' then i.run_at else j.due_at end;
     if due <= clock_timestamp() then
         due := null;
@@ -223,15 +255,15 @@ begin
                  when moved then ganger._enter_lane(i.queue, i.priority, i.job_type, false)
                  else j.lane_id end;
     update ganger.job x
-    set job_type = i.job_type, payload = coalesce(i.payload, '{}'), queue = i.queue, priority = i.priority, lane_id = lane,
+    set job_type = i.job_type, payload = i.payload, queue = i.queue, priority = i.priority, lane_id = lane,
         seq = case when due is not null then null when moved then seqs[1] else x.seq end,
-        run_at = case when changes ? 'run_at' and x.attempts = 0 then coalesce(i.run_at, clock_timestamp()) else x.run_at end,
+        run_at = case when changes ? 'run_at' and x.attempts = 0 then i.run_at else x.run_at end,
         due_at = due, pending_reason = case when due is null then null else coalesce(x.pending_reason, 'scheduled') end,
-        max_attempts = coalesce(i.max_attempts, greatest(3, x.attempts + 1)), timeout = i.timeout, kill_grace = i.kill_grace,
+        max_attempts = i.max_attempts, timeout = i.timeout, kill_grace = i.kill_grace,
         retry_delay = nullif(i.retry_delay, interval '60 s'), retry_backoff = nullif(i.retry_backoff, true),
         retry_delay_max = i.retry_delay_max, tags = i.tags, owner = i.owner, metadata = i.metadata
     where x.id = j.id;
-    insert into ganger.event (id, job_id, event, data) values (seqs[2], j.id, 'edited', changes);
+    insert into ganger.event (id, job_id, event, data) values (seqs[2], j.id, 'edited', changed);
     if due is null then
         perform ganger._notify_work(i.queue);
     else

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- cancel, retry, edit, job_events, stats, cleanup.
-select plan(110);
+select plan(128);
 
 create function pg_temp.job(job bigint) returns setof ganger.jobs language sql as $$ select * from ganger.jobs where id = job $$;
 
@@ -36,6 +36,10 @@ select ok(not ganger.complete(:a, :'lease'), 'its completion is refused');
 select is((select status from pg_temp.job(:a)), 'cancelled', 'and it ends cancelled');
 
 -- retry
+select ganger.enqueue('r', queue => 'later', run_at => now() + interval '1 day') as r \gset
+select ganger.cancel(:r) \g /dev/null
+select ok(ganger.retry(:r), 'retry of a job that was cancelled before its time');
+select is((select id from ganger.claim('w', '{later}')), :r::bigint, 'runs it at once');
 select ok(ganger.retry(:a), 'retry of a cancelled job');
 select results_eq(format('select status, attempts, max_attempts, last_retried_at is not null, finished_at, last_cancelled_at is not null from pg_temp.job(%s)', :a),
     $$ values ('pending', 1, 3, true, null::timestamptz, true) $$, 'is pending, its attempt counted');
@@ -116,7 +120,10 @@ select throws_ok(format('select ganger.edit(%s, %L)', :k, v[1]), v[2], null, v[1
     (array['{"payload": 1, "priority": 99999}', '22003']), (array['{"priority": "x"}', '22023']), (array['{"max_attempts": 0}', '22003']),
     (array['{"job_type": ""}', '22023']), (array['{"job_type": null}', '22023']), (array['{"queue": ""}', '22023']), (array['{"tags": [""]}', '22023']),
     (array['{"timeout": "0s"}', '22023']), (array['{"run_at": "infinity"}', '22023']), (array['{"run_at": "soon"}', '22023']),
-    (array['{"idempotency_key": "x"}', '22023']), (array['{"payload": 1, "owner": ""}', '22023'])) x (v);
+    (array['{"idempotency_key": "x"}', '22023']), (array['{"payload": 1, "owner": ""}', '22023']),
+    (array['{"priority": 99999999999}', '22003']), (array['{"timeout": "99999999999999999999 years"}', '22003']),
+    (array['{"group_key": "g"}', '0A000']), (array['{"expires_at": null}', '0A000']), (array['{"depends_on": [1]}', '0A000']),
+    (array['{"on_conflict": "ignore"}', '22023']), (array['{"tags": [["a"], ["b"]]}', '22023'])) x (v);
 select throws_ok(format('select ganger.edit(%s, null)', :k), '22023', null, 'null');
 select results_eq(format('select payload, priority, max_attempts from pg_temp.job(%s)', :k), $$ values ('[0]'::jsonb, 0, 4) $$, 'nothing is half applied');
 select ganger.enqueue('used', queue => 'u') as u \gset
@@ -124,6 +131,18 @@ select id, lease_id as lease from ganger.claim('w', '{u}') \gset
 select ganger.fail(:u, :'lease', 'x') \gset
 select throws_ok(format('select ganger.edit(%s, %L)', :u, '{"max_attempts": 1}'), '22003', null, 'fewer attempts than it has had');
 select ok(ganger.edit(:u, '{"max_attempts": 2}'), 'one more is fine');
+update ganger.job set max_attempts = 1001, attempts = 1000 where id = :u;
+select ok(ganger.edit(:u, '{"priority": 1}'), 'a job that retry() has given more than 1000 attempts');
+select is((select max_attempts from pg_temp.job(:u)), 1001, 'keeps them');
+select throws_ok(format('select ganger.edit(%s, %L)', :u, '{"max_attempts": 1002}'), '22003', null, 'but nobody asks for as many');
+select ok(ganger.edit(:u, '{"max_attempts": null}'), 'a null');
+select is((select max_attempts from pg_temp.job(:u)), 1001, 'leaves one');
+-- the event tells what has changed
+select ganger.enqueue('e', '{"p": 1}', queue => 'ee', priority => 2) as e \gset
+select ok(ganger.edit(:e, '{"queue": "ee", "priority": 2, "retry_delay": "60s", "payload": {"p": 1}, "tags": null}'), 'an edit that changes nothing');
+select is_empty(format('select from ganger.job_events(%s) where event = %L', :e, 'edited'), 'is no event');
+select ok(ganger.edit(:e, '{"queue": "ee", "priority": 3, "timeout": "1 min", "payload": {"p": 1}}'), 'one that changes a part');
+select is((select data from ganger.job_events(:e) where event = 'edited'), '{"priority": 3, "timeout": "1 min"}', 'tells the changed fields');
 
 -- events
 select ganger.enqueue('ev', '{"p": 1}', queue => 'ev', max_attempts => 2, retry_backoff => false, retry_delay => '0 s') as v \gset

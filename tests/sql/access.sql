@@ -1,0 +1,36 @@
+-- SPDX-License-Identifier: MIT
+-- Nothing is for everybody; functions that run with their owner's rights find their names in fixed places.
+select plan(7);
+
+-- A function made by a later migration is everybody's unless that takes it back.
+select is_empty($$ select p.oid::regprocedure from pg_proc p
+    where p.pronamespace = 'ganger'::regnamespace
+      and (p.proacl is null or exists (select from aclexplode(p.proacl) a where a.grantee = 0)) $$, 'no function is executable by PUBLIC');
+select is_empty($$ select c.oid::regclass from pg_class c, aclexplode(c.relacl) a
+    where c.relnamespace = 'ganger'::regnamespace and a.grantee = 0 $$, 'no table, view or sequence is readable by PUBLIC');
+select is_empty($$ select from pg_namespace n, aclexplode(n.nspacl) a where n.nspname = 'ganger' and a.grantee = 0 $$, 'nor is the schema');
+select is_empty($$ select p.oid::regprocedure from pg_proc p
+    where p.pronamespace = 'ganger'::regnamespace and p.prosecdef
+      and coalesce(array_to_string(p.proconfig, ' '), '') not like '%search_path=pg_catalog, ganger, pg_temp%' $$,
+    'every function with its owner''s rights has its own search_path');
+
+-- An SQL handler runs in its caller's search_path; what calls it does not look there.
+create schema app;
+create function app.format(text, text) returns text language sql as $$ select 'select null::jsonb' $$;
+create function app.to_regprocedure(text) returns regprocedure language sql as $$ select null::regprocedure $$;
+create function app.handler(jsonb) returns jsonb language sql as $$ select '"the wrong one"'::jsonb $$;
+create function app.handler(jsonb, jsonb) returns jsonb language sql as $$ select '"the wrong one"'::jsonb $$;
+create function app.helper() returns text language sql as $$ select 'helped' $$;
+create function app.handler(payload jsonb, job ganger.jobs) returns jsonb language plpgsql as
+    $$ begin return jsonb_build_object('id', job.id, 'n', payload -> 'n', 'by', helper()); end $$;
+select ganger.enqueue('sql', '{"n": 7}') as id \gset
+select lease_id as lease from ganger.claim('w') \gset
+begin;
+set local search_path = app, pg_catalog;
+select ganger.run_sql_handler('handler', :id, :'lease') as done \gset
+commit;
+select ok(:'done', 'an overloaded handler');
+select is((select output - 'id' from ganger.jobs where id = :id), '{"n": 7, "by": "helped"}'::jsonb, 'the right one, in its caller''s search_path');
+select throws_ok(format('select ganger.run_sql_handler(%L, %s, %L)', 'app.nothing', :id, :'lease'), '42883', null, 'one that is gone');
+
+select * from finish();
