@@ -72,7 +72,8 @@ create function ganger._input_problem(i ganger.job_input) returns text language 
         when i.job_type = '' or octet_length(i.job_type) > 255 then ganger._name_problem('job_type', i.job_type)
         when i.queue = '' or octet_length(i.queue) > 255 then ganger._name_problem('queue', i.queue)
         when i.priority not between -32768 and 32767
-            then '22003 priority must be between -32768 and 32767, not ' || i.priority || E'\nHigher runs first; few distinct values are enough.'
+            then '22003 priority must be between -32768 and 32767, not ' || i.priority
+                 || E'\nHigher runs first; few distinct values are enough.'
         when i.max_attempts not between 1 and 1000
             then '22003 max_attempts must be between 1 and 1000, not ' || i.max_attempts
         when not isfinite(i.run_at)
@@ -314,7 +315,8 @@ begin
     select i.id, l.lane_id, case when i.due is null then i.id end, created, nullif(i.run_at, created), i.due,
         case when i.due is not null then 'scheduled' end, coalesce(i.max_attempts, 3), i.priority_value, i.queue_name,
         -- a JSON null that was given is a payload, too
-        i.job_type, coalesce(i.payload, jobs -> (i.ordinality - 1)::integer -> 'payload', '{}'), i.timeout, i.kill_grace, nullif(i.retry_delay, interval '60 s'),
+        i.job_type, coalesce(i.payload, jobs -> (i.ordinality - 1)::integer -> 'payload', '{}'), i.timeout, i.kill_grace,
+        nullif(i.retry_delay, interval '60 s'),
         nullif(i.retry_backoff, true), i.retry_delay_max, i.tags, i.idempotency_key, i.owner, i.metadata
     from input i
     join lanes l on l.queue_name = i.queue_name and l.priority_value = i.priority_value and l.job_type = i.job_type

@@ -158,7 +158,8 @@ begin
     if h.lease_id is not null then
         insert into ganger.attempt (job_id, attempt, lease_id, outcome, error, exit_code, signal, cpu_us, max_rss, worker_id,
             worker_name, started_at, finished_at, log)
-        values (h.id, h.attempts, h.lease_id, coalesce(h.outcome, h.failure_reason, h.status::text), case when h.status = 'failed' then h.error end,
+        values (h.id, h.attempts, h.lease_id, coalesce(h.outcome, h.failure_reason, h.status::text),
+            case when h.status = 'failed' then h.error end,
             h.exit_code, h.signal, h.cpu_us, h.max_rss, h.worker_id, h.worker_name, h.started_at, h.finished_at, h.log);
     end if;
     lane := ganger._enter_lane(h.queue, h.priority, h.job_type, false);

@@ -75,29 +75,33 @@ begin
     return n;
 end $$;
 
--- Marks the oldest partition that lies wholly before the retention (settings retention_completed, retention_failed) as
--- retiring. Its name, or null: there is none, or it is busy.
+-- Marks the oldest partition that lies wholly before the retention (settings retention_completed, retention_failed) and is not
+-- busy as retiring. Its name, or null: there is none.
 create function ganger._retire_partition() returns text
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '50ms' as $$
 declare
-    part record;
+    old record;
 begin
-    select * into part from (
-        select c.oid, c.relname,
-               (regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$TO \('([^']+)'\)$re$))[1]::timestamptz as upper,
-               case p.relname when 'history_completed' then ganger._setting('retention_completed', '30 days')
-                              else ganger._setting('retention_failed', '90 days') end::interval as retention
-        from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class p on p.oid = i.inhparent
-        where i.inhparent in ('ganger.history_completed'::regclass, 'ganger.history_ended'::regclass)) x
-    where x.upper < clock_timestamp() - x.retention and not ganger._is_retiring(x.oid)
-    order by x.upper limit 1;
-    if found then
-        -- whoever is about to retry or delete one of its rows has done so then, and later ones see the mark
-        execute format('lock table ganger.%I in share mode', part.relname);
-        insert into ganger.retiring (part) values (part.oid);
-    end if;
-    return part.relname;
-exception when lock_not_available then
+    for old in
+        select * from (
+            select c.oid, c.relname,
+                   (regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$TO \('([^']+)'\)$re$))[1]::timestamptz as upper,
+                   case p.relname when 'history_completed' then ganger._setting('retention_completed', '30 days')
+                                  else ganger._setting('retention_failed', '90 days') end::interval as retention
+            from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class p on p.oid = i.inhparent
+            where i.inhparent in ('ganger.history_completed'::regclass, 'ganger.history_ended'::regclass)) x
+        where x.upper < clock_timestamp() - x.retention and not ganger._is_retiring(x.oid)
+        order by x.upper
+    loop
+        begin
+            -- whoever is about to retry or delete one of its rows has done so then, and later ones see the mark
+            execute format('lock table ganger.%I in share mode', old.relname);
+            insert into ganger.retiring (part) values (old.oid);
+            return old.relname;
+        exception when lock_not_available then
+            null;
+        end;
+    end loop;
     return null;
 end $$;
 

@@ -104,7 +104,8 @@ Status duties_tidy(Reaper *self)
     PGresult *result = NULL;
     TRY(db_exec(self->db, &SQL_tidy_partitions, &params, REAPER_STATEMENT_MS, &result));
     log_debug("duties.partitions", "step=%s", db_text(result, 0, "step"));
-    if (db_bool(result, 0, "more")) { // one step a call, so that this process is never away for long
+    // one step a call, so that this process is never away for long
+    if (db_bool(result, 0, "more")) {
         self->next_tidy_at = clock_boot_ms() + TIDY_STEP_MS;
     }
     PQclear(result);

@@ -239,6 +239,9 @@ static void *advancer(void *argument)
             run(self->conn, "select ganger._promote(), ganger._apply_late_results()");
         }
         runf(self->conn, "select ganger._advance('%d ms')", chance(self, 70) ? 0 : 150);
+        if (chance(self, 20)) {
+            run(self->conn, "select ganger._forget_lanes('0 s')");
+        }
         if (in_transaction) {
             if (chance(self, 30)) {
                 run(self->conn, "select ganger._advance('0 s')");

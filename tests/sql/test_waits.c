@@ -170,11 +170,11 @@ static void assert_accepted(const char *function, const char *more)
 // gangerd's way to end a job, with what its worker knows of the attempt.
 static void assert_settled(const char *outcome, const char *body, const char *wanted)
 {
-    char *answer = test_db_text(
-        stage.b,
-        "select coalesce(ganger._settle_result(%" PRId64 ", '%s', '%s', %s, null, 3, 9, 7000, "
-        "4096, 'last words', 2000000, 0), 'stale')",
-        stage.id, stage.lease, outcome, body);
+    char *answer = test_db_text(stage.b,
+                                "select coalesce(ganger._settle_result(%" PRId64
+                                ", '%s', '%s', %s, null, 3, 9, 7000, "
+                                "4096, 'last words', 2000000, 0), 'stale')",
+                                stage.id, stage.lease, outcome, body);
     assert_string_equal(answer, wanted);
     free(answer);
 }
@@ -261,7 +261,8 @@ static void test_an_outside_completion_is_refused_while_held(void **state)
     hold_by_cancel();
     PGresult *result = PQexec(stage.b, "select ganger.complete(id, lease_id, '1') from ganger.job");
     assert_string_equal(PQresultErrorField(result, PG_DIAG_SQLSTATE), "55P03");
-    assert_non_null(strstr(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), "cannot be completed now"));
+    assert_non_null(
+        strstr(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), "cannot be completed now"));
     assert_non_null(PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
     assert_non_null(strstr(PQresultErrorField(result, PG_DIAG_MESSAGE_HINT), "call again"));
     PQclear(result);
@@ -334,7 +335,8 @@ static void say_much(void)
 static void assert_said(void)
 {
     assert_text(stage.watcher,
-                "select concat_ws(' ', progress, progress_message, stage) from ganger.jobs", "40 m s");
+                "select concat_ws(' ', progress, progress_message, stage) from ganger.jobs",
+                "40 m s");
     assert_text(stage.watcher, "select log from ganger.attempts", "one\ntwo\n");
     assert_text(stage.watcher,
                 "select string_agg(data ->> 'percent', ' ') from ganger.jobs j, "
@@ -415,7 +417,8 @@ static void test_a_heartbeat_put_off_holds(void **state)
     test_db_run(stage.a, "rollback");
     test_db_run(stage.watcher, "update ganger.job set lease_until = now() - interval '1 s'");
     assert_int_equal(test_db_int(stage.watcher, "select ganger.maintain() -> 'reclaimed'"), 0);
-    assert_text(stage.watcher, "select lease_until > now() + interval '119 min' from ganger.job", "t");
+    assert_text(stage.watcher, "select lease_until > now() + interval '119 min' from ganger.job",
+                "t");
 }
 
 static void test_a_heartbeat_does_not_outdo_a_cancel(void **state)
@@ -426,7 +429,8 @@ static void test_a_heartbeat_does_not_outdo_a_cancel(void **state)
     test_db_run(stage.a, "commit");
     assert_refused("heartbeat", ", '3 h'");
     test_db_run(stage.watcher, "select ganger.maintain()");
-    assert_text(stage.watcher, "select lease_until < now() + interval '61 min' from ganger.job", "t");
+    assert_text(stage.watcher, "select lease_until < now() + interval '61 min' from ganger.job",
+                "t");
     // held once more: the cancel is committed all the same
     test_db_run(stage.a, "begin; select from ganger.job for update");
     assert_refused("heartbeat", "");
@@ -530,7 +534,9 @@ static void play_late_registration(const char *end_of_node)
 {
     register_worker();
     test_db_run(stage.a, "begin");
-    test_db_run(stage.a, "select ganger._register_worker((select max(id) from ganger.node), 'p', 2, 1, false)");
+    test_db_run(
+        stage.a,
+        "select ganger._register_worker((select max(id) from ganger.node), 'p', 2, 1, false)");
     send_and_wait_blocked(end_of_node);
     test_db_run(stage.a, "commit");
     PGresult *result = PQgetResult(stage.b);
@@ -545,7 +551,8 @@ static void test_a_burial_waits_for_a_registration(void **state)
 {
     (void)state;
     play_late_registration("select count(*) from ganger.node n, ganger._bury_node(n.id, 0)");
-    assert_int_equal(test_db_int(stage.watcher, "select count(*) from ganger.worker where state = 'dead'"), 2);
+    assert_int_equal(
+        test_db_int(stage.watcher, "select count(*) from ganger.worker where state = 'dead'"), 2);
 }
 
 static void test_a_stop_waits_for_a_registration(void **state)
