@@ -18,6 +18,7 @@
 
 typedef struct Dev {
     char *state;  // absolute path of the state folder
+    char *again;  // "ganger dev", with --state when that was given: for what is said to do next
     char *data;   // the cluster in it
     char *socket; // folder of the socket
     char *config; // configuration for gangerd
@@ -38,6 +39,11 @@ static bool prepare_folders(const struct Cli *cli, Dev *dev, StrBuf *why)
     }
     dev->state = dev_state_make_dir(given ? given : usual, why);
     free(usual);
+    if (dev->state && given) {
+        dev->again = mem_printf("ganger dev --state %s", dev->state);
+    } else {
+        dev->again = mem_strdup("ganger dev");
+    }
     if (!dev->state || dev_user_find(&dev->user, why) != STATUS_OK ||
         dev_state_lock(dev->state, why) < 0) {
         return false;
@@ -60,9 +66,9 @@ static bool find_server(Dev *dev, StrBuf *why)
     } else if (!is_found) {
         strbuf_printf(why,
                       "the database in %s was made by PostgreSQL %d, and there is %s%s; install "
-                      "PostgreSQL %d, or start with an empty database: ganger dev --reset",
+                      "PostgreSQL %d, or start with an empty database: %s --reset",
                       dev->state, major, found.length > 0 ? "only " : "none",
-                      found.length > 0 ? found.text : "", major);
+                      found.length > 0 ? found.text : "", major, dev->again);
     }
     strbuf_free(&found);
     return is_found;
@@ -70,7 +76,9 @@ static bool find_server(Dev *dev, StrBuf *why)
 
 static bool prepare_cluster(const struct Cli *cli, Dev *dev, StrBuf *why)
 {
-    if (dev_cluster_wait_unused(dev->data, why) != STATUS_OK ||
+    // Whose it is comes first: a server of somebody else's is not to be waited for, and not to be stopped.
+    if (dev_cluster_check_ours(dev->data, why) != STATUS_OK ||
+        dev_cluster_wait_unused(dev->data, why) != STATUS_OK ||
         (cli_option(cli, OPT_RESET) && dev_cluster_delete(dev->data, why) != STATUS_OK) ||
         !find_server(dev, why)) {
         return false;
@@ -79,9 +87,8 @@ static bool prepare_cluster(const struct Cli *cli, Dev *dev, StrBuf *why)
         return true;
     }
     if (access(dev->data, F_OK) == 0) {
-        strbuf_printf(
-            why, "%s exists but is no PostgreSQL cluster; move it away, or: ganger dev --reset",
-            dev->data);
+        strbuf_printf(why, "%s is no whole PostgreSQL cluster; start with an empty one: %s --reset",
+                      dev->data, dev->again);
         return false;
     }
     char *log_path = mem_printf("%s/initdb.log", dev->state);
@@ -208,6 +215,7 @@ static int become_gangerd(const Dev *dev)
 static void dev_free(Dev *dev)
 {
     free(dev->state);
+    free(dev->again);
     free(dev->data);
     free(dev->socket);
     free(dev->config);

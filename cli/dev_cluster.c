@@ -18,6 +18,9 @@
 #include "cli/run_program.h"
 #include "common/base/clock.h"
 
+// In the data folder, so that it goes where the cluster goes. PostgreSQL does not mind a file of others.
+#define FILE_MARKER "ganger-dev"
+
 enum {
     CLUSTER_UNUSED_WAIT_MS = 5000, // an interrupted server needs so long to write its checkpoint
     CLUSTER_UNUSED_POLL_MS = 20,
@@ -40,6 +43,29 @@ int dev_cluster_version(const char *data)
     return version;
 }
 
+bool dev_cluster_is_ours(const char *data)
+{
+    char *path = mem_printf("%s/" FILE_MARKER, data);
+    bool is_ours = access(path, F_OK) == 0;
+    free(path);
+    return is_ours;
+}
+
+Status dev_cluster_check_ours(const char *data, StrBuf *why)
+{
+    if ((access(data, F_OK) != 0 && errno == ENOENT) || dev_cluster_is_ours(data)) {
+        return STATUS_OK;
+    }
+    strbuf_printf(why,
+                  "%s was not made by `ganger dev`: it is neither used nor deleted. Name another "
+                  "folder with --state DIR, or move it away",
+                  data);
+    if (dev_cluster_version(data) > 0) {
+        strbuf_printf(why, "; to hand this cluster to `ganger dev`: touch %s/" FILE_MARKER, data);
+    }
+    return STATUS_REFUSED;
+}
+
 static int delete_one(const char *path, const struct stat *info, int kind, struct FTW *place)
 {
     (void)info;
@@ -48,17 +74,20 @@ static int delete_one(const char *path, const struct stat *info, int kind, struc
     return remove(path);
 }
 
+static bool delete_tree(const char *path)
+{
+    return nftw(path, delete_one, CLUSTER_DELETE_FDS, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT;
+}
+
 Status dev_cluster_delete(const char *data, StrBuf *why)
 {
     if (access(data, F_OK) != 0) {
         return STATUS_OK;
     }
+    TRY(dev_cluster_check_ours(data, why));
     // Out of the way first, so that a half deleted cluster is never taken for one.
-    char *doomed = mem_printf("%s.deleted", data);
-    bool is_gone = (nftw(doomed, delete_one, CLUSTER_DELETE_FDS, FTW_DEPTH | FTW_PHYS) == 0 ||
-                    errno == ENOENT) &&
-                   rename(data, doomed) == 0 &&
-                   nftw(doomed, delete_one, CLUSTER_DELETE_FDS, FTW_DEPTH | FTW_PHYS) == 0;
+    char *doomed = mem_printf("%s.ganger-deleted", data);
+    bool is_gone = delete_tree(doomed) && rename(data, doomed) == 0 && delete_tree(doomed);
     if (!is_gone) {
         strbuf_printf(why, "cannot delete %s: %s", data, strerror(errno));
     }
@@ -171,6 +200,15 @@ static bool make_private_folder(const char *path, const DevUser *user, StrBuf *w
     return true;
 }
 
+static bool mark_cluster(const char *data, StrBuf *why)
+{
+    char *path = mem_printf("%s/" FILE_MARKER, data);
+    bool is_marked = dev_state_write_file(path, "Made by `ganger dev`, which may delete it.\n",
+                                          0644, why) == STATUS_OK;
+    free(path);
+    return is_marked;
+}
+
 static bool fill_cluster(const DevServer *server, const DevUser *user, const char *data,
                          const char *log_path, StrBuf *why)
 {
@@ -183,6 +221,10 @@ static bool fill_cluster(const DevServer *server, const DevUser *user, const cha
     if (exit_code != 0) {
         // Systems without C.UTF-8; initdb has removed what it made.
         exit_code = run_initdb(server, user, data, "C", false, log_fd);
+    }
+    if (exit_code == 0 && !mark_cluster(data, why)) {
+        close(log_fd);
+        return false;
     }
     if (exit_code == 0) {
         exit_code = run_initdb(server, user, data, "C", true, log_fd);
@@ -199,8 +241,12 @@ Status dev_cluster_create(const DevServer *server, const DevUser *user, const ch
                           const char *log_path, StrBuf *why)
 {
     // Made under another name: what stands at `data` is always a whole cluster, synced to disk.
-    char *unfinished = mem_printf("%s.new", data);
-    Status status = dev_cluster_delete(unfinished, why);
+    char *unfinished = mem_printf("%s.ganger-new", data);
+    Status status = STATUS_OK;
+    if (!delete_tree(unfinished)) {
+        strbuf_printf(why, "cannot delete %s: %s", unfinished, strerror(errno));
+        status = STATUS_REFUSED;
+    }
     if (status == STATUS_OK && (!make_private_folder(unfinished, user, why) ||
                                 !fill_cluster(server, user, unfinished, log_path, why))) {
         status = STATUS_REFUSED;

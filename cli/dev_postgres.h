@@ -32,10 +32,14 @@ int dev_server_parse_version(const char *text);
 
 // Version of the cluster in `data`; 0 = there is no cluster.
 int dev_cluster_version(const char *data);
+// True when `ganger dev` made the cluster in `data`: only such a one may be started or deleted.
+bool dev_cluster_is_ours(const char *data);
+// STATUS_OK when there is nothing at `data`, or a cluster of ours; STATUS_REFUSED with `why`.
+MUST_CHECK Status dev_cluster_check_ours(const char *data, StrBuf *why);
 // Makes a cluster in `data`, or none at all. What initdb says goes to `log_path`.
 MUST_CHECK Status dev_cluster_create(const DevServer *server, const DevUser *user, const char *data,
                                      const char *log_path, StrBuf *why);
-// Deletes the cluster; nothing when there is none.
+// Deletes the cluster; nothing when there is none. STATUS_REFUSED when it is not ours.
 MUST_CHECK Status dev_cluster_delete(const char *data, StrBuf *why);
 // Waits a moment for a server that is still running on `data`; STATUS_REFUSED when it stays.
 MUST_CHECK Status dev_cluster_wait_unused(const char *data, StrBuf *why);

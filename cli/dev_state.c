@@ -102,11 +102,14 @@ char *dev_state_make_dir(const char *dir, StrBuf *why)
     char *wanted = mem_strdup(dir);
     char absolute[PATH_MAX];
     char *result = NULL;
+    struct stat info;
     if (dir[0] == '\0' || !make_parents(wanted)) {
         strbuf_printf(why, "cannot make the state folder %s: %s; name another with --state DIR",
                       dir, strerror(dir[0] == '\0' ? EINVAL : errno));
     } else if (!realpath(wanted, absolute)) {
         strbuf_printf(why, "%s: %s", dir, strerror(errno));
+    } else if (stat(absolute, &info) != 0 || !S_ISDIR(info.st_mode)) {
+        strbuf_printf(why, "%s is a file, not a folder; name another with --state DIR", absolute);
     } else if (access(absolute, W_OK | X_OK) != 0) {
         strbuf_printf(why, "the state folder %s is not writable: %s; name another with --state DIR",
                       absolute, strerror(errno));

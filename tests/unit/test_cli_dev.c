@@ -73,11 +73,50 @@ static void test_state_folder(void **state)
     strbuf_free(&why);
 }
 
+static void test_state_folder_is_a_file(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/test_cli_dev.XXXXXX";
+    StrBuf why = {0};
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_null(dev_state_make_dir(path, &why));
+    assert_non_null(strstr(why.text, "is a file, not a folder"));
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+    strbuf_free(&why);
+}
+
+// Somebody's folder is called pg as well; --reset must not touch it.
+static void test_foreign_cluster_is_kept(void **state)
+{
+    (void)state;
+    char data[] = "/tmp/test_cli_dev.XXXXXX";
+    StrBuf why = {0};
+    assert_non_null(mkdtemp(data));
+    char *version = mem_printf("%s/PG_VERSION", data);
+    char *marker = mem_printf("%s/ganger-dev", data);
+    char *hint = mem_printf("touch %s", marker);
+    assert_int_equal(dev_state_write_file(version, "15\n", 0644, &why), STATUS_OK);
+    assert_int_equal(dev_cluster_delete(data, &why), STATUS_REFUSED);
+    assert_non_null(strstr(why.text, hint));
+    assert_int_equal(dev_cluster_version(data), 15);
+
+    assert_int_equal(dev_state_write_file(marker, "\n", 0644, &why), STATUS_OK);
+    assert_int_equal(dev_cluster_delete(data, &why), STATUS_OK);
+    assert_int_equal(access(data, F_OK), -1);
+    free(hint);
+    free(marker);
+    free(version);
+    strbuf_free(&why);
+}
+
 static void test_no_cluster(void **state)
 {
     (void)state;
     StrBuf why = {0};
     assert_int_equal(dev_cluster_version("/nonexistent"), 0);
+    assert_int_equal(dev_cluster_check_ours("/nonexistent", &why), STATUS_OK);
     assert_int_equal(dev_cluster_delete("/nonexistent", &why), STATUS_OK);
     assert_int_equal(dev_cluster_wait_unused("/nonexistent", &why), STATUS_OK);
     strbuf_free(&why);
@@ -123,9 +162,14 @@ static void test_completion_names_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_server_version), cmocka_unit_test(test_socket_length),
-        cmocka_unit_test(test_state_folder),   cmocka_unit_test(test_no_cluster),
-        cmocka_unit_test(test_help_names_all), cmocka_unit_test(test_completion_names_all),
+        cmocka_unit_test(test_server_version),
+        cmocka_unit_test(test_socket_length),
+        cmocka_unit_test(test_state_folder),
+        cmocka_unit_test(test_state_folder_is_a_file),
+        cmocka_unit_test(test_foreign_cluster_is_kept),
+        cmocka_unit_test(test_no_cluster),
+        cmocka_unit_test(test_help_names_all),
+        cmocka_unit_test(test_completion_names_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
