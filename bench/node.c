@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,27 @@ static _Noreturn void run_gangerd(char *program, char *config, const char *conni
     _exit(EXIT_FAILURE);
 }
 
+// Beside this program in the build tree; installed, this program is in libexec/ganger and gangerd in bin.
+static char *find_gangerd(void)
+{
+    char folder[PATH_MAX];
+    char *program = path_program("gangerd");
+    if (program != NULL) {
+        return program;
+    }
+    ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
+    folder[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(folder, '/');
+    if (slash != NULL) {
+        *slash = '\0';
+    }
+    program = mem_printf("%s/../../bin/gangerd", folder);
+    if (access(program, X_OK) != 0) {
+        bench_fail("gangerd is neither beside this program nor at %s", program);
+    }
+    return program;
+}
+
 void node_start(const Bench *bench, const char *conninfo, const NodeOptions *options)
 {
     if (node.pid != 0) {
@@ -78,10 +100,7 @@ void node_start(const Bench *bench, const char *conninfo, const NodeOptions *opt
     node.owner = getpid();
     free(node.log);
     node.log = mem_printf("%s/gangerd.log", bench->folder);
-    char *program = path_program("gangerd");
-    if (program == NULL) {
-        bench_fail("gangerd is not beside this program");
-    }
+    char *program = find_gangerd();
     char *config = write_config(bench, options);
     node.pid = fork();
     if (node.pid == 0) {
