@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/migrate_script.h"
 #include "cli/table.h"
 #include "common/base/exit_code.h"
 #include "common/db/migrate.h"
@@ -99,6 +100,16 @@ static void print_status(const struct Cli *cli, const MigrationStatus *rows, int
     table_destroy(table);
 }
 
+static bool is_all_applied(const MigrationStatus *rows, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (!rows[i].file || rows[i].state != MIGRATION_APPLIED) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int command_migrate_status(struct Cli *cli)
 {
     int exit_code = cli_connect(cli);
@@ -116,16 +127,17 @@ int command_migrate_status(struct Cli *cli)
     } else {
         print_status(cli, rows, count);
     }
+    exit_code = is_all_applied(rows, count) ? EXIT_CODE_OK : EXIT_CODE_FAILED;
     free(rows);
-    return EXIT_CODE_OK;
+    return exit_code;
 }
 
 int command_migrate_sql(struct Cli *cli)
 {
     (void)cli;
-    for (int i = 0; i < migrate_file_count(); i++) {
-        const MigrationFile *file = migrate_file(i);
-        (void)printf("%s-- %s\nbegin;\n%s\ncommit;\n", i == 0 ? "" : "\n", file->name, file->text);
-    }
+    StrBuf out = {0};
+    migrate_script_write(&out);
+    (void)fputs(out.text ? out.text : "", stdout);
+    strbuf_free(&out);
     return EXIT_CODE_OK;
 }

@@ -97,11 +97,13 @@ const CommandSpec COMMAND_SPECS[] = {
      command_dev},
     {"migrate up", NULL, 0, 0, NULL, 0, "bring the schema to the version of this program", NULL,
      command_migrate_up},
-    {"migrate status", NULL, 0, 0, NULL, 0, "list the migrations and which are applied", NULL,
+    {"migrate status", NULL, 0, 0, NULL, 0, "list the migrations and which are applied",
+     "Exits 1 when one is pending, was changed since it was applied, or is unknown to this program.",
      command_migrate_status},
     {"migrate sql", NULL, 0, 0, NULL, 0, "print the SQL of all migrations, touching nothing",
-     "For those who run schema changes with another tool. `ganger migrate up` also records each\n"
-     "migration; plain SQL does not.",
+     "For those who run schema changes with another tool. Each migration is a transaction that also\n"
+     "records it, so that `ganger migrate up` has nothing left to do: ganger migrate sql | psql -v\n"
+     "ON_ERROR_STOP=1",
      command_migrate_sql},
     {"enqueue", "[TYPE]", 0, 1, NULL, ENQUEUE_OPTIONS, "enqueue one job, or many from a file",
      "Prints the id of the job. Durations have a unit: 500ms, 30s, 5m, 1h30m, 2d.\n"
