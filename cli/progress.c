@@ -34,7 +34,7 @@ void progress_line(StrBuf *out, size_t width, const char *unit, int64_t count, i
     int64_t done = done_bytes > total_bytes ? total_bytes : done_bytes;
     if (has_total && done > 0 && elapsed_ms > 0 && done < total_bytes) {
         double left = (double)elapsed_ms * (double)(total_bytes - done) / (double)done;
-        text_age((int64_t)left, left_text, sizeof left_text);
+        text_duration((int64_t)left, left_text, sizeof left_text);
         strbuf_printf(&words, ", %s left", left_text);
     }
     StrBuf line = {0};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Table: rows of text laid out in aligned columns, cut to the width of the terminal. Pure.
+// Table: rows of text laid out in aligned columns, fitted to the width of the terminal. Pure.
 #ifndef CLI_TABLE_H
 #define CLI_TABLE_H
 
@@ -12,8 +12,9 @@ typedef enum ColumnKind {
     COLUMN_TEXT,     // left, may be cut
     COLUMN_NUMBER,   // right
     COLUMN_STATUS,   // left, coloured by its first word
-    COLUMN_DURATION, // milliseconds, shown as 1.2s
-    COLUMN_AGE       // milliseconds, shown as 3m; negative = "in 3m"
+    COLUMN_DURATION, // milliseconds, shown as 1.2s; negative = "in 3m", the time until something
+    COLUMN_AGE,      // milliseconds, shown as "3m ago"; negative = "in 3m"
+    COLUMN_NOTE      // the last one: left, never cut; goes on in further lines, or below its row
 } ColumnKind;
 
 typedef struct Table Table;

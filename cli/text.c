@@ -41,15 +41,17 @@ void text_age(int64_t ms, char *out, size_t size)
         const char *unit;
     } units[] = {{MS_DAY, "d"}, {MS_HOUR, "h"}, {MS_MINUTE, "m"}, {MS_SECOND, "s"}};
     const char *before = ms < 0 ? "in " : "";
+    const char *after = ms < 0 ? "" : " ago";
     // What is still to come is rounded up: "in 0s" would read as due.
     int64_t left = ms < 0 ? -ms + MS_SECOND - 1 : ms;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (left >= units[i].ms) {
-            (void)snprintf(out, size, "%s%" PRId64 "%s", before, left / units[i].ms, units[i].unit);
+            (void)snprintf(out, size, "%s%" PRId64 "%s%s", before, left / units[i].ms,
+                           units[i].unit, after);
             return;
         }
     }
-    (void)snprintf(out, size, "0s");
+    (void)snprintf(out, size, "0s ago");
 }
 
 void text_count(int64_t count, char *out, size_t size)

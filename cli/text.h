@@ -12,7 +12,7 @@ enum { TEXT_SHORT_BYTES = 32 };
 
 // Three digits at most: 0ms, 12ms, 1.2s, 59.9s, 3m12s, 2h05m, 4d06h.
 void text_duration(int64_t ms, char *out, size_t size);
-// One unit: 5s, 3m, 2h, 4d; an instant to come is "in 5s".
+// One unit: "5s ago", "3m ago", "4d ago"; an instant to come is "in 5s".
 void text_age(int64_t ms, char *out, size_t size);
 // 950, 12.3k, 4.5M
 void text_count(int64_t count, char *out, size_t size);
@@ -21,6 +21,9 @@ void text_count(int64_t count, char *out, size_t size);
 size_t text_width(const char *text);
 // Appends at most `width` columns of `text`, ending in "…" when it had to be cut.
 void text_append_cut(StrBuf *out, const char *text, size_t width);
+// Appends `text` in lines of at most `width` columns, broken at spaces where there are any; every line but
+// the first begins with `indent` spaces, which do not count. No newline at the end.
+void text_append_wrapped(StrBuf *out, const char *text, size_t width, size_t indent);
 // Appends `text` so that it cannot move the cursor or start an escape sequence: control bytes become
 // spaces or \xNN, broken UTF-8 becomes '?'. `keep_lines` lets newlines and tabs through.
 void text_append_safe(StrBuf *out, const char *text, bool keep_lines);

@@ -92,6 +92,45 @@ void text_append_cut(StrBuf *out, const char *text, size_t width)
     }
 }
 
+// Bytes of the longest beginning of `text` that fits, up to and without the space at which it is broken.
+static size_t line_length(const char *text, size_t width)
+{
+    size_t used = 0;
+    size_t at = 0;
+    size_t last_space = 0;
+    while (text[at] != '\0' && text[at] != '\n') {
+        uint32_t c = 0;
+        size_t length = read_character(text + at, &c);
+        used += length == 0 ? 1 : character_width(c);
+        if (c == ' ' && at > 0) {
+            last_space = at;
+        }
+        if (used > width && c != ' ') {
+            // A word longer than a line is broken anywhere, but a line is never empty.
+            return last_space > 0 ? last_space : at > 0 ? at : length == 0 ? 1 : length;
+        }
+        at += length == 0 ? 1 : length;
+    }
+    return at;
+}
+
+void text_append_wrapped(StrBuf *out, const char *text, size_t width, size_t indent)
+{
+    for (;;) {
+        size_t length = line_length(text, width);
+        strbuf_append_bytes(out, text, length);
+        text += length;
+        if (*text == '\0') {
+            return;
+        }
+        text += *text == '\n' ? 1 : strspn(text, " ");
+        strbuf_append_char(out, '\n');
+        if (*text != '\n') {
+            strbuf_printf(out, "%*s", (int)indent, "");
+        }
+    }
+}
+
 void text_append_safe(StrBuf *out, const char *text, bool keep_lines)
 {
     while (*text != '\0') {

@@ -50,8 +50,63 @@ static void test_cut_to_width(void **state)
            "12  completed     -\n");
     // Text columns keep their least width, whatever the terminal.
     expect(table, 5, false, false,
-           " 7  failed     1.2s  connect…\n"
+           " 7  failed     1.2s  conne…\n"
            "12  completed     -\n");
+    table_destroy(table);
+}
+
+static Table *sample_with_note(const char *note)
+{
+    Table *table = table_create();
+    table_add_column(table, "id", COLUMN_NUMBER);
+    table_add_column(table, "node", COLUMN_TEXT);
+    table_add_column(table, "cause", COLUMN_NOTE);
+    table_add_cell(table, "7");
+    table_add_cell(table, "alpha");
+    table_add_cell(table, note);
+    table_add_cell(table, "8");
+    table_add_cell(table, "beta");
+    table_add_cell(table, "");
+    return table;
+}
+
+static void test_note_goes_on(void **state)
+{
+    (void)state;
+    Table *table = sample_with_note("ran past its time limit, stopped by SIGKILL (signal 9)");
+    expect(table, 0, false, true,
+           "ID  NODE   CAUSE\n"
+           " 7  alpha  ran past its time limit, stopped by SIGKILL (signal 9)\n"
+           " 8  beta\n");
+    expect(table, 45, false, true,
+           "ID  NODE   CAUSE\n"
+           " 7  alpha  ran past its time limit, stopped\n"
+           "           by SIGKILL (signal 9)\n"
+           " 8  beta\n");
+    table_destroy(table);
+}
+
+static void test_note_below_its_row(void **state)
+{
+    (void)state;
+    Table *table = sample_with_note("ran past its time limit, stopped by SIGKILL (signal 9)");
+    expect(table, 34, false, true,
+           "ID  NODE\n"
+           " 7  alpha\n"
+           "    ran past its time limit,\n"
+           "    stopped by SIGKILL (signal 9)\n"
+           " 8  beta\n");
+    table_destroy(table);
+}
+
+static void test_negative_duration(void **state)
+{
+    (void)state;
+    Table *table = table_create();
+    table_add_column(table, "due/took", COLUMN_DURATION);
+    table_add_cell(table, "-4001");
+    table_add_cell(table, "4001");
+    expect(table, 0, false, false, "in 5s\n 4.0s\n");
     table_destroy(table);
 }
 
@@ -101,19 +156,22 @@ static void expect_line(size_t width, int64_t done, int64_t total, const char *t
 static void test_progress(void **state)
 {
     (void)state;
-    expect_line(80, 250, 1000, "[#######.......................]  25% 5000 jobs, 2500/s, 6s left");
+    expect_line(80, 250, 1000,
+                "[#######.......................]  25% 5000 jobs, 2500/s, 6.0s left");
     expect_line(80, 1000, 1000, "[##############################] 100% 5000 jobs, 2500/s");
     expect_line(80, 9, 0, "5000 jobs, 2500/s");
-    expect_line(40, 250, 1000, "[#.....]  25% 5000 jobs, 2500/s, 6s left");
+    expect_line(60, 250, 1000, "[######..................]  25% 5000 jobs, 2500/s, 6.0s left");
     expect_line(12, 250, 1000, "5000 jobs, …");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_aligned),    cmocka_unit_test(test_cut_to_width),
-        cmocka_unit_test(test_colors),     cmocka_unit_test(test_hostile_cell),
-        cmocka_unit_test(test_no_columns), cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_aligned),           cmocka_unit_test(test_cut_to_width),
+        cmocka_unit_test(test_note_goes_on),      cmocka_unit_test(test_note_below_its_row),
+        cmocka_unit_test(test_negative_duration), cmocka_unit_test(test_colors),
+        cmocka_unit_test(test_hostile_cell),      cmocka_unit_test(test_no_columns),
+        cmocka_unit_test(test_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,8 +37,9 @@ static void test_durations(void **state)
 static void test_ages(void **state)
 {
     (void)state;
-    CHECK(text_age, {0, "0s"}, {999, "0s"}, {5999, "5s"}, {60000, "1m"}, {7199999, "1h"},
-          {172800000, "2d"}, {-1, "in 1s"}, {-4001, "in 5s"}, {-3600000, "in 1h"});
+    CHECK(text_age, {0, "0s ago"}, {999, "0s ago"}, {5999, "5s ago"}, {60000, "1m ago"},
+          {7199999, "1h ago"}, {172800000, "2d ago"}, {-1, "in 1s"}, {-4001, "in 5s"},
+          {-3600000, "in 1h"});
 }
 
 static void test_counts(void **state)
@@ -73,6 +74,33 @@ static void test_cut(void **state)
         StrBuf out = {0};
         text_append_cut(&out, cases[i].text, cases[i].width);
         assert_string_equal(out.text, cases[i].cut);
+        strbuf_free(&out);
+    }
+}
+
+static void test_wrapped(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t width;
+        const char *wrapped;
+    } cases[] = {
+        {"one two three", 20, "one two three"},
+        {"one two three", 13, "one two three"},
+        {"one two three", 12, "one two\n  three"},
+        {"one two three", 7, "one two\n  three"},
+        {"abcdefgh", 3, "abc\n  def\n  gh"},
+        {"日本語", 4, "日本\n  語"},
+        {"日本", 1, "日\n  本"},
+        {"a\n\nb", 9, "a\n\n  b"},
+        {"", 5, ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        StrBuf out = {0};
+        strbuf_append(&out, "");
+        text_append_wrapped(&out, cases[i].text, cases[i].width, 2);
+        assert_string_equal(out.text, cases[i].wrapped);
         strbuf_free(&out);
     }
 }
@@ -120,8 +148,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_durations), cmocka_unit_test(test_ages),
         cmocka_unit_test(test_counts),    cmocka_unit_test(test_widths),
-        cmocka_unit_test(test_cut),       cmocka_unit_test(test_safe),
-        cmocka_unit_test(test_causes),
+        cmocka_unit_test(test_cut),       cmocka_unit_test(test_wrapped),
+        cmocka_unit_test(test_safe),      cmocka_unit_test(test_causes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
