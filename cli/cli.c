@@ -14,6 +14,7 @@
 #include "cli/help.h"
 #include "common/base/duration.h"
 #include "common/base/exit_code.h"
+#include "common/base/json_check.h"
 #include "common/base/log.h"
 
 enum { TALK_WIDTH_DEFAULT = 80 };
@@ -73,6 +74,18 @@ bool cli_read_duration(const Cli *cli, OptionId id, int64_t *ms, int *exit_code)
     return true;
 }
 
+bool cli_check_json(const Cli *cli, OptionId id, const char *text, int *exit_code)
+{
+    const char *why = NULL;
+    size_t offset = 0;
+    if (!text || json_check(text, strlen(text), &why, &offset)) {
+        return true;
+    }
+    *exit_code =
+        cli_usage(cli, "--%s is no JSON: %s, at byte %zu", OPT_SPECS[id].name, why, offset + 1);
+    return false;
+}
+
 // NULL (said why) when it cannot be read, is too long, or is no text.
 static char *read_stream(FILE *file, const char *name, size_t most_bytes)
 {
@@ -96,7 +109,13 @@ static char *read_stream(FILE *file, const char *name, size_t most_bytes)
         strbuf_free(&text);
         return NULL;
     }
-    return strbuf_take(&text);
+    // The byte order mark that some editors write is no part of the text.
+    static const char mark[] = "\xef\xbb\xbf";
+    char *whole = strbuf_take(&text);
+    if (strncmp(whole, mark, strlen(mark)) == 0) {
+        memmove(whole, whole + strlen(mark), strlen(whole) - strlen(mark) + 1);
+    }
+    return whole;
 }
 
 char *cli_read_input(const char *path, size_t most_bytes)
@@ -163,10 +182,10 @@ static int run_command(Cli *cli, int argc, char **argv)
         return EXIT_CODE_OK;
     }
     if (cli_option(cli, OPT_HELP)) {
-        return help_print(cli->line.command);
+        return help_print(cli, cli->line.command);
     }
     if (!cli->line.command) {
-        help_write(NULL, &problem);
+        help_write(NULL, cli->talk_width, &problem);
         (void)fputs(problem.text, stderr);
         strbuf_free(&problem);
         return EXIT_CODE_USAGE;
@@ -181,14 +200,15 @@ int cli_main(int argc, char **argv)
     log_init("cli", LOG_FORMAT_AUTO, LOG_LEVEL_FATAL);
     int exit_code = run_command(&cli, argc, argv);
     db_close(cli.db);
+    free(cli.url);
     free(cli.database_origin);
     command_line_free(&cli.line);
     // A full disk behind a redirection must not pass for success.
     if (fflush(stdout) != 0 || ferror(stdout) != 0) {
-        if (errno != EPIPE) {
+        if (errno != EPIPE && !cli.is_output_said) {
             cli_say("cannot write the output: %s", strerror(errno));
         }
-        exit_code = exit_code == EXIT_CODE_OK ? EXIT_CODE_FAILED : exit_code;
+        exit_code = exit_code == EXIT_CODE_OK ? EXIT_CODE_INTERNAL : exit_code;
     }
     return exit_code;
 }

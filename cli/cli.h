@@ -13,11 +13,14 @@
 typedef struct Cli {
     CommandLine line;
     bool is_json;
-    bool has_color;        // of stdout
-    size_t width;          // of stdout; 0 = no terminal, no limit
-    bool is_talk_shown;    // stderr is a terminal
-    size_t talk_width;     // of stderr
-    Db *db;                // NULL until cli_connect
+    bool has_color;     // of stdout
+    size_t width;       // of stdout; 0 = no terminal, no limit
+    bool is_talk_shown; // stderr is a terminal
+    size_t talk_width;  // of stderr
+    char *url;          // NULL until cli_connect
+    Db *db;             // NULL until cli_connect
+    bool is_schema_checked;
+    bool is_output_said;   // that it could not be written was said already
     char *database_origin; // "the database named by DATABASE_URL"
     bool is_dev_database;  // it is the one of `ganger dev`
 } Cli;
@@ -44,10 +47,19 @@ char *cli_read_input(const char *path, size_t most_bytes);
 // EXIT_CODE_OK or EXIT_CODE_CONFIG; *out owned by the caller.
 int cli_load_config(const Cli *cli, Config **out);
 
+// Refuses text that is no JSON, with the option and the place. True for NULL.
+bool cli_check_json(const Cli *cli, OptionId id, const char *text, int *exit_code);
+
 // Connects at first use. EXIT_CODE_OK, or another code with the reason said.
 int cli_connect(Cli *cli);
+// After a loss, to the same database as before; says nothing. cli->db is NULL when it fails.
+MUST_CHECK Status cli_reconnect(Cli *cli);
+// Connects; EXIT_CODE_CONFIG, with the reason said, when the schema is not the one of this program.
+int cli_require_schema(Cli *cli);
 // Connects, runs one statement; on failure says why and returns the exit code. *out: caller PQclears.
+// cli_query reads, and only warns about another schema; cli_change requires this program's.
 int cli_query(Cli *cli, const SqlStatement *statement, const DbParams *params, PGresult **out);
+int cli_change(Cli *cli, const SqlStatement *statement, const DbParams *params, PGresult **out);
 // What to say and return about a failed statement.
 int cli_fail_statement(Cli *cli, Status status);
 

@@ -26,7 +26,8 @@ typedef struct Dev {
     char *gangerd;
     DevUser user;
     DevServer server;
-    bool is_new; // the cluster was made just now
+    bool is_new;   // the cluster was made just now
+    bool has_echo; // the configuration has the job type echo
 } Dev;
 
 static bool prepare_folders(const struct Cli *cli, Dev *dev, StrBuf *why)
@@ -127,6 +128,7 @@ static bool prepare_config(const struct Cli *cli, Dev *dev, int *exit_code, StrB
     const char *given = cli_option(cli, OPT_CONFIG);
     char absolute[PATH_MAX];
     if (!given) {
+        dev->has_echo = true;
         return write_own_config(dev, why);
     }
     // Checked here, so that a mistake is said before a server is started for nothing.
@@ -140,6 +142,7 @@ static bool prepare_config(const struct Cli *cli, Dev *dev, int *exit_code, StrB
         cli_say("note: database.auto_migrate is off in %s: run `ganger migrate up` yourself",
                 given);
     }
+    dev->has_echo = config_find_handler(config, "echo") != NULL;
     config_destroy(config);
     if (!realpath(given, absolute)) {
         strbuf_printf(why, "%s: %s", given, strerror(errno));
@@ -175,13 +178,21 @@ static void print_banner(const struct Cli *cli, const Dev *dev, int64_t took_ms)
                   "%sganger dev: a private development database, for this machine alone%s\n"
                   "  database  PostgreSQL %d in %s%s\n"
                   "  url       %s\n"
-                  "  config    %s\n"
-                  "  enqueue   ganger enqueue echo --payload '{\"hello\": \"world\"}'\n"
-                  "  look      ganger jobs list\n"
-                  "  stop      Ctrl-C; the data stays for the next start (--reset deletes it)\n",
+                  "  config    %s\n",
                   strong, off, dev->server.major, dev->data, dev->is_new ? " (new)" : "", dev->url,
                   dev->config);
-    if (database && database[0] != '\0') {
+    const char *option = cli_option(cli, OPT_STATE) ? " --state " : "";
+    const char *state = cli_option(cli, OPT_STATE) ? dev->state : "";
+    if (dev->has_echo) {
+        (void)fprintf(stderr,
+                      "  enqueue   ganger%s%s enqueue echo --payload '{\"hello\": \"world\"}'\n",
+                      option, state);
+    }
+    (void)fprintf(stderr,
+                  "  look      ganger%s%s jobs list\n"
+                  "  stop      Ctrl-C; the data stays for the next start (--reset deletes it)\n",
+                  option, state);
+    if (database && database[0] != '\0' && !cli_option(cli, OPT_STATE)) {
         (void)fprintf(stderr,
                       "  note      DATABASE_URL is set here: for this database add --state %s to "
                       "other commands\n",
@@ -240,6 +251,10 @@ int command_dev(struct Cli *cli)
             print_banner(cli, &dev, clock_boot_ms() - started_at);
             exit_code = become_gangerd(&dev);
         }
+    }
+    if (exit_code != EXIT_CODE_OK && dev.socket) {
+        // A short one stands outside of the state folder. It goes when it is empty.
+        (void)rmdir(dev.socket);
     }
     if (why.length > 0) {
         cli_say("%s", why.text);

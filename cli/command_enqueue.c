@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Command enqueue: one job from options; many are the matter of enqueue_many.c.
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,6 @@
 #include "cli/enqueue_many.h"
 #include "cli/output.h"
 #include "common/base/exit_code.h"
-#include "common/base/json_check.h"
 #include "sql_queries.h"
 
 enum { PAYLOAD_INPUT_MAX_BYTES = 32 * 1024 * 1024 }; // twice the hard limit of the SQL API
@@ -56,6 +56,9 @@ static bool fill_params(struct Cli *cli, DbParams *params, const char *payload, 
               add_duration(cli, params, OPT_TIMEOUT, exit_code) &&
               add_duration(cli, params, OPT_KILL_GRACE, exit_code) &&
               add_duration(cli, params, OPT_RETRY_DELAY, exit_code);
+    // NULL is true, the default of the SQL API.
+    db_param_text(params, cli_option(cli, OPT_NO_RETRY_BACKOFF) ? "false" : NULL);
+    is_good = is_good && add_duration(cli, params, OPT_RETRY_DELAY_MAX, exit_code);
     db_param_text(params, cli_option(cli, OPT_TAGS));
     db_param_text(params, cli_option(cli, OPT_IDEMPOTENCY_KEY));
     db_param_text(params, cli_option(cli, OPT_OWNER));
@@ -63,14 +66,22 @@ static bool fill_params(struct Cli *cli, DbParams *params, const char *payload, 
     return is_good;
 }
 
-// PostgreSQL refuses JSON in words about itself; ours say which option, and where in it.
-static void explain_json(const char *name, const char *text)
+// The job is there whether or not its id can be told; who does not know it enqueues a second one.
+static int print_id(struct Cli *cli, const PGresult *result)
 {
-    const char *why = NULL;
-    size_t offset = 0;
-    if (text && !json_check(text, strlen(text), &why, &offset)) {
-        cli_say("--%s: %s, at byte %zu", name, why, offset + 1);
+    int64_t id = db_int(result, 0, "id", 0);
+    if (cli->is_json) {
+        output_object(result);
+    } else {
+        (void)printf("%" PRId64 "\n", id);
     }
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return EXIT_CODE_OK;
+    }
+    cli_say("job %" PRId64 " is enqueued, but its id could not be written: %s", id,
+            strerror(errno));
+    cli->is_output_said = true;
+    return EXIT_CODE_INTERNAL;
 }
 
 static int enqueue_one(struct Cli *cli, const char *payload)
@@ -78,18 +89,14 @@ static int enqueue_one(struct Cli *cli, const char *payload)
     DbParams params;
     PGresult *result = NULL;
     int exit_code = EXIT_CODE_OK;
-    if (!fill_params(cli, &params, payload, &exit_code)) {
+    if (!fill_params(cli, &params, payload, &exit_code) ||
+        !cli_check_json(cli, OPT_PAYLOAD, payload, &exit_code) ||
+        !cli_check_json(cli, OPT_METADATA, cli_option(cli, OPT_METADATA), &exit_code)) {
         return exit_code;
     }
-    exit_code = cli_query(cli, &SQL_cli_enqueue, &params, &result);
-    if (exit_code == EXIT_CODE_FAILED) {
-        explain_json("payload", payload);
-        explain_json("metadata", cli_option(cli, OPT_METADATA));
-    }
-    if (exit_code == EXIT_CODE_OK && cli->is_json) {
-        output_object(result);
-    } else if (exit_code == EXIT_CODE_OK) {
-        (void)printf("%" PRId64 "\n", db_int(result, 0, "id", 0));
+    exit_code = cli_change(cli, &SQL_cli_enqueue, &params, &result);
+    if (exit_code == EXIT_CODE_OK) {
+        exit_code = print_id(cli, result);
     }
     PQclear(result);
     return exit_code;

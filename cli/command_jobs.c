@@ -9,10 +9,45 @@
 #include "cli/commands.h"
 #include "cli/ids.h"
 #include "cli/output.h"
+#include "common/base/duration.h"
 #include "common/base/exit_code.h"
 #include "sql_queries.h"
 
 enum { LIST_LIMIT_DEFAULT = 20, LIST_LIMIT_MAX = 10000 };
+
+// An instant is for PostgreSQL to read; a duration is meant from now back.
+static void add_time(const struct Cli *cli, DbParams *params, OptionId id)
+{
+    const char *text = cli_option(cli, id);
+    const char *why = NULL;
+    int64_t ms = 0;
+    bool is_duration = text && duration_parse(text, &ms, &why) == STATUS_OK;
+    db_param_text(params, is_duration ? NULL : text);
+    db_param_int_or_null(params, ms, is_duration);
+}
+
+static bool fill_filter(const struct Cli *cli, DbParams *params, int *exit_code)
+{
+    int64_t priority = 0;
+    const char *priority_text = cli_option(cli, OPT_PRIORITY);
+    if (!cli_check_json(cli, OPT_SEARCH, cli_option(cli, OPT_SEARCH), exit_code) ||
+        (priority_text && !cli_read_number(cli, "--priority", priority_text, INT32_MIN, INT32_MAX,
+                                           &priority, exit_code))) {
+        return false;
+    }
+    db_params_init(params);
+    db_param_text(params, cli_option(cli, OPT_STATUS));
+    db_param_text(params, cli_option(cli, OPT_TYPE));
+    db_param_text(params, cli_option(cli, OPT_QUEUE));
+    db_param_text(params, cli_option(cli, OPT_OWNER));
+    db_param_text(params, cli_option(cli, OPT_TAG));
+    db_param_text(params, cli_option(cli, OPT_SEARCH));
+    db_param_int_or_null(params, priority, priority_text != NULL);
+    db_param_text(params, cli_option(cli, OPT_KEY));
+    add_time(cli, params, OPT_SINCE);
+    add_time(cli, params, OPT_UNTIL);
+    return true;
+}
 
 int command_jobs_list(struct Cli *cli)
 {
@@ -30,19 +65,11 @@ int command_jobs_list(struct Cli *cli)
         return exit_code;
     }
     DbParams params;
-    db_params_init(&params);
-    db_param_text(&params, cli_option(cli, OPT_STATUS));
-    db_param_text(&params, cli_option(cli, OPT_TYPE));
-    db_param_text(&params, cli_option(cli, OPT_QUEUE));
-    db_param_text(&params, cli_option(cli, OPT_OWNER));
-    db_param_text(&params, cli_option(cli, OPT_TAG));
-    db_param_text(&params, cli_option(cli, OPT_SEARCH));
-    db_param_int(&params, limit);
-    if (after_text) {
-        db_param_int(&params, after);
-    } else {
-        db_param_null(&params);
+    if (!fill_filter(cli, &params, &exit_code)) {
+        return exit_code;
     }
+    db_param_int(&params, limit);
+    db_param_int_or_null(&params, after, after_text != NULL);
     db_param_bool(&params, cli->is_json);
     PGresult *result = NULL;
     exit_code = cli_query(cli, &SQL_cli_jobs_list, &params, &result);
@@ -106,7 +133,7 @@ static int change_jobs(struct Cli *cli, const SqlStatement *statement, const Wor
     }
     db_params_init(&params);
     db_param_array(&params, &ids);
-    exit_code = cli_query(cli, statement, &params, &result);
+    exit_code = cli_change(cli, statement, &params, &result);
     db_array_free(&ids);
     return exit_code == EXIT_CODE_OK ? print_changes(cli, result, words) : exit_code;
 }
@@ -132,7 +159,8 @@ int command_jobs_edit(struct Cli *cli)
     if (!cli_option(cli, OPT_SET)) {
         return cli_usage(cli, "say what to change with --set '{...}'");
     }
-    if (!ids_read_one(cli, cli->line.args[0], &id, &exit_code)) {
+    if (!ids_read_one(cli, cli->line.args[0], &id, &exit_code) ||
+        !cli_check_json(cli, OPT_SET, cli_option(cli, OPT_SET), &exit_code)) {
         return exit_code;
     }
     DbParams params;
@@ -140,7 +168,7 @@ int command_jobs_edit(struct Cli *cli)
     db_params_init(&params);
     db_param_int(&params, id);
     db_param_text(&params, cli_option(cli, OPT_SET));
-    exit_code = cli_query(cli, &SQL_cli_job_edit, &params, &result);
+    exit_code = cli_change(cli, &SQL_cli_job_edit, &params, &result);
     return exit_code == EXIT_CODE_OK ? print_changes(cli, result, &words) : exit_code;
 }
 

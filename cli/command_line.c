@@ -77,7 +77,7 @@ const CommandSpec *command_find(const char *first, const char *second, int *word
 
 bool command_takes(const CommandSpec *command, OptionId id)
 {
-    return ((command->options | OPTS_EVERYWHERE) & OPT_BIT(id)) != 0;
+    return ((command->options | (OPTS_EVERYWHERE & ~command->refused)) & OPT_BIT(id)) != 0;
 }
 
 static Word word_read(const char *text)
@@ -161,6 +161,9 @@ static Status parse_words(CommandLine *line, int argc, char **argv, StrBuf *prob
         const OptionSpec *spec = &OPT_SPECS[word.option];
         if (line->values[word.option]) {
             strbuf_printf(problem, "option '--%s' is given twice", spec->name);
+            if (word.option == OPT_STATUS) {
+                strbuf_append(problem, "; name several with commas between: failed,cancelled");
+            }
             return STATUS_REFUSED;
         }
         if (!spec->argument && word.value) {
@@ -285,6 +288,26 @@ static bool is_choice(const char *choices, const char *word)
     return false;
 }
 
+// One status or several, separated by commas.
+static Status check_statuses(const char *list, StrBuf *problem)
+{
+    while (list) {
+        size_t length = strcspn(list, ",");
+        char *status = mem_strndup(list, length);
+        bool is_known = is_choice(OPT_SPECS[OPT_STATUS].choices, status);
+        if (!is_known) {
+            strbuf_printf(problem, "--status '%s' is none of: %s", status,
+                          OPT_SPECS[OPT_STATUS].choices);
+        }
+        free(status);
+        if (!is_known) {
+            return STATUS_REFUSED;
+        }
+        list = list[length] == ',' ? list + length + 1 : NULL;
+    }
+    return STATUS_OK;
+}
+
 static Status check_arguments(const CommandLine *line, StrBuf *problem)
 {
     const CommandSpec *command = line->command;
@@ -303,11 +326,5 @@ static Status check_arguments(const CommandLine *line, StrBuf *problem)
             return STATUS_REFUSED;
         }
     }
-    const char *status = line->values[OPT_STATUS];
-    if (status && !is_choice(OPT_SPECS[OPT_STATUS].choices, status)) {
-        strbuf_printf(problem, "--status '%s' is none of: %s", status,
-                      OPT_SPECS[OPT_STATUS].choices);
-        return STATUS_REFUSED;
-    }
-    return STATUS_OK;
+    return check_statuses(line->values[OPT_STATUS], problem);
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Commands about the whole: nodes, workers, queues, stats, maintain, config.
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/dev_state.h"
 #include "cli/output.h"
 #include "common/base/exit_code.h"
 #include "sql_queries.h"
@@ -36,9 +38,13 @@ static int list_facts(struct Cli *cli, const SqlStatement *statement, const DbPa
 int command_nodes(struct Cli *cli)
 {
     DbParams params;
+    bool is_all = cli_option(cli, OPT_ALL) != NULL;
     db_params_init(&params);
+    db_param_bool(&params, is_all);
     db_param_bool(&params, cli->is_json);
-    return list_rows(cli, &SQL_cli_nodes, &params, "no node has ever registered: start gangerd");
+    return list_rows(cli, &SQL_cli_nodes, &params,
+                     is_all ? "no node has ever registered: start gangerd"
+                            : "no node is there: start gangerd (--all shows those that stopped)");
 }
 
 int command_workers(struct Cli *cli)
@@ -67,14 +73,37 @@ int command_stats(struct Cli *cli)
 
 int command_maintain(struct Cli *cli)
 {
+    int exit_code = cli_require_schema(cli);
+    if (exit_code != EXIT_CODE_OK) {
+        return exit_code;
+    }
     DbParams params;
     db_params_init(&params);
     return list_facts(cli, &SQL_cli_maintain, &params);
 }
 
+// Nothing is set, and yet the commands find a database: the configuration alone would not tell which.
+static void say_dev_database(const struct Cli *cli, const Config *config)
+{
+    bool is_named = config->database_url || cli_option(cli, OPT_DATABASE);
+    const char *state = cli_option(cli, OPT_STATE);
+    char *dir = state ? mem_strdup(state) : dev_state_default_dir();
+    char *url = dir && !is_named ? dev_state_read_url(dir) : NULL;
+    if (url) {
+        cli_say("note: database.url is not set; ganger's commands use the database of `ganger dev` "
+                "in %s, gangerd none",
+                dir);
+    }
+    free(url);
+    free(dir);
+}
+
 int command_config(struct Cli *cli)
 {
     StrBuf text = {0};
+    if (cli_option(cli, OPT_SAMPLE) && cli->is_json) {
+        return cli_usage(cli, "a sample is YAML: --json has no place there");
+    }
     if (cli_option(cli, OPT_SAMPLE)) {
         config_print_sample(&text);
     } else {
@@ -84,6 +113,7 @@ int command_config(struct Cli *cli)
             return exit_code;
         }
         config_print_effective(config, cli->is_json, &text);
+        say_dev_database(cli, config);
         config_destroy(config);
     }
     if (text.length > 0) {

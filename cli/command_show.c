@@ -98,7 +98,7 @@ static void print_attempts(const struct Cli *cli, const PGresult *result)
     } columns[] = {
         {"attempt", COLUMN_NUMBER}, {"outcome", COLUMN_STATUS}, {"started", COLUMN_STATUS},
         {"took", COLUMN_DURATION},  {"cpu", COLUMN_DURATION},   {"memory", COLUMN_NUMBER},
-        {"node", COLUMN_TEXT},      {"worker", COLUMN_NUMBER},  {"cause", COLUMN_TEXT},
+        {"node", COLUMN_TEXT},      {"worker", COLUMN_NUMBER},  {"cause", COLUMN_NOTE},
     };
     StrBuf text = {0};
     Table *table = table_create();

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #define FILE_URL  "dev.url"
-#define FILE_LAST "dev.last"
 #define FILE_LOCK "dev.lock"
 
 enum { STATE_FILE_MAX_BYTES = 4096 };
@@ -55,31 +54,6 @@ char *dev_state_read_url(const char *dir)
     char *url = dev_state_read_file(path);
     free(path);
     return url;
-}
-
-char *dev_state_last_dir(void)
-{
-    char *home = dev_state_default_dir();
-    if (!home) {
-        return NULL;
-    }
-    char *path = mem_printf("%s/" FILE_LAST, home);
-    char *dir = dev_state_read_file(path);
-    char *url = dir ? dev_state_read_url(dir) : NULL;
-    if (!url) {
-        // The last one has been removed since; the usual place may still have one.
-        free(dir);
-        dir = mem_strdup(home);
-        url = dev_state_read_url(dir);
-    }
-    if (!url) {
-        free(dir);
-        dir = NULL;
-    }
-    free(url);
-    free(path);
-    free(home);
-    return dir;
 }
 
 static bool make_parents(char *path)
@@ -176,21 +150,5 @@ Status dev_state_publish(const char *dir, const char *url, StrBuf *why)
     Status status = dev_state_write_file(path, line, 0644, why);
     free(line);
     free(path);
-    char *home = dev_state_default_dir();
-    StrBuf ignored = {0};
-    char *made = home ? dev_state_make_dir(home, &ignored) : NULL;
-    if (status == STATUS_OK && made) {
-        // A convenience only: without it the database is found by --state.
-        path = mem_printf("%s/" FILE_LAST, made);
-        line = mem_printf("%s\n", dir);
-        if (dev_state_write_file(path, line, 0644, &ignored) != STATUS_OK) {
-            strbuf_clear(&ignored);
-        }
-        free(line);
-        free(path);
-    }
-    strbuf_free(&ignored);
-    free(made);
-    free(home);
     return status;
 }

@@ -12,8 +12,6 @@
 
 // Where it is without --state; NULL when there is no home folder. Caller frees.
 char *dev_state_default_dir(void);
-// The state folder of the last `ganger dev` of this user; NULL when there was none. Caller frees.
-char *dev_state_last_dir(void);
 // The connection string of the database in `dir`; NULL when there is none. Caller frees.
 char *dev_state_read_url(const char *dir);
 
@@ -22,7 +20,7 @@ char *dev_state_make_dir(const char *dir, StrBuf *why);
 // Takes the lock of the folder for the life of this process and of the program it becomes. -1 with `why`,
 // which names the process that has it.
 int dev_state_lock(const char *dir, StrBuf *why);
-// Writes down where the database is, and that this folder was the last one used.
+// Writes down, in the folder, where its database is.
 MUST_CHECK Status dev_state_publish(const char *dir, const char *url, StrBuf *why);
 
 // Writes a whole file or none of it (a temporary name, then rename).

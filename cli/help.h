@@ -3,11 +3,15 @@
 #ifndef CLI_HELP_H
 #define CLI_HELP_H
 
+#include <stddef.h>
+
 #include "cli/option_table.h"
 
-// The overview (NULL) or the page of one command.
-void help_write(const CommandSpec *command, StrBuf *out);
+struct Cli;
+
+// The overview (NULL) or the page of one command, no line longer than `width`.
+void help_write(const CommandSpec *command, size_t width, StrBuf *out);
 // Prints it to stdout; returns EXIT_CODE_OK.
-int help_print(const CommandSpec *command);
+int help_print(const struct Cli *cli, const CommandSpec *command);
 
 #endif

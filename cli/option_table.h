@@ -28,6 +28,8 @@ typedef enum OptionId {
     OPT_TIMEOUT,
     OPT_KILL_GRACE,
     OPT_RETRY_DELAY,
+    OPT_RETRY_DELAY_MAX,
+    OPT_NO_RETRY_BACKOFF,
     OPT_TAGS,
     OPT_IDEMPOTENCY_KEY,
     OPT_OWNER,
@@ -35,10 +37,14 @@ typedef enum OptionId {
     OPT_STATUS,
     OPT_TYPE,
     OPT_TAG,
+    OPT_KEY,
+    OPT_SINCE,
+    OPT_UNTIL,
     OPT_SEARCH,
     OPT_LIMIT,
     OPT_AFTER,
     OPT_SET,
+    OPT_ALL,
     OPT_SAMPLE,
     OPT_QUICK,
     OPT_COUNT
@@ -70,6 +76,7 @@ typedef struct CommandSpec {
     int max_args;        // -1 = any number
     const char *choices; // what the arguments may be, separated by spaces; NULL = anything
     uint64_t options;    // bit set of OptionId, besides the options every command takes
+    uint64_t refused;    // of the options every command takes, those that make no sense here
     const char *summary;
     const char *details; // paragraphs for `ganger help COMMAND`; NULL = none
     int (*run)(struct Cli *cli);

@@ -30,6 +30,9 @@ static ColumnKind column_kind(const PGresult *result, int column)
 {
     const char *name = PQfname(result, column);
     Oid type = PQftype(result, column);
+    if (ends_with(name, "_note")) {
+        return COLUMN_NOTE;
+    }
     if (ends_with(name, "_age")) {
         return COLUMN_AGE;
     }
@@ -44,16 +47,32 @@ static ColumnKind column_kind(const PGresult *result, int column)
     return is_number ? COLUMN_NUMBER : COLUMN_TEXT;
 }
 
-static void add_columns(Table *table, const PGresult *result)
+static bool begins_with_all(const char *name)
 {
+    return strncmp(name, "all_", strlen("all_")) == 0;
+}
+
+static bool is_shown(const Cli *cli, const char *name)
+{
+    return !str_equal(name, "json") && (!begins_with_all(name) || cli_option(cli, OPT_ALL));
+}
+
+static void add_columns(const Cli *cli, Table *table, const PGresult *result)
+{
+    static const char *const kinds[] = {"_age", "_ms", "_note"};
     for (int column = 0; column < PQnfields(result); column++) {
         const char *name = PQfname(result, column);
-        if (str_equal(name, "json")) {
+        if (!is_shown(cli, name)) {
             continue;
         }
+        name += begins_with_all(name) ? strlen("all_") : 0;
         size_t length = strlen(name);
-        length -= ends_with(name, "_age") ? strlen("_age") : 0;
-        length -= ends_with(name, "_ms") ? strlen("_ms") : 0;
+        for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+            if (ends_with(name, kinds[i])) {
+                length -= strlen(kinds[i]);
+                break;
+            }
+        }
         char *header = mem_strndup(name, length);
         table_add_column(table, header, column_kind(result, column));
         free(header);
@@ -81,10 +100,10 @@ static void print_table(const Cli *cli, const PGresult *result, bool has_header)
 {
     Table *table = table_create();
     StrBuf text = {0};
-    add_columns(table, result);
+    add_columns(cli, table, result);
     for (int row = 0; row < PQntuples(result); row++) {
         for (int column = 0; column < PQnfields(result); column++) {
-            if (!str_equal(PQfname(result, column), "json")) {
+            if (is_shown(cli, PQfname(result, column))) {
                 add_value(table, result, row, column);
             }
         }

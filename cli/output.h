@@ -5,8 +5,8 @@
 
 #include "cli/cli.h"
 
-// Prints all rows. A column's name says how it is shown: *_age and *_ms hold milliseconds, "status" is
-// coloured, and the column "json" is what --json prints instead, one array element per row.
+// Prints all rows. A column's name says how it is shown: *_age and *_ms hold milliseconds, *_note may go on
+// in further lines, all_* is left out without --all, "status" is coloured, and the column "json" is what --json prints instead, one array element per row.
 // `nothing` is said on stderr when there are no rows (table only).
 void output_rows(const Cli *cli, const PGresult *result, const char *nothing);
 // The same without the heading line: for lists of facts.

@@ -2,6 +2,6 @@
 select
     to_char(e.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS"Z"') as at,
     e.event::text as event,
-    coalesce(e.data::text, '') as data,
-    case when $2::bool then row_to_json(e) end as json
+    coalesce(e.data::text, '') as data_note,
+    case when $2::bool then to_jsonb(e) end as json
 from ganger.job_events($1::bigint) as e;

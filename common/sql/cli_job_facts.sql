@@ -6,29 +6,35 @@ from ganger.get_job($1::bigint) as j,
         (1, 'id', j.id::text, 'text'),
         (2, 'type', j.job_type, 'text'),
         (3, 'status', j.status || coalesce(' (' || j.pending_reason || ')', ''), 'status'),
-        (4, 'failure reason', j.failure_reason::text, 'text'),
-        (5, 'queue', j.queue, 'text'),
-        (6, 'priority', j.priority::text, 'text'),
-        (7, 'attempts', j.attempts || ' of ' || j.max_attempts, 'text'),
-        (8, 'crashes', nullif(j.crashes, 0)::text, 'text'),
-        (9, 'progress', j.progress || '%' || coalesce(' ' || j.progress_message, ''), 'text'),
-        (10, 'stage', j.stage, 'text'),
-        (11, 'timeout', (extract(epoch from j.timeout) * 1000)::bigint::text, 'ms'),
-        (12, 'kill grace', (extract(epoch from j.kill_grace) * 1000)::bigint::text, 'ms'),
-        (13, 'retry delay', (extract(epoch from j.retry_delay) * 1000)::bigint::text, 'ms'),
-        (14, 'tags', nullif(array_to_string(j.tags, ', '), ''), 'text'),
-        (15, 'owner', j.owner, 'text'),
-        (16, 'idempotency key', j.idempotency_key, 'text'),
-        (17, 'group', j.group_key, 'text'),
-        (18, 'depends on', nullif(array_to_string(j.depends_on, ', '), ''), 'text'),
-        (19, 'batch', j.batch_id::text, 'text'),
-        (20, 'node', j.node::text, 'text'),
-        (21, 'worker', j.worker, 'text'),
-        (22, 'added', to_char(j.created_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS"Z"'), 'text'),
-        (23, 'to run at', case when j.run_at > j.created_at
+        (4, 'waits for', case when j.status = 'pending' then
+            case when coalesce(j.next_attempt_at, j.run_at) <= clock_timestamp() then
+                'a free worker for its type, since ' || to_char(
+                    greatest(coalesce(j.next_attempt_at, j.run_at), j.created_at, j.last_failed_at, j.last_retried_at)
+                    at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS"Z"')
+            else case j.pending_reason when 'retry' then 'its next attempt, at ' else 'its time, at ' end || to_char(
+                coalesce(j.next_attempt_at, j.run_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS"Z"')
+            end end, 'text'),
+        (5, 'failure reason', j.failure_reason::text, 'text'),
+        (6, 'queue', j.queue, 'text'),
+        (7, 'priority', j.priority::text, 'text'),
+        (8, 'attempts', j.attempts || ' of ' || j.max_attempts, 'text'),
+        (9, 'crashes', nullif(j.crashes, 0)::text, 'text'),
+        (10, 'progress', j.progress || '%' || coalesce(' ' || j.progress_message, ''), 'text'),
+        (11, 'stage', j.stage, 'text'),
+        (12, 'timeout', (extract(epoch from j.timeout) * 1000)::bigint::text, 'ms'),
+        (13, 'kill grace', (extract(epoch from j.kill_grace) * 1000)::bigint::text, 'ms'),
+        (14, 'retry delay', (extract(epoch from j.retry_delay) * 1000)::bigint::text, 'ms'),
+        (15, 'tags', nullif(array_to_string(j.tags, ', '), ''), 'text'),
+        (16, 'owner', j.owner, 'text'),
+        (17, 'idempotency key', j.idempotency_key, 'text'),
+        (18, 'group', j.group_key, 'text'),
+        (19, 'depends on', nullif(array_to_string(j.depends_on, ', '), ''), 'text'),
+        (20, 'batch', j.batch_id::text, 'text'),
+        (21, 'node', j.node::text, 'text'),
+        (22, 'worker', j.worker, 'text'),
+        (23, 'added', to_char(j.created_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS"Z"'), 'text'),
+        (24, 'to run at', case when j.run_at > j.created_at
             then to_char(j.run_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS"Z"') end, 'text'),
-        (24, 'next attempt', case when j.status = 'pending'
-            then to_char(j.next_attempt_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS"Z"') end, 'text'),
         (25, 'started', to_char(j.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS"Z"'), 'text'),
         (26, 'finished', to_char(j.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS"Z"'), 'text'),
         (27, 'took', case when j.started_at is not null and j.status <> 'pending' then
@@ -37,7 +43,7 @@ from ganger.get_job($1::bigint) as j,
         (28, 'metadata', j.metadata::text, 'json'),
         (29, 'payload', j.payload::text, 'json'),
         (30, 'output', j.output::text, 'json'),
-        (31, 'last error', j.error, 'lines')
+        (31, 'last error', case when j.status <> 'completed' then j.error end, 'lines')
     ) as f (place, fact, value, kind)
 where f.value is not null
 order by f.place;

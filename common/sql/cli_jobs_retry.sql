@@ -1,6 +1,6 @@
 -- Makes failed or cancelled jobs pending again. $1 bigint[]: ids.
 -- Columns: id; done; was: status before, null = no such job; json.
 select c.id, c.done, j.status::text as was,
-    json_build_object('id', c.id, 'retried', c.done, 'was', j.status) as json
+    jsonb_build_object('id', c.id, 'retried', c.done, 'was', j.status) as json
 from (select i.id, ganger.retry(i.id) as done from unnest($1::bigint[]) as i (id)) as c
 left join lateral ganger.get_job(c.id) as j on true;

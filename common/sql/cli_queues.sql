@@ -1,4 +1,6 @@
--- All of the view ganger.queues. $1 bool: fill the column json (the row as an object).
-select v.*, case when $1::bool then row_to_json(v) end as json
+-- The queues. $1 bool: fill the column json (the row of ganger.queues). Columns: as shown; json.
+select v.name, v.paused, v.runnable, v.pending, v.processing,
+    (extract(epoch from clock_timestamp() - v.oldest_runnable_at) * 1000)::bigint as oldest_runnable_age,
+    case when $1::bool then to_jsonb(v) end as json
 from ganger.queues as v
-order by 1;
+order by v.name;

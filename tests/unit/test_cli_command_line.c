@@ -117,6 +117,15 @@ static void test_refused(void **state)
     expect_problem("jobs list --limit", "option '--limit' needs a value: --limit N");
     expect_problem("jobs list --json=yes", "option '--json' takes no value");
     expect_problem("jobs list --limit 1 -n 2", "option '--limit' is given twice");
+    expect_problem("jobs list --status failed,done",
+                   "--status 'done' is none of: pending processing waiting completed failed "
+                   "cancelled");
+    expect_problem("jobs list --status failed --status pending",
+                   "option '--status' is given twice; name several with commas between: "
+                   "failed,cancelled");
+    expect_problem("dev --database x", "'dev' does not take the option '--database'");
+    expect_problem("dev --json", "'dev' does not take the option '--json'");
+    expect_problem("migrate sql --json", "'migrate sql' does not take the option '--json'");
     expect_problem("jobs show", "'jobs show' needs ID");
     expect_problem("jobs show 1 2", "'jobs show' has no use for '2'");
     expect_problem("completion csh", "'csh' is none of: bash zsh fish");

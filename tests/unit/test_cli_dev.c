@@ -126,11 +126,11 @@ static void test_help_names_all(void **state)
 {
     (void)state;
     StrBuf out = {0};
-    help_write(NULL, &out);
+    help_write(NULL, 80, &out);
     for (int i = 0; i < COMMAND_COUNT; i++) {
         assert_non_null(strstr(out.text, COMMAND_SPECS[i].name));
         StrBuf page = {0};
-        help_write(&COMMAND_SPECS[i], &page);
+        help_write(&COMMAND_SPECS[i], 80, &page);
         for (int id = 0; id < OPT_COUNT; id++) {
             if (command_takes(&COMMAND_SPECS[i], (OptionId)id)) {
                 char *option = mem_printf("--%s", OPT_SPECS[id].name);
@@ -141,6 +141,31 @@ static void test_help_names_all(void **state)
         strbuf_free(&page);
     }
     strbuf_free(&out);
+}
+
+static void expect_narrow(const char *text, size_t width)
+{
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+        if (length > width) {
+            fail_msg("%.*s", (int)length, text);
+        }
+        text += length + (text[length] == '\n' ? 1 : 0);
+    }
+}
+
+static void test_help_fits(void **state)
+{
+    (void)state;
+    static const size_t widths[] = {60, 80, 120};
+    for (int i = -1; i < COMMAND_COUNT; i++) {
+        for (size_t w = 0; w < sizeof widths / sizeof widths[0]; w++) {
+            StrBuf page = {0};
+            help_write(i < 0 ? NULL : &COMMAND_SPECS[i], widths[w], &page);
+            expect_narrow(page.text, widths[w]);
+            strbuf_free(&page);
+        }
+    }
 }
 
 static void test_completion_names_all(void **state)
@@ -168,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_state_folder_is_a_file),
         cmocka_unit_test(test_foreign_cluster_is_kept),
         cmocka_unit_test(test_no_cluster),
+        cmocka_unit_test(test_help_fits),
         cmocka_unit_test(test_help_names_all),
         cmocka_unit_test(test_completion_names_all),
     };

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# ganger dev from outside: what it makes, what it refuses to touch, and which commands find its database.
+set -euo pipefail
+
+ganger=$GANGER_BIN_DIR/ganger
+place=$(mktemp -d /tmp/ganger-dev.XXXXXX)
+chmod 755 "$place" # as root the server runs as another user
+dev_pid=
+failures=0
+unset DATABASE_URL
+
+cleanup() {
+    stop_dev
+    rm -rf "$place"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+complain() {
+    echo "not ok: $1"
+    sed 's/^/  /' "$place/log"
+    failures=$((failures + 1))
+}
+
+stop_dev() {
+    [ -z "$dev_pid" ] || kill -TERM "$dev_pid" 2>/dev/null || true
+    [ -z "$dev_pid" ] || wait "$dev_pid" || true
+    dev_pid=
+}
+
+# start_dev ARGUMENTS...: returns when a worker is there.
+start_dev() {
+    "$ganger" dev --state "$place/state" "$@" >"$place/log" 2>&1 </dev/null &
+    dev_pid=$!
+    until "$ganger" --state "$place/state" workers 2>/dev/null | grep -q idle; do
+        kill -0 "$dev_pid" 2>/dev/null || {
+            complain "ganger dev has ended"
+            exit 1
+        }
+        sleep 0.05
+    done
+}
+
+# refuses TEXT ARGUMENTS...: ganger ARGUMENTS ends with 1 and says TEXT.
+refuses() {
+    local text=$1 code=0
+    shift
+    "$ganger" "$@" >"$place/log" 2>&1 </dev/null || code=$?
+    [ "$code" -eq 1 ] || complain "$*: exit code $code"
+    grep -qF -- "$text" "$place/log" || complain "$*: does not say '$text'"
+}
+
+test_made_and_deleted() {
+    start_dev
+    grep -qF "ganger --state $place/state enqueue echo" "$place/log" || complain "the banner names the folder"
+    "$ganger" --state "$place/state" enqueue echo >/dev/null
+    stop_dev
+    start_dev
+    [ -n "$("$ganger" --state "$place/state" jobs list 2>/dev/null)" ] || complain "the data stays"
+    stop_dev
+    start_dev --reset
+    [ -z "$("$ganger" --state "$place/state" jobs list 2>/dev/null)" ] || complain "--reset deletes the data"
+    stop_dev
+}
+
+test_foreign_cluster() {
+    rm "$place/state/pg/ganger-dev"
+    refuses "was not made by" dev --state "$place/state"
+    refuses "was not made by" dev --state "$place/state" --reset
+    [ -f "$place/state/pg/PG_VERSION" ] || complain "the cluster is still there"
+}
+
+test_half_a_cluster() {
+    mkdir -p "$place/half/pg"
+    touch "$place/half/pg/ganger-dev"
+    refuses "ganger dev --state $place/half --reset" dev --state "$place/half"
+}
+
+test_no_folder() {
+    touch "$place/file"
+    refuses "is a file" dev --state "$place/file"
+}
+
+# Without an echo in the configuration nobody is told to enqueue one.
+test_other_config() {
+    printf 'database:\n  auto_migrate: true\nsupervisor:\n  state_dir: %s\nhandlers:\n  noop: {plugin: noop.so}\n' \
+        "$place/state" >"$place/noop.yaml"
+    rm -rf "$place/state"
+    start_dev --config "$place/noop.yaml"
+    ! grep -q "enqueue echo" "$place/log" || complain "the banner names a job type that is not there"
+    stop_dev
+}
+
+test_made_and_deleted
+test_foreign_cluster
+test_half_a_cluster
+test_no_folder
+test_other_config
+
+if [ "$failures" -gt 0 ]; then
+    echo "$failures failures"
+    exit 1
+fi
