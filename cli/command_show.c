@@ -11,6 +11,7 @@
 #include "cli/output.h"
 #include "cli/table.h"
 #include "cli/text.h"
+#include "common/base/duration.h"
 #include "common/base/exit_code.h"
 #include "sql_queries.h"
 
@@ -50,9 +51,12 @@ static void print_facts(const struct Cli *cli, const PGresult *result)
         const char *kind = db_text(result, row, "kind");
         const char *value = db_text(result, row, "value");
         strbuf_printf(&out, "%-*s", FACT_COLUMNS, db_text(result, row, "fact"));
-        if (str_equal(kind, "ms")) {
+        bool is_limit = str_equal(kind, "limit");
+        if (is_limit || str_equal(kind, "ms")) {
             char shown[TEXT_SHORT_BYTES];
-            text_duration(db_int(result, row, "value", 0), shown, sizeof shown);
+            // A limit reads as it is written on the command line: 1s, not 1.0s.
+            (is_limit ? duration_format : text_duration)(db_int(result, row, "value", 0), shown,
+                                                         sizeof shown);
             strbuf_append(&out, shown);
         } else {
             const char *color =

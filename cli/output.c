@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/table.h"
+#include "cli/text.h"
 
 // Type OIDs of pg_type.dat that are not shown as they come.
 enum {
@@ -96,10 +97,20 @@ static void add_value(Table *table, const PGresult *result, int row, int column)
     }
 }
 
-static void print_table(const Cli *cli, const PGresult *result, bool has_header)
+static void print_and_destroy(const Cli *cli, Table *table, bool has_header)
+{
+    StrBuf text = {0};
+    table_render(table, cli->width, cli->has_color, has_header, &text);
+    if (text.length > 0) {
+        (void)fputs(text.text, stdout);
+    }
+    strbuf_free(&text);
+    table_destroy(table);
+}
+
+static void print_table(const Cli *cli, const PGresult *result)
 {
     Table *table = table_create();
-    StrBuf text = {0};
     add_columns(cli, table, result);
     for (int row = 0; row < PQntuples(result); row++) {
         for (int column = 0; column < PQnfields(result); column++) {
@@ -108,12 +119,7 @@ static void print_table(const Cli *cli, const PGresult *result, bool has_header)
             }
         }
     }
-    table_render(table, cli->width, cli->has_color, has_header, &text);
-    if (text.length > 0) {
-        (void)fputs(text.text, stdout);
-    }
-    strbuf_free(&text);
-    table_destroy(table);
+    print_and_destroy(cli, table, true);
 }
 
 static void print_json(const PGresult *result)
@@ -133,13 +139,32 @@ void output_rows(const Cli *cli, const PGresult *result, const char *nothing)
     } else if (PQntuples(result) == 0) {
         cli_say("%s", nothing);
     } else {
-        print_table(cli, result, true);
+        print_table(cli, result);
     }
 }
 
 void output_facts(const Cli *cli, const PGresult *result)
 {
-    print_table(cli, result, false);
+    Table *table = table_create();
+    table_add_column(table, "fact", COLUMN_TEXT);
+    table_add_column(table, "value", COLUMN_TEXT);
+    for (int row = 0; row < PQntuples(result); row++) {
+        const char *fact = db_text(result, row, "fact");
+        const char *value = db_text(result, row, "value");
+        char shown[TEXT_SHORT_BYTES];
+        size_t length = strlen(fact);
+        bool is_duration = ends_with(fact, "_ms");
+        length -= is_duration ? strlen("_ms") : 0;
+        if (is_duration && value) {
+            text_duration(db_int(result, row, "value", 0), shown, sizeof shown);
+            value = shown;
+        }
+        char *name = mem_strndup(fact, length);
+        table_add_cell(table, name);
+        table_add_cell(table, value);
+        free(name);
+    }
+    print_and_destroy(cli, table, false);
 }
 
 void output_object(const PGresult *result)

@@ -9,7 +9,7 @@
 // in further lines, all_* is left out without --all, "status" is coloured, and the column "json" is what --json prints instead, one array element per row.
 // `nothing` is said on stderr when there are no rows (table only).
 void output_rows(const Cli *cli, const PGresult *result, const char *nothing);
-// The same without the heading line: for lists of facts.
+// The columns "fact" and "value", without a heading; a fact that ends in _ms is shown as a duration.
 void output_facts(const Cli *cli, const PGresult *result);
 // Prints the column "json" of the first row as it is.
 void output_object(const PGresult *result);

@@ -1,5 +1,6 @@
 -- All that is known about one job, as a list of facts that are not null.
--- $1 job id. Columns: fact, value; kind: text, ms (milliseconds), status, json, lines. No rows: no such job.
+-- $1 job id. Columns: fact, value; kind: text, ms (milliseconds, measured), limit
+-- (milliseconds, as somebody set them), status, json, lines. No rows: no such job.
 select f.fact, f.value, f.kind
 from ganger.get_job($1::bigint) as j,
     lateral (values
@@ -21,9 +22,9 @@ from ganger.get_job($1::bigint) as j,
         (9, 'crashes', nullif(j.crashes, 0)::text, 'text'),
         (10, 'progress', j.progress || '%' || coalesce(' ' || j.progress_message, ''), 'text'),
         (11, 'stage', j.stage, 'text'),
-        (12, 'timeout', (extract(epoch from j.timeout) * 1000)::bigint::text, 'ms'),
-        (13, 'kill grace', (extract(epoch from j.kill_grace) * 1000)::bigint::text, 'ms'),
-        (14, 'retry delay', (extract(epoch from j.retry_delay) * 1000)::bigint::text, 'ms'),
+        (12, 'timeout', (extract(epoch from j.timeout) * 1000)::bigint::text, 'limit'),
+        (13, 'kill grace', (extract(epoch from j.kill_grace) * 1000)::bigint::text, 'limit'),
+        (14, 'retry delay', (extract(epoch from j.retry_delay) * 1000)::bigint::text, 'limit'),
         (15, 'tags', nullif(array_to_string(j.tags, ', '), ''), 'text'),
         (16, 'owner', j.owner, 'text'),
         (17, 'idempotency key', j.idempotency_key, 'text'),
@@ -43,7 +44,7 @@ from ganger.get_job($1::bigint) as j,
         (28, 'metadata', j.metadata::text, 'json'),
         (29, 'payload', j.payload::text, 'json'),
         (30, 'output', j.output::text, 'json'),
-        (31, 'last error', case when j.status <> 'completed' then j.error end, 'lines')
+        (31, 'last error', case when j.status not in ('completed', 'cancelled') then j.error end, 'lines')
     ) as f (place, fact, value, kind)
 where f.value is not null
 order by f.place;

@@ -16,7 +16,7 @@ select
         when j.started_at is not null and j.status not in ('pending', 'waiting')
         then (extract(epoch from coalesce(j.finished_at, clock_timestamp()) - j.started_at) * 1000)::bigint
         end as "due/took_ms",
-    case when j.status <> 'completed' then left(split_part(j.error, E'\n', 1), 200) else '' end as error_note,
+    case when j.status not in ('completed', 'cancelled') then left(split_part(j.error, E'\n', 1), 200) else '' end as error_note,
     case when $15::bool then to_jsonb(j) end as json
 from ganger.list_jobs(
     jsonb_strip_nulls(jsonb_build_object(
