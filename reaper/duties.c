@@ -10,7 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/uuid.h"
 #include "reaper/node.h"
-#include "reaper/settle.h"
+#include "reaper/rescue.h"
 #include "reaper/wake.h"
 #include "sql_queries.h"
 
@@ -26,7 +26,7 @@ static Status cancel_each(Reaper *self, const char *leases)
 {
     uint8_t lease[UUID_BYTES];
     for (const char *at = leases; at != NULL && uuid_parse(at, lease);) {
-        TRY(settle_cancel(self, lease));
+        TRY(rescue_cancel(self, lease));
         at = strchr(at, ',');
         at = at != NULL ? at + 1 : NULL;
     }

@@ -112,8 +112,8 @@ void obituary_read(Obituary *out, const Slot *slot, bool supervisor_gone)
     out->exit_code = -1;
     int count = slot_batch_count(slot);
     for (int i = 0; i < count; i++) {
-        int state = atomic_load(&slot->batch[i].state);
-        if (state == ENTRY_DONE) {
+        EntryState state = entry_state(&slot->batch[i]);
+        if (state == ENTRY_DONE || state == ENTRY_WRITING) {
             out->done[out->done_count++] = i;
         } else if (state == ENTRY_RUNNING) {
             out->running = i;

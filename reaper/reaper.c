@@ -15,6 +15,7 @@
 #include "common/db/migrate.h"
 #include "reaper/duties.h"
 #include "reaper/node.h"
+#include "reaper/rescue.h"
 #include "reaper/settle.h"
 #include "reaper/wake.h"
 #include "sql_queries.h"
@@ -232,7 +233,7 @@ static Status serve(Reaper *self, int64_t now)
     if (now >= self->next_scan_at) {
         self->next_scan_at = now + REAPER_SCAN_MS;
         TRY(settle_dead_slots(self, false));
-        TRY(settle_rescue_batches(self));
+        TRY(rescue_batches(self));
         TRY(announce_idleness(self, now));
     }
     if (now >= self->next_due_at && self->is_leader) {

@@ -50,7 +50,9 @@ typedef struct Reaper {
     int64_t busy_since;  // all workers busy since; 0 = one is idle
     int64_t woken_mark[SCOREBOARD_SLOT_MAX]; // changed_at of a slot when it was woken
     int64_t woken_at[SCOREBOARD_SLOT_MAX];
-    ExitCode exit_code; // set together with is_leaving
+    unsigned long long
+        rescue_refused[SCOREBOARD_SLOT_MAX]; // batch with a result that PostgreSQL does not take
+    ExitCode exit_code;                      // set together with is_leaving
     bool is_leaving;
 } Reaper;
 

@@ -21,7 +21,7 @@ static int count_written(Slot *slot, int state)
     int written = 0;
     int count = state == SLOT_RUNNING || state == SLOT_IDLE ? 0 : slot_batch_count(slot);
     for (int i = 0; i < count; i++) {
-        written += atomic_load(&slot->batch[i].state) == ENTRY_WRITTEN;
+        written += entry_state(&slot->batch[i]) == ENTRY_WRITTEN;
     }
     return written;
 }

@@ -77,10 +77,24 @@ void claim_forget(Worker *self)
     self->job_count = 0;
 }
 
+static bool is_any_open(const Slot *slot)
+{
+    int count = slot_batch_count(slot);
+    for (int i = 0; i < count; i++) {
+        if (entry_is_open(&slot->batch[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // The batch becomes visible with its count, which is written last: a death before that leaves jobs the slot does not
 // name, and those go back uncounted.
 static void fill_slot(Worker *self, const PGresult *result)
 {
+    if (is_any_open(self->slot)) {
+        panic("a batch was claimed over one with open entries");
+    }
     claim_forget(self);
     slot_reset_batch(self->slot);
     int count = PQntuples(result);
@@ -88,14 +102,18 @@ static void fill_slot(Worker *self, const PGresult *result)
         Job *job = &self->jobs[i];
         read_job(self, result, i, job);
         BatchEntry *entry = &self->slot->batch[i];
-        memset(entry, 0, sizeof *entry);
+        entry->outcome = OUTCOME_NONE;
+        entry->text_offset = 0;
+        entry->text_length = 0;
+        entry->started_us = 0;
+        entry->ended_us = 0;
         entry->job_id = job->id;
         memcpy(entry->lease, job->lease, sizeof entry->lease);
         entry->attempt = job->attempt;
         entry->delay_ms = -1;
         entry->cpu_us = -1;
         entry->max_rss_bytes = -1;
-        atomic_store(&entry->state, ENTRY_UNSTARTED);
+        entry_begin(self->slot, entry);
     }
     self->job_count = count;
     atomic_store(&self->slot->batch_started_at, clock_boot_ms());
@@ -147,8 +165,45 @@ static Status run_exchange(Worker *self, FinishBatch *finish, PGresult **results
     return status;
 }
 
+// What the finish of the whole batch does not cover, before the next one takes its place: jobs given back (by the reaper, which
+// may have died over it), and results that could not be written when their handler returned.
+static Status settle_rest(Worker *self)
+{
+    const Slot *slot = self->slot;
+    bool is_unfinished = false;
+    bool is_unreturned = false;
+    int count = slot_batch_count(slot);
+    for (int i = 0; i < count; i++) {
+        switch (entry_state(&slot->batch[i])) {
+        case ENTRY_UNSTARTED:
+        case ENTRY_RETURNING:
+            is_unreturned = true;
+            break;
+        case ENTRY_DONE:
+        case ENTRY_WRITING:
+            is_unfinished = is_unfinished || slot->batch[i].outcome != OUTCOME_COMPLETED;
+            break;
+        case ENTRY_RUNNING:
+            // Its result was too much for the slot and could not be written: only our settling can end it.
+            log_error("worker.result_lost", "job=%" PRId64, slot->batch[i].job_id);
+            self->is_lease_lost = true;
+            return STATUS_REFUSED;
+        case ENTRY_NONE:
+        case ENTRY_WRITTEN:
+        case ENTRY_RETURNED:
+            break;
+        }
+    }
+    if (is_unfinished) {
+        TRY(finish_one_by_one(self));
+    }
+    return is_unreturned ? finish_release_unstarted(self, "a job before it in its batch ran long")
+                         : STATUS_OK;
+}
+
 Status claim_batch(Worker *self)
 {
+    TRY(settle_rest(self));
     FinishBatch finish;
     finish_batch_collect(&finish, self->slot);
     PGresult *results[2] = {NULL, NULL};

@@ -25,6 +25,13 @@ static char *log_of(const Slot *slot, int index)
     return atomic_load(&slot->run_index) == index ? slot_log_copy(slot) : NULL;
 }
 
+// Also what the reaper is writing: should it die over it, nobody else would. A result counts once, whoever brings it.
+static bool is_recorded(const BatchEntry *entry)
+{
+    EntryState state = entry_state(entry);
+    return state == ENTRY_DONE || state == ENTRY_WRITING;
+}
+
 void finish_batch_collect(FinishBatch *batch, const Slot *slot)
 {
     batch->count = 0;
@@ -40,7 +47,7 @@ void finish_batch_collect(FinishBatch *batch, const Slot *slot)
     int count = slot_batch_count(slot);
     for (int i = 0; i < count; i++) {
         const BatchEntry *entry = &slot->batch[i];
-        if (atomic_load(&entry->state) != ENTRY_DONE || entry->outcome != OUTCOME_COMPLETED) {
+        if (!is_recorded(entry) || entry->outcome != OUTCOME_COMPLETED) {
             continue;
         }
         batch->entries[batch->count++] = i;
@@ -78,7 +85,7 @@ Status finish_batch_add(FinishBatch *batch, Db *db)
 void finish_batch_written(FinishBatch *batch, Slot *slot, const PGresult *answer)
 {
     for (int i = 0; i < batch->count; i++) {
-        atomic_store(&slot->batch[batch->entries[i]].state, ENTRY_WRITTEN);
+        entry_set_state(&slot->batch[batch->entries[i]], ENTRY_WRITTEN);
     }
     const char *stale = db_text(answer, 0, "stale");
     if (stale != NULL && stale[0] == '{' && stale[1] != '}') {
@@ -150,7 +157,7 @@ Status finish_entry(Worker *self, int index, const FinishDetail *detail)
         status = write_refusal(self, entry, detail);
     }
     if (status == STATUS_OK) {
-        atomic_store(&entry->state, ENTRY_WRITTEN);
+        entry_set_state(entry, ENTRY_WRITTEN);
     }
     return status;
 }
@@ -160,7 +167,7 @@ Status finish_one_by_one(Worker *self)
     int count = slot_batch_count(self->slot);
     for (int i = 0; i < count; i++) {
         const BatchEntry *entry = &self->slot->batch[i];
-        if (atomic_load(&entry->state) != ENTRY_DONE) {
+        if (!is_recorded(entry)) {
             continue;
         }
         char *text = slot_entry_text(self->slot, entry);
@@ -180,18 +187,17 @@ Status finish_release_unstarted(Worker *self, const char *reason)
     DbArray leases;
     db_array_begin(&ids, DB_ELEMENT_INT8);
     db_array_begin(&leases, DB_ELEMENT_UUID);
-    int released = 0;
     int count = slot_batch_count(self->slot);
     for (int i = 0; i < count; i++) {
         BatchEntry *entry = &self->slot->batch[i];
-        if (entry_move(entry, ENTRY_UNSTARTED, ENTRY_RETURNED)) {
+        if (entry_move(entry, ENTRY_UNSTARTED, ENTRY_RETURNING) ||
+            entry_state(entry) == ENTRY_RETURNING) {
             db_array_add_int8(&ids, entry->job_id);
             db_array_add_uuid(&leases, entry->lease);
-            released++;
         }
     }
     Status status = STATUS_OK;
-    if (released > 0) {
+    if (ids.count > 0) {
         DbParams params;
         db_params_init(&params);
         db_param_array(&params, &ids);
@@ -201,5 +207,8 @@ Status finish_release_unstarted(Worker *self, const char *reason)
     }
     db_array_free(&ids);
     db_array_free(&leases);
+    for (int i = 0; status == STATUS_OK && i < count; i++) {
+        (void)entry_move(&self->slot->batch[i], ENTRY_RETURNING, ENTRY_RETURNED);
+    }
     return status;
 }

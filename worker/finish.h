@@ -39,10 +39,10 @@ typedef struct FinishDetail {
 // STATUS_OK also when the lease turned out stale: the result is dropped, and the log says so.
 MUST_CHECK Status finish_entry(Worker *self, int index, const FinishDetail *detail);
 
-// Every ENTRY_DONE by itself.
+// Every recorded result by itself.
 MUST_CHECK Status finish_one_by_one(Worker *self);
 
-// Gives unstarted entries back uncounted.
+// Gives unstarted entries back uncounted, and those the reaper has begun to give back.
 MUST_CHECK Status finish_release_unstarted(Worker *self, const char *reason);
 
 #endif

@@ -63,8 +63,8 @@ static Status reattach(Worker *self)
     int count = slot_batch_count(self->slot);
     for (int i = 0; i < count; i++) {
         const BatchEntry *entry = &self->slot->batch[i];
-        int state = atomic_load(&entry->state);
-        if (state == ENTRY_UNSTARTED || state == ENTRY_RUNNING || state == ENTRY_DONE) {
+        // One that is being returned is not known any more: it goes back here.
+        if (entry_is_open(entry) && entry_state(entry) != ENTRY_RETURNING) {
             db_array_add_int8(&ids, entry->job_id);
         }
     }

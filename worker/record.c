@@ -55,7 +55,7 @@ static bool keep(Worker *self, BatchEntry *entry, const char *text)
     if (!slot_store_text(self->slot, entry, text, text == NULL ? 0 : strlen(text))) {
         return false;
     }
-    atomic_store(&entry->state, ENTRY_DONE);
+    entry_set_state(entry, ENTRY_DONE);
     return true;
 }
 
@@ -66,7 +66,7 @@ static void give_up(Worker *self, int index, Status status)
     BatchEntry *entry = &self->slot->batch[index];
     log_error("job.not_written", "job=%" PRId64 " status=%s", entry->job_id, status_name(status));
     self->has_given_up = true;
-    if (atomic_load(&entry->state) != ENTRY_RUNNING || is_told_to_stop(self)) {
+    if (entry_state(entry) != ENTRY_RUNNING || is_told_to_stop(self)) {
         return; // kept, or known by its stop
     }
     char *why = mem_printf("its result could not be written: %s",
@@ -142,7 +142,7 @@ void record_result(Worker *self, int index, const RunResult *result, int64_t sta
                               .exit_code = result->exit_code,
                               .signal = result->signal});
     free(message);
-    if (atomic_load(&entry->state) == ENTRY_WRITTEN) {
+    if (entry_state(entry) == ENTRY_WRITTEN) {
         slot_drop_text(self->slot, entry); // its room is for the results to come
     }
 }

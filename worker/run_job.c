@@ -109,7 +109,7 @@ int64_t run_job(Worker *self, int index)
     bool is_late = end_deadline(self);
     if (context.settled) {
         entry->ended_us = clock_boot_us();
-        atomic_store(&entry->state, ENTRY_WRITTEN);
+        entry_set_state(entry, ENTRY_WRITTEN);
     } else {
         record_result(self, index, &result, started_us, is_late);
     }

@@ -61,10 +61,12 @@ typedef enum StopCause { // why the supervisor stopped a job or a worker
 typedef enum EntryState {
     ENTRY_NONE,
     ENTRY_UNSTARTED, // claimed, not begun
-    ENTRY_RUNNING, // worker: UNSTARTED -> RUNNING by CAS; the handler has been (or is about to be) called
-    ENTRY_DONE,    // worker: result recorded here, not yet in the database
-    ENTRY_WRITTEN, // result is in the database (worker, after the commit; reaper: DONE -> WRITTEN by CAS before it writes)
-    ENTRY_RETURNED // reaper: UNSTARTED -> RETURNED by CAS; the worker must skip it
+    ENTRY_RUNNING,   // worker, from UNSTARTED: the handler has been (or is about to be) called
+    ENTRY_DONE,      // worker: result recorded here, not yet in the database
+    ENTRY_WRITING, // reaper, from DONE: it writes the result; the worker does so too before its next claim
+    ENTRY_WRITTEN, // the result is in the database: set by either after a commit
+    ENTRY_RETURNING, // reaper, from UNSTARTED: it gives the job back; the worker skips it, and does so too
+    ENTRY_RETURNED // the job is given back: set by either after a commit
 } EntryState;
 
 typedef enum JobOutcome {
@@ -76,15 +78,18 @@ typedef enum JobOutcome {
     OUTCOME_CRASHED    // text = message; its program died of a signal: retried by the rule
 } JobOutcome;
 
-typedef struct BatchEntry { // written by the worker, except state
-    atomic_int state;       // EntryState
-    int32_t outcome;        // JobOutcome, valid from ENTRY_DONE on
+// An entry's state and the batch it belongs to change in one step, so that a decision about an entry cannot
+// take effect on the entry of the next batch in its place.
+enum { ENTRY_STATE_BITS = 8 };
+
+typedef struct BatchEntry {   // written by the worker, except state_word
+    atomic_ullong state_word; // Slot.batch_serial << ENTRY_STATE_BITS | EntryState
     int64_t job_id;
     uint8_t lease[16]; // lease_id as PostgreSQL's 16 binary bytes
     int32_t attempt;
+    int32_t outcome;      // JobOutcome, valid from ENTRY_DONE on
     uint32_t text_offset; // into Slot.results
     uint32_t text_length;
-    int32_t reserved;
     int64_t delay_ms;   // OUTCOME_SNOOZE, or the retry delay an error asks for (-1: by the rule)
     int64_t started_us; // CLOCK_BOOTTIME microseconds
     int64_t ended_us;
@@ -123,6 +128,7 @@ typedef struct Slot {
     atomic_llong run_cpu_us;   // process CPU time when the running job began
     atomic_llong jobs_done;
     atomic_llong batch_started_at;
+    atomic_ullong batch_serial;               // grows with every batch
     char job_type[SCOREBOARD_NAME_BYTES];     // of the running job, for logs
     char note[SCOREBOARD_NOTE_BYTES];         // last words: panic text, missing handler
     atomic_uint log_length;                   // bytes ever appended to log_tail for the running job
@@ -193,7 +199,32 @@ void slot_log_clear(Slot *slot);
 char *slot_log_copy(const Slot *slot);
 // The word of ganger._settle_result for an entry's outcome: completed, discarded, snoozed, program_crashed, else error.
 const char *job_outcome_word(int outcome);
-// Compare-and-swap of an entry's state; true when this caller made the change.
+
+// --- entry states
+
+EntryState entry_state(const BatchEntry *entry);
+// Worker: fills an entry's place in the batch that slot_reset_batch began; the other fields come before.
+void entry_begin(const Slot *slot, BatchEntry *entry);
+// Worker: the next state of an entry of its batch, whatever the reaper has made of it.
+void entry_set_state(BatchEntry *entry, EntryState state);
+// Worker: compare-and-swap of an entry's state; true when this caller made the change.
 bool entry_move(BatchEntry *entry, EntryState from, EntryState to);
+// Does the database still have to hear of this entry (not begun, running, or recorded)?
+bool entry_is_open(const BatchEntry *entry);
+
+// For others than the worker, which goes on meanwhile: everything is copied first, and the copy alone is used
+// once entry_move_copied has said that it was whole.
+typedef struct EntryCopy {
+    unsigned long long word; // state_word as the copy began
+    BatchEntry entry;
+    char *text; // as of slot_entry_text; entry_copy_free
+} EntryCopy;
+
+void entry_copy(EntryCopy *copy, const Slot *slot, const BatchEntry *entry);
+void entry_copy_free(EntryCopy *copy);
+EntryState entry_copy_state(const EntryCopy *copy);
+// Moves the entry on, if it is still in the batch and the state it was copied in; true: the copy is whole. `to` may be
+// that same state.
+bool entry_move_copied(BatchEntry *entry, EntryCopy *copy, EntryState to);
 
 #endif

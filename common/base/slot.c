@@ -14,7 +14,8 @@ enum {
     // under way may be overwriting: so a writer killed in the middle of a piece spoils nothing.
     LOG_PIECE_BYTES = 512,
     LOG_KEPT_BYTES = SCOREBOARD_LOG_TAIL_BYTES - LOG_PIECE_BYTES,
-    LOG_READ_ATTEMPTS = 8
+    LOG_READ_ATTEMPTS = 8,
+    ENTRY_STATE_MASK = (1 << ENTRY_STATE_BITS) - 1
 };
 
 // The count of bytes must not come round to zero, or an old log would look short: above the first
@@ -42,7 +43,7 @@ int slot_running_index(const Slot *slot)
     }
     int index = atomic_load(&slot->run_index);
     if (index < 0 || index >= slot_batch_count(slot) ||
-        atomic_load(&slot->batch[index].state) != ENTRY_RUNNING) {
+        entry_state(&slot->batch[index]) != ENTRY_RUNNING) {
         return -1;
     }
     return index;
@@ -105,15 +106,25 @@ void slot_drop_text(Slot *slot, BatchEntry *entry)
     }
 }
 
+static unsigned long long entry_word(const Slot *slot, EntryState state)
+{
+    return atomic_load(&slot->batch_serial) << ENTRY_STATE_BITS | (unsigned)state;
+}
+
 void slot_reset_batch(Slot *slot)
 {
     int used = slot_batch_count(slot);
     // The count goes first: who looks in between sees an empty batch, not half of one.
     atomic_store(&slot->batch_count, 0);
+    atomic_fetch_add(&slot->batch_serial, 1);
+    for (int i = 0; i < used; i++) {
+        atomic_store(&slot->batch[i].state_word, entry_word(slot, ENTRY_NONE));
+    }
+    // What a copy of the old batch may still be reading changes only after every state has.
+    atomic_thread_fence(memory_order_release);
     atomic_store(&slot->result_bytes, 0);
     for (int i = 0; i < used; i++) {
         BatchEntry *entry = &slot->batch[i];
-        atomic_store(&entry->state, ENTRY_NONE);
         entry->outcome = OUTCOME_NONE;
         entry->text_offset = 0;
         entry->text_length = 0;
@@ -228,10 +239,84 @@ char *slot_log_copy(const Slot *slot)
     return text;
 }
 
+static EntryState state_of_word(unsigned long long word)
+{
+    return (EntryState)(word & ENTRY_STATE_MASK);
+}
+
+static unsigned long long with_state(unsigned long long word, EntryState state)
+{
+    return (word & ~(unsigned long long)ENTRY_STATE_MASK) | (unsigned)state;
+}
+
+EntryState entry_state(const BatchEntry *entry)
+{
+    return state_of_word(atomic_load(&entry->state_word));
+}
+
+void entry_begin(const Slot *slot, BatchEntry *entry)
+{
+    atomic_store(&entry->state_word, entry_word(slot, ENTRY_UNSTARTED));
+}
+
+void entry_set_state(BatchEntry *entry, EntryState state)
+{
+    atomic_store(&entry->state_word, with_state(atomic_load(&entry->state_word), state));
+}
+
 bool entry_move(BatchEntry *entry, EntryState from, EntryState to)
 {
-    int expected = (int)from;
-    return atomic_compare_exchange_strong(&entry->state, &expected, (int)to);
+    unsigned long long word = atomic_load(&entry->state_word);
+    return state_of_word(word) == from &&
+           atomic_compare_exchange_strong(&entry->state_word, &word, with_state(word, to));
+}
+
+bool entry_is_open(const BatchEntry *entry)
+{
+    switch (entry_state(entry)) {
+    case ENTRY_UNSTARTED:
+    case ENTRY_RUNNING:
+    case ENTRY_DONE:
+    case ENTRY_WRITING:
+    case ENTRY_RETURNING:
+        return true;
+    case ENTRY_NONE:
+    case ENTRY_WRITTEN:
+    case ENTRY_RETURNED:
+        break;
+    }
+    return false;
+}
+
+void entry_copy(EntryCopy *copy, const Slot *slot, const BatchEntry *entry)
+{
+    copy->word = atomic_load(&entry->state_word);
+    memcpy(&copy->entry, entry, sizeof copy->entry);
+    copy->text = slot_entry_text(slot, &copy->entry);
+    // The fields were read before whatever comes next looks at the state again.
+    atomic_thread_fence(memory_order_acquire);
+}
+
+void entry_copy_free(EntryCopy *copy)
+{
+    free(copy->text);
+    copy->text = NULL;
+}
+
+EntryState entry_copy_state(const EntryCopy *copy)
+{
+    return state_of_word(copy->word);
+}
+
+bool entry_move_copied(BatchEntry *entry, EntryCopy *copy, EntryState to)
+{
+    unsigned long long expected = copy->word;
+    unsigned long long moved = with_state(copy->word, to);
+    if (!atomic_compare_exchange_strong(&entry->state_word, &expected, moved)) {
+        return false;
+    }
+    copy->word = moved;
+    return true;
 }
 
 const char *job_outcome_word(int outcome)

@@ -168,7 +168,7 @@ static void test_serial_is_raised_before_a_run(void **state)
     assert_true(WIFSIGNALED(status));
     // The second job is running by its entry: a SIGKILL that was on its way to the first must be seen to have missed it.
     const int index = atomic_load(&self->slot->run_index);
-    assert_int_equal(atomic_load(&self->slot->batch[index].state), ENTRY_RUNNING);
+    assert_int_equal(entry_state(&self->slot->batch[index]), ENTRY_RUNNING);
     assert_int_equal(atomic_load(&self->slot->run_serial), 2);
     assert_int_equal(atomic_load(&self->slot->run_soft_at), 0);
 }
@@ -248,7 +248,7 @@ static void *look_at_entry(void *argument)
     FILE *gate = fopen(self->gate, "we");
     assert_non_null(gate);
     assert_int_equal(fclose(gate), 0);
-    while (atomic_load(&self->slot->batch[0].state) != ENTRY_DONE) {
+    while (entry_state(&self->slot->batch[0]) != ENTRY_DONE) {
         assert_true(clock_boot_ms() < until);
         sched_yield();
     }
@@ -268,7 +268,7 @@ static void test_unwritten_result_stays_in_the_slot(void **state)
     pthread_join(thread, NULL);
     free(script);
     const BatchEntry *entry = &self->slot->batch[0];
-    assert_int_equal(atomic_load(&entry->state), ENTRY_DONE);
+    assert_int_equal(entry_state(entry), ENTRY_DONE);
     assert_int_equal(entry->outcome, OUTCOME_COMPLETED);
     char *text = slot_entry_text(self->slot, entry);
     assert_string_equal(text, "{\"big\": true}\n");
@@ -284,7 +284,7 @@ static void test_worker_that_cannot_write_ends(void **state)
     assert_int_equal(live(self, "head -c 100000 /dev/zero | tr '\\000' x"), EXIT_CODE_FAILED);
     // 64 KiB and two quotes have no room in the slot: what it keeps says so.
     const BatchEntry *entry = &self->slot->batch[0];
-    assert_int_equal(atomic_load(&entry->state), ENTRY_DONE);
+    assert_int_equal(entry_state(entry), ENTRY_DONE);
     assert_int_equal(entry->outcome, OUTCOME_ERROR);
     char *text = slot_entry_text(self->slot, entry);
     if (text == NULL || strstr(text, "its result could not be written: function") != text) {
@@ -332,7 +332,7 @@ static void test_refused_result_is_an_error(void **state)
                   &(RunResult){.outcome = OUTCOME_SNOOZE, .delay_ms = INT64_MAX, .exit_code = -1},
                   clock_boot_us(), false);
     assert_false(worker->has_given_up);
-    assert_int_equal(atomic_load(&self->slot->batch[0].state), ENTRY_WRITTEN);
+    assert_int_equal(entry_state(&self->slot->batch[0]), ENTRY_WRITTEN);
     expect(self, worker->jobs[0].id, "status, failure_reason, error",
            "pending error PostgreSQL does not accept the result: timestamp out of range");
     // At the end, among others that are fine.
@@ -341,7 +341,7 @@ static void test_refused_result_is_an_error(void **state)
         BatchEntry *entry = &self->slot->batch[i];
         entry->outcome = i == 1 ? OUTCOME_SNOOZE : OUTCOME_COMPLETED;
         entry->delay_ms = i == 1 ? INT64_MAX : -1;
-        atomic_store(&entry->state, ENTRY_DONE);
+        entry_set_state(entry, ENTRY_DONE);
     }
     assert_int_equal(finish_one_by_one(self->worker), STATUS_OK);
     expect(self, worker->jobs[1].id, "status, failure_reason", "pending error");
@@ -357,12 +357,12 @@ static void test_log_goes_with_its_result(void **state)
     const Worker *worker = self->worker;
     begin(self, 0);
     self->slot->batch[0].outcome = OUTCOME_COMPLETED;
-    atomic_store(&self->slot->batch[0].state, ENTRY_DONE);
+    entry_set_state(&self->slot->batch[0], ENTRY_DONE);
     begin(self, 1);
     slot_log_append(self->slot, "mine\n", 5);
     self->slot->batch[1].outcome = OUTCOME_ERROR;
     assert_true(slot_store_text(self->slot, &self->slot->batch[1], "no luck", 7));
-    atomic_store(&self->slot->batch[1].state, ENTRY_DONE);
+    entry_set_state(&self->slot->batch[1], ENTRY_DONE);
     assert_int_equal(finish_one_by_one(self->worker), STATUS_OK);
     expect_log(self, worker->jobs[0].id, "no log");
     expect_log(self, worker->jobs[1].id, "mine\n");

@@ -91,7 +91,7 @@ static void begin_run(Fake *fake, int64_t soft_ms, int64_t grace_ms)
     Slot *slot = fake->slot;
 
     slot->batch[0].job_id = 4711;
-    atomic_store(&slot->batch[0].state, ENTRY_RUNNING);
+    entry_set_state(&slot->batch[0], ENTRY_RUNNING);
     atomic_store(&slot->batch_count, 1);
     atomic_store(&slot->run_index, 0);
     atomic_store(&slot->run_started_at, now);

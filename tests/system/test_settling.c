@@ -189,6 +189,129 @@ static void test_reaper_after_settle(void **state)
     check_reaper_death(*state, "worker_settled:1:kill");
 }
 
+// --- the rescue of a long job's neighbours
+
+enum { BESIDE = 60, RESCUE_JOBS_MAX = 2000 };
+
+static int64_t rescue_jobs[RESCUE_JOBS_MAX];
+static int rescue_job_count;
+
+static void add_beside(SystemTest *test)
+{
+    for (int i = 0; i < BESIDE; i++) {
+        rescue_jobs[rescue_job_count++] = journal_add(test, 0, NULL, NULL);
+    }
+}
+
+static bool has_struck(const Daemon *daemon, int64_t limit_ms)
+{
+    for (int64_t until = clock_boot_ms() + limit_ms; clock_boot_ms() < until; pause_ms(2)) {
+        if (access(daemon->fault_once, F_OK) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// A long job among many short ones; the reaper meets the fault as it takes the neighbours out. Where the long job stands in
+// its batch is a matter of speed: again, until it has neighbours.
+static int64_t begin_rescue(SystemTest *test, const char *fault, int long_ms)
+{
+    const Daemon *daemon =
+        daemon_run(test, "rescue", 1, &(DaemonOptions){.pools = one_worker, .fault = fault});
+    rescue_job_count = 0;
+    while (rescue_job_count < RESCUE_JOBS_MAX - 2 * BESIDE - 2) {
+        test_db_run(test->conn, "begin");
+        add_beside(test);
+        int64_t id = journal_add(test, long_ms, NULL, NULL);
+        rescue_jobs[rescue_job_count++] = id;
+        add_beside(test);
+        test_db_run(test->conn, "commit");
+        (void)journal_await_begin(test, id, 1);
+        if (has_struck(daemon, long_ms)) {
+            return id;
+        }
+        sql_await(test, "(select count(*) from ganger.jobs where status = 'completed') = %d",
+                  rescue_job_count);
+    }
+    system_fail(test, "the long job never had neighbours");
+}
+
+// Every job has run once and counts once.
+static void check_rescue(SystemTest *test, int64_t id)
+{
+    sql_await(test, "(select count(*) from ganger.jobs where status = 'completed') = %d",
+              rescue_job_count);
+    for (int i = 0; i < rescue_job_count; i++) {
+        CHECK(test, journal_count(test, rescue_jobs[i], "begin") == 1);
+        CHECK(test, journal_count(test, rescue_jobs[i], "end") == 1);
+    }
+    sql_check(test, "(select max(attempts) = 1 from ganger.jobs)");
+    sql_check(test,
+              "(select count(*) = 0 from ganger.job_events(%" PRId64
+              ") e where e.event = 'released')",
+              id);
+}
+
+// The next reaper ends what the dead one has begun, while the long job still runs.
+static void check_rescuer_death(SystemTest *test, const char *fault)
+{
+    int64_t id = begin_rescue(test, fault, (int)slow_ms(3000));
+    sql_await(test,
+              "(select count(*) from ganger.jobs where id < %" PRId64
+              " and status = 'completed') = %d",
+              id, rescue_job_count - BESIDE - 1);
+    sql_await(test,
+              "(select count(*) from ganger.jobs where id > %" PRId64
+              " and status = 'processing') = 0",
+              id);
+    sql_check(test, "(select status = 'processing' from ganger.jobs where id = %" PRId64 ")", id);
+    check_rescue(test, id);
+}
+
+static void test_rescuer_dies_writing(void **state)
+{
+    check_rescuer_death(*state, "rescue_writing:1:kill");
+}
+
+static void test_rescuer_dies_returning(void **state)
+{
+    check_rescuer_death(*state, "rescue_returning:1:kill");
+}
+
+// The reaper stands still for ever between its step and its statement: the worker ends what is begun before its next claim.
+static void test_rescuer_stops_writing(void **state)
+{
+    SystemTest *test = *state;
+    check_rescue(test, begin_rescue(test, "rescue_writing:1:stop", 400));
+}
+
+static void test_rescuer_stops_returning(void **state)
+{
+    SystemTest *test = *state;
+    check_rescue(test, begin_rescue(test, "rescue_returning:1:stop", 400));
+}
+
+// It goes on when the slot holds other jobs: of those it must not touch any.
+static void check_slow_rescuer(SystemTest *test, const char *fault)
+{
+    int64_t id = begin_rescue(test, fault, 300);
+    int64_t later = journal_add(test, (int)slow_ms(2500), NULL, NULL);
+    rescue_jobs[rescue_job_count++] = later;
+    (void)journal_await_begin(test, later, 1);
+    check_rescue(test, id);
+}
+
+static void test_slow_rescuer_writing(void **state)
+{
+    check_slow_rescuer(*state, "rescue_writing:1:sleep=1500");
+}
+
+static void test_slow_rescuer_returning(void **state)
+{
+    check_slow_rescuer(*state, "rescue_returning:1:sleep=1500");
+}
+
 // The supervisor dies while it deals with a dead or an overdue worker.
 static void check_supervisor_death(SystemTest *test, const char *fault, bool is_overdue)
 {
@@ -236,6 +359,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reaper_before_settle, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_reaper_after_marking, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_reaper_after_settle, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_rescuer_dies_writing, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_rescuer_dies_returning, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_rescuer_stops_writing, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_rescuer_stops_returning, system_setup,
+                                        system_teardown),
+        cmocka_unit_test_setup_teardown(test_slow_rescuer_writing, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_slow_rescuer_returning, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_supervisor_before_wait, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_supervisor_before_obituary, system_setup,
                                         system_teardown),

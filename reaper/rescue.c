@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+// Rescue: see the header.
+//
+// The worker goes on meanwhile and may fill the slot with its next batch at any moment. So an entry is copied first, then moved
+// to an intermediate state, which succeeds only while it is the very entry that was copied, and from there on the copy alone is
+// used. The final state follows the commit. What is left in an intermediate state is brought to its end by the next scan, or by the
+// worker before its next claim: both may, as the lease ends once.
+#include "reaper/rescue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault_point.h"
+#include "common/base/log.h"
+#include "reaper/wake.h"
+#include "sql_queries.h"
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+int64_t rescue_progress_at(const Slot *slot)
+{
+    int64_t at = later(atomic_load(&slot->batch_started_at), atomic_load(&slot->run_started_at));
+    int count = slot_batch_count(slot);
+    for (int i = 0; i < count; i++) {
+        EntryState state = entry_state(&slot->batch[i]);
+        if (state == ENTRY_DONE || state == ENTRY_WRITTEN) {
+            at = later(at, slot->batch[i].ended_us / 1000);
+        }
+    }
+    return at;
+}
+
+static Status send_result(Reaper *self, const EntryCopy *copy)
+{
+    const BatchEntry *entry = &copy->entry;
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, entry->job_id);
+    db_param_binary(&params, (const char *)entry->lease, sizeof entry->lease);
+    db_param_text(&params, "completed");
+    db_param_text(&params, copy->text);
+    for (int i = 0; i < 3; i++) {
+        db_param_null(&params); // delay, exit code, signal
+    }
+    db_param_int_or_null(&params, entry->cpu_us, entry->cpu_us >= 0);
+    db_param_int_or_null(&params, entry->max_rss_bytes, entry->max_rss_bytes >= 0);
+    db_param_null(&params); // an attempt that left a log is written by its worker
+    db_param_int(&params, entry->ended_us - entry->started_us);
+    db_param_int(&params, clock_boot_us() - entry->ended_us);
+    return db_exec(self->db, &SQL_settle_result, &params, REAPER_STATEMENT_MS, NULL);
+}
+
+// Anything but a success the worker writes at once, by itself.
+static Status write_result(Reaper *self, const Slot *slot, BatchEntry *entry)
+{
+    EntryCopy copy;
+    entry_copy(&copy, slot, entry);
+    EntryState state = entry_copy_state(&copy);
+    Status status = STATUS_OK;
+    if ((state == ENTRY_DONE || state == ENTRY_WRITING) &&
+        copy.entry.outcome == OUTCOME_COMPLETED && entry_move_copied(entry, &copy, ENTRY_WRITING)) {
+        FAULT_POINT("rescue_writing");
+        status = send_result(self, &copy);
+        if (status == STATUS_OK) {
+            (void)entry_move_copied(entry, &copy, ENTRY_WRITTEN);
+        }
+    }
+    entry_copy_free(&copy);
+    return status;
+}
+
+// Jobs on their way back: which entries they are, and as what they were copied.
+typedef struct Returning {
+    int entries[SCOREBOARD_BATCH_MAX];
+    EntryCopy copies[SCOREBOARD_BATCH_MAX];
+    int count;
+} Returning;
+
+static void collect_returning(Returning *out, Slot *slot)
+{
+    out->count = 0;
+    int count = slot_batch_count(slot);
+    for (int i = 0; i < count; i++) {
+        EntryCopy *copy = &out->copies[out->count];
+        entry_copy(copy, slot, &slot->batch[i]);
+        EntryState state = entry_copy_state(copy);
+        if ((state == ENTRY_UNSTARTED || state == ENTRY_RETURNING) &&
+            entry_move_copied(&slot->batch[i], copy, ENTRY_RETURNING)) {
+            out->entries[out->count++] = i;
+        }
+        entry_copy_free(copy); // no text yet, if it is one of ours
+    }
+}
+
+static Status send_returning(Reaper *self, const Returning *returning, const char *reason)
+{
+    DbArray ids;
+    DbArray leases;
+    db_array_begin(&ids, DB_ELEMENT_INT8);
+    db_array_begin(&leases, DB_ELEMENT_UUID);
+    for (int i = 0; i < returning->count; i++) {
+        db_array_add_int8(&ids, returning->copies[i].entry.job_id);
+        db_array_add_uuid(&leases, returning->copies[i].entry.lease);
+    }
+    DbParams params;
+    db_params_init(&params);
+    db_param_array(&params, &ids);
+    db_param_array(&params, &leases);
+    db_param_text(&params, reason);
+    Status status = db_exec(self->db, &SQL_release_jobs, &params, REAPER_STATEMENT_MS, NULL);
+    db_array_free(&ids);
+    db_array_free(&leases);
+    return status;
+}
+
+static Status return_unstarted(Reaper *self, Slot *slot)
+{
+    static Returning returning; // large; never nested
+    collect_returning(&returning, slot);
+    if (returning.count == 0) {
+        return STATUS_OK;
+    }
+    FAULT_POINT("rescue_returning");
+    TRY(send_returning(self, &returning, "a job before it in its batch runs long"));
+    for (int i = 0; i < returning.count; i++) {
+        (void)entry_move_copied(&slot->batch[returning.entries[i]], &returning.copies[i],
+                                ENTRY_RETURNED);
+    }
+    wake_workers(self, NULL, returning.count);
+    return STATUS_OK;
+}
+
+static Status rescue_batch(Reaper *self, Slot *slot, int index)
+{
+    unsigned long long serial = atomic_load(&slot->batch_serial);
+    int count = slot_batch_count(slot);
+    for (int i = 0; i < count && self->rescue_refused[index] != serial; i++) {
+        Status status = write_result(self, slot, &slot->batch[i]);
+        if (status == STATUS_REFUSED) {
+            self->rescue_refused[index] = serial; // the worker tells it as the job's error
+        } else if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return return_unstarted(self, slot);
+}
+
+Status rescue_batches(Reaper *self)
+{
+    int64_t now = clock_boot_ms();
+    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+        Slot *slot = scoreboard_slot(self->board, i);
+        if (atomic_load(&slot->life) == SLOT_SPAWNED && slot_batch_count(slot) > 0 &&
+            now - rescue_progress_at(slot) >= RESCUE_AFTER_MS) {
+            TRY(rescue_batch(self, slot, i));
+        }
+    }
+    return STATUS_OK;
+}
+
+// The lease is looked at once more after the serial was read: the slot may hold its next job by now.
+static void cancel_running(Slot *slot, int index, const uint8_t lease[16])
+{
+    long long serial = atomic_load(&slot->run_serial);
+    EntryCopy copy;
+    entry_copy(&copy, slot, &slot->batch[index]);
+    if (entry_copy_state(&copy) == ENTRY_RUNNING && slot_running_index(slot) == index &&
+        memcmp(copy.entry.lease, lease, sizeof copy.entry.lease) == 0 &&
+        atomic_load(&slot->run_serial) == serial) {
+        atomic_store(&slot->cancel_serial, serial);
+        wake_supervisor();
+    }
+    entry_copy_free(&copy);
+}
+
+static Status cancel_unstarted(Reaper *self, Slot *slot, int index, const uint8_t lease[16],
+                               bool *was_unstarted)
+{
+    static Returning returning;
+    EntryCopy *copy = &returning.copies[0];
+    BatchEntry *entry = &slot->batch[index];
+    entry_copy(copy, slot, entry);
+    entry_copy_free(copy);
+    *was_unstarted = entry_copy_state(copy) == ENTRY_UNSTARTED &&
+                     memcmp(copy->entry.lease, lease, sizeof copy->entry.lease) == 0 &&
+                     entry_move_copied(entry, copy, ENTRY_RETURNING);
+    if (!*was_unstarted) {
+        return STATUS_OK;
+    }
+    returning.count = 1;
+    // What goes back and is to be cancelled ends cancelled.
+    TRY(send_returning(self, &returning, "it was to be cancelled"));
+    (void)entry_move_copied(entry, copy, ENTRY_RETURNED);
+    return STATUS_OK;
+}
+
+Status rescue_cancel(Reaper *self, const uint8_t lease[16])
+{
+    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+        Slot *slot = scoreboard_slot(self->board, i);
+        if (atomic_load(&slot->life) != SLOT_SPAWNED) {
+            continue;
+        }
+        int count = slot_batch_count(slot);
+        for (int j = 0; j < count; j++) {
+            if (memcmp(slot->batch[j].lease, lease, sizeof slot->batch[j].lease) != 0) {
+                continue;
+            }
+            bool was_unstarted = false;
+            Status status = cancel_unstarted(self, slot, j, lease, &was_unstarted);
+            if (!was_unstarted) {
+                cancel_running(slot, j, lease);
+            }
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
