@@ -166,9 +166,10 @@ language sql volatile security definer set search_path = pg_catalog, ganger, pg_
     update ganger.node n set idle = _set_idle.idle where n.id = node and n.state = 'alive' and n.idle <> _set_idle.idle
 $$;
 
--- Safety net: jobs still held by a worker that has been dead for a while (its settler died, or their rows were locked by
--- somebody), or whose node has been gone for a while. Charged, as nothing is known. Each dead worker is looked at until it holds
--- nothing: it cannot get more. Returns how many.
+-- Safety net: jobs still held by a worker that has been dead for a while, or whose node has been gone for a while. Charged, as
+-- nothing is known here. While its node lives, that node knows how far each job got, and settles exactly; only after the length of
+-- its lease is its settling given up, as it seems to fail for ever. Each dead worker is looked at until it holds nothing: it
+-- cannot get more. Returns how many.
 create function ganger._reclaim_dead_workers(older_than interval default '5 s') returns integer
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
@@ -187,8 +188,9 @@ begin
         where x.state = 'alive' and y.state <> 'alive' and y.ended_at < clock_timestamp() - older_than
         for update of x skip locked));
     for gone in
-        select w.id from ganger.worker w
-        where w.state = 'dead' and not w.is_cleared and w.ended_at < clock_timestamp() - older_than
+        select w.id from ganger.worker w left join ganger.node k on k.id = w.node_id and k.state = 'alive'
+        where w.state = 'dead' and not w.is_cleared
+          and w.ended_at < clock_timestamp() - greatest(older_than, k.lease)
     loop
         for item in
             select j.id, j.lease_id from ganger.job j

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The duties: promotion, outside leases, stuck jobs, partitions, retention, statistics.
-select plan(77);
+select plan(79);
 
 -- promote
 select ganger.enqueue('t', run_at => now() + interval '1 h') as soon \gset
@@ -62,10 +62,22 @@ select id, lease_id from ganger._take_jobs(:worker, 1, null, null, '{default}', 
 select is(ganger.reclaim_stuck('0 s'), 0::bigint, 'a live worker''s job');
 select ganger._mark_worker_dead(:worker) \gset
 select is(ganger.reclaim_stuck('1 h'), 0::bigint, 'a dead worker''s, but not for long');
-select is(ganger.reclaim_stuck('0 s'), 1::bigint, 'a dead worker''s');
+select is(ganger.reclaim_stuck('0 s'), 0::bigint, 'a dead worker''s, which its node may still settle');
+update ganger.worker set ended_at = clock_timestamp() - interval '59 s' where id = :worker;
+select is(ganger.reclaim_stuck('0 s'), 0::bigint, 'for the length of its lease');
+update ganger.worker set ended_at = clock_timestamp() - interval '61 s' where id = :worker;
+select is(ganger.reclaim_stuck('0 s'), 1::bigint, 'not for ever');
 select results_eq(format('select status, failure_reason, attempts from ganger.jobs where id = %s', :a), $$ values ('pending', 'crashed', 2) $$,
     'is charged and claimable again');
 select is((select outcome from ganger.attempts where job_id = :a and attempt = 2), 'node_lost', 'as lost');
+select ganger._register_node('n2', 'h', 'b', 1, 1, '60 s', '0') as node2 \gset
+select ganger._register_worker(:node2, 'p', 1, 1, false) as worker2 \gset
+select id, lease_id from ganger._take_jobs(:worker2, 1, null, null, '{default}', '{s}', 1, null, null) \gset
+select ganger._mark_worker_dead(:worker2) \gset
+select ganger._stop_node(:node2) \gset
+select is(ganger.reclaim_stuck('0 s'), 1::bigint, 'at once when its node is gone');
+delete from ganger.worker where id = :worker2;
+delete from ganger.node where id = :node2;
 select throws_ok(format('select ganger.reclaim_stuck(%s)', v), '22023', null, 'reclaim_stuck ' || v) from unnest(array['null', $$'-1 s'$$]) v;
 
 -- partitions: this week and two more, of both kinds

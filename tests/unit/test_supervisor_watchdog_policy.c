@@ -196,10 +196,10 @@ static void test_results_written_are_signs_of_life(void **state)
     assert_non_null(slot);
     atomic_store(&slot->state, SLOT_FINISHING);
     atomic_store(&slot->batch_count, 2);
-    atomic_store(&slot->batch[1].state, ENTRY_DONE);
+    entry_set_state(&slot->batch[1], ENTRY_DONE);
     uint64_t before = watchdog_policy_read(slot).mark;
     assert_true(watchdog_policy_read(slot).mark == before);
-    atomic_store(&slot->batch[1].state, ENTRY_WRITTEN);
+    entry_set_state(&slot->batch[1], ENTRY_WRITTEN);
     uint64_t after = watchdog_policy_read(slot).mark;
     assert_true(after != before);
     atomic_store(&slot->changed_at, INT64_MAX); // of any value, only the change counts
