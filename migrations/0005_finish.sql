@@ -258,6 +258,37 @@ create function ganger._attempt_outcome(outcome text) returns text language sql 
                 else outcome end
 $$;
 
+-- Writes down a result whose row somebody's open transaction holds, to be applied when that has ended. The first result of a
+-- lease counts. False: the lease is stale, or has a result.
+create function ganger._put_off(id bigint, lease_id uuid, outcome text, body text, delay interval, facts ganger.attempt_facts)
+returns boolean
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+as $$
+begin
+    insert into ganger.late_result (job_id, lease_id, outcome, body, delay, ended_at, facts)
+    select j.id, j.lease_id, _put_off.outcome, _put_off.body, _put_off.delay,
+           clock_timestamp() - make_interval(secs => coalesce(facts.ago_us, 0) / 1e6), _put_off.facts
+    from ganger.job j
+    where j.id = _put_off.id and j.lease_id = _put_off.lease_id and j.status = 'processing'
+      and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id
+                      and not ganger._is_note(l.outcome));
+    return found;
+end $$;
+
+-- Ends one attempt without waiting for its row: `held` are the jobs whose rows the caller holds, the others' results are put off.
+-- True: it has ended, or will. False: the lease is stale, or has a result.
+create function ganger._settle_held(held bigint[], id bigint, lease_id uuid, outcome text, body text, delay_ms bigint,
+                                    facts ganger.attempt_facts) returns boolean
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    delay constant interval := make_interval(secs => delay_ms / 1e3);
+begin
+    if id = any (held) then
+        return ganger._apply_result(id, lease_id, outcome, body, delay, facts) is not null;
+    end if;
+    return ganger._put_off(id, lease_id, outcome, body, delay, facts);
+end $$;
+
 -- For gangerd's workers and reapers: ends one attempt. When the row is held by somebody's open transaction the result is
 -- written down and applied as soon as that has ended ('deferred'): the worker goes on.
 -- Returns completed | failed | cancelled | pending | deferred, 'already' when this lease has ended so before (the answer to
@@ -274,14 +305,8 @@ begin
     begin
         answer := ganger._apply_result(id, lease_id, outcome, body, make_interval(secs => delay_ms / 1e3), facts);
     exception when lock_not_available then
-        insert into ganger.late_result (job_id, lease_id, outcome, body, delay, ended_at, facts)
-        select j.id, j.lease_id, _settle_result.outcome, _settle_result.body, make_interval(secs => delay_ms / 1e3),
-               clock_timestamp() - make_interval(secs => coalesce(ago_us, 0) / 1e6), facts
-        from ganger.job j
-        where j.id = _settle_result.id and j.lease_id = _settle_result.lease_id and j.status = 'processing'
-          and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id
-                          and not ganger._is_note(l.outcome));
-        answer := case when found then 'deferred' end;
+        answer := case when ganger._put_off(id, lease_id, outcome, body, make_interval(secs => delay_ms / 1e3), facts)
+                       then 'deferred' end;
     end;
     if answer is null and ganger._ended_as(id, lease_id) in ('cancelled', ganger._attempt_outcome(outcome)) then
         return 'already';
@@ -442,24 +467,22 @@ begin
 end $$;
 
 -- Gives back, uncounted, jobs that were claimed but never started. ids/leases in parallel; a lease that is stale is passed
--- over; one whose row somebody holds goes back as soon as it is free. Returns how many went back or will. Row order by id (lock
--- order).
+-- over; one whose row somebody holds goes back as soon as it is free. Returns how many went back or will. Waits for no row.
 create function ganger._release(ids bigint[], leases uuid[], reason text) returns integer
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    held record;
+    held bigint[] := array(
+        select j.id from ganger.job j join unnest(ids, leases) g (id, lease) on g.id = j.id and g.lease = j.lease_id
+        order by j.id for update of j skip locked);
+    item record;
     n    integer := 0;
 begin
-    for held in
-        select j.id, j.lease_id from ganger.job j join unnest(ids, leases) g (id, lease) on g.id = j.id and g.lease = j.lease_id
-        order by j.id
+    for item in
+        select g.id, g.lease from unnest(ids, leases) g (id, lease) order by g.id
     loop
-        if ganger._settle_result(held.id, held.lease_id, 'released', reason, null, null, null, null, null, null, null, null)
-           <> 'already' then
-            n := n + 1;
-        end if;
+        n := n + ganger._settle_held(held, item.id, item.lease, 'released', reason, null, null)::integer;
     end loop;
     return n;
 end $$;

@@ -82,7 +82,8 @@ end $$;
 --   done_*       results found in its slot (parallel arrays); outcome completed | error | discarded | snoozed
 --   running_id, running_lease, running_outcome, running_message, ...   the job that was running (null: none), charged
 --   charge_rest  true when the evidence is gone: the rest is charged as node_lost, else given back uncounted
--- Returns how many were finished, charged and given back; what an earlier call has settled does not count.
+-- Returns how many were finished, charged and given back; what an earlier call has settled does not count. Waits for no row: what
+-- somebody's open transaction holds is written down and applied when that has ended.
 create function ganger._settle_worker(worker bigint,
     done_ids bigint[], done_leases uuid[], done_outcomes text[], done_bodies text[], done_delays_ms bigint[],
     done_ran_us bigint[], done_ago_us bigint[],
@@ -95,7 +96,12 @@ set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_ha
 as $$
 #variable_conflict use_variable
 declare
-    item record;
+    rest_outcome constant text := case when charge_rest then 'node_lost' else 'released' end;
+    held    bigint[] := array(
+        select j.id from ganger.job j where j.worker_id = worker and j.status = 'processing'
+        order by j.id for update skip locked);
+    item    record;
+    settled integer;
 begin
     finished := 0;
     charged := 0;
@@ -105,14 +111,12 @@ begin
                         d (id, lease, outcome, body, delay_ms, ran, ago)
         order by d.id
     loop
-        if ganger._settle_result(item.id, item.lease, item.outcome, item.body, item.delay_ms, null, null, null, null, null,
-                                 item.ran, item.ago) <> 'already' then
-            finished := finished + 1;
-        end if;
+        finished := finished + ganger._settle_held(held, item.id, item.lease, item.outcome, item.body, item.delay_ms,
+            (null, null, null, null, null, item.ran, item.ago)::ganger.attempt_facts)::integer;
     end loop;
-    if running_id is not null and ganger._settle_result(running_id, running_lease, running_outcome, running_message, null,
-           exit_code, signal, cpu_us, max_rss, log, ran_us, null) <> 'already' then
-        charged := charged + 1;
+    if running_id is not null then
+        charged := ganger._settle_held(held, running_id, running_lease, running_outcome, running_message, null,
+            (exit_code, signal, cpu_us, max_rss, log, ran_us, null)::ganger.attempt_facts)::integer;
     end if;
     for item in
         select j.id, j.lease_id from ganger.job j
@@ -121,15 +125,9 @@ begin
                           and not ganger._is_note(l.outcome))
         order by j.id
     loop
-        if charge_rest then
-            if ganger._settle_result(item.id, item.lease_id, 'node_lost', rest_message, null, null, null, null, null, null, null,
-                                     null) <> 'already' then
-                charged := charged + 1;
-            end if;
-        elsif ganger._settle_result(item.id, item.lease_id, 'released', rest_message, null, null, null, null, null, null, null,
-                                    null) <> 'already' then
-            released := released + 1;
-        end if;
+        settled := ganger._settle_held(held, item.id, item.lease_id, rest_outcome, rest_message, null, null)::integer;
+        charged := charged + case when charge_rest then settled else 0 end;
+        released := released + case when charge_rest then 0 else settled end;
     end loop;
     return next;
 end $$;
