@@ -255,6 +255,7 @@ create table ganger.node (
     ended_at      timestamptz
 ) with (fillfactor = 50);
 create index node_live on ganger.node (id) where state = 'alive';
+create unique index node_live_name on ganger.node (name) where state = 'alive';
 
 create table ganger.worker (
     id            bigint generated always as identity primary key,

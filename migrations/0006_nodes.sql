@@ -1,7 +1,7 @@
 -- Nodes and workers: who is there, who is gone, and what becomes of the jobs they held.
 
 -- Registers a node (one incarnation of a supervisor). The caller has made sure that no live node has this name
--- (node_conflicts). Returns its id.
+-- (node_conflicts). Returns its id. Raises 23505 when another one was quicker.
 create function ganger._register_node(name text, host text, boot_id text, pid integer, process_start bigint, lease interval,
                                       version text)
 returns bigint language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
@@ -149,6 +149,28 @@ begin
     update ganger.worker w set state = 'dead', ended_at = clock_timestamp()
     where w.node_id = node and w.state = 'alive' returning w.id;
     return next null;
+end $$;
+
+-- The processes of a node's live workers, for its heir on the same machine.
+create function ganger._live_workers(node bigint) returns table (id bigint, pid integer, process_start bigint)
+language sql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
+    select w.id, w.pid, w.process_start from ganger.worker w where w.node_id = node and w.state = 'alive'
+$$;
+
+-- Workers that died after their registration and before their node knew of it: alive for ever otherwise. `known` are those the node
+-- has; one that registered just now may not be among them yet. Such a worker has never claimed. Returns how many.
+create function ganger._end_unknown_workers(node bigint, known bigint[], older_than interval default '10 s') returns integer
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    n integer;
+begin
+    update ganger.worker w set state = 'dead', ended_at = clock_timestamp()
+    where w.id in (select x.id from ganger.worker x
+                   where x.node_id = node and x.state = 'alive' and x.id <> all (known)
+                     and x.started_at < clock_timestamp() - older_than
+                   for update skip locked);
+    get diagnostics n = row_count;
+    return n;
 end $$;
 
 -- A node that ends in order: nothing of it holds a job any more.

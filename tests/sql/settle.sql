@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Nodes, workers and what becomes of the jobs of dead ones; the views about them.
-select plan(71);
+select plan(77);
 
 create temp table t (name text primary key, id bigint, lease_id uuid);
 create function pg_temp.node() returns bigint language sql as $$ select max(id) from ganger.node where state = 'alive' $$;
@@ -144,6 +144,16 @@ select throws_ok(format($$ select ganger._take_jobs(%s, 1, null, null, '{default
 select lives_ok(format($$ select ganger._take_jobs(%s, 2, null, null, '{default}', '{t}', 1, null, null) $$, :worker), 'through the new one it is not');
 select ganger._mark_worker_dead(:worker) \gset
 select is(ganger._reattach_worker(:worker, '{}', false), null, 'a dead worker does not come back');
+
+-- workers their node does not know
+select pg_temp.worker(0) as worker \gset
+select throws_ok($$ select ganger._register_node('n1', 'other', 'boot', 9, 9, '60 s', '1.0') $$, '23505', null, 'a live node''s name is its own');
+select ok(:worker in (select id from ganger._live_workers(:node)), 'a live worker''s process is known');
+select is(ganger._end_unknown_workers(:node, '{}'), 0, 'one that has just registered is left alone');
+update ganger.worker set started_at = clock_timestamp() - interval '11 s' where state = 'alive';
+select is(ganger._end_unknown_workers(:node, array(select id from ganger._live_workers(:node))), 0, 'and those the node knows');
+select ok(ganger._end_unknown_workers(:node, array(select id from ganger._live_workers(:node) where id <> :worker)) = 1, 'any other has died on the way');
+select is((select state from ganger.workers where id = :worker), 'dead', 'as the view shows');
 
 -- burying a node
 select heartbeat as beat from ganger.node \gset
