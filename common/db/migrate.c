@@ -151,6 +151,13 @@ static void free_applied(Applied *applied)
     *applied = (Applied){0};
 }
 
+// Is there a migration applied that comes after all this program knows?
+static bool is_newer(const Applied *applied)
+{
+    int rows = applied_count(applied);
+    return rows > 0 && applied_version(applied, rows - 1) > migrate_wanted_version();
+}
+
 // May this program work on this schema at all? Missing migrations are no objection here.
 static Status judge(const Applied *applied, StrBuf *why)
 {
@@ -357,7 +364,7 @@ Status migrate_status(Db *db, MigrationStatus **out, int *count)
     return STATUS_OK;
 }
 
-Status migrate_check(Db *db, StrBuf *why)
+static Status check(Db *db, bool may_be_newer, StrBuf *why)
 {
     Applied applied;
     Status status = read_applied(db, &applied);
@@ -368,7 +375,15 @@ Status migrate_check(Db *db, StrBuf *why)
     status = judge(&applied, why);
     int rows = applied_count(&applied);
     int version = rows == 0 ? 0 : applied_version(&applied, rows - 1);
-    if (status == STATUS_OK && rows == 0) {
+    if (status == STATUS_REFUSED && may_be_newer && is_newer(&applied)) {
+        static bool is_told;
+        if (!is_told) {
+            log_warn("schema.newer",
+                     "reason=\"%s\" effect=\"this node goes on until it is restarted\"", why->text);
+        }
+        is_told = true;
+        status = STATUS_OK;
+    } else if (status == STATUS_OK && rows == 0) {
         strbuf_append(why, "this database has no ganger schema: run 'ganger migrate up'");
         status = STATUS_REFUSED;
     } else if (status == STATUS_OK && version < migrate_wanted_version()) {
@@ -378,4 +393,14 @@ Status migrate_check(Db *db, StrBuf *why)
     }
     free_applied(&applied);
     return status;
+}
+
+Status migrate_check(Db *db, StrBuf *why)
+{
+    return check(db, false, why);
+}
+
+Status migrate_check_running(Db *db, StrBuf *why)
+{
+    return check(db, true, why);
 }

@@ -38,4 +38,7 @@ MUST_CHECK Status migrate_status(Db *db, MigrationStatus **out, int *count);
 // what to do ("schema is at 3, this program needs 7: run 'ganger migrate up'").
 MUST_CHECK Status migrate_check(Db *db, StrBuf *why);
 
+// For a node that runs: a newer schema is no objection (the log says so once), as it keeps what older programs use.
+MUST_CHECK Status migrate_check_running(Db *db, StrBuf *why);
+
 #endif

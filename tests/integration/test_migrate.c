@@ -99,6 +99,20 @@ static void test_real_migrations_apply_and_check(void **state)
                      migrate_wanted_version());
 }
 
+// The schema becomes newer under a node that runs, as when a cluster is upgraded node by node.
+static void test_a_running_node_bears_a_newer_schema(void **state)
+{
+    Fixture *f = *state;
+    assert_int_equal(up(f, FILES, 2), STATUS_OK);
+    migrate_use_files(FILES, 1);
+    assert_int_equal(check(f), STATUS_REFUSED);
+    assert_int_equal(migrate_check_running(f->db, &f->why), STATUS_OK);
+    migrate_use_files(FILES, 2);
+    assert_int_equal(migrate_check_running(f->db, &f->why), STATUS_OK);
+    test_db_run(f->own, "DELETE FROM ganger.migration WHERE version = 2");
+    assert_int_equal(migrate_check_running(f->db, &f->why), STATUS_REFUSED);
+}
+
 static void test_second_run_applies_nothing(void **state)
 {
     Fixture *f = *state;
@@ -233,6 +247,7 @@ int main(void)
     log_init("test", LOG_FORMAT_AUTO, LOG_LEVEL_FATAL);
     const struct CMUnitTest tests[] = {
         WITH_DATABASE(test_real_migrations_apply_and_check),
+        WITH_DATABASE(test_a_running_node_bears_a_newer_schema),
         WITH_DATABASE(test_second_run_applies_nothing),
         WITH_DATABASE(test_concurrent_runs_apply_once),
         WITH_DATABASE(test_changed_text_is_refused),
