@@ -69,6 +69,7 @@ static bool walk_numbers(const char *path, PidVisitor visit, void *data)
 typedef struct ProcStat {
     pid_t parent;
     uint64_t start_time;
+    char state;
 } ProcStat;
 
 // The name in field 2 may hold blanks and brackets, so fields are counted from its last bracket on.
@@ -81,6 +82,9 @@ static bool parse_stat(const char *line, ProcStat *out)
     at++;
     for (int field = 3; *at != '\0'; field++) {
         at += strspn(at, " ");
+        if (field == 3) {
+            out->state = *at;
+        }
         if (field == 4) {
             out->parent = (pid_t)strtol(at, NULL, 10);
         }
@@ -114,7 +118,8 @@ static bool read_stat(pid_t pid, ProcStat *out)
 uint64_t proc_start_time(pid_t pid)
 {
     ProcStat stat = {0};
-    return read_stat(pid, &stat) ? stat.start_time : 0;
+    bool is_there = read_stat(pid, &stat) && stat.state != 'Z' && stat.state != 'X';
+    return is_there ? stat.start_time : 0;
 }
 
 typedef struct ChildWalk {

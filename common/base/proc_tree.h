@@ -21,7 +21,7 @@ size_t proc_sweep(bool (*keep)(pid_t pid, void *data), void *data, int64_t limit
 bool proc_has_no_children(void);
 
 // Start time of a process in clock ticks since boot (field 22 of /proc/pid/stat): with the pid it names
-// a process for good. 0 when there is no such process.
+// a process for good. 0 when there is no such process, or one that is dead and not waited for yet.
 uint64_t proc_start_time(pid_t pid);
 
 #endif

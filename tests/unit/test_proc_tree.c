@@ -238,6 +238,21 @@ static void test_start_time_names_a_process(void **state)
     assert_int_equal(proc_start_time(child), 0);
 }
 
+// It holds its number and its start, but does nothing any more.
+static void test_a_zombie_is_dead(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        _exit(0);
+    }
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(proc_start_time(pid), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 int main(void)
 {
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
@@ -253,6 +268,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limit_without_strangers_left_costs_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_start_time_names_a_process, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_zombie_is_dead, setup, teardown),
     };
     return cmocka_run_group_tests_name("proc_tree", tests, NULL, NULL);
 }
