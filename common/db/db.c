@@ -62,6 +62,12 @@ void db_set_quiet(Db *db, bool quiet)
     db->is_quiet = quiet;
 }
 
+void db_set_waiting(Db *db, void (*on_wait)(void *data), void *data)
+{
+    db->on_wait = on_wait;
+    db->on_wait_data = data;
+}
+
 // --- errors
 
 static void log_failure(const Db *db, const char *what, Status status)

@@ -11,6 +11,7 @@ enum {
     DB_CANCEL_LIMIT_MS = 1000,   // how long a cancelled statement may take to say so
     DB_PREPARED_MAX = 256,       // more than the programs have statements
     DB_PREPARED_NAME_BYTES = 80, // PostgreSQL does not limit these names
+    DB_WAITING_SLICE_MS = 1000,  // of a poll(2) with somebody to tell that we wait
     DB_POLL_SLICE_MS = 60000     // longest single poll(2); keeps its int argument in range
 };
 
@@ -24,6 +25,8 @@ typedef struct Db {
     bool is_quiet;
     bool is_pooled; // a pooler stands between: no named statements, no session settings
     bool in_pipeline;
+    void (*on_wait)(void *data); // NULL none
+    void *on_wait_data;
     char sqlstate[6];
     int error_position; // characters, from 1; 0 = not given
     int results_done;   // statements of the last call that completed

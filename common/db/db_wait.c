@@ -19,13 +19,14 @@ int64_t db_deadline(int64_t timeout_ms)
     return timeout_ms > INT64_MAX - now ? INT64_MAX : now + timeout_ms;
 }
 
-static int poll_time(int64_t deadline)
+static int poll_time(const Db *db, int64_t deadline)
 {
+    int64_t slice = db->on_wait != NULL ? DB_WAITING_SLICE_MS : DB_POLL_SLICE_MS;
     int64_t left = deadline - clock_boot_ms();
     if (left <= 0) {
         return 0;
     }
-    return left > DB_POLL_SLICE_MS ? DB_POLL_SLICE_MS : (int)left;
+    return (int)(left > slice ? slice : left);
 }
 
 // Reading goes on while there is something to write: a server that waits for us to read would
@@ -44,7 +45,10 @@ static WaitEnd wait_for_result(Db *db, int64_t deadline)
         if (unsent > 0) {
             pfd.events |= POLLOUT;
         }
-        int time_ms = poll_time(deadline);
+        if (db->on_wait != NULL) {
+            db->on_wait(db->on_wait_data);
+        }
+        int time_ms = poll_time(db, deadline);
         int ready = poll(&pfd, 1, time_ms);
         if (ready < 0 && errno != EINTR) {
             return WAIT_LOST;

@@ -142,6 +142,24 @@ static int stop_backend(pid_t backend, pid_t *guard)
     return ends[1];
 }
 
+static void count_waits(void *data)
+{
+    (*(int *)data)++;
+}
+
+// Whoever watches this process sees that it waits, and does not take it for stuck.
+static void test_waiting_is_told(void **state)
+{
+    (void)state;
+    int waits = 0;
+    db_set_waiting(db, count_waits, &waits);
+    DbParams params;
+    db_params_init(&params);
+    db_param_text(&params, "2.2");
+    assert_int_equal(db_exec(db, &SQL_SLEEP, &params, DB_STATEMENT_TIMEOUT_MS, NULL), STATUS_OK);
+    assert_in_range(waits, 3, 20);
+}
+
 static void test_stopped_backend_costs_the_connection(void **state)
 {
     (void)state;
@@ -375,6 +393,7 @@ int main(void)
         WITH_CONNECTION(test_commits_are_durable),
         WITH_CONNECTION(test_null_and_bool_fields),
         WITH_CONNECTION(test_timeout_cancels_the_statement),
+        WITH_CONNECTION(test_waiting_is_told),
         WITH_CONNECTION(test_stopped_backend_costs_the_connection),
         WITH_CONNECTION(test_operator_cancel_is_a_retry),
         WITH_CONNECTION(test_terminated_while_running_is_lost),
