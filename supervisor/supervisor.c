@@ -147,6 +147,7 @@ void supervisor_step(Supervisor *self)
 
     // While we look, whoever sets an earlier deadline must wake us: it may be in a slot already passed.
     atomic_store(&header->supervisor_wakes_at, INT64_MAX);
+    atomic_store(&header->supervisor_seen_at, now);
     self->look_at = now + SUPERVISOR_TICK_MS;
 
     reap_dead(self, now);

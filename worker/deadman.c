@@ -26,6 +26,7 @@ struct Deadman {
     int64_t job_at; // what job_timer is set to; saves a system call for jobs without limit
     pthread_t runner;
     atomic_bool is_orphaned;
+    atomic_bool is_fenced;
 };
 
 static Status make_timer(timer_t *timer)
@@ -61,10 +62,29 @@ bool deadman_is_orphaned(const Deadman *self)
     return atomic_load(&self->is_orphaned);
 }
 
+bool deadman_is_fenced(const Deadman *self)
+{
+    return atomic_load(&self->is_fenced);
+}
+
+bool deadman_is_leaving(const Deadman *self)
+{
+    return deadman_is_orphaned(self) || deadman_is_fenced(self);
+}
+
 static void pause_ms(int ms)
 {
     const struct timespec pause = {.tv_nsec = (long)ms * 1000000};
     (void)nanosleep(&pause, NULL);
+}
+
+// Until the kernel ends this process.
+static _Noreturn void sweep_for_ever(void)
+{
+    for (;;) {
+        (void)proc_sweep(NULL, NULL, DEADMAN_SWEEP_MS);
+        pause_ms(SWEEP_AGAIN_MS);
+    }
 }
 
 // The supervisor cannot speak for itself any more, so this thread asks for the stop in its place.
@@ -81,10 +101,17 @@ static _Noreturn void last_orders(Deadman *self)
     // What obeys ends by itself. Of the rest, the processes below this one would outlive it, and the supervisor that would
     // sweep them is gone: so they are ended here, before the kernel ends us.
     pause_ms(DEADMAN_LAST_MS - DEADMAN_SWEEP_MS);
-    for (;;) {
-        (void)proc_sweep(NULL, NULL, DEADMAN_SWEEP_MS);
-        pause_ms(SWEEP_AGAIN_MS);
-    }
+    sweep_for_ever();
+}
+
+// The lease is as good as over: others may take this node's jobs soon. Whoever sweeps orphans may stand still, so what this
+// process has started ends before it does. A heartbeat that comes now comes too late.
+static _Noreturn void end_before_lease(Deadman *self)
+{
+    atomic_store(&self->is_fenced, true);
+    const uint64_t one = 1;
+    (void)!write(FD_WAKE, &one, sizeof one);
+    sweep_for_ever();
 }
 
 static void *watch(void *data)
@@ -93,8 +120,12 @@ static void *watch(void *data)
     for (;;) {
         int64_t until = atomic_load(&self->header->lease_until);
         set_timer(self->lease_timer, until > 0 ? until : 0);
+        int64_t left_ms = until > 0 ? until - DEADMAN_FENCE_MS - clock_boot_ms() : LEASE_LOOK_MS;
+        if (left_ms <= 0) {
+            end_before_lease(self);
+        }
         struct pollfd lifeline = {.fd = FD_LIFELINE, .events = POLLIN};
-        int ready = poll(&lifeline, 1, LEASE_LOOK_MS);
+        int ready = poll(&lifeline, 1, left_ms < LEASE_LOOK_MS ? (int)left_ms : LEASE_LOOK_MS);
         if (ready > 0 && (lifeline.revents & (POLLHUP | POLLIN | POLLERR | POLLNVAL)) != 0) {
             last_orders(self);
         }

@@ -4,7 +4,8 @@
 // second one and listens on the lifeline.
 //
 // When the supervisor is gone, the thread asks the running handler to stop, gives this process DEADMAN_LAST_MS to write what
-// it has, ends what processes it has started, and lets the kernel end it.
+// it has, ends what processes it has started, and lets the kernel end it. It also ends them shortly before the node's lease
+// runs out: they would outlive this process, should the supervisor stand still.
 #ifndef WORKER_DEADMAN_H
 #define WORKER_DEADMAN_H
 
@@ -16,6 +17,7 @@
 enum {
     DEADMAN_LAST_MS = 1000,   // after the supervisor's death (ARCHITECTURE.md, intervals)
     DEADMAN_SWEEP_MS = 200,   // of it, at its end: to kill what this process has started
+    DEADMAN_FENCE_MS = 100,   // before the end of the node's lease: for the same
     DEADMAN_JOB_SLACK_MS = 40 // the supervisor's own kill, with its obituary, comes first
 };
 
@@ -30,5 +32,11 @@ void deadman_set_job(Deadman *self, int64_t at);
 
 // True once the supervisor is gone.
 bool deadman_is_orphaned(const Deadman *self);
+
+// True once this process is about to end for that reason, or because the node's lease runs out: nothing may be begun.
+bool deadman_is_leaving(const Deadman *self);
+
+// True once the node's lease has run out under the running job: what its handler says now is not its own doing.
+bool deadman_is_fenced(const Deadman *self);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
+#include "common/base/fault_point.h"
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
 #include "common/base/proc_tree.h"
@@ -39,6 +40,7 @@ static Status register_worker(Worker *self)
         self->is_lease_lost = true;
         return STATUS_REFUSED;
     }
+    FAULT_POINT("worker_registered");
     self->link = 1;
     atomic_store(&self->slot->worker_id, self->worker_id);
     return STATUS_OK;
@@ -54,10 +56,16 @@ static Status reattach(Worker *self)
     DbParams params;
     db_params_init(&params);
     db_param_array(&params, &ids);
+    PGresult *result = NULL;
     Status status =
-        db_exec(self->db, &SQL_terminate_backends, &params, DB_STATEMENT_TIMEOUT_MS, NULL);
+        db_exec(self->db, &SQL_terminate_backends, &params, DB_STATEMENT_TIMEOUT_MS, &result);
     db_array_free(&ids);
     TRY(status);
+    bool is_gone = db_bool(result, 0, "gone");
+    PQclear(result);
+    if (!is_gone) {
+        return STATUS_RETRY;
+    }
 
     db_array_begin(&ids, DB_ELEMENT_INT8);
     int count = slot_batch_count(self->slot);
@@ -72,7 +80,7 @@ static Status reattach(Worker *self)
     db_param_int(&params, self->worker_id);
     db_param_array(&params, &ids);
     db_param_bool(&params, db_is_pooled(self->db));
-    PGresult *result = NULL;
+    result = NULL;
     status = db_exec(self->db, &SQL_reattach_worker, &params, DB_STATEMENT_TIMEOUT_MS, &result);
     db_array_free(&ids);
     TRY(status);
@@ -92,7 +100,7 @@ static Status attach(Worker *self)
         return reattach(self);
     }
     StrBuf why = {0};
-    Status status = migrate_check(self->db, &why);
+    Status status = migrate_check_running(self->db, &why); // its node has begun on an older one
     if (status == STATUS_REFUSED) {
         log_fatal("schema.mismatch", "reason=\"%s\"", why.text);
         status = STATUS_FATAL;
@@ -127,7 +135,7 @@ Status link_connect(Worker *self, LinkNeed need)
     return STATUS_LOST;
 }
 
-void link_sleep(Worker *self, int timeout_ms)
+bool link_sleep(Worker *self, int timeout_ms)
 {
     struct pollfd fds[2] = {
         {.fd = FD_WAKE, .events = POLLIN},
@@ -136,7 +144,8 @@ void link_sleep(Worker *self, int timeout_ms)
     if (poll(fds, 2, timeout_ms) < 0 && errno != EINTR) {
         panic("poll: %s", strerror(errno));
     }
-    if ((fds[0].revents & POLLIN) != 0) {
+    bool is_woken = (fds[0].revents & POLLIN) != 0;
+    if (is_woken) {
         uint64_t count;
         (void)!read(FD_WAKE, &count, sizeof count);
     }
@@ -147,4 +156,5 @@ void link_sleep(Worker *self, int timeout_ms)
             link_drop(self);
         }
     }
+    return is_woken;
 }

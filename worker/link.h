@@ -22,7 +22,7 @@ MUST_CHECK Status link_connect(Worker *self, LinkNeed need);
 void link_drop(Worker *self);
 
 // Sleeps until FD_WAKE, a signal, or `timeout_ms` (-1 = for ever). With a connection, a break of it ends the
-// sleep and drops it.
-void link_sleep(Worker *self, int timeout_ms);
+// sleep and drops it. True when it was FD_WAKE.
+bool link_sleep(Worker *self, int timeout_ms);
 
 #endif

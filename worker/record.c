@@ -14,6 +14,8 @@
 #include "worker/finish.h"
 #include "worker/link.h"
 
+static const char NODE_LOST[] = "node_lost";
+
 enum { WRITE_TRIES = 12 }; // with the pauses between them about half a minute
 
 static bool is_told_to_stop(const Worker *self)
@@ -29,6 +31,9 @@ static const char *stopped_outcome(const Worker *self, const RunResult *result, 
                    (result->outcome == OUTCOME_SNOOZE && deadman_is_orphaned(self->deadman));
     if (!gave_up) {
         return NULL;
+    }
+    if (deadman_is_fenced(self->deadman)) {
+        return NODE_LOST; // its processes were ended under it
     }
     const char *if_late = is_late ? "timeout" : NULL;
     if (!is_told_to_stop(self)) {
@@ -105,8 +110,15 @@ static void write_now(Worker *self, int index, const FinishDetail *detail)
     }
 }
 
-static char *timeout_message(const Job *job, const char *text)
+// What the handler's own words do not say. Caller frees; NULL = they will do.
+static char *message_of_stop(const char *stopped, const Job *job, const char *text)
 {
+    if (stopped != NULL && str_equal(stopped, NODE_LOST)) {
+        return mem_strdup("ended because its node could not renew its lease");
+    }
+    if (stopped == NULL || !str_equal(stopped, "timeout")) {
+        return NULL;
+    }
     char limit[32];
     duration_format(job->timeout_ms, limit, sizeof limit);
     return mem_printf("stopped at its timeout of %s: %s", limit, text != NULL ? text : "");
@@ -124,17 +136,16 @@ void record_result(Worker *self, int index, const RunResult *result, int64_t sta
     entry->max_rss_bytes = result->max_rss_bytes;
     FAULT_POINT("result_before_slot");
     const char *stopped = stopped_outcome(self, result, is_late);
-    // A death from here on is put down to the stop, if there is one: the slot has no word for that.
-    bool is_kept = !(stopped != NULL && is_told_to_stop(self)) && keep(self, entry, result->text);
+    // A death from here on is put down to the stop or the fence, if there is one: the slot has no word for that.
+    bool is_ended = stopped != NULL && (is_told_to_stop(self) || str_equal(stopped, NODE_LOST));
+    bool is_kept = !is_ended && keep(self, entry, result->text);
     FAULT_POINT("result_in_slot");
     size_t length = result->text == NULL ? 0 : strlen(result->text);
     if (is_kept && result->outcome == OUTCOME_COMPLETED && length <= SCOREBOARD_RESULT_INLINE &&
         atomic_load(&self->slot->log_length) == 0) {
         return;
     }
-    char *message = stopped != NULL && str_equal(stopped, "timeout")
-                        ? timeout_message(&self->jobs[index], result->text)
-                        : NULL;
+    char *message = message_of_stop(stopped, &self->jobs[index], result->text);
     write_now(self, index,
               &(FinishDetail){.outcome = stopped != NULL ? stopped
                                                          : job_outcome_word((int)result->outcome),

@@ -20,6 +20,7 @@ enum { IDLE_LOOK_MS = 5000 }; // an idle worker looks at its own age so often; w
 
 void worker_set_state(Worker *self, SlotState state)
 {
+    atomic_fetch_add(&self->slot->state_serial, 1);
     atomic_store(&self->slot->state, (int)state);
     atomic_store(&self->slot->changed_at, clock_boot_ms());
 }
@@ -32,7 +33,7 @@ static bool is_draining(const Worker *self)
 bool worker_should_leave(const Worker *self)
 {
     return self->is_lease_lost || self->has_given_up || is_draining(self) ||
-           deadman_is_orphaned(self->deadman);
+           deadman_is_leaving(self->deadman);
 }
 
 // The pool's limits on one process's life; looked at between batches only.
@@ -81,7 +82,7 @@ static void run_batch(Worker *self)
 }
 
 // Nothing to do: sleeps until woken. The counter is read again after IDLE can be seen, so that work announced between the
-// empty claim and the sleep is not slept through.
+// empty claim and the sleep is not slept through. In between only its own age is looked at: the node polls once for all.
 static void rest(Worker *self, long long counter_before)
 {
     worker_set_state(self, SLOT_IDLE);
@@ -89,8 +90,10 @@ static void rest(Worker *self, long long counter_before)
         const uint64_t look = 1;
         (void)!write(FD_REAPER_WAKE, &look, sizeof look);
     }
-    if (atomic_load(&self->header->work_counter) == counter_before && !worker_should_leave(self)) {
-        link_sleep(self, IDLE_LOOK_MS);
+    bool is_woken = atomic_load(&self->header->work_counter) != counter_before;
+    while (!is_woken && !worker_should_leave(self) && self->db != NULL &&
+           recycle_reason(self) == NULL) {
+        is_woken = link_sleep(self, IDLE_LOOK_MS);
     }
 }
 

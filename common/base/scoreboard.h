@@ -118,6 +118,7 @@ typedef struct Slot {
     _Alignas(64) atomic_int state; // SlotState
     atomic_uint child_generation;  // echo of generation: what a stale child writes is not believed
     atomic_llong changed_at;       // last change of state: proof of life
+    atomic_uint state_serial;      // grows with every change of state, before it
     atomic_llong worker_id;        // ganger.workers.id, 0 before registration
     atomic_llong run_serial;       // grows by one before every handler start
     atomic_int run_index;          // entry that runs or ran last; the log tail is its log
@@ -147,6 +148,7 @@ typedef struct ScoreboardHeader {
     int32_t supervisor_pid;
     int32_t reserved;
     atomic_llong supervisor_wakes_at; // next time it looks at deadlines by itself
+    atomic_llong supervisor_seen_at;  // its last step: proof of life
     // -- written by the reaper
     _Alignas(64) atomic_llong node_id; // ganger.nodes.id of this incarnation; 0 = do not claim
     atomic_llong lease_until;          // self-fence: past this no handler of this node may run
