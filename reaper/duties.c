@@ -38,7 +38,7 @@ static Status run_tick(Reaper *self)
     DbParams params;
     db_params_init(&params);
     PGresult *result = NULL;
-    TRY(db_exec(self->db, &SQL_tick, &params, REAPER_STATEMENT_MS, &result));
+    TRY(db_exec(self->db, &SQL_tick, &params, self->statement_ms, &result));
     self->open_epochs = (int)db_int(result, 0, "open_epochs", 0);
     note_due(self, result);
     if (db_int(result, 0, "promoted", 0) + db_int(result, 0, "reclaimed", 0) > 0) {
@@ -50,7 +50,9 @@ static Status run_tick(Reaper *self)
 
 Status duties_poll(Reaper *self, int64_t now)
 {
-    self->is_wanted = false;
+    self->wanted_at = INT64_MAX;
+    self->polled_at = now;
+    bool is_regular = now >= self->next_poll_at;
     self->recheck_at = now >= self->recheck_at ? INT64_MAX : self->recheck_at;
     DbParams params;
     db_params_init(&params);
@@ -58,7 +60,10 @@ Status duties_poll(Reaper *self, int64_t now)
     db_param_array(&params, &self->queues);
     db_param_array(&params, &self->job_types);
     PGresult *result = NULL;
-    TRY(db_exec(self->db, &SQL_poll_node, &params, REAPER_STATEMENT_MS, &result));
+    if (is_regular) {
+        self->next_poll_at = now + self->config->poll_interval_ms;
+    }
+    TRY(db_exec(self->db, &SQL_poll_node, &params, self->statement_ms, &result));
     bool is_alive = db_bool(result, 0, "alive");
     self->is_leader = db_bool(result, 0, "leader");
     if (db_bool(result, 0, "has_work")) {
@@ -71,11 +76,10 @@ Status duties_poll(Reaper *self, int64_t now)
         node_give_up(self, "other nodes have buried it");
         return STATUS_REFUSED;
     }
-    bool is_regular = now >= self->next_poll_at;
-    if (is_regular) {
-        self->next_poll_at = now + self->config->poll_interval_ms;
-    }
-    if (status == STATUS_OK && self->is_leader && (is_regular || self->open_epochs > 0)) {
+    bool is_tick_due =
+        is_regular || (self->open_epochs > 0 && now - self->ticked_at >= REAPER_TICK_MS);
+    if (status == STATUS_OK && self->is_leader && is_tick_due) {
+        self->ticked_at = now;
         status = run_tick(self);
     }
     return status;
@@ -86,7 +90,7 @@ Status duties_promote(Reaper *self)
     DbParams params;
     db_params_init(&params);
     PGresult *result = NULL;
-    TRY(db_exec(self->db, &SQL_promote, &params, REAPER_STATEMENT_MS, &result));
+    TRY(db_exec(self->db, &SQL_promote, &params, self->statement_ms, &result));
     int64_t promoted = db_int(result, 0, "promoted", 0);
     note_due(self, result);
     PQclear(result);
@@ -102,14 +106,14 @@ Status duties_tidy(Reaper *self)
     DbParams params;
     db_params_init(&params);
     PGresult *result = NULL;
-    TRY(db_exec(self->db, &SQL_tidy_partitions, &params, REAPER_STATEMENT_MS, &result));
+    TRY(db_exec(self->db, &SQL_tidy_partitions, &params, self->statement_ms, &result));
     log_debug("duties.partitions", "step=%s", db_text(result, 0, "step"));
     // one step a call, so that this process is never away for long
     if (db_bool(result, 0, "more")) {
         self->next_tidy_at = clock_boot_ms() + TIDY_STEP_MS;
     }
     PQclear(result);
-    TRY(db_exec(self->db, &SQL_tidy, &params, REAPER_STATEMENT_MS, &result));
+    TRY(db_exec(self->db, &SQL_tidy, &params, self->statement_ms, &result));
     log_debug("duties.tidied", "counts=\"%s\"", db_text(result, 0, "tidied"));
     PQclear(result);
     return STATUS_OK;

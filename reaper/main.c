@@ -10,6 +10,7 @@
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
 #include "common/base/signals.h"
+#include "reaper/leave.h"
 #include "reaper/reaper.h"
 
 typedef struct Loop {
@@ -18,30 +19,31 @@ typedef struct Loop {
     ev_io wake;
     ev_io lifeline;
     ev_io database;
-    int database_fd; // the watcher follows the connection; -1 none
+    unsigned
+        connections; // the one the watcher follows: a new one may have the old one's descriptor
     ev_timer timer;
     ev_signal terminate;
     ev_signal hang_up;
 } Loop;
 
+static void follow_connection(Loop *self)
+{
+    const Reaper *reaper = &self->reaper;
+    if (reaper->db == NULL) {
+        ev_io_stop(self->ev, &self->database);
+    } else if (reaper->connections != self->connections || !ev_is_active(&self->database)) {
+        ev_io_stop(self->ev, &self->database);
+        ev_io_set(&self->database, db_socket(reaper->db), EV_READ);
+        ev_io_start(self->ev, &self->database);
+        self->connections = reaper->connections;
+    }
+}
+
 static void take_turn(Loop *self)
 {
     Reaper *reaper = &self->reaper;
     int64_t next = reaper_turn(reaper, clock_boot_ms());
-    reaper_on_database(
-        reaper); // notifications that came with an answer are not announced by the socket
-    if (reaper->is_wanted) {
-        next = 0;
-    }
-    int fd = reaper->db != NULL ? db_socket(reaper->db) : -1;
-    if (fd != self->database_fd) {
-        ev_io_stop(self->ev, &self->database);
-        if (fd >= 0) {
-            ev_io_set(&self->database, fd, EV_READ);
-            ev_io_start(self->ev, &self->database);
-        }
-        self->database_fd = fd;
-    }
+    follow_connection(self);
     if (reaper->is_leaving) {
         ev_break(self->ev, EVBREAK_ALL);
         return;
@@ -84,7 +86,7 @@ static void on_lifeline(struct ev_loop *ev, ev_io *watcher, int events)
 {
     (void)events;
     Loop *self = watcher->data;
-    reaper_last_duty(&self->reaper);
+    leave_last_duty(&self->reaper);
     self->reaper.exit_code = EXIT_CODE_OK;
     self->reaper.is_leaving = true;
     ev_break(ev, EVBREAK_ALL);
@@ -97,7 +99,7 @@ static void on_terminate(struct ev_loop *ev, ev_signal *watcher, int events)
     if (getppid() != self->reaper.header->supervisor_pid) {
         return; // the death signal of a dead supervisor: the lifeline tells it too, and leads to the last duty
     }
-    reaper_leave(&self->reaper, false);
+    leave_in_order(&self->reaper, false);
     self->reaper.exit_code = EXIT_CODE_OK;
     self->reaper.is_leaving = true;
     ev_break(ev, EVBREAK_ALL);
@@ -107,7 +109,7 @@ static void on_hang_up(struct ev_loop *ev, ev_signal *watcher, int events)
 {
     (void)events;
     Loop *self = watcher->data;
-    reaper_leave(&self->reaper, true); // a new configuration: the next reaper reads it
+    leave_in_order(&self->reaper, true); // a new configuration: the next reaper reads it
     self->reaper.exit_code = EXIT_CODE_RECYCLED;
     self->reaper.is_leaving = true;
     ev_break(ev, EVBREAK_ALL);
@@ -123,7 +125,6 @@ static void start_watchers(Loop *self)
     ev_signal_init(&self->hang_up, on_hang_up, SIGHUP);
     self->wake.data = self->lifeline.data = self->database.data = self;
     self->timer.data = self->terminate.data = self->hang_up.data = self;
-    self->database_fd = -1;
     ev_io_start(self->ev, &self->wake);
     ev_io_start(self->ev, &self->lifeline);
     ev_signal_start(self->ev, &self->terminate);

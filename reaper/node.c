@@ -2,114 +2,49 @@
 // Node: see the header.
 #include "reaper/node.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/proc_tree.h"
-#include "reaper/settle.h"
+#include "reaper/burial.h"
+#include "reaper/heir.h"
 #include "reaper/wake.h"
 #include "sql_queries.h"
 
-// This boot of this kernel and this pid namespace: only within both does a pid name a process.
-static void read_boot_id(char *out, size_t size)
+enum { SILENCE_LOOK_MS = 250 };
+
+static const char SQLSTATE_NAME_TAKEN[] = "23505";
+
+static void note_heartbeat(Reaper *self, int64_t sent_at)
 {
-    char boot[64] = "unknown";
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        ssize_t length = read(fd, boot, sizeof boot - 1);
-        boot[length > 0 ? length : 0] = '\0';
-        boot[strcspn(boot, "\n")] = '\0';
-        (void)close(fd);
-    }
-    char space[64] = "unknown";
-    ssize_t length = readlink("/proc/self/ns/pid", space, sizeof space - 1);
-    space[length > 0 ? length : 0] = '\0';
-    (void)snprintf(out, size, "%s %s", boot, space);
+    atomic_store(&self->header->lease_until, sent_at + self->config->self_fence_ms);
+    atomic_store(&self->header->heartbeat_at, sent_at);
+    self->next_heartbeat_at = sent_at + self->config->heartbeat_ms;
 }
 
-// What to do about a live row of our name.
-typedef enum Conflict { CONFLICT_WAIT, CONFLICT_BURY, CONFLICT_REFUSE } Conflict;
-
-static Conflict judge_conflict(Reaper *self, const PGresult *rows, int row, const char *boot_id,
-                               int64_t now)
+// For the heir of this name (heir.c): as long as this session lives, something of this node does.
+static Status lock(Reaper *self)
 {
-    int64_t id = db_int(rows, row, "id", 0);
-    int64_t heartbeat = db_int(rows, row, "heartbeat", 0);
-    int pid = (int)db_int(rows, row, "pid", 0);
-    static int64_t first_seen_at;
-    static int64_t first_heartbeat;
-    if (first_seen_at == 0) {
-        first_seen_at = now;
-        first_heartbeat = heartbeat;
+    if (self->is_locked || db_is_pooled(self->db)) {
+        return STATUS_OK;
     }
-    if (str_equal(db_text(rows, row, "boot_id"), boot_id)) {
-        if (proc_start_time(pid) == (uint64_t)db_int(rows, row, "process_start", 0)) {
-            if (pid == self->header->supervisor_pid) {
-                return CONFLICT_BURY; // our own, given up
-            }
-            log_fatal("node.name_in_use",
-                      "node=%s pid=%d hint=\"another gangerd on this machine has this name: stop "
-                      "it, or set node.name\"",
-                      self->config->node_name, pid);
-            return CONFLICT_REFUSE;
-        }
-        return now - first_seen_at < NODE_HEIR_PATIENCE_MS ? CONFLICT_WAIT : CONFLICT_BURY;
-    }
-    if (heartbeat != first_heartbeat) {
-        log_fatal("node.name_in_use",
-                  "node=%s host=%s pid=%d hint=\"a live node on another host has this name: set "
-                  "node.name\"",
-                  self->config->node_name, db_text(rows, row, "host"), pid);
-        return CONFLICT_REFUSE;
-    }
-    if (node_watch_look(&self->watch, id, heartbeat, db_int(rows, row, "lease_ms", 60000), now)) {
-        return CONFLICT_BURY;
-    }
-    return CONFLICT_WAIT;
-}
-
-// STATUS_OK: nobody has the name.
-static Status clear_name(Reaper *self, const char *boot_id)
-{
     DbParams params;
     db_params_init(&params);
-    db_param_text(&params, self->config->node_name);
-    PGresult *rows = NULL;
-    TRY(db_exec(self->db, &SQL_node_conflicts, &params, REAPER_STATEMENT_MS, &rows));
-    Status status = STATUS_OK;
-    for (int i = 0; i < PQntuples(rows) && status == STATUS_OK; i++) {
-        switch (judge_conflict(self, rows, i, boot_id, clock_boot_ms())) {
-        case CONFLICT_WAIT:
-            status = STATUS_RETRY;
-            break;
-        case CONFLICT_REFUSE:
-            status = STATUS_REFUSED;
-            break;
-        case CONFLICT_BURY:
-            status = settle_node(self, db_int(rows, i, "id", 0), db_int(rows, i, "heartbeat", 0));
-            status = status == STATUS_EMPTY ? STATUS_RETRY : status;
-            break;
-        }
-    }
-    PQclear(rows);
-    return status;
+    db_param_int(&params, self->node_id);
+    PGresult *result = NULL;
+    TRY(db_exec(self->db, &SQL_lock_node, &params, self->statement_ms, &result));
+    self->is_locked = db_bool(result, 0, "locked"); // else again with the next heartbeat
+    PQclear(result);
+    return STATUS_OK;
 }
 
-Status node_register(Reaper *self)
+static Status insert_row(Reaper *self, const char *boot_id, int64_t *id)
 {
-    char boot_id[160];
     char host[256] = "unknown";
-    read_boot_id(boot_id, sizeof boot_id);
     (void)gethostname(host, sizeof host - 1);
-    TRY(clear_name(self, boot_id));
     int pid = self->header->supervisor_pid;
-    int64_t sent_at = clock_boot_ms();
     DbParams params;
     db_params_init(&params);
     db_param_text(&params, self->config->node_name);
@@ -120,19 +55,33 @@ Status node_register(Reaper *self)
     db_param_int(&params, self->config->lease_ms);
     db_param_text(&params, GANGER_VERSION);
     PGresult *result = NULL;
-    TRY(db_exec(self->db, &SQL_register_node, &params, REAPER_STATEMENT_MS, &result));
-    self->node_id = db_int(result, 0, "id", 0);
+    Status status = db_exec(self->db, &SQL_register_node, &params, self->statement_ms, &result);
+    if (status == STATUS_REFUSED && str_equal(db_sqlstate(self->db), SQLSTATE_NAME_TAKEN)) {
+        return STATUS_RETRY; // somebody was quicker: what it is, the next look tells
+    }
+    TRY(status);
+    *id = db_int(result, 0, "id", 0);
     PQclear(result);
-    atomic_store(&self->header->lease_until, sent_at + self->config->self_fence_ms);
-    atomic_store(&self->header->heartbeat_at, sent_at);
-    atomic_store(&self->header->node_id, self->node_id); // last: workers may start
-    self->next_heartbeat_at = sent_at + self->config->heartbeat_ms;
-    log_info("node.registered", "node=%s id=%" PRId64, self->config->node_name, self->node_id);
-    wake_supervisor();
     return STATUS_OK;
 }
 
-Status node_heartbeat(Reaper *self)
+Status node_register(Reaper *self)
+{
+    char boot_id[160];
+    heir_boot_id(boot_id, sizeof boot_id);
+    TRY(heir_clear_name(self, boot_id));
+    int64_t sent_at = clock_boot_ms();
+    TRY(insert_row(self, boot_id, &self->node_id));
+    note_heartbeat(self, sent_at);
+    self->is_locked = false;
+    self->has_served = true;
+    atomic_store(&self->header->node_id, self->node_id); // last: workers may start
+    log_info("node.registered", "node=%s id=%" PRId64, self->config->node_name, self->node_id);
+    wake_supervisor();
+    return lock(self);
+}
+
+static Status send_heartbeat(Reaper *self)
 {
     int64_t sent_at =
         clock_boot_ms(); // the lease counts from here: the acknowledgement may be late
@@ -140,38 +89,107 @@ Status node_heartbeat(Reaper *self)
     db_params_init(&params);
     db_param_int(&params, self->node_id);
     PGresult *result = NULL;
-    TRY(db_exec(self->db, &SQL_heartbeat_node, &params, REAPER_STATEMENT_MS, &result));
+    TRY(db_exec(self->db, &SQL_heartbeat_node, &params, self->statement_ms, &result));
     bool is_alive = db_bool(result, 0, "alive");
     PQclear(result);
     if (!is_alive) {
+        node_give_up(self, "other nodes have buried it");
         return STATUS_REFUSED;
     }
-    atomic_store(&self->header->lease_until, sent_at + self->config->self_fence_ms);
-    atomic_store(&self->header->heartbeat_at, sent_at);
-    self->next_heartbeat_at = sent_at + self->config->heartbeat_ms;
-    return STATUS_OK;
+    note_heartbeat(self, sent_at);
+    return lock(self);
 }
 
+int64_t node_silence_ms(int64_t self_fence_ms)
+{
+    int64_t limit_ms = self_fence_ms * 3 / 10;
+    if (limit_ms > NODE_SILENCE_MAX_MS) {
+        return NODE_SILENCE_MAX_MS;
+    }
+    return limit_ms > NODE_SILENCE_MIN_MS ? limit_ms : NODE_SILENCE_MIN_MS;
+}
+
+static bool is_supervisor_silent(Reaper *self, int64_t now)
+{
+    int64_t silent_ms = now - atomic_load(&self->header->supervisor_seen_at);
+    bool is_silent = silent_ms > node_silence_ms(self->config->self_fence_ms);
+    if (is_silent && !self->is_silence_told) {
+        log_error("supervisor.silent",
+                  "silent_ms=%" PRId64 " effect=\"no heartbeat: others will bury this node\"",
+                  silent_ms);
+    }
+    self->is_silence_told = is_silent;
+    return is_silent;
+}
+
+Status node_keep_lease(Reaper *self)
+{
+    int64_t now = clock_boot_ms();
+    atomic_store(&scoreboard_slot(self->board, 0)->changed_at, now);
+    if (self->node_id == 0 || now < self->next_heartbeat_at) {
+        return STATUS_OK;
+    }
+    if (is_supervisor_silent(self, now)) {
+        self->next_heartbeat_at = now + SILENCE_LOOK_MS;
+        return STATUS_OK;
+    }
+    return send_heartbeat(self);
+}
+
+// All are looked at before any is buried: a burial that fails must not cost the watch over the rest its memory.
 Status node_watch_others(Reaper *self)
 {
+    static int dead[NODE_WATCH_MAX];
+    int dead_count = 0;
     int64_t now = clock_boot_ms();
     DbParams params;
     db_params_init(&params);
     db_param_int(&params, self->node_id);
     PGresult *rows = NULL;
-    TRY(db_exec(self->db, &SQL_live_nodes, &params, REAPER_STATEMENT_MS, &rows));
-    Status status = STATUS_OK;
-    for (int i = 0; i < PQntuples(rows) && status == STATUS_OK; i++) {
-        int64_t id = db_int(rows, i, "id", 0);
-        int64_t heartbeat = db_int(rows, i, "heartbeat", 0);
-        if (node_watch_look(&self->watch, id, heartbeat, db_int(rows, i, "lease_ms", 60000), now)) {
-            status = settle_node(self, id, heartbeat);
-            status = status == STATUS_EMPTY ? STATUS_OK : status;
+    TRY(db_exec(self->db, &SQL_live_nodes, &params, self->statement_ms, &rows));
+    for (int i = 0; i < PQntuples(rows); i++) {
+        if (node_watch_look(&self->watch, db_int(rows, i, "id", 0), db_int(rows, i, "heartbeat", 0),
+                            db_int(rows, i, "lease_ms", 60000), now) &&
+            dead_count < NODE_WATCH_MAX) {
+            dead[dead_count++] = i;
         }
     }
-    PQclear(rows);
     node_watch_forget(&self->watch, now);
-    return status;
+    Status worst = STATUS_OK;
+    for (int i = 0; i < dead_count && !db_is_lost(self->db) && self->node_id != 0; i++) {
+        Status status = burial_of_node(self, db_int(rows, dead[i], "id", 0),
+                                       db_int(rows, dead[i], "heartbeat", 0));
+        worst = status == STATUS_OK || status == STATUS_EMPTY ? worst : status;
+    }
+    PQclear(rows);
+    return worst;
+}
+
+Status node_end_unknown_workers(Reaper *self)
+{
+    DbArray known;
+    db_array_begin(&known, DB_ELEMENT_INT8);
+    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+        int64_t worker_id = atomic_load(&scoreboard_slot(self->board, i)->worker_id);
+        if (worker_id != 0) {
+            db_array_add_int8(&known, worker_id);
+        }
+    }
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, self->node_id);
+    db_param_array(&params, &known);
+    PGresult *result = NULL;
+    Status status =
+        db_exec(self->db, &SQL_end_unknown_workers, &params, self->statement_ms, &result);
+    db_array_free(&known);
+    TRY(status);
+    int64_t ended = db_int(result, 0, "ended", 0);
+    PQclear(result);
+    if (ended > 0) {
+        log_info("worker.unknown_ended", "workers=%" PRId64, ended);
+    }
+    return STATUS_OK;
 }
 
 void node_give_up(Reaper *self, const char *reason)
@@ -183,6 +201,7 @@ void node_give_up(Reaper *self, const char *reason)
     atomic_store(&self->header->node_id, 0);
     atomic_store(&self->header->lease_until, clock_boot_ms());
     self->node_id = 0;
+    self->is_idle_known = false;
     self->is_idle = false;
     atomic_store(&self->header->idle_announced, 0);
     wake_supervisor();

@@ -15,8 +15,18 @@ static WatchedNode *find_or_add(NodeWatch *watch, int64_t id, int64_t heartbeat,
         return NULL;
     }
     WatchedNode *node = &watch->nodes[watch->count++];
-    *node = (WatchedNode){.id = id, .heartbeat = heartbeat, .seen_at = now};
+    *node = (WatchedNode){.id = id, .heartbeat = heartbeat, .seen_at = now, .first_seen_at = now};
     return node;
+}
+
+const WatchedNode *node_watch_find(const NodeWatch *watch, int64_t id)
+{
+    for (int i = 0; i < watch->count; i++) {
+        if (watch->nodes[i].id == id) {
+            return &watch->nodes[i];
+        }
+    }
+    return NULL;
 }
 
 bool node_watch_look(NodeWatch *watch, int64_t id, int64_t heartbeat, int64_t lease_ms, int64_t now)
@@ -30,6 +40,7 @@ bool node_watch_look(NodeWatch *watch, int64_t id, int64_t heartbeat, int64_t le
     if (heartbeat != node->heartbeat) {
         node->heartbeat = heartbeat;
         node->unchanged_ms = 0;
+        node->has_moved = true;
         return false;
     }
     node->unchanged_ms += step < NODE_WATCH_STEP_MS ? step : NODE_WATCH_STEP_MS;

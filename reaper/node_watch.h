@@ -17,6 +17,8 @@ typedef struct WatchedNode {
     int64_t heartbeat;
     int64_t unchanged_ms; // watched time since it last moved
     int64_t seen_at;
+    int64_t first_seen_at;
+    bool has_moved; // since then
 } WatchedNode;
 
 typedef struct NodeWatch {
@@ -27,6 +29,8 @@ typedef struct NodeWatch {
 // One look at a node. True when it must be buried: its lease has passed without a heartbeat.
 bool node_watch_look(NodeWatch *watch, int64_t id, int64_t heartbeat, int64_t lease_ms,
                      int64_t now);
+// What is known about a node; NULL = nothing. Valid until the next call of another function.
+const WatchedNode *node_watch_find(const NodeWatch *watch, int64_t id);
 // Forgets nodes not looked at since `before`.
 void node_watch_forget(NodeWatch *watch, int64_t before);
 

@@ -87,7 +87,7 @@ static bool was_stopped(const Obituary *out, const Slot *slot, long long serial)
             (stopped == 0 && atomic_load(&slot->stop_cause) != STOP_NONE));
 }
 
-static void judge(Obituary *out, const Slot *slot, bool supervisor_gone)
+static void judge(Obituary *out, const Slot *slot, bool supervisor_gone, int64_t lease_until)
 {
     long long serial = atomic_load(&slot->run_serial);
     long long killed = atomic_load(&slot->kill_serial);
@@ -100,12 +100,14 @@ static void judge(Obituary *out, const Slot *slot, bool supervisor_gone)
         judge_stop(out, slot);
     } else if (out->signal == SIGKILL && is_past_deadline(slot)) {
         say_timeout(out, slot);
+    } else if (out->signal == SIGKILL && lease_until > 0 && clock_boot_ms() >= lease_until) {
+        say(out, "node_lost", "killed because its node could not renew its lease", "");
     } else {
         judge_death(out, slot);
     }
 }
 
-void obituary_read(Obituary *out, const Slot *slot, bool supervisor_gone)
+void obituary_read(Obituary *out, const Slot *slot, bool supervisor_gone, int64_t lease_until)
 {
     memset(out, 0, sizeof *out);
     out->running = -1;
@@ -125,6 +127,6 @@ void obituary_read(Obituary *out, const Slot *slot, bool supervisor_gone)
         out->exit_code = WEXITSTATUS(slot->exit_status);
     }
     if (out->running >= 0) {
-        judge(out, slot, supervisor_gone);
+        judge(out, slot, supervisor_gone, lease_until);
     }
 }

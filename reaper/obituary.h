@@ -20,6 +20,7 @@ typedef struct Obituary {
 } Obituary;
 
 // `supervisor_gone`: nobody wrote the obituary fields; the running job is charged as lost with its node.
-void obituary_read(Obituary *out, const Slot *slot, bool supervisor_gone);
+// `lease_until`: of this node; when it has passed, the worker's kernel timer explains a SIGKILL.
+void obituary_read(Obituary *out, const Slot *slot, bool supervisor_gone, int64_t lease_until);
 
 #endif

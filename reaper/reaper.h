@@ -2,7 +2,7 @@
 // Reaper: one per node: heartbeat, wake-ups, obituaries, and, when elected, the cluster's duties.
 //
 // Everything that is due is done by one turn over the clock (reaper_turn), which returns when it wants to run next. A turn
-// blocks only in database calls, each bounded by REAPER_STATEMENT_MS.
+// blocks only in database calls, each bounded by Reaper.statement_ms.
 #ifndef REAPER_REAPER_H
 #define REAPER_REAPER_H
 
@@ -17,12 +17,15 @@
 #include "reaper/node_watch.h"
 
 enum {
-    REAPER_STATEMENT_MS =
-        10000,              // well below self_fence: a stuck duty must not cost the node its lease
-    REAPER_SCAN_MS = 100,   // look at the slots: obituaries missed, batches to rescue
-    REAPER_WATCH_MS = 2000, // look at the other nodes' heartbeats
-    REAPER_TIDY_MS = 60000, // partitions and retention
-    REAPER_RECONNECT_MS = 1000 // while the database is away
+    REAPER_STATEMENT_MIN_MS = 1000,
+    REAPER_STATEMENT_MAX_MS = 10000,
+    REAPER_SCAN_MS = 100,       // look at the slots: obituaries missed, batches to rescue
+    REAPER_WATCH_MS = 2000,     // look at the other nodes' heartbeats
+    REAPER_UNKNOWN_MS = 10000,  // look for workers that died as they registered
+    REAPER_TIDY_MS = 60000,     // partitions and retention
+    REAPER_RECONNECT_MS = 1000, // while the database is away, or refuses us
+    REAPER_WANTED_MS = 20,      // polls asked for by notifications: at most one in so long
+    REAPER_TICK_MS = 150        // and the ticks that come with them
 };
 
 typedef struct Reaper {
@@ -34,25 +37,40 @@ typedef struct Reaper {
     DbArray queues; // of all pools, for the poll
     DbArray job_types;
     NodeWatch watch;
+    // At most a quarter of self_fence: between two heartbeats there may be one statement that hangs.
+    int64_t statement_ms;
+    unsigned
+        connections; // how often it has connected: a new connection may have the old one's descriptor
+    int failures;    // turns with an error in a row, on a connection that lasts
     bool is_leader;
-    bool is_idle;     // as the database has been told
-    bool is_prepared; // schema checked, settings written, listening on this connection
-    bool is_wanted;   // somebody asked for a poll before its time
-    int open_epochs;  // enqueuers that take long: their commit is looked for at once
+    bool is_idle;         // as the database has been told
+    bool is_idle_known;   // on this connection: what it was told before may not have arrived
+    bool is_prepared;     // schema checked, settings written, listening on this connection
+    bool is_locked;       // the node's lock is held by this connection (lock_node.sql)
+    bool has_served;      // a node has been registered: a newer schema is no reason to end it
+    bool is_silence_told; // the log has been told that the supervisor stands still
+    int open_epochs;      // enqueuers that take long: their commit is looked for at once
+    int64_t retry_at;     // after an error: nothing but the heartbeat before that
     int64_t next_connect_at;
     int64_t next_heartbeat_at;
     int64_t next_poll_at;
     int64_t next_scan_at;
     int64_t next_watch_at;
+    int64_t next_unknown_at;
     int64_t next_tidy_at;
     int64_t next_due_at; // the next instant something becomes due; INT64_MAX none
-    int64_t recheck_at;  // after announcing idleness: look once more; INT64_MAX none
-    int64_t busy_since;  // all workers busy since; 0 = one is idle
-    int64_t woken_mark[SCOREBOARD_SLOT_MAX]; // changed_at of a slot when it was woken
+    int64_t wanted_at;   // somebody asked for a poll before its time; INT64_MAX none
+    int64_t polled_at;
+    int64_t ticked_at;
+    int64_t recheck_at; // after announcing idleness: look once more; INT64_MAX none
+    int64_t busy_since; // all workers busy since; 0 = one is idle
+    unsigned woken_mark[SCOREBOARD_SLOT_MAX]; // state_serial of a slot when it was woken
     int64_t woken_at[SCOREBOARD_SLOT_MAX];
     unsigned long long
         rescue_refused[SCOREBOARD_SLOT_MAX]; // batch with a result that PostgreSQL does not take
-    ExitCode exit_code;                      // set together with is_leaving
+    int settle_failures[SCOREBOARD_SLOT_MAX];
+    int64_t settle_retry_at[SCOREBOARD_SLOT_MAX];
+    ExitCode exit_code; // set together with is_leaving
     bool is_leaving;
 } Reaper;
 
@@ -65,16 +83,13 @@ int64_t reaper_turn(Reaper *self, int64_t now);
 // The eventfd was written: `sum` as read (inherited_fd.h).
 void reaper_on_wake(Reaper *self, uint64_t sum);
 
-// The connection has something to say: notifications, or its end.
+// Takes in notifications. The connection may turn out to be gone.
 void reaper_on_database(Reaper *self);
 
-// The supervisor is gone: waits for the workers' end, settles what they held, stops the node.
-void reaper_last_duty(Reaper *self);
+// Wants a poll at `at`, or earlier.
+void reaper_want_poll(Reaper *self, int64_t at);
 
-// Ordinary end: the node is stopped unless `restart` (then another reaper carries on with it).
-void reaper_leave(Reaper *self, bool restart);
-
-// A database call failed: drops a lost connection and schedules the next.
-void reaper_lost(Reaper *self);
+// This turn, or this process, ends with `code`.
+void reaper_end(Reaper *self, ExitCode code);
 
 #endif

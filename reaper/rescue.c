@@ -13,6 +13,8 @@
 #include "common/base/clock.h"
 #include "common/base/fault_point.h"
 #include "common/base/log.h"
+#include "reaper/evidence.h"
+#include "reaper/node.h"
 #include "reaper/wake.h"
 #include "sql_queries.h"
 
@@ -34,24 +36,12 @@ int64_t rescue_progress_at(const Slot *slot)
     return at;
 }
 
+// An attempt that left a log is written by its worker.
 static Status send_result(Reaper *self, const EntryCopy *copy)
 {
-    const BatchEntry *entry = &copy->entry;
     DbParams params;
-    db_params_init(&params);
-    db_param_int(&params, entry->job_id);
-    db_param_binary(&params, (const char *)entry->lease, sizeof entry->lease);
-    db_param_text(&params, "completed");
-    db_param_text(&params, copy->text);
-    for (int i = 0; i < 3; i++) {
-        db_param_null(&params); // delay, exit code, signal
-    }
-    db_param_int_or_null(&params, entry->cpu_us, entry->cpu_us >= 0);
-    db_param_int_or_null(&params, entry->max_rss_bytes, entry->max_rss_bytes >= 0);
-    db_param_null(&params); // an attempt that left a log is written by its worker
-    db_param_int(&params, entry->ended_us - entry->started_us);
-    db_param_int(&params, clock_boot_us() - entry->ended_us);
-    return db_exec(self->db, &SQL_settle_result, &params, REAPER_STATEMENT_MS, NULL);
+    evidence_bind_result(&params, &copy->entry, "completed", copy->text, -1);
+    return db_exec(self->db, &SQL_settle_result, &params, self->statement_ms, NULL);
 }
 
 // Anything but a success the worker writes at once, by itself.
@@ -111,7 +101,7 @@ static Status send_returning(Reaper *self, const Returning *returning, const cha
     db_param_array(&params, &ids);
     db_param_array(&params, &leases);
     db_param_text(&params, reason);
-    Status status = db_exec(self->db, &SQL_release_jobs, &params, REAPER_STATEMENT_MS, NULL);
+    Status status = db_exec(self->db, &SQL_release_jobs, &params, self->statement_ms, NULL);
     db_array_free(&ids);
     db_array_free(&leases);
     return status;
@@ -145,6 +135,7 @@ static Status rescue_batch(Reaper *self, Slot *slot, int index)
         } else if (status != STATUS_OK) {
             return status;
         }
+        TRY(node_keep_lease(self));
     }
     return return_unstarted(self, slot);
 }

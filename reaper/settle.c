@@ -4,113 +4,39 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/fault_point.h"
 #include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/base/proc_tree.h"
+#include "reaper/evidence.h"
+#include "reaper/node.h"
 #include "reaper/obituary.h"
 #include "reaper/wake.h"
 #include "sql_queries.h"
 
-// Recorded results as the parallel arrays of settle_worker.sql.
-typedef struct DoneArrays {
-    DbArray ids;
-    DbArray leases;
-    DbArray outcomes;
-    DbArray bodies;
-    DbArray delays;
-    DbArray ran_us;
-    DbArray ago_us;
-} DoneArrays;
+static const char UNSTARTED_REASON[] = "its worker died before it began";
 
-static void done_begin(DoneArrays *done)
-{
-    db_array_begin(&done->ids, DB_ELEMENT_INT8);
-    db_array_begin(&done->leases, DB_ELEMENT_UUID);
-    db_array_begin(&done->outcomes, DB_ELEMENT_TEXT);
-    db_array_begin(&done->bodies, DB_ELEMENT_TEXT);
-    db_array_begin(&done->delays, DB_ELEMENT_INT8);
-    db_array_begin(&done->ran_us, DB_ELEMENT_INT8);
-    db_array_begin(&done->ago_us, DB_ELEMENT_INT8);
-}
-
-static void done_add(DoneArrays *done, const Slot *slot, const BatchEntry *entry)
-{
-    char *text = slot_entry_text(slot, entry);
-    db_array_add_int8(&done->ids, entry->job_id);
-    db_array_add_uuid(&done->leases, entry->lease);
-    db_array_add_text(&done->outcomes, job_outcome_word(entry->outcome));
-    db_array_add_text(&done->bodies, text);
-    if (entry->delay_ms >= 0) {
-        db_array_add_int8(&done->delays, entry->delay_ms);
-    } else {
-        db_array_add_null(&done->delays);
-    }
-    db_array_add_int8(&done->ran_us, entry->ended_us - entry->started_us);
-    db_array_add_int8(&done->ago_us, clock_boot_us() - entry->ended_us);
-    free(text);
-}
-
-static void done_bind(DoneArrays *done, DbParams *params)
-{
-    db_param_array(params, &done->ids);
-    db_param_array(params, &done->leases);
-    db_param_array(params, &done->outcomes);
-    db_param_array(params, &done->bodies);
-    db_param_array(params, &done->delays);
-    db_param_array(params, &done->ran_us);
-    db_param_array(params, &done->ago_us);
-}
-
-static void done_free(DoneArrays *done)
-{
-    db_array_free(&done->ids);
-    db_array_free(&done->leases);
-    db_array_free(&done->outcomes);
-    db_array_free(&done->bodies);
-    db_array_free(&done->delays);
-    db_array_free(&done->ran_us);
-    db_array_free(&done->ago_us);
-}
-
-static void bind_running(DbParams *params, const Slot *slot, const Obituary *obituary,
-                         const char *log)
-{
-    if (obituary->running < 0) {
-        for (int i = 0; i < 10; i++) {
-            db_param_null(params);
-        }
-        return;
-    }
-    const BatchEntry *entry = &slot->batch[obituary->running];
-    int64_t cpu_us = slot->cpu_us - atomic_load(&slot->run_cpu_us);
-    db_param_int(params, entry->job_id);
-    db_param_binary(params, (const char *)entry->lease, sizeof entry->lease);
-    db_param_text(params, obituary->outcome);
-    db_param_text(params, obituary->message);
-    db_param_int_or_null(params, obituary->exit_code, obituary->exit_code >= 0);
-    db_param_int_or_null(params, obituary->signal, obituary->signal > 0);
-    db_param_int_or_null(params, cpu_us, cpu_us >= 0 && slot->cpu_us > 0);
-    db_param_int_or_null(params, slot->max_rss_bytes, slot->max_rss_bytes > 0);
-    db_param_text(params, log);
-    db_param_int(params, (clock_boot_ms() - atomic_load(&slot->run_started_at)) * 1000);
-}
-
-static Status step_dead(Reaper *self, int64_t worker_id)
+Status settle_fence_worker(Reaper *self, int64_t worker_id)
 {
     DbParams params;
     db_params_init(&params);
     db_param_int(&params, worker_id);
-    TRY(db_exec(self->db, &SQL_mark_worker_dead, &params, REAPER_STATEMENT_MS, NULL));
+    TRY(db_exec(self->db, &SQL_mark_worker_dead, &params, self->statement_ms, NULL));
     DbArray ids;
     db_array_begin(&ids, DB_ELEMENT_INT8);
     db_array_add_int8(&ids, worker_id);
     db_params_init(&params);
     db_param_array(&params, &ids);
-    Status status = db_exec(self->db, &SQL_terminate_backends, &params, REAPER_STATEMENT_MS, NULL);
+    PGresult *result = NULL;
+    Status status =
+        db_exec(self->db, &SQL_terminate_backends, &params, self->statement_ms, &result);
     db_array_free(&ids);
-    return status;
+    TRY(status);
+    bool is_gone = db_bool(result, 0, "gone");
+    PQclear(result);
+    return is_gone ? STATUS_OK : STATUS_RETRY;
 }
 
 static void log_settled(const PGresult *result, const Slot *slot, const Obituary *obituary,
@@ -130,114 +56,181 @@ static void log_settled(const PGresult *result, const Slot *slot, const Obituary
     }
 }
 
-static Status settle_slot(Reaper *self, Slot *slot, bool supervisor_gone)
+// Everything the worker held, in one transaction.
+static Status settle_at_once(Reaper *self, const Slot *slot, const Obituary *obituary,
+                             int64_t worker_id)
+{
+    DoneArrays done;
+    evidence_done_begin(&done);
+    for (int i = 0; i < obituary->done_count; i++) {
+        evidence_done_add(&done, slot, &slot->batch[obituary->done[i]]);
+    }
+    char *log = obituary->running >= 0 ? slot_log_copy(slot) : NULL;
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, worker_id);
+    evidence_done_bind(&done, &params);
+    evidence_bind_running(&params, slot, obituary, log);
+    db_param_bool(&params, false);
+    db_param_text(&params, UNSTARTED_REASON);
+    PGresult *result = NULL;
+    Status status = db_exec(self->db, &SQL_settle_worker, &params, self->statement_ms, &result);
+    evidence_done_free(&done);
+    free(log);
+    if (status == STATUS_OK) {
+        log_settled(result, slot, obituary, worker_id);
+        PQclear(result);
+    }
+    return status;
+}
+
+// One recorded result. Should PostgreSQL not take it, the job is told why, as its error.
+static Status settle_result(Reaper *self, const Slot *slot, const BatchEntry *entry)
+{
+    DbParams params;
+    char *text = slot_entry_text(slot, entry);
+    evidence_bind_result(&params, entry, job_outcome_word(entry->outcome), text, entry->delay_ms);
+    Status status = db_exec(self->db, &SQL_settle_result, &params, self->statement_ms, NULL);
+    free(text);
+    if (status != STATUS_REFUSED) {
+        return status;
+    }
+    char *why = mem_printf("PostgreSQL does not accept the result: %s", db_error_message(self->db));
+    evidence_bind_result(&params, entry, "error", why, -1);
+    status = db_exec(self->db, &SQL_settle_result, &params, self->statement_ms, NULL);
+    free(why);
+    return status;
+}
+
+// One of the results is not acceptable, and one transaction for all would never end well: each by itself, the running job without
+// what its handler has written.
+static Status settle_one_by_one(Reaper *self, const Slot *slot, const Obituary *obituary,
+                                int64_t worker_id)
+{
+    for (int i = 0; i < obituary->done_count; i++) {
+        Status status = settle_result(self, slot, &slot->batch[obituary->done[i]]);
+        if (status != STATUS_OK && status != STATUS_REFUSED) {
+            return status;
+        }
+        TRY(node_keep_lease(self));
+    }
+    static Obituary rest; // large; settling is never nested
+    rest = *obituary;
+    rest.done_count = 0;
+    DoneArrays none;
+    evidence_done_begin(&none);
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, worker_id);
+    evidence_done_bind(&none, &params);
+    evidence_bind_running(&params, slot, &rest, NULL);
+    db_param_bool(&params, false);
+    db_param_text(&params, UNSTARTED_REASON);
+    PGresult *result = NULL;
+    Status status = db_exec(self->db, &SQL_settle_worker, &params, self->statement_ms, &result);
+    evidence_done_free(&none);
+    if (status == STATUS_OK) {
+        log_settled(result, slot, &rest, worker_id);
+        PQclear(result);
+    }
+    return status;
+}
+
+static Status settle_slot(Reaper *self, const Slot *slot, bool supervisor_gone)
 {
     int64_t worker_id = atomic_load(&slot->worker_id);
     if (worker_id == 0 || atomic_load(&slot->child_generation) != atomic_load(&slot->generation)) {
         return STATUS_OK; // died before it could hold anything
     }
-    TRY(step_dead(self, worker_id));
+    TRY(settle_fence_worker(self, worker_id));
     FAULT_POINT("worker_marked_dead");
     static Obituary obituary; // large; settling is never nested
-    obituary_read(&obituary, slot, supervisor_gone);
-    DoneArrays done;
-    done_begin(&done);
-    for (int i = 0; i < obituary.done_count; i++) {
-        done_add(&done, slot, &slot->batch[obituary.done[i]]);
+    obituary_read(&obituary, slot, supervisor_gone, atomic_load(&self->header->lease_until));
+    Status status = settle_at_once(self, slot, &obituary, worker_id);
+    if (status == STATUS_REFUSED) {
+        status = settle_one_by_one(self, slot, &obituary, worker_id);
     }
-    char *log = obituary.running >= 0 ? slot_log_copy(slot) : NULL;
-    DbParams params;
-    db_params_init(&params);
-    db_param_int(&params, worker_id);
-    done_bind(&done, &params);
-    bind_running(&params, slot, &obituary, log);
-    db_param_bool(&params, false);
-    db_param_text(&params, "its worker died before it began");
-    PGresult *result = NULL;
-    Status status = db_exec(self->db, &SQL_settle_worker, &params, REAPER_STATEMENT_MS, &result);
-    done_free(&done);
-    free(log);
     FAULT_POINT("worker_settled");
-    if (status == STATUS_OK) {
-        log_settled(result, slot, &obituary, worker_id);
-        PQclear(result);
-    }
     return status;
+}
+
+// The generation first: a worker that is spawned between two looks has a later one, and is not taken for the dead worker before
+// it.
+static bool is_unsettled(const Slot *slot, unsigned *generation, int *life)
+{
+    *generation = atomic_load(&slot->generation);
+    *life = atomic_load(&slot->life);
+    return *life != SLOT_FREE && atomic_load(&slot->settled_generation) != *generation &&
+           atomic_load(&slot->generation) == *generation;
+}
+
+bool settle_is_complete(Reaper *self)
+{
+    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+        unsigned generation = 0;
+        int life = SLOT_FREE;
+        if (is_unsettled(scoreboard_slot(self->board, i), &generation, &life)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Without a supervisor nobody waits for the processes: those that have ended are known by that.
+static bool is_to_settle(const Slot *slot, bool supervisor_gone, unsigned *generation, int *life)
+{
+    if (!is_unsettled(slot, generation, life)) {
+        return false;
+    }
+    return *life == SLOT_DEAD || (supervisor_gone && *life == SLOT_SPAWNED &&
+                                  proc_start_time(atomic_load(&slot->pid)) == 0);
+}
+
+static void note_failure(Reaper *self, int index, Status status)
+{
+    int64_t pause_ms = (int64_t)SETTLE_RETRY_MIN_MS << self->settle_failures[index];
+    if (pause_ms >= SETTLE_RETRY_MAX_MS) {
+        pause_ms = SETTLE_RETRY_MAX_MS;
+    } else {
+        self->settle_failures[index]++;
+    }
+    self->settle_retry_at[index] = clock_boot_ms() + pause_ms;
+    log_error("worker.not_settled", "worker=%" PRId64 " status=%s next_try_ms=%" PRId64,
+              (int64_t)atomic_load(&scoreboard_slot(self->board, index)->worker_id),
+              status_name(status), pause_ms);
 }
 
 Status settle_dead_slots(Reaper *self, bool supervisor_gone)
 {
     bool is_any = false;
-    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+    Status status = STATUS_OK;
+    for (int i = 1; i < scoreboard_slot_count(self->board) && status == STATUS_OK; i++) {
         Slot *slot = scoreboard_slot(self->board, i);
-        int life = atomic_load(&slot->life);
-        unsigned generation = atomic_load(&slot->generation);
-        if ((life != SLOT_DEAD && !(supervisor_gone && life == SLOT_SPAWNED)) ||
-            atomic_load(&slot->settled_generation) == generation) {
+        unsigned generation = 0;
+        int life = SLOT_FREE;
+        if (!is_to_settle(slot, supervisor_gone, &generation, &life) ||
+            clock_boot_ms() < self->settle_retry_at[i]) {
             continue;
         }
         FAULT_POINT("before_settle");
-        TRY(settle_slot(self, slot, supervisor_gone && life == SLOT_SPAWNED));
-        atomic_store(&slot->settled_generation, generation);
-        is_any = true;
+        Status settled = settle_slot(self, slot, life == SLOT_SPAWNED);
+        if (settled == STATUS_OK) {
+            self->settle_failures[i] = 0;
+            self->settle_retry_at[i] = 0;
+            atomic_store(&slot->settled_generation, generation);
+            is_any = true;
+        } else if (db_is_lost(self->db)) {
+            status = STATUS_LOST;
+        } else {
+            note_failure(self, i, settled);
+        }
+        if (status == STATUS_OK) {
+            status = node_keep_lease(self);
+        }
     }
     if (is_any) {
         wake_supervisor();
         wake_workers(self, NULL, 1); // what went back is runnable
-    }
-    return STATUS_OK;
-}
-
-// --- other nodes
-
-static Status settle_lost_worker(Reaper *self, int64_t worker_id, int64_t *charged)
-{
-    DoneArrays none;
-    done_begin(&none);
-    DbParams params;
-    db_params_init(&params);
-    db_param_int(&params, worker_id);
-    done_bind(&none, &params);
-    for (int i = 0; i < 10; i++) {
-        db_param_null(&params);
-    }
-    db_param_bool(&params, true);
-    db_param_text(&params, "its node was lost");
-    PGresult *result = NULL;
-    Status status = db_exec(self->db, &SQL_settle_worker, &params, REAPER_STATEMENT_MS, &result);
-    done_free(&none);
-    if (status == STATUS_OK) {
-        *charged += db_int(result, 0, "charged", 0);
-        PQclear(result);
-    }
-    return status;
-}
-
-Status settle_node(Reaper *self, int64_t node_id, int64_t heartbeat)
-{
-    DbParams params;
-    db_params_init(&params);
-    db_param_int(&params, node_id);
-    db_param_int(&params, heartbeat);
-    PGresult *workers = NULL;
-    TRY(db_exec(self->db, &SQL_bury_node, &params, REAPER_STATEMENT_MS, &workers));
-    int count = PQntuples(workers);
-    int64_t charged = 0;
-    Status status = count == 0 ? STATUS_EMPTY : STATUS_OK;
-    for (int i = 0; i < count && status == STATUS_OK; i++) {
-        int64_t worker_id = db_int(workers, i, "worker", 0);
-        if (worker_id != 0) {
-            status = step_dead(self, worker_id);
-            if (status == STATUS_OK) {
-                status = settle_lost_worker(self, worker_id, &charged);
-            }
-        }
-    }
-    PQclear(workers);
-    if (status == STATUS_OK) {
-        log_warn("node.buried", "node=%" PRId64 " workers=%d charged=%" PRId64, node_id, count - 1,
-                 charged);
-        wake_workers(self, NULL, 1);
     }
     return status;
 }

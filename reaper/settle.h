@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: MIT
-// Settle: brings what dead workers held to its right end.
+// Settle: brings what this node's dead workers held to its right end.
 #ifndef REAPER_SETTLE_H
 #define REAPER_SETTLE_H
 
 #include "reaper/reaper.h"
 
-// Settles every slot with an unsettled obituary. `supervisor_gone`: every slot that still names a worker.
-// STATUS_LOST: the rest is settled when the database is back.
+enum {
+    SETTLE_RETRY_MIN_MS = 200, // a slot whose settling failed is tried again after that, doubling
+    SETTLE_RETRY_MAX_MS = 10000,
+    SETTLE_EVIDENCE_PARAMS =
+        17 // of settle_worker.sql, between the worker and what becomes of the rest
+};
+
+// Settles every slot with an unsettled obituary. `supervisor_gone`: every slot that still names a worker and whose process has
+// ended. A slot that cannot be settled now is tried again later, and does not keep the others from it.
+// STATUS_LOST: the rest is settled when the database is back. STATUS_REFUSED: this node has been buried.
 MUST_CHECK Status settle_dead_slots(Reaper *self, bool supervisor_gone);
 
-// Buries a node that is gone with all it held: its jobs are charged. STATUS_EMPTY: it lives, or somebody was quicker.
-MUST_CHECK Status settle_node(Reaper *self, int64_t node_id, int64_t heartbeat);
+// Is nothing left of any worker of this node?
+bool settle_is_complete(Reaper *self);
+
+// The first two steps: the worker's claims are refused from here on, and its backend is gone. STATUS_RETRY: not yet gone.
+MUST_CHECK Status settle_fence_worker(Reaper *self, int64_t worker_id);
 
 #endif

@@ -26,11 +26,10 @@ static bool is_idle(const Slot *slot)
            atomic_load(&slot->command) == SLOT_GO;
 }
 
-// One that was woken for earlier work and has not got up yet counts as busy.
-static bool is_rising(const Reaper *self, const Slot *slot, int index, int64_t now)
+// Was it woken since it became idle?
+static bool is_woken(const Reaper *self, const Slot *slot, int index)
 {
-    return self->woken_mark[index] == atomic_load(&slot->changed_at) &&
-           now - self->woken_at[index] < WOKEN_PATIENCE_MS;
+    return self->woken_mark[index] == atomic_load(&slot->state_serial);
 }
 
 static bool serves(const Reaper *self, int pool, const char *queue)
@@ -59,19 +58,24 @@ int wake_idle_count(Reaper *self)
     return idle;
 }
 
+// One that was woken for earlier work and has not got up yet counts as busy. After WOKEN_PATIENCE_MS it may have missed the call,
+// or stand still: it is called again, and another one in its place.
 static int wake_pool(Reaper *self, int pool, const char *queue, int count, int64_t now)
 {
     int woken = 0;
     for (int i = 1; i < scoreboard_slot_count(self->board) && woken < count; i++) {
         Slot *slot = scoreboard_slot(self->board, i);
-        if (slot->pool != pool || !serves(self, pool, queue) || !is_idle(slot) ||
-            is_rising(self, slot, i, now)) {
+        if (slot->pool != pool || !serves(self, pool, queue) || !is_idle(slot)) {
             continue;
         }
-        self->woken_mark[i] = atomic_load(&slot->changed_at);
+        bool is_late = is_woken(self, slot, i);
+        if (is_late && now - self->woken_at[i] < WOKEN_PATIENCE_MS) {
+            continue;
+        }
+        self->woken_mark[i] = atomic_load(&slot->state_serial);
         self->woken_at[i] = now;
         write_one(FD_SLOT_WAKE_BASE + i);
-        woken++;
+        woken += is_late ? 0 : 1;
     }
     return woken;
 }

@@ -156,6 +156,100 @@ static void test_reaper_killed(void **state)
     sql_await(test, "(select clock_timestamp() - seen_at < '1 s' from ganger.nodes)");
 }
 
+// Its new connection has the number of the old one; what is announced there is heard at once, without a poll.
+static void test_reaper_connection_killed(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon = daemon_run(test, "deaf", 2, &(DaemonOptions){.poll = "60s"});
+    for (int i = 1; i <= 2; i++) {
+        test_db_run(test->conn, "select pg_terminate_backend(pid) from pg_stat_activity where "
+                                "application_name = 'ganger-reaper' and datname = "
+                                "current_database()");
+        for (int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
+             daemon_log_count(daemon, "database.reconnected") < i; pause_ms(2)) {
+            CHECK(test, clock_boot_ms() < until);
+        }
+        sql_await(test, "(select count(*) = 1 from pg_stat_activity where application_name = "
+                        "'ganger-reaper' and datname = current_database() and state = 'idle' and "
+                        "clock_timestamp() - backend_start > interval '300 ms')");
+        int64_t id = job_add(test, "'noop'");
+        job_await_within(test, id, "completed", slow_ms(3000));
+    }
+}
+
+static int64_t await_log_count(SystemTest *test, const Daemon *daemon, const char *text, int count)
+{
+    int64_t at = clock_boot_ms();
+    while (daemon_log_count(daemon, text) < count) {
+        CHECK(test, clock_boot_ms() - at < 3 * DAEMON_PATIENCE_MS);
+        pause_ms(2);
+    }
+    return clock_boot_ms() - at;
+}
+
+// A statement that fails at once, again and again: the reaper takes its time, and its heartbeat goes on.
+static void test_failing_statement(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon = daemon_run(test, "failing", 2, NULL);
+    test_db_run(test->conn, "alter function ganger._poll(bigint, text[], text[]) rename to gone");
+    (void)await_log_count(test, daemon, "statement=poll_node", 1);
+    CHECK(test, await_log_count(test, daemon, "statement=poll_node", 8) > 2500);
+    sql_check(test, "(select clock_timestamp() - seen_at < '1 s' from ganger.nodes)");
+    test_db_run(test->conn, "alter function ganger.gone(bigint, text[], text[]) rename to _poll");
+    job_await(test, job_add(test, "'noop'"), "completed");
+}
+
+// A server that takes nothing: one connection a second, not as many as there is time for.
+static void test_read_only_server(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon = daemon_run(test, "reading", 2, NULL);
+    test_db_run(test->conn, "do $$ begin execute format('alter database %%I set "
+                            "default_transaction_read_only = on', current_database()); end $$");
+    test_db_run(test->conn, "select pg_terminate_backend(pid) from pg_stat_activity where "
+                            "application_name like 'ganger-%%' and datname = current_database()");
+    (void)await_log_count(test, daemon, "database.reconnected", 1);
+    CHECK(test, await_log_count(test, daemon, "database.reconnected", 4) > 2500);
+    test_db_run(test->conn, "do $$ begin execute format('alter database %%I set "
+                            "default_transaction_read_only = off', current_database()); end $$");
+    job_await(test, job_add(test, "'noop'"), "completed");
+}
+
+// The schema becomes newer, as another node is upgraded: this one goes on, also with workers and a reaper that are new.
+static void test_newer_schema(void **state)
+{
+    SystemTest *test = *state;
+    Daemon *daemon = daemon_run(test, "older", 2, NULL);
+    test_db_run(test->conn, "insert into ganger.migration (version, name, sha256, duration_ms) "
+                            "values (9999, 'newer', 'x', 1)");
+    test_db_run(test->conn, "select pg_terminate_backend(pid) from pg_stat_activity where "
+                            "application_name like 'ganger-%%' and datname = current_database()");
+    job_await(test, job_add(test, "'noop'"), "completed");
+    (void)kill(daemon_child(daemon, "ganger-worker", 0), SIGKILL);
+    (void)kill(daemon_child(daemon, "ganger-reaper", 0), SIGKILL);
+    job_await(test, job_add(test, "'noop'"), "completed");
+    CHECK(test, daemon_await_log(daemon, "schema.newer", DAEMON_PATIENCE_MS));
+    CHECK(test, process_is_alive(daemon->pid));
+    // It is not begun on such a schema.
+    daemon_signal(daemon, SIGTERM);
+    CHECK(test, daemon_wait(daemon, DAEMON_PATIENCE_MS) == 0);
+    daemon_start(daemon);
+    CHECK(test, daemon_wait(daemon, DAEMON_PATIENCE_MS) == 78);
+}
+
+// The node asks for all its workers; they themselves ask for nothing while there is nothing to do.
+static void test_idle_workers_are_silent(void **state)
+{
+    SystemTest *test = *state;
+    (void)daemon_run(test, "silent", 2, NULL);
+    sql_await(test,
+              "(select count(*) = 2 and min(clock_timestamp() - state_change) > '6500 ms' from "
+              "pg_stat_activity where application_name = 'ganger-worker' and datname = "
+              "current_database())");
+    job_await(test, job_add(test, "'noop'"), "completed");
+}
+
 // A worker and the reaper at once: the obituary waits in the slot for the next reaper.
 static void test_worker_and_reaper_killed(void **state)
 {
@@ -214,6 +308,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_all_killed, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_reaper_killed, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_worker_and_reaper_killed, system_setup,
+                                        system_teardown),
+        cmocka_unit_test_setup_teardown(test_reaper_connection_killed, system_setup,
+                                        system_teardown),
+        cmocka_unit_test_setup_teardown(test_failing_statement, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_read_only_server, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_newer_schema, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_idle_workers_are_silent, system_setup,
                                         system_teardown),
         cmocka_unit_test_setup_teardown(test_stopped_worker_times_out, system_setup,
                                         system_teardown),

@@ -98,6 +98,44 @@ static void test_frozen_machine(void **state)
     CHECK(test, journal_count(test, id, "end") == 1);
 }
 
+// A supervisor that stands still keeps its node alive for nobody: no job would be ended at its limit, no worker replaced. So it
+// is buried like a lost machine, and before others begin its jobs, all processes of those are gone.
+static void test_frozen_supervisor(void **state)
+{
+    static const char twice[] =
+        "twice: {exec: [/bin/sh, -c, '[ \"$GANGER_ATTEMPT\" = 1 ] || exit 0; trap \"\" TERM; "
+        "setsid sleep 1000 & sleep 1001; wait']}";
+    SystemTest *test = *state;
+    DaemonOptions options = {.node = node_options, .pools = quick_fence, .handlers = twice};
+    Daemon *first = daemon_run(test, "first", 1, &options);
+    int64_t id = job_add(test, "'twice'");
+    pid_t worker = job_await_pid(test, id);
+    pid_t tree[TREE_MAX];
+    size_t count = 0;
+    for (int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS; count < 3; pause_ms(2)) {
+        CHECK(test, clock_boot_ms() < until);
+        count = process_descendants(worker, tree, TREE_MAX);
+    }
+    daemon_run(test, "second", 1, &options);
+    daemon_signal(first, SIGSTOP);
+    int64_t at = clock_boot_ms();
+    CHECK(test, process_await_end(worker, slow_ms(20000)));
+    for (size_t i = 0; i < count; i++) {
+        CHECK(test, process_await_end(tree[i], 200));
+    }
+    job_await_within(test, id, "completed", LEASE_MS + SCAN_MS + slow_ms(15000));
+    check_history(test, id);
+    CHECK(test,
+          test_db_await(test->conn, LEASE_MS + SCAN_MS + slow_ms(10000),
+                        "select state::text = 'dead' from ganger.nodes where name = 'first'"));
+    CHECK(test, clock_boot_ms() - at < 5000 + LEASE_MS + SCAN_MS + slow_ms(4000));
+    daemon_signal(first, SIGCONT);
+    sql_await(
+        test,
+        "(select count(*) = 1 from ganger.nodes where name = 'first' and state::text = 'alive')");
+    daemon_await_workers(test, first, 1);
+}
+
 #ifdef GANGER_FAULT_POINTS
 static void test_late_result(void **state)
 {
@@ -132,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_lost_machine, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_frozen_machine, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_frozen_supervisor, system_setup, system_teardown),
 #ifdef GANGER_FAULT_POINTS
         cmocka_unit_test_setup_teardown(test_late_result, system_setup, system_teardown),
 #endif

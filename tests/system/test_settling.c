@@ -312,6 +312,81 @@ static void test_slow_rescuer_returning(void **state)
     check_slow_rescuer(*state, "rescue_returning:1:sleep=1500");
 }
 
+// The old reaper takes its time over its last duty. The next supervisor leaves it that time, as only the old one knows which job
+// had begun.
+static void test_heir_waits_for_the_old_reaper(void **state)
+{
+    SystemTest *test = *state;
+    Daemon *daemon =
+        daemon_run(test, "heir", 1,
+                   &(DaemonOptions){.pools = one_worker, .fault = "before_settle:1:sleep=3500"});
+    int64_t id = journal_add(test, 60000, "\"deaf\": 1", NULL);
+    (void)journal_await_begin(test, id, 1);
+    daemon_destroy(daemon);
+    daemon_start(daemon);
+    (void)journal_await_begin(test, id, 2);
+    sql_check(test,
+              "(select error like '%%its supervisor died%%' from ganger.attempts where job_id = "
+              "%" PRId64 " and attempt = 1)",
+              id);
+    sql_check(test, "(select array_agg(state::text order by id) from ganger.nodes) = "
+                    "array['stopped', 'alive']");
+}
+
+// A stopped one gets ten seconds.
+static void test_heir_waits_not_for_ever(void **state)
+{
+    SystemTest *test = *state;
+    Daemon *daemon = daemon_run(
+        test, "heir", 1, &(DaemonOptions){.pools = one_worker, .fault = "before_settle:1:stop"});
+    int64_t id = journal_add(test, 60000, "\"deaf\": 1", NULL);
+    (void)journal_await_begin(test, id, 1);
+    daemon_destroy(daemon);
+    int64_t at = clock_boot_ms();
+    daemon_start(daemon);
+    sql_await(test, "(select count(*) from ganger.nodes) = 1");
+    (void)daemon_await_log(daemon, "node.buried", slow_ms(20000));
+    CHECK(test, clock_boot_ms() - at > 8000);
+    (void)journal_await_begin(test, id, 2);
+    sql_check(test,
+              "(select error like '%%its node was lost%%' from ganger.attempts where job_id = "
+              "%" PRId64 " and attempt = 1)",
+              id);
+}
+
+// The worker has registered, and dies before its slot says so: its row must not stay alive for ever.
+static void test_death_between_registration_and_slot(void **state)
+{
+    SystemTest *test = *state;
+    (void)daemon_run(test, "ghost", 1,
+                     &(DaemonOptions){.pools = one_worker, .fault = "worker_registered:1:kill"});
+    sql_check(test, "(select count(*) from ganger.workers) = 2");
+    CHECK(test, test_db_await(test->conn, slow_ms(25000),
+                              "select array_agg(state::text order by id) = array['dead', 'idle'] "
+                              "from ganger.workers"));
+}
+
+// A result that PostgreSQL does not take: its job is told why, and all else that the worker held is settled as ever.
+static void test_poisoned_result(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon = daemon_configure(
+        test, "poison", &(DaemonOptions){.pools = one_worker, .fault = "result_in_slot:1:kill"});
+    int64_t id = job_add(test,
+                         "'journal', '{\"file\": \"%s/journal\", \"snooze_ms\": "
+                         "9000000000000000000}', retry_delay => '10 ms', retry_backoff => false",
+                         test->folder);
+    int64_t other = journal_add(test, 0, NULL, NULL);
+    daemon_start(&test->daemons[0]);
+    await_strike(test, daemon);
+    job_await(test, other, "completed");
+    sql_await(test,
+              "(select outcome = 'error' and error like 'PostgreSQL does not accept the "
+              "result: %%' from ganger.attempts where job_id = %" PRId64 " and attempt = 1)",
+              id);
+    sql_check(test, "(select crashes = 0 from ganger.jobs where id = %" PRId64 ")", id);
+}
+
 // The supervisor dies while it deals with a dead or an overdue worker.
 static void check_supervisor_death(SystemTest *test, const char *fault, bool is_overdue)
 {
@@ -366,6 +441,13 @@ int main(void)
                                         system_teardown),
         cmocka_unit_test_setup_teardown(test_slow_rescuer_writing, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_slow_rescuer_returning, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_heir_waits_for_the_old_reaper, system_setup,
+                                        system_teardown),
+        cmocka_unit_test_setup_teardown(test_heir_waits_not_for_ever, system_setup,
+                                        system_teardown),
+        cmocka_unit_test_setup_teardown(test_death_between_registration_and_slot, system_setup,
+                                        system_teardown),
+        cmocka_unit_test_setup_teardown(test_poisoned_result, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_supervisor_before_wait, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_supervisor_before_obituary, system_setup,
                                         system_teardown),

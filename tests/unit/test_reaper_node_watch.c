@@ -80,6 +80,21 @@ static void test_forgets_who_is_gone(void **state)
     assert_false(node_watch_look(&watch, 1, 1, LEASE, LEASE)); // begins at nothing again
 }
 
+// What an heir asks: since when it is known, and whether it has moved since.
+static void test_what_is_known(void **state)
+{
+    (void)state;
+    assert_null(node_watch_find(&watch, 1));
+    assert_false(node_watch_look(&watch, 1, 7, LEASE, 1000));
+    assert_false(node_watch_look(&watch, 2, 9, LEASE, 2000));
+    assert_false(node_watch_look(&watch, 2, 10, LEASE, 3000));
+    assert_false(node_watch_look(&watch, 1, 7, LEASE, 3000));
+    assert_int_equal(node_watch_find(&watch, 1)->first_seen_at, 1000);
+    assert_false(node_watch_find(&watch, 1)->has_moved);
+    assert_int_equal(node_watch_find(&watch, 2)->first_seen_at, 2000);
+    assert_true(node_watch_find(&watch, 2)->has_moved);
+}
+
 static void test_a_full_table_judges_nobody_new(void **state)
 {
     (void)state;
@@ -100,6 +115,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_gap_is_not_watched, setup),
         cmocka_unit_test_setup(test_each_by_its_own_lease, setup),
         cmocka_unit_test_setup(test_forgets_who_is_gone, setup),
+        cmocka_unit_test_setup(test_what_is_known, setup),
         cmocka_unit_test_setup(test_a_full_table_judges_nobody_new, setup),
     };
     return cmocka_run_group_tests_name("node_watch", tests, NULL, NULL);

@@ -13,6 +13,7 @@ enum { SERIAL = 5, EXIT_SHIFT = 8 };
 
 static Slot slot;
 static Obituary obituary;
+static int64_t lease_until;
 
 // A worker that ran entry 1 of three as its run SERIAL, entry 0 done, entry 2 not begun.
 static int setup(void **state)
@@ -28,12 +29,13 @@ static int setup(void **state)
     atomic_store(&slot.run_serial, SERIAL);
     atomic_store(&slot.run_started_at, clock_boot_ms() - 1000);
     slot.exit_status = SIGKILL;
+    lease_until = clock_boot_ms() + 50000;
     return 0;
 }
 
 static void check(const char *outcome, const char *says)
 {
-    obituary_read(&obituary, &slot, false);
+    obituary_read(&obituary, &slot, false, lease_until);
     assert_int_equal(obituary.running, 1);
     assert_string_equal(obituary.outcome, outcome);
     if (strstr(obituary.message, says) == NULL) {
@@ -51,7 +53,7 @@ static void stop(StopCause cause, int64_t stop_serial, int64_t kill_serial)
 static void test_sorts_the_batch(void **state)
 {
     (void)state;
-    obituary_read(&obituary, &slot, false);
+    obituary_read(&obituary, &slot, false, lease_until);
     assert_int_equal(obituary.done_count, 1);
     assert_int_equal(obituary.done[0], 0);
     assert_int_equal(obituary.running, 1);
@@ -59,13 +61,13 @@ static void test_sorts_the_batch(void **state)
     assert_int_equal(obituary.exit_code, -1);
     entry_set_state(&slot.batch[1], ENTRY_WRITTEN);
     entry_set_state(&slot.batch[2], ENTRY_RETURNED);
-    obituary_read(&obituary, &slot, false);
+    obituary_read(&obituary, &slot, false, lease_until);
     assert_int_equal(obituary.running, -1);
     assert_int_equal(obituary.done_count, 1);
     // A reaper that died over the rescue of a batch: the result still counts, the other one has not begun.
     entry_set_state(&slot.batch[1], ENTRY_WRITING);
     entry_set_state(&slot.batch[2], ENTRY_RETURNING);
-    obituary_read(&obituary, &slot, false);
+    obituary_read(&obituary, &slot, false, lease_until);
     assert_int_equal(obituary.running, -1);
     assert_int_equal(obituary.done_count, 2);
     assert_int_equal(obituary.done[1], 1);
@@ -80,11 +82,11 @@ static void test_trusts_nothing(void **state)
         atomic_store(&slot.batch[i].state_word, i % 2 == 0 ? ENTRY_DONE : 99);
     }
     memset(slot.note, 'x', sizeof slot.note);
-    obituary_read(&obituary, &slot, false);
+    obituary_read(&obituary, &slot, false, lease_until);
     assert_int_equal(obituary.done_count, SCOREBOARD_BATCH_MAX / 2);
     assert_int_equal(obituary.running, -1);
     atomic_store(&slot.batch_count, -3);
-    obituary_read(&obituary, &slot, false);
+    obituary_read(&obituary, &slot, false, lease_until);
     assert_int_equal(obituary.done_count, 0);
 }
 
@@ -163,11 +165,24 @@ static void test_kernel_timer(void **state)
     check("crashed", "SIGKILL");
 }
 
+// The other kernel timer: the node's lease.
+static void test_lease_timer(void **state)
+{
+    (void)state;
+    lease_until = clock_boot_ms() - 10;
+    check("node_lost", "lease");
+    slot.exit_status = SIGSEGV;
+    check("crashed", "SIGSEGV");
+    slot.exit_status = SIGKILL;
+    lease_until = 0; // never had one
+    check("crashed", "SIGKILL");
+}
+
 static void test_supervisor_gone(void **state)
 {
     (void)state;
     slot.exit_status = 0;
-    obituary_read(&obituary, &slot, true);
+    obituary_read(&obituary, &slot, true, lease_until);
     assert_string_equal(obituary.outcome, "node_lost");
     assert_int_equal(obituary.signal, 0);
     assert_int_equal(obituary.exit_code, -1);
@@ -185,6 +200,7 @@ int main(void)
         cmocka_unit_test_setup(test_old_stop_is_forgotten, setup),
         cmocka_unit_test_setup(test_process_stopped_before_any_run, setup),
         cmocka_unit_test_setup(test_kernel_timer, setup),
+        cmocka_unit_test_setup(test_lease_timer, setup),
         cmocka_unit_test_setup(test_supervisor_gone, setup),
     };
     return cmocka_run_group_tests_name("obituary", tests, NULL, NULL);

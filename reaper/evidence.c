@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// Evidence: see the header.
+#include "reaper/evidence.h"
+
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+
+void evidence_done_begin(DoneArrays *done)
+{
+    db_array_begin(&done->ids, DB_ELEMENT_INT8);
+    db_array_begin(&done->leases, DB_ELEMENT_UUID);
+    db_array_begin(&done->outcomes, DB_ELEMENT_TEXT);
+    db_array_begin(&done->bodies, DB_ELEMENT_TEXT);
+    db_array_begin(&done->delays, DB_ELEMENT_INT8);
+    db_array_begin(&done->ran_us, DB_ELEMENT_INT8);
+    db_array_begin(&done->ago_us, DB_ELEMENT_INT8);
+}
+
+void evidence_done_add(DoneArrays *done, const Slot *slot, const BatchEntry *entry)
+{
+    char *text = slot_entry_text(slot, entry);
+    db_array_add_int8(&done->ids, entry->job_id);
+    db_array_add_uuid(&done->leases, entry->lease);
+    db_array_add_text(&done->outcomes, job_outcome_word(entry->outcome));
+    db_array_add_text(&done->bodies, text);
+    if (entry->delay_ms >= 0) {
+        db_array_add_int8(&done->delays, entry->delay_ms);
+    } else {
+        db_array_add_null(&done->delays);
+    }
+    db_array_add_int8(&done->ran_us, entry->ended_us - entry->started_us);
+    db_array_add_int8(&done->ago_us, clock_boot_us() - entry->ended_us);
+    free(text);
+}
+
+void evidence_done_bind(DoneArrays *done, DbParams *params)
+{
+    db_param_array(params, &done->ids);
+    db_param_array(params, &done->leases);
+    db_param_array(params, &done->outcomes);
+    db_param_array(params, &done->bodies);
+    db_param_array(params, &done->delays);
+    db_param_array(params, &done->ran_us);
+    db_param_array(params, &done->ago_us);
+}
+
+void evidence_done_free(DoneArrays *done)
+{
+    db_array_free(&done->ids);
+    db_array_free(&done->leases);
+    db_array_free(&done->outcomes);
+    db_array_free(&done->bodies);
+    db_array_free(&done->delays);
+    db_array_free(&done->ran_us);
+    db_array_free(&done->ago_us);
+}
+
+void evidence_bind_running(DbParams *params, const Slot *slot, const Obituary *obituary,
+                           const char *log)
+{
+    if (obituary->running < 0) {
+        for (int i = 0; i < 10; i++) {
+            db_param_null(params);
+        }
+        return;
+    }
+    const BatchEntry *entry = &slot->batch[obituary->running];
+    int64_t cpu_us = slot->cpu_us - atomic_load(&slot->run_cpu_us);
+    db_param_int(params, entry->job_id);
+    db_param_binary(params, (const char *)entry->lease, sizeof entry->lease);
+    db_param_text(params, obituary->outcome);
+    db_param_text(params, obituary->message);
+    db_param_int_or_null(params, obituary->exit_code, obituary->exit_code >= 0);
+    db_param_int_or_null(params, obituary->signal, obituary->signal > 0);
+    db_param_int_or_null(params, cpu_us, cpu_us >= 0 && slot->cpu_us > 0);
+    db_param_int_or_null(params, slot->max_rss_bytes, slot->max_rss_bytes > 0);
+    db_param_text(params, log);
+    db_param_int(params, (clock_boot_ms() - atomic_load(&slot->run_started_at)) * 1000);
+}
+
+void evidence_bind_result(DbParams *params, const BatchEntry *entry, const char *outcome,
+                          const char *text, int64_t delay_ms)
+{
+    db_params_init(params);
+    db_param_int(params, entry->job_id);
+    db_param_binary(params, (const char *)entry->lease, sizeof entry->lease);
+    db_param_text(params, outcome);
+    db_param_text(params, text);
+    db_param_int_or_null(params, delay_ms, delay_ms >= 0);
+    db_param_null(params); // exit code
+    db_param_null(params); // signal
+    db_param_int_or_null(params, entry->cpu_us, entry->cpu_us >= 0);
+    db_param_int_or_null(params, entry->max_rss_bytes, entry->max_rss_bytes >= 0);
+    db_param_null(params); // log
+    db_param_int(params, entry->ended_us - entry->started_us);
+    db_param_int(params, clock_boot_us() - entry->ended_us);
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// Evidence: what a dead worker's slot says about its jobs, as parameters of the statements that settle them.
+#ifndef REAPER_EVIDENCE_H
+#define REAPER_EVIDENCE_H
+
+#include "common/db/db.h"
+#include "common/db/db_array.h"
+#include "reaper/obituary.h"
+
+// Recorded results as the parallel arrays of settle_worker.sql.
+typedef struct DoneArrays {
+    DbArray ids;
+    DbArray leases;
+    DbArray outcomes;
+    DbArray bodies;
+    DbArray delays;
+    DbArray ran_us;
+    DbArray ago_us;
+} DoneArrays;
+
+void evidence_done_begin(DoneArrays *done);
+void evidence_done_add(DoneArrays *done, const Slot *slot, const BatchEntry *entry);
+void evidence_done_bind(DoneArrays *done, DbParams *params);
+void evidence_done_free(DoneArrays *done);
+
+// The running job and how it ended, for settle_worker.sql; nulls when none ran. `log` may be NULL.
+void evidence_bind_running(DbParams *params, const Slot *slot, const Obituary *obituary,
+                           const char *log);
+// One recorded result for settle_result.sql; `text` is borrowed.
+void evidence_bind_result(DbParams *params, const BatchEntry *entry, const char *outcome,
+                          const char *text, int64_t delay_ms);
+
+#endif

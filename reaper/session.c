@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// Session: see the header.
+#include "reaper/session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/migrate.h"
+#include "reaper/node.h"
+#include "sql_queries.h"
+
+// A migration may take long, and so may the wait for another migrator: that is no reason to be taken for stuck.
+static void on_wait(void *data)
+{
+    Reaper *self = data;
+    atomic_store(&scoreboard_slot(self->board, 0)->changed_at, clock_boot_ms());
+}
+
+void session_connect(Reaper *self, int64_t now)
+{
+    if (now < self->next_connect_at) {
+        return;
+    }
+    self->next_connect_at = now + REAPER_RECONNECT_MS;
+    if (db_open(&self->db, self->config->database_url, "ganger-reaper", DB_CONNECT_TIMEOUT_MS,
+                true) != STATUS_OK) {
+        self->db = NULL;
+        log_warn("database.unreachable", "error=\"%s\" next_try_ms=%d", db_open_error(),
+                 REAPER_RECONNECT_MS);
+        return;
+    }
+    db_set_waiting(self->db, on_wait, self);
+    self->connections++;
+    if (self->connections > 1) {
+        log_info("database.reconnected", "backend=%d", db_backend_pid(self->db));
+    }
+}
+
+void session_drop(Reaper *self, const char *why)
+{
+    log_warn("database.lost", "error=\"%s\"", why);
+    db_close(self->db);
+    self->db = NULL;
+    self->is_prepared = false;
+    self->is_locked = false;
+    self->is_idle_known = false;
+}
+
+static Status set_setting(Reaper *self, const char *name, int64_t ms)
+{
+    char value[48];
+    (void)snprintf(value, sizeof value, "%" PRId64 " seconds", ms / 1000);
+    DbParams params;
+    db_params_init(&params);
+    db_param_text(&params, name);
+    db_param_text(&params, value);
+    return db_exec(self->db, &SQL_set_setting, &params, self->statement_ms, NULL);
+}
+
+static Status migrate(Reaper *self, StrBuf *why)
+{
+    int applied = 0;
+    TRY(migrate_up(self->db, &applied, why));
+    if (applied > 0) {
+        log_info("schema.migrated", "migrations=%d", applied);
+    }
+    return STATUS_OK;
+}
+
+// A schema that does not fit stops a node before it begins. One that runs goes on when the schema becomes newer under it: that is how
+// a cluster is upgraded node by node, and a new schema keeps what the programs before it use.
+static Status prepare_schema(Reaper *self)
+{
+    StrBuf why = {0};
+    Status status = STATUS_OK;
+    if (self->has_served) {
+        status = migrate_check_running(self->db, &why);
+    } else {
+        if (self->config->auto_migrate) {
+            status = migrate(self, &why);
+        }
+        if (status == STATUS_OK) {
+            status = migrate_check(self->db, &why);
+        }
+    }
+    if (status == STATUS_REFUSED || status == STATUS_FATAL) {
+        log_fatal("schema.mismatch", "reason=\"%s\"", why.text != NULL ? why.text : "");
+        reaper_end(self, EXIT_CODE_CONFIG);
+    }
+    strbuf_free(&why);
+    return status;
+}
+
+Status session_prepare(Reaper *self)
+{
+    if (self->node_id != 0) {
+        self->next_heartbeat_at = 0;
+        TRY(node_keep_lease(self));
+    }
+    TRY(prepare_schema(self));
+    TRY(set_setting(self, "retention_completed", self->config->retention_completed_ms));
+    TRY(set_setting(self, "retention_failed", self->config->retention_failed_ms));
+    DbParams params;
+    db_params_init(&params);
+    if (!db_is_pooled(self->db)) {
+        TRY(db_exec(self->db, &SQL_listen, &params, self->statement_ms, NULL));
+    }
+    self->is_prepared = true;
+    reaper_want_poll(self, clock_boot_ms()); // what was announced while nobody listened
+    return STATUS_OK;
+}

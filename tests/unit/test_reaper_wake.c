@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// Wake: whom new work rouses, also when somebody called before does not get up.
+#include "tests/support/unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/inherited_fd.h"
+#include "common/base/log.h"
+#include "reaper/node.h"
+#include "reaper/wake.h"
+
+enum { SLOTS = 4, WORKERS = SLOTS - 1 };
+
+static Scoreboard *board;
+static Reaper reaper;
+static PoolConfig pool;
+static Config config;
+
+// All workers idle, each with its eventfd.
+static int setup(void **state)
+{
+    (void)state;
+    assert_int_equal(scoreboard_create(&board, SLOTS), STATUS_OK);
+    config.pools = &pool;
+    config.pool_count = 1;
+    memset(&reaper, 0, sizeof reaper);
+    reaper.config = &config;
+    reaper.board = board;
+    reaper.header = scoreboard_header(board);
+    for (int i = 1; i < SLOTS; i++) {
+        Slot *slot = scoreboard_slot(board, i);
+        atomic_store(&slot->life, SLOT_SPAWNED);
+        atomic_store(&slot->state, SLOT_IDLE);
+        atomic_store(&slot->state_serial, 3);
+        int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        assert_int_equal(dup3(fd, FD_SLOT_WAKE_BASE + i, O_CLOEXEC), FD_SLOT_WAKE_BASE + i);
+        (void)close(fd);
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (int i = 1; i < SLOTS; i++) {
+        (void)close(FD_SLOT_WAKE_BASE + i);
+    }
+    scoreboard_destroy(board);
+    return 0;
+}
+
+static int calls(int slot)
+{
+    uint64_t count = 0;
+    return read(FD_SLOT_WAKE_BASE + slot, &count, sizeof count) == (ssize_t)sizeof count
+               ? (int)count
+               : 0;
+}
+
+static void go_idle(int index)
+{
+    Slot *slot = scoreboard_slot(board, index);
+    atomic_fetch_add(&slot->state_serial, 2); // up, and idle again
+}
+
+static void test_one_after_the_other(void **state)
+{
+    (void)state;
+    for (int i = 1; i <= WORKERS; i++) {
+        wake_workers(&reaper, NULL, 1);
+        for (int j = 1; j <= WORKERS; j++) {
+            assert_int_equal(calls(j), j == i ? 1 : 0);
+        }
+    }
+    wake_workers(&reaper, NULL, 1); // all are getting up
+    assert_int_equal(calls(1) + calls(2) + calls(3), 0);
+    assert_int_equal(atomic_load(&reaper.header->work_counter), WORKERS + 1);
+}
+
+// Twice idle within the same millisecond: it did get up for the first call.
+static void test_idle_again_at_once(void **state)
+{
+    (void)state;
+    wake_workers(&reaper, NULL, 1);
+    assert_int_equal(calls(1), 1);
+    go_idle(1);
+    wake_workers(&reaper, NULL, 1);
+    assert_int_equal(calls(1), 1);
+    assert_int_equal(calls(2), 0);
+}
+
+// One that stands still is called again, but takes no call from another.
+static void test_one_that_does_not_get_up(void **state)
+{
+    (void)state;
+    wake_workers(&reaper, NULL, 1);
+    assert_int_equal(calls(1), 1);
+    reaper.woken_at[1] -= 1000;
+    wake_workers(&reaper, NULL, 1);
+    assert_int_equal(calls(1), 1);
+    assert_int_equal(calls(2), 1);
+}
+
+static void test_how_long_a_supervisor_may_be_silent(void **state)
+{
+    (void)state;
+    assert_int_equal(node_silence_ms(50000), 15000);
+    assert_int_equal(node_silence_ms(600000), 15000);
+    assert_int_equal(node_silence_ms(30000), 9000);
+    assert_int_equal(node_silence_ms(700), NODE_SILENCE_MIN_MS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_one_after_the_other, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_idle_again_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_that_does_not_get_up, setup, teardown),
+        cmocka_unit_test(test_how_long_a_supervisor_may_be_silent),
+    };
+    return cmocka_run_group_tests_name("wake", tests, NULL, NULL);
+}
