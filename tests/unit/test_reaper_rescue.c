@@ -29,7 +29,7 @@ static void test_from_the_last_start_on(void **state)
 {
     (void)state;
     atomic_store(&slot.run_started_at, 1200);
-    slot.batch[0].ended_us = 1100 * 1000;
+    slot.batch[0].ended_us = 1100000;
     entry_set_state(&slot.batch[0], ENTRY_DONE);
     assert_int_equal(rescue_progress_at(&slot), 1200);
 }
@@ -39,12 +39,12 @@ static void test_from_the_last_end_on(void **state)
 {
     (void)state;
     atomic_store(&slot.run_started_at, 1200);
-    slot.batch[1].ended_us = 1300 * 1000;
+    slot.batch[1].ended_us = 1300000;
     entry_set_state(&slot.batch[1], ENTRY_DONE);
     assert_int_equal(rescue_progress_at(&slot), 1300);
     entry_set_state(&slot.batch[1], ENTRY_WRITTEN);
     assert_int_equal(rescue_progress_at(&slot), 1300);
-    slot.batch[2].ended_us = 9999 * 1000; // of an earlier batch in the same place
+    slot.batch[2].ended_us = 9999000; // of an earlier batch in the same place
     entry_set_state(&slot.batch[2], ENTRY_UNSTARTED);
     assert_int_equal(rescue_progress_at(&slot), 1300);
 }
