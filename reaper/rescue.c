@@ -18,25 +18,6 @@
 #include "reaper/wake.h"
 #include "sql_queries.h"
 
-static int64_t later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-int64_t rescue_progress_at(const Slot *slot)
-{
-    int64_t at = later(atomic_load(&slot->batch_started_at), atomic_load(&slot->run_started_at));
-    int count = slot_batch_count(slot);
-    for (int i = 0; i < count; i++) {
-        EntryState state = entry_state(&slot->batch[i]);
-        if (state == ENTRY_DONE || state == ENTRY_WRITTEN) {
-            at = later(at, slot->batch[i].ended_us / 1000);
-        }
-    }
-    return at;
-}
-
-// An attempt that left a log is written by its worker.
 static Status send_result(Reaper *self, const EntryCopy *copy)
 {
     DbParams params;
@@ -44,9 +25,20 @@ static Status send_result(Reaper *self, const EntryCopy *copy)
     return db_exec(self->db, &SQL_settle_result, &params, self->statement_ms, NULL);
 }
 
-// Anything but a success the worker writes at once, by itself.
+// The log in the slot is that of the entry that ran last, and would be lost with a result written here.
+static bool has_log(const Slot *slot, const BatchEntry *entry)
+{
+    int last = atomic_load(&slot->run_index);
+    return last >= 0 && last < SCOREBOARD_BATCH_MAX && entry == &slot->batch[last] &&
+           atomic_load(&slot->log_length) > 0;
+}
+
+// Anything but a success without a log the worker writes at once, by itself.
 static Status write_result(Reaper *self, const Slot *slot, BatchEntry *entry)
 {
+    if (has_log(slot, entry)) {
+        return STATUS_OK;
+    }
     EntryCopy copy;
     entry_copy(&copy, slot, entry);
     EntryState state = entry_copy_state(&copy);
@@ -146,7 +138,7 @@ Status rescue_batches(Reaper *self)
     for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
         Slot *slot = scoreboard_slot(self->board, i);
         if (atomic_load(&slot->life) == SLOT_SPAWNED && slot_batch_count(slot) > 0 &&
-            now - rescue_progress_at(slot) >= RESCUE_AFTER_MS) {
+            now - slot_last_progress_at(slot) >= RESCUE_AFTER_MS) {
             TRY(rescue_batch(self, slot, i));
         }
     }

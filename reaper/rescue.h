@@ -7,9 +7,6 @@
 
 enum { RESCUE_AFTER_MS = 50 }; // without progress in the batch (ARCHITECTURE.md, intervals)
 
-// When the worker last began or ended something: a claim or a job.
-int64_t rescue_progress_at(const Slot *slot);
-
 // For batches without progress for RESCUE_AFTER_MS: writes the recorded results, returns the unstarted jobs. Also what an earlier
 // reaper, or an earlier try, has begun and not ended.
 MUST_CHECK Status rescue_batches(Reaper *self);

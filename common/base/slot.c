@@ -53,11 +53,14 @@ int64_t slot_last_progress_at(const Slot *slot)
 {
     int64_t last_at = atomic_load(&slot->batch_started_at);
     const int64_t run_at = atomic_load(&slot->run_started_at);
-    const int index = atomic_load(&slot->run_index);
     last_at = run_at > last_at ? run_at : last_at;
-    if (index >= 0 && index < slot_batch_count(slot)) {
-        const int64_t ended_us = *(const volatile int64_t *)&slot->batch[index].ended_us;
-        last_at = ended_us / 1000 > last_at ? ended_us / 1000 : last_at;
+    const int count = slot_batch_count(slot);
+    for (int i = 0; i < count; i++) {
+        const EntryState state = entry_state(&slot->batch[i]);
+        const int64_t ended_us = *(const volatile int64_t *)&slot->batch[i].ended_us;
+        if ((state == ENTRY_DONE || state == ENTRY_WRITTEN) && ended_us / 1000 > last_at) {
+            last_at = ended_us / 1000;
+        }
     }
     return last_at;
 }

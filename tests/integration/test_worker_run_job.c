@@ -413,24 +413,6 @@ static void test_claims_no_more_than_it_may_run(void **state)
         0);
 }
 
-static void test_progress_instant(void **state)
-{
-    Fixture *self = *state;
-    Slot *slot = self->slot;
-    atomic_store(&slot->batch_started_at, 1000);
-    atomic_store(&slot->run_index, -5);
-    assert_int_equal(slot_last_progress_at(slot), 1000);
-    atomic_store(&slot->batch_count, 2);
-    atomic_store(&slot->run_index, 0);
-    atomic_store(&slot->run_started_at, 1500);
-    assert_int_equal(slot_last_progress_at(slot), 1500);
-    slot->batch[0].ended_us = 1900000;
-    assert_int_equal(slot_last_progress_at(slot), 1900);
-    atomic_store(&slot->run_index, 1); // the next has begun
-    atomic_store(&slot->run_started_at, 2000);
-    assert_int_equal(slot_last_progress_at(slot), 2000);
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -445,7 +427,6 @@ int main(void)
         TEST(test_error_past_the_deadline_is_a_timeout),
         TEST(test_program_killed_by_a_signal_has_crashed),
         TEST(test_claims_no_more_than_it_may_run),
-        TEST(test_progress_instant),
     };
     return cmocka_run_group_tests(tests, setup_descriptors, NULL);
 }

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The duties: promotion, outside leases, stuck jobs, partitions, retention, statistics.
-select plan(79);
+select plan(80);
 
 -- promote
 select ganger.enqueue('t', run_at => now() + interval '1 h') as soon \gset

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Rescue: since when a batch has made no progress.
+// Slot: since when a batch has made no progress.
 #include "tests/support/unit.h"
 
 #include <string.h>
 
-#include "reaper/rescue.h"
+#include "common/base/scoreboard.h"
 
 static Slot slot;
 
@@ -20,9 +20,9 @@ static int setup(void **state)
 static void test_from_the_claim_on(void **state)
 {
     (void)state;
-    assert_int_equal(rescue_progress_at(&slot), 1000);
+    assert_int_equal(slot_last_progress_at(&slot), 1000);
     atomic_store(&slot.run_started_at, 500); // of the batch before
-    assert_int_equal(rescue_progress_at(&slot), 1000);
+    assert_int_equal(slot_last_progress_at(&slot), 1000);
 }
 
 static void test_from_the_last_start_on(void **state)
@@ -31,7 +31,7 @@ static void test_from_the_last_start_on(void **state)
     atomic_store(&slot.run_started_at, 1200);
     slot.batch[0].ended_us = 1100000;
     entry_set_state(&slot.batch[0], ENTRY_DONE);
-    assert_int_equal(rescue_progress_at(&slot), 1200);
+    assert_int_equal(slot_last_progress_at(&slot), 1200);
 }
 
 // A job has ended and its result is being written: its neighbours wait just as long.
@@ -41,12 +41,12 @@ static void test_from_the_last_end_on(void **state)
     atomic_store(&slot.run_started_at, 1200);
     slot.batch[1].ended_us = 1300000;
     entry_set_state(&slot.batch[1], ENTRY_DONE);
-    assert_int_equal(rescue_progress_at(&slot), 1300);
+    assert_int_equal(slot_last_progress_at(&slot), 1300);
     entry_set_state(&slot.batch[1], ENTRY_WRITTEN);
-    assert_int_equal(rescue_progress_at(&slot), 1300);
+    assert_int_equal(slot_last_progress_at(&slot), 1300);
     slot.batch[2].ended_us = 9999000; // of an earlier batch in the same place
     entry_set_state(&slot.batch[2], ENTRY_UNSTARTED);
-    assert_int_equal(rescue_progress_at(&slot), 1300);
+    assert_int_equal(slot_last_progress_at(&slot), 1300);
 }
 
 int main(void)
@@ -56,5 +56,5 @@ int main(void)
         cmocka_unit_test_setup(test_from_the_last_start_on, setup),
         cmocka_unit_test_setup(test_from_the_last_end_on, setup),
     };
-    return cmocka_run_group_tests_name("rescue", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("slot", tests, NULL, NULL);
 }
