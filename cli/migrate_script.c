@@ -52,7 +52,7 @@ static void append_record(StrBuf *out, const MigrationFile *file, const char *sh
     const char *const values[] = {version, name, checksum, "0"};
     StrBuf bound = {0};
     migrate_script_bind(&bound, without_comments(SQL_migrate_insert.text), values, 4);
-    append_statement(out, bound.text);
+    append_statement(out, bound.text ? bound.text : "");
     strbuf_free(&bound);
     free(checksum);
     free(name);
