@@ -366,16 +366,19 @@ static void test_death_between_registration_and_slot(void **state)
                               "from ganger.workers"));
 }
 
-// A result that PostgreSQL does not take: its job is told why, and all else that the worker held is settled as ever.
+// A result that PostgreSQL does not take (a trigger stands for what cannot be foreseen): its job is told why, and all else
+// that the worker held is settled as ever.
 static void test_poisoned_result(void **state)
 {
     SystemTest *test = *state;
     const Daemon *daemon = daemon_configure(
         test, "poison", &(DaemonOptions){.pools = one_worker, .fault = "result_in_slot:1:kill"});
-    int64_t id = job_add(test,
-                         "'journal', '{\"file\": \"%s/journal\", \"snooze_ms\": "
-                         "9000000000000000000}', retry_delay => '10 ms', retry_backoff => false",
-                         test->folder);
+    test_db_run(test->conn, "create function refuse() returns trigger language plpgsql as $$ begin "
+                            "raise exception 'not this one' using errcode = '22023'; end $$");
+    test_db_run(test->conn, "create trigger refuse before insert on ganger.attempt for each row "
+                            "when (new.error = 'told to fail') execute function refuse()");
+    int64_t id =
+        journal_add(test, 0, "\"fail_until\": 2", "retry_delay => '10 ms', retry_backoff => false");
     int64_t other = journal_add(test, 0, NULL, NULL);
     daemon_start(&test->daemons[0]);
     await_strike(test, daemon);

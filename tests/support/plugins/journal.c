@@ -57,7 +57,7 @@ static int write_line(const char *path, const char *what, const ganger_job *job)
 }
 
 // journal {"file": path, "ms": n, "deaf": 0|1, "fail_until": n, "crash_until": n, "tick": n}: "begin", n milliseconds, "end". Every `tick` milliseconds a line "tick". Deaf: does not obey a stop.
-// Fails in attempts before fail_until; dies of SIGSEGV in attempts before crash_until; the first one snoozes for snooze_ms.
+// Fails in attempts before fail_until; dies of SIGSEGV in attempts before crash_until.
 static enum ganger_result run_journal(const ganger_job *job, ganger_context *context)
 {
     char path[256];
@@ -87,10 +87,6 @@ static enum ganger_result run_journal(const ganger_job *job, ganger_context *con
         (void)raise(SIGSEGV);
     }
     (void)write_line(path, "end", job);
-    const long long snooze_ms = payload_number(job->payload, "snooze_ms", 0);
-    if (snooze_ms > 0 && job->attempt == 1) {
-        return ganger_snooze(context, snooze_ms);
-    }
     if (job->attempt < payload_number(job->payload, "fail_until", 0)) {
         ganger_set_error(context, "told to fail");
         return GANGER_ERROR;
