@@ -432,6 +432,8 @@ static void test_open_epochs_are_few(void **state)
         test_db_run(stage.a, "select ganger.enqueue('t')");
         advance(1);
     }
+    // the last pass may have begun an epoch, and one without a number in it is not ended
+    test_db_run(stage.a, "select ganger.enqueue('t')");
     int64_t soon = test_db_int(stage.b, "select count(*) from ganger.epoch");
     assert_true(soon > 3);
     test_db_run(stage.duty,
