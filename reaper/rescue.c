@@ -18,6 +18,17 @@
 #include "reaper/wake.h"
 #include "sql_queries.h"
 
+bool rescue_is_due(const Slot *slot, int64_t now)
+{
+    bool is_waiting = false;
+    int count = slot_batch_count(slot);
+    for (int i = 0; i < count && !is_waiting; i++) {
+        EntryState state = entry_state(&slot->batch[i]);
+        is_waiting = state == ENTRY_UNSTARTED || state == ENTRY_RETURNING || state == ENTRY_RUNNING;
+    }
+    return is_waiting && now - slot_last_progress_at(slot) >= RESCUE_AFTER_MS;
+}
+
 static Status send_result(Reaper *self, const EntryCopy *copy)
 {
     DbParams params;
@@ -137,8 +148,7 @@ Status rescue_batches(Reaper *self)
     int64_t now = clock_boot_ms();
     for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
         Slot *slot = scoreboard_slot(self->board, i);
-        if (atomic_load(&slot->life) == SLOT_SPAWNED && slot_batch_count(slot) > 0 &&
-            now - slot_last_progress_at(slot) >= RESCUE_AFTER_MS) {
+        if (atomic_load(&slot->life) == SLOT_SPAWNED && rescue_is_due(slot, now)) {
             TRY(rescue_batch(self, slot, i));
         }
     }

@@ -7,7 +7,11 @@
 
 enum { RESCUE_AFTER_MS = 50 }; // without progress in the batch (ARCHITECTURE.md, intervals)
 
-// For batches without progress for RESCUE_AFTER_MS: writes the recorded results, returns the unstarted jobs. Also what an earlier
+// Has the batch made no progress for RESCUE_AFTER_MS, although something of it has not ended? When all has ended, the
+// worker is writing the results itself. Pure.
+bool rescue_is_due(const Slot *slot, int64_t now);
+
+// For batches of which that is true: writes the recorded results, returns the unstarted jobs. Also what an earlier
 // reaper, or an earlier try, has begun and not ended.
 MUST_CHECK Status rescue_batches(Reaper *self);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Slot: since when a batch has made no progress.
+// Rescue: since when a batch has made no progress, and when that is too long.
 #include "tests/support/unit.h"
 
 #include <string.h>
 
-#include "common/base/scoreboard.h"
+#include "reaper/rescue.h"
 
 static Slot slot;
 
@@ -49,12 +49,32 @@ static void test_from_the_last_end_on(void **state)
     assert_int_equal(slot_last_progress_at(&slot), 1300);
 }
 
+// Due while something waits, also when nothing runs; not while the worker writes the results of a whole batch.
+static void test_when_it_is_due(void **state)
+{
+    (void)state;
+    int64_t late = 1000 + RESCUE_AFTER_MS;
+    assert_false(rescue_is_due(&slot, late)); // nothing in it
+    entry_set_state(&slot.batch[0], ENTRY_UNSTARTED);
+    assert_true(rescue_is_due(&slot, late));
+    assert_false(rescue_is_due(&slot, late - 1));
+    entry_set_state(&slot.batch[0], ENTRY_RUNNING);
+    assert_true(rescue_is_due(&slot, late));
+    entry_set_state(&slot.batch[0], ENTRY_DONE);
+    assert_false(rescue_is_due(&slot, late));
+    entry_set_state(&slot.batch[1], ENTRY_RETURNING);
+    assert_true(rescue_is_due(&slot, late));
+    entry_set_state(&slot.batch[1], ENTRY_RETURNED);
+    assert_false(rescue_is_due(&slot, late));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_from_the_claim_on, setup),
         cmocka_unit_test_setup(test_from_the_last_start_on, setup),
         cmocka_unit_test_setup(test_from_the_last_end_on, setup),
+        cmocka_unit_test_setup(test_when_it_is_due, setup),
     };
-    return cmocka_run_group_tests_name("slot", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("rescue", tests, NULL, NULL);
 }
