@@ -221,6 +221,35 @@ begin
     end if;
 end $$;
 
+-- What PostgreSQL would take in a job's JSON form, and mean something else: a name that is no string, a duration without
+-- a unit. The first such key as '22023 message', or null.
+create function ganger._json_misfit(entry jsonb) returns text language sql immutable parallel safe as $$
+    select case when jsonb_typeof(e.value) <> 'string' then format('22023 %s is a JSON %s, not a string', e.key, jsonb_typeof(e.value))
+                else format(E'22023 %s has no unit: %s\nFor example "30s", "5 min".', e.key, e.value) end
+    from jsonb_each(entry) e
+    where e.value <> 'null'
+      and (e.key in ('job_type', 'queue') and jsonb_typeof(e.value) <> 'string'
+           or e.key in ('timeout', 'kill_grace', 'retry_delay', 'retry_delay_max')
+              and (jsonb_typeof(e.value) <> 'string' or e.value #>> '{}' ~ '^\s*[-+]?[0-9.]+\s*$' and e.value #>> '{}' !~ '^[0. ]+$'))
+    limit 1
+$$;
+
+-- The key whose value is to blame for an error of jsonb_populate_record, as 'key: '; empty when no value alone is.
+create function ganger._blame_key(entry jsonb) returns text language plpgsql stable as $$
+declare
+    one record;
+    input ganger.job_input;
+begin
+    for one in select e.key, e.value from jsonb_each(entry) e loop
+        begin
+            input := jsonb_populate_record(null::ganger.job_input, jsonb_build_object(one.key, one.value));
+        exception when data_exception or datatype_mismatch then
+            return one.key || ': ';
+        end;
+    end loop;
+    return '';
+end $$;
+
 -- Where in `jobs` an entry cannot be read as a job, and why: only called once something has failed.
 create function ganger._bad_entry(jobs jsonb) returns text language plpgsql stable as $$
 declare
@@ -242,10 +271,10 @@ begin
             input := jsonb_populate_record(null::ganger.job_input, entry.value);
         exception when data_exception then
             -- one line: what follows would be taken for a hint
-            return format('%s jobs[%s]: %s', case when sqlstate in ('22003', '22008', '22015') then '22003' else '22023' end, entry.place,
-                          replace(sqlerrm, E'\n', ' '));
+            return format('%s jobs[%s]: %s%s', case when sqlstate in ('22003', '22008', '22015') then '22003' else '22023' end,
+                          entry.place, ganger._blame_key(entry.value), replace(sqlerrm, E'\n', ' '));
         end;
-        bad := ganger._input_problem(input);
+        bad := coalesce(ganger._json_misfit(entry.value), ganger._input_problem(input));
         if bad is not null then
             return left(bad, 6) || format('jobs[%s]: %s', entry.place, substr(bad, 7));
         end if;
@@ -287,7 +316,10 @@ begin
                       where e.value - array['job_type', 'payload', 'queue', 'priority', 'run_at', 'max_attempts', 'timeout',
                           'kill_grace', 'retry_delay', 'retry_backoff', 'retry_delay_max', 'expires_at', 'tags',
                           'idempotency_key', 'unique_key', 'unique_for', 'on_conflict', 'group_key', 'depends_on',
-                          'depends_on_tags', 'dead_letter_job_type', 'owner', 'metadata'] <> '{}') then
+                          'depends_on_tags', 'dead_letter_job_type', 'owner', 'metadata'] <> '{}'
+                         or jsonb_typeof(e.value -> 'job_type') <> 'string' or jsonb_typeof(e.value -> 'queue') not in ('string', 'null')
+                         or (e.value ?| array['timeout', 'kill_grace', 'retry_delay', 'retry_delay_max']
+                             and ganger._json_misfit(e.value) is not null)) then
         perform ganger._raise_problem(coalesce(ganger._bad_entry(jobs), '22023 jobs could not be read'));
     end if;
 

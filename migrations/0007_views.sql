@@ -72,7 +72,7 @@ select n.id, n.name, n.state, n.host, n.pid, n.version, n.started_at, n.seen_at,
        (select count(*) from ganger.worker w where w.node_id = n.id and w.state = 'alive') as workers,
        (select count(*) from ganger.worker w join ganger.job j on j.worker_id = w.id and j.status = 'processing'
         where w.node_id = n.id and w.state = 'alive') as processing,
-       exists (select from ganger.duty d where d.node_id = n.id and d.until > clock_timestamp()) as leader
+       n.state = 'alive' and exists (select from ganger.duty d where d.node_id = n.id and d.until > clock_timestamp()) as leader
 from ganger.node n;
 
 create view ganger.workers with (security_barrier) as

@@ -110,6 +110,11 @@ begin
     end if;
     select * into job from ganger.get_job(run_sql_handler.id);
     execute pg_catalog.format('select %s($1, $2)', handler::pg_catalog.oid::pg_catalog.regproc) into result using job.payload, job;
+    if pg_catalog.octet_length(result::pg_catalog.text) operator(pg_catalog.>) 1048576 then -- as of every handler, docs/handlers.md
+        raise exception 'the output has % bytes, more than 1048576', pg_catalog.octet_length(result::pg_catalog.text)
+            using errcode = '22023';
+    end if;
+    reset role; -- the handler may have set one for this transaction
     if not ganger._complete_with_effects(run_sql_handler.id, run_sql_handler.lease_id, result) then
         raise exception 'the lease of job % is no longer valid', run_sql_handler.id using errcode = 'GG002';
     end if;
@@ -223,14 +228,14 @@ begin
     begin
         i := jsonb_populate_record(was, changes);
     exception when data_exception then
-        raise exception 'changes: %', sqlerrm
+        raise exception 'changes: %', ganger._blame_key(changes) || sqlerrm
             using errcode = case when sqlstate in ('22003', '22008', '22015') then '22003' else '22023' end;
     end;
     checked := i;
     if not changes ? 'max_attempts' then
         checked.max_attempts := null; -- retry() may have raised it above the bound
     end if;
-    perform ganger._raise_problem(ganger._input_problem(checked), 'changes: ');
+    perform ganger._raise_problem(coalesce(ganger._json_misfit(changes), ganger._input_problem(checked)), 'changes: ');
     if changes ->> 'max_attempts' is not null and i.max_attempts <= j.attempts then
         raise exception 'changes: max_attempts must be more than the % attempts the job has had', j.attempts using errcode = '22003';
     end if;

@@ -2,17 +2,17 @@
 -- $1 text: function name, schema-qualified.
 -- Column `problem`: null when it can.
 SELECT CASE
-           WHEN p.oid IS NULL AND EXISTS (SELECT FROM pg_proc AS o
-                                          WHERE o.proname = (parse_ident($1::text))[cardinality(parse_ident($1::text))])
+           WHEN p.oid IS NULL AND EXISTS (SELECT FROM pg_catalog.pg_proc AS o
+                                          WHERE o.proname = (pg_catalog.parse_ident($1::text))[pg_catalog.cardinality(pg_catalog.parse_ident($1::text))])
                THEN 'no function ' || $1::text || '(payload jsonb, job ganger.jobs); one of that name has other arguments'
            WHEN p.oid IS NULL
                THEN 'no function ' || $1::text || '(payload jsonb, job ganger.jobs)'
            WHEN p.prokind <> 'f'
                THEN $1::text || ' is not a plain function'
-           WHEN p.proretset OR p.prorettype <> 'jsonb'::regtype
-               THEN $1::text || ' returns ' || pg_get_function_result(p.oid) || ', not jsonb'
-           WHEN NOT has_function_privilege(p.oid, 'EXECUTE')
+           WHEN p.proretset OR p.prorettype <> 'pg_catalog.jsonb'::pg_catalog.regtype
+               THEN $1::text || ' returns ' || pg_catalog.pg_get_function_result(p.oid) || ', not jsonb'
+           WHEN NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
                THEN 'no permission to execute ' || $1::text
        END AS problem
-FROM (SELECT to_regprocedure($1::text || '(jsonb, ganger.jobs)') AS oid) AS wanted
-     LEFT JOIN pg_proc AS p ON p.oid = wanted.oid;
+FROM (SELECT pg_catalog.to_regprocedure($1::text || '(jsonb, ganger.jobs)') AS oid) AS wanted
+     LEFT JOIN pg_catalog.pg_proc AS p ON p.oid = wanted.oid;

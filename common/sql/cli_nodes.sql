@@ -3,7 +3,7 @@
 -- Columns: as shown; those named all_* hold what only $1 asks for.
 select
     v.name,
-    v.state || case when v.leader and v.state = 'alive' then ' (leader)' else '' end as state,
+    v.state || case when v.leader then ' (leader)' else '' end as state,
     v.pid,
     v.version,
     (extract(epoch from clock_timestamp() - v.started_at) * 1000)::bigint as started_age,
@@ -14,8 +14,7 @@ select
     v.host as all_host,
     (extract(epoch from v.lease) * 1000)::bigint as all_lease_ms,
     (extract(epoch from clock_timestamp() - v.ended_at) * 1000)::bigint as all_ended_age,
-    case when $2::bool then
-        to_jsonb(v) || jsonb_build_object('leader', v.leader and v.state = 'alive') end as json
+    case when $2::bool then to_jsonb(v) end as json
 from ganger.nodes as v
 where $1::bool or v.state <> 'stopped'
 order by v.id;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Nothing is for everybody; functions that run with their owner's rights find their names in fixed places.
-select plan(7);
+select plan(11);
 
 -- A function made by a later migration is everybody's unless that takes it back.
 select is_empty($$ select p.oid::regprocedure from pg_proc p
@@ -32,5 +32,22 @@ commit;
 select ok(:'done', 'an overloaded handler');
 select is((select output - 'id' from ganger.jobs where id = :id), '{"n": 7, "by": "helped"}'::jsonb, 'the right one, in its caller''s search_path');
 select throws_ok(format('select ganger.run_sql_handler(%L, %s, %L)', 'app.nothing', :id, :'lease'), '42883', null, 'one that is gone');
+
+create function app.large(jsonb, ganger.jobs) returns jsonb language sql as $$ select to_jsonb(repeat('x', 1048576)) $$;
+select ganger.enqueue('sql') as id \gset
+select lease_id as lease from ganger.claim('w') \gset
+select throws_ok(format('select ganger.run_sql_handler(%L, %s, %L)', 'app.large', :id, :'lease'), '22023',
+    'the output has 1048578 bytes, more than 1048576', 'an output beyond the limit of every handler');
+
+-- A role that the handler takes on for its transaction has no part in the completion.
+create role access_guest;
+create function app.guest(jsonb, ganger.jobs) returns jsonb language plpgsql as $$ begin
+    set local role access_guest;
+    return to_jsonb(current_user);
+end $$;
+select ok(ganger.run_sql_handler('app.guest', :id, :'lease'), 'a handler that takes on a role');
+select is((select output from ganger.jobs where id = :id), '"access_guest"'::jsonb, 'it had it');
+select is(current_user = session_user, true, 'and it is given back');
+drop role access_guest;
 
 select * from finish();

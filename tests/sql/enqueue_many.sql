@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- enqueue_many: order, all or none, the place of a bad entry, 100,000 entries.
-select plan(52);
+select plan(61);
 
 select is_empty($$ select ganger.enqueue_many('[]') $$, 'nothing in, nothing out');
 select is((select count(*) from ganger.enqueue_many('[{"job_type": "a"}, {"job_type": "b"}]')), 2::bigint, 'an id for each');
@@ -72,6 +72,21 @@ select throws_ok(pg_temp.many('{"job_type": "a", "priority": "high"}'), '22023',
 select throws_ok($$ select ganger.enqueue_many('{"job_type": "a"}') $$, '22023', 'jobs must be a JSON array of objects', 'an object');
 select throws_ok($$ select ganger.enqueue_many(null) $$, '22023', 'jobs must be a JSON array of objects', 'null');
 select is((select count(*) from ganger.job), (select n from before), 'all or none: nothing of these calls remains');
+
+-- what could be taken for something else is refused, and the key is named
+select throws_ok(pg_temp.many(v[1]), '22023', v[2], v[1])
+from (values (array['{"job_type": "a", "timeout": 30}', 'jobs[2]: timeout is a JSON number, not a string']),
+             (array['{"job_type": "a", "timeout": "30"}', 'jobs[2]: timeout has no unit: "30"']),
+             (array['{"job_type": "a", "retry_delay": "1.5"}', 'jobs[2]: retry_delay has no unit: "1.5"']),
+             (array['{"job_type": 5}', 'jobs[2]: job_type is a JSON number, not a string']),
+             (array['{"job_type": ["x"]}', 'jobs[2]: job_type is a JSON array, not a string']),
+             (array['{"job_type": "a", "queue": {}}', 'jobs[2]: queue is a JSON object, not a string']),
+             (array['{"job_type": "a", "priority": "high"}',
+                    'jobs[2]: priority: invalid input syntax for type integer: "high"']),
+             (array['{"job_type": "a", "kill_grace": "soon"}',
+                    'jobs[2]: kill_grace: invalid input syntax for type interval: "soon"'])) x (v);
+select lives_ok(pg_temp.many('{"job_type": "a", "queue": null, "timeout": null, "kill_grace": "0", "retry_delay": "5 s"}'),
+    'null is the default, and zero needs no unit');
 
 -- unknown keys are met in every entry, also beside many good ones
 select throws_ok($$ select ganger.enqueue_many((select jsonb_agg(case when i = 777 then '{"job_type": "a", "x": 1}'::jsonb
