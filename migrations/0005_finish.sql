@@ -457,7 +457,13 @@ begin
             -- the first result counts: two that were put off at the same time did not see each other
             delete from ganger.late_result l where l.job_id = late.job_id and l.lease_id = late.lease_id;
             late.facts.ago_us := (extract(epoch from clock_timestamp() - late.ended_at) * 1e6)::bigint;
-            perform ganger._apply_result(late.job_id, late.lease_id, late.outcome, late.body, late.delay, late.facts);
+            begin
+                perform ganger._apply_result(late.job_id, late.lease_id, late.outcome, late.body, late.delay, late.facts);
+            exception when others then
+                -- one that PostgreSQL does not take must not keep the duties from all others
+                perform ganger._end_attempt(late.job_id, late.lease_id, 'error', 'its result could not be applied: ' || sqlerrm,
+                                            true, null, null);
+            end;
         elsif exists (select from ganger.job j where j.id = late.job_id and j.lease_id = late.lease_id) then
             perform ganger._write_note(late.job_id, late.outcome, late.body, late.until);
         end if;

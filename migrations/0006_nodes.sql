@@ -79,14 +79,14 @@ end $$;
 
 -- Step 3 of settling: everything the database says that worker holds.
 --
---   done_*       results found in its slot (parallel arrays); outcome completed | error | discarded | snoozed
+--   done_*       results found in its slot (parallel arrays); outcome completed | error | program_crashed | discarded | snoozed
 --   running_id, running_lease, running_outcome, running_message, ...   the job that was running (null: none), charged
 --   charge_rest  true when the evidence is gone: the rest is charged as node_lost, else given back uncounted
 -- Returns how many were finished, charged and given back; what an earlier call has settled does not count. Waits for no row: what
 -- somebody's open transaction holds is written down and applied when that has ended.
 create function ganger._settle_worker(worker bigint,
     done_ids bigint[], done_leases uuid[], done_outcomes text[], done_bodies text[], done_delays_ms bigint[],
-    done_ran_us bigint[], done_ago_us bigint[],
+    done_ran_us bigint[], done_ago_us bigint[], done_cpu_us bigint[], done_max_rss bigint[], done_logs text[],
     running_id bigint, running_lease uuid, running_outcome text, running_message text,
     exit_code integer, signal integer, cpu_us bigint, max_rss bigint, log text, ran_us bigint,
     charge_rest boolean, rest_message text)
@@ -107,12 +107,13 @@ begin
     charged := 0;
     released := 0;
     for item in
-        select d.* from unnest(done_ids, done_leases, done_outcomes, done_bodies, done_delays_ms, done_ran_us, done_ago_us)
-                        d (id, lease, outcome, body, delay_ms, ran, ago)
+        select d.* from unnest(done_ids, done_leases, done_outcomes, done_bodies, done_delays_ms, done_ran_us, done_ago_us,
+                               done_cpu_us, done_max_rss, done_logs)
+                        d (id, lease, outcome, body, delay_ms, ran, ago, cpu, rss, log)
         order by d.id
     loop
         finished := finished + ganger._settle_held(held, item.id, item.lease, item.outcome, item.body, item.delay_ms,
-            (null, null, null, null, null, item.ran, item.ago)::ganger.attempt_facts)::integer;
+            (null, null, item.cpu, item.rss, item.log, item.ran, item.ago)::ganger.attempt_facts)::integer;
     end loop;
     if running_id is not null then
         charged := ganger._settle_held(held, running_id, running_lease, running_outcome, running_message, null,

@@ -15,22 +15,42 @@ void evidence_done_begin(DoneArrays *done)
     db_array_begin(&done->delays, DB_ELEMENT_INT8);
     db_array_begin(&done->ran_us, DB_ELEMENT_INT8);
     db_array_begin(&done->ago_us, DB_ELEMENT_INT8);
+    db_array_begin(&done->cpu_us, DB_ELEMENT_INT8);
+    db_array_begin(&done->max_rss, DB_ELEMENT_INT8);
+    db_array_begin(&done->logs, DB_ELEMENT_TEXT);
+}
+
+char *evidence_log_of(const Slot *slot, const BatchEntry *entry)
+{
+    int last = atomic_load(&slot->run_index);
+    bool is_last = last >= 0 && last < SCOREBOARD_BATCH_MAX && entry == &slot->batch[last];
+    return is_last ? slot_log_copy(slot) : NULL;
+}
+
+static void add_known(DbArray *array, int64_t value)
+{
+    if (value >= 0) {
+        db_array_add_int8(array, value);
+    } else {
+        db_array_add_null(array);
+    }
 }
 
 void evidence_done_add(DoneArrays *done, const Slot *slot, const BatchEntry *entry)
 {
     char *text = slot_entry_text(slot, entry);
+    char *log = evidence_log_of(slot, entry);
     db_array_add_int8(&done->ids, entry->job_id);
     db_array_add_uuid(&done->leases, entry->lease);
     db_array_add_text(&done->outcomes, job_outcome_word(entry->outcome));
     db_array_add_text(&done->bodies, text);
-    if (entry->delay_ms >= 0) {
-        db_array_add_int8(&done->delays, entry->delay_ms);
-    } else {
-        db_array_add_null(&done->delays);
-    }
+    add_known(&done->delays, entry->delay_ms);
     db_array_add_int8(&done->ran_us, entry->ended_us - entry->started_us);
     db_array_add_int8(&done->ago_us, clock_boot_us() - entry->ended_us);
+    add_known(&done->cpu_us, entry->cpu_us);
+    add_known(&done->max_rss, entry->max_rss_bytes);
+    db_array_add_text(&done->logs, log);
+    free(log);
     free(text);
 }
 
@@ -43,6 +63,9 @@ void evidence_done_bind(DoneArrays *done, DbParams *params)
     db_param_array(params, &done->delays);
     db_param_array(params, &done->ran_us);
     db_param_array(params, &done->ago_us);
+    db_param_array(params, &done->cpu_us);
+    db_param_array(params, &done->max_rss);
+    db_param_array(params, &done->logs);
 }
 
 void evidence_done_free(DoneArrays *done)
@@ -54,6 +77,9 @@ void evidence_done_free(DoneArrays *done)
     db_array_free(&done->delays);
     db_array_free(&done->ran_us);
     db_array_free(&done->ago_us);
+    db_array_free(&done->cpu_us);
+    db_array_free(&done->max_rss);
+    db_array_free(&done->logs);
 }
 
 void evidence_bind_running(DbParams *params, const Slot *slot, const Obituary *obituary,
@@ -80,7 +106,7 @@ void evidence_bind_running(DbParams *params, const Slot *slot, const Obituary *o
 }
 
 void evidence_bind_result(DbParams *params, const BatchEntry *entry, const char *outcome,
-                          const char *text, int64_t delay_ms)
+                          const char *text, int64_t delay_ms, const char *log)
 {
     db_params_init(params);
     db_param_int(params, entry->job_id);
@@ -92,7 +118,7 @@ void evidence_bind_result(DbParams *params, const BatchEntry *entry, const char 
     db_param_null(params); // signal
     db_param_int_or_null(params, entry->cpu_us, entry->cpu_us >= 0);
     db_param_int_or_null(params, entry->max_rss_bytes, entry->max_rss_bytes >= 0);
-    db_param_null(params); // log
+    db_param_text(params, log);
     db_param_int(params, entry->ended_us - entry->started_us);
     db_param_int(params, clock_boot_us() - entry->ended_us);
 }

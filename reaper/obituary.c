@@ -20,8 +20,13 @@ static void say(Obituary *out, const char *outcome, const char *what, const char
 static void say_timeout(Obituary *out, const Slot *slot)
 {
     char limit[32];
-    duration_format(atomic_load(&slot->run_soft_at) - atomic_load(&slot->run_started_at), limit,
-                    sizeof limit);
+    const int64_t soft_at = atomic_load(&slot->run_soft_at);
+    if (soft_at == 0) { // its handler had returned: the worker died over the writing
+        say(out, "timeout", "stopped at its timeout; what it said of it was lost with its worker",
+            "");
+        return;
+    }
+    duration_format(soft_at - atomic_load(&slot->run_started_at), limit, sizeof limit);
     say(out, "timeout", "killed at its timeout of ", limit);
 }
 

@@ -32,7 +32,7 @@ bool rescue_is_due(const Slot *slot, int64_t now)
 static Status send_result(Reaper *self, const EntryCopy *copy)
 {
     DbParams params;
-    evidence_bind_result(&params, &copy->entry, "completed", copy->text, -1);
+    evidence_bind_result(&params, &copy->entry, "completed", copy->text, -1, NULL);
     return db_exec(self->db, &SQL_settle_result, &params, self->statement_ms, NULL);
 }
 
@@ -149,7 +149,10 @@ Status rescue_batches(Reaper *self)
     for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
         Slot *slot = scoreboard_slot(self->board, i);
         if (atomic_load(&slot->life) == SLOT_SPAWNED && rescue_is_due(slot, now)) {
-            TRY(rescue_batch(self, slot, i));
+            Status status = rescue_batch(self, slot, i);
+            if (status == STATUS_LOST || status == STATUS_REFUSED) {
+                return status;
+            } // else the next scan tries again, and the other slots are not kept waiting
         }
     }
     return STATUS_OK;

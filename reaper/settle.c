@@ -65,7 +65,8 @@ static Status settle_at_once(Reaper *self, const Slot *slot, const Obituary *obi
     for (int i = 0; i < obituary->done_count; i++) {
         evidence_done_add(&done, slot, &slot->batch[obituary->done[i]]);
     }
-    char *log = obituary->running >= 0 ? slot_log_copy(slot) : NULL;
+    char *log =
+        obituary->running >= 0 ? evidence_log_of(slot, &slot->batch[obituary->running]) : NULL;
     DbParams params;
     db_params_init(&params);
     db_param_int(&params, worker_id);
@@ -89,17 +90,25 @@ static Status settle_result(Reaper *self, const Slot *slot, const BatchEntry *en
 {
     DbParams params;
     char *text = slot_entry_text(slot, entry);
-    evidence_bind_result(&params, entry, job_outcome_word(entry->outcome), text, entry->delay_ms);
+    char *log = evidence_log_of(slot, entry);
+    evidence_bind_result(&params, entry, job_outcome_word(entry->outcome), text, entry->delay_ms,
+                         log);
     Status status = db_exec(self->db, &SQL_settle_result, &params, self->statement_ms, NULL);
+    free(log);
     free(text);
     if (status != STATUS_REFUSED) {
         return status;
     }
     char *why = mem_printf("PostgreSQL does not accept the result: %s", db_error_message(self->db));
-    evidence_bind_result(&params, entry, "error", why, -1);
+    evidence_bind_result(&params, entry, "error", why, -1, NULL);
     status = db_exec(self->db, &SQL_settle_result, &params, self->statement_ms, NULL);
     free(why);
-    return status;
+    if (status != STATUS_REFUSED) {
+        return status;
+    }
+    // It has run: were it passed over, it would go back uncounted, and so for ever.
+    evidence_bind_result(&params, entry, "crashed", "its result could not be written", -1, NULL);
+    return db_exec(self->db, &SQL_settle_result, &params, self->statement_ms, NULL);
 }
 
 // One of the results is not acceptable, and one transaction for all would never end well: each by itself, the running job without

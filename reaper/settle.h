@@ -9,7 +9,7 @@ enum {
     SETTLE_RETRY_MIN_MS = 200, // a slot whose settling failed is tried again after that, doubling
     SETTLE_RETRY_MAX_MS = 10000,
     SETTLE_EVIDENCE_PARAMS =
-        17 // of settle_worker.sql, between the worker and what becomes of the rest
+        20 // of settle_worker.sql, between the worker and what becomes of the rest
 };
 
 // Settles every slot with an unsettled obituary. `supervisor_gone`: every slot that still names a worker and whose process has

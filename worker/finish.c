@@ -177,6 +177,7 @@ Status finish_one_by_one(Worker *self)
                                                      .exit_code = -1});
         free(text);
         TRY(status);
+        worker_show_life(self);
     }
     return STATUS_OK;
 }

@@ -110,6 +110,12 @@ static Status attach(Worker *self)
     return register_worker(self);
 }
 
+// A call that waits for the server has a limit of its own; the supervisor need not think the worse of it.
+static void on_wait(void *data)
+{
+    worker_show_life(data);
+}
+
 static bool is_over(const Worker *self, LinkNeed need)
 {
     return need == LINK_FOR_RESULTS ? self->is_lease_lost : worker_should_leave(self);
@@ -122,13 +128,14 @@ Status link_connect(Worker *self, LinkNeed need)
         Status status = db_open(&self->db, self->config->database_url, "ganger-worker",
                                 DB_CONNECT_TIMEOUT_MS, failures > 0);
         if (status == STATUS_OK) {
+            db_set_waiting(self->db, on_wait, self);
             status = attach(self);
         }
         if (status == STATUS_OK || status == STATUS_REFUSED || status == STATUS_FATAL) {
             return status;
         }
         link_drop(self);
-        worker_set_state(self, atomic_load(&self->slot->state)); // proof of life while it waits
+        worker_show_life(self);
         link_sleep(self, (int)backoff_delay_ms(LINK_RETRY_BASE_MS, LINK_RETRY_CAP_MS, failures,
                                                backoff_random()));
     }

@@ -25,6 +25,11 @@ void worker_set_state(Worker *self, SlotState state)
     atomic_store(&self->slot->changed_at, clock_boot_ms());
 }
 
+void worker_show_life(Worker *self)
+{
+    atomic_store(&self->slot->changed_at, clock_boot_ms());
+}
+
 static bool is_draining(const Worker *self)
 {
     return atomic_load(&self->slot->command) == SLOT_DRAIN;
@@ -66,9 +71,7 @@ static void run_batch(Worker *self)
     int ran = 0;
     int64_t total_us = 0;
     int64_t longest_us = 0;
-    int64_t limit = self->pool->max_jobs > 0 ? self->pool->max_jobs : INT64_MAX;
-    for (int i = 0; i < self->job_count && !worker_should_leave(self) && self->jobs_done < limit;
-         i++) {
+    for (int i = 0; i < self->job_count && !worker_should_leave(self); i++) {
         int64_t took_us = run_job(self, i);
         if (took_us < 0) {
             continue;
@@ -94,6 +97,7 @@ static void rest(Worker *self, long long counter_before)
     while (!is_woken && !worker_should_leave(self) && self->db != NULL &&
            recycle_reason(self) == NULL) {
         is_woken = link_sleep(self, IDLE_LOOK_MS);
+        worker_show_life(self);
     }
 }
 

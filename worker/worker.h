@@ -48,4 +48,7 @@ bool worker_should_leave(const Worker *self);
 
 void worker_set_state(Worker *self, SlotState state);
 
+// For the supervisor's watchdog, wherever a state may outlast its limit of silence (supervisor/watchdog_policy.h).
+void worker_show_life(Worker *self);
+
 #endif

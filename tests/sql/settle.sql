@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Nodes, workers and what becomes of the jobs of dead ones; the views about them.
-select plan(77);
+select plan(78);
 
 create temp table t (name text primary key, id bigint, lease_id uuid);
 create function pg_temp.node() returns bigint language sql as $$ select max(id) from ganger.node where state = 'alive' $$;
@@ -71,11 +71,14 @@ select results_eq(format('select state, ended_at is not null from ganger.workers
 select results_eq(format($f$ select finished, charged, released from ganger._settle_worker(%s,
         array(select id from t where name in ('1', '2', '3') order by name), array(select lease_id from t where name in ('1', '2', '3') order by name),
         '{completed,error,snoozed}', array['{"r": 1}', 'boom', null], '{null,null,3600000}', '{1000,1000,1000}', '{500,500,500}',
+        '{null,3000,null}', '{null,4096,null}', '{null,"what it said",null}',
         (select id from t where name = '4'), (select lease_id from t where name = '4'), 'crashed', 'killed by signal 9', null, 9, 70000, 123456, 'last words',
         2000000, false, 'never started') $f$, :worker), $$ values (3, 1, 1) $$, 'three done, one charged, one given back');
 select is(pg_temp.state('1'), 'completed 1 0', 'its result is kept');
 select is((select output from ganger.jobs join t using (id) where name = '1'), '{"r": 1}', 'with the output');
 select is(pg_temp.state('2'), 'pending retry 1 0 error', 'its failure too');
+select results_eq($$ select cpu_time, max_rss, log from ganger.attempts join t on job_id = id where name = '2' $$,
+    $$ values ('0.003 s'::interval, 4096::bigint, 'what it said') $$, 'with what is known of it');
 select is(pg_temp.state('3'), 'pending scheduled 0 0', 'and its snooze');
 select is(pg_temp.state('4'), 'pending 1 1 crashed', 'the running one is charged, and claimable at once');
 select is(pg_temp.state('5'), 'pending 0 0', 'the one that never started is not');
@@ -83,7 +86,7 @@ select results_eq($$ select outcome, error, signal, exit_code, cpu_time, max_rss
     $$ values ('crashed', 'killed by signal 9', 9, null::int, '0.07 s'::interval, 123456::bigint, 'last words', '2 s'::interval) $$, 'the cause of death');
 select results_eq($$ select j.error_history #>> '{0,reason}', j.error_history #>> '{0,message}' from ganger.jobs j join t using (id) where name = '4' $$,
     $$ values ('crashed', 'killed by signal 9') $$, 'in the history of errors too');
-select results_eq(format($f$ select finished, charged, released from ganger._settle_worker(%s, '{}', '{}', '{}', '{}', '{}', '{}', '{}',
+select results_eq(format($f$ select finished, charged, released from ganger._settle_worker(%s, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
         (select id from t where name = '4'), (select lease_id from t where name = '4'), 'crashed', 'x', null, 9, null, null, null, null, true, 'x') $f$, :worker),
     $$ values (0, 0, 0) $$, 'settled once');
 select is(pg_temp.state('4'), 'pending 1 1 crashed', 'nothing is charged twice');
@@ -95,7 +98,7 @@ declare
     worker bigint := pg_temp.worker(1, max_attempts);
 begin
     perform ganger._mark_worker_dead(worker);
-    perform ganger._settle_worker(worker, '{}', '{}', '{}', '{}', '{}', '{}', '{}', (select id from t), (select lease_id from t), outcome, 'message', 3, null,
+    perform ganger._settle_worker(worker, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', (select id from t), (select lease_id from t), outcome, 'message', 3, null,
         null, null, null, null, false, 'x');
     return pg_temp.state('1');
 end $$;
@@ -110,14 +113,14 @@ select pg_temp.clear() \g /dev/null
 select pg_temp.worker(1) as worker \gset
 select ganger.cancel(id) from t \gset
 select ganger._mark_worker_dead(:worker) \gset
-select ganger._settle_worker(:worker, '{}', '{}', '{}', '{}', '{}', '{}', '{}', id, lease_id, 'cancelled', 'm', null, 15, null, null, null, null, false, 'x') from t \gset
+select ganger._settle_worker(:worker, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', id, lease_id, 'cancelled', 'm', null, 15, null, null, null, null, false, 'x') from t \gset
 select is(pg_temp.state('1'), 'cancelled 1 0', 'one that was asked for ends it');
 select results_eq($$ select outcome, signal from ganger.attempts join t on job_id = id $$, $$ values ('cancelled', 15) $$, 'with the signal');
 
 -- the evidence is gone: everything is charged
 select pg_temp.worker(2) as worker \gset
 select ganger._mark_worker_dead(:worker) \gset
-select results_eq(format($f$ select finished, charged, released from ganger._settle_worker(%s, '{}', '{}', '{}', '{}', '{}', '{}', '{}',
+select results_eq(format($f$ select finished, charged, released from ganger._settle_worker(%s, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
         null, null, null, null, null, null, null, null, null, null, true, 'its machine is gone') $f$, :worker), $$ values (0, 2, 0) $$, 'both are charged');
 select is(pg_temp.state('1') || ', ' || pg_temp.state('2'), 'pending 1 0 crashed, pending 1 0 crashed', 'and claimable again');
 select results_eq($$ select distinct outcome, error from ganger.attempts join t on job_id = id $$, $$ values ('node_lost', 'its machine is gone') $$, 'as lost with the node');
@@ -127,7 +130,7 @@ select is((select string_agg(e.event, ' ' order by n) from t, ganger.job_events(
 select pg_temp.clear() \g /dev/null
 select pg_temp.worker(1, 1) as worker \gset
 select ganger._mark_worker_dead(:worker) \gset
-select ganger._settle_worker(:worker, '{}', '{}', '{}', '{}', '{}', '{}', '{}', null, null, null, null, null, null, null, null, null, null, true, 'lost') \gset
+select ganger._settle_worker(:worker, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null, null, null, null, null, null, null, null, null, null, true, 'lost') \gset
 select is(pg_temp.state('1'), 'failed 1 0 crashed', 'the last attempt fails as a crash');
 select is((select outcome from ganger.attempts join t on job_id = id), 'node_lost', 'which was lost with its node');
 select is((select error_history #>> '{0,reason}' from ganger.jobs join t using (id)), 'crashed', 'as the history of errors says');

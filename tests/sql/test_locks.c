@@ -69,7 +69,8 @@ static const char *const HELD_CALLS[] = {
     "select ganger._set_idle({node}, true)",
     "select ganger._register_worker({node}, 'default', 9, 9, false)",
     "select ganger._mark_worker_dead({worker})",
-    "select ganger._settle_worker({worker}, '{}', '{}', '{}', '{}', '{}', '{}', '{}', null, null, "
+    "select ganger._settle_worker({worker}, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', "
+    "'{}', null, null, "
     "null, null, null, null, null, null, null, null, true, 'lost')",
     "select ganger._stop_node({node})",
     "select ganger._bury_node({node}, 0)",
@@ -120,6 +121,7 @@ static const char *const OTHERS_CALLS[] = {
     "select alive from ganger._poll({other_node}, '{default}', '{t0,t1,held}')",
     "select ganger._register_worker({other_node}, 'default', 9, 9, false) is not null",
     "select count(*) = 1 from ganger._settle_worker({third_worker}, '{}', '{}', '{}', '{}', '{}', "
+    "'{}', '{}', '{}', "
     "'{}', '{}', null, null, null, null, null, null, null, null, null, null, false, 'gone')",
 };
 

@@ -567,7 +567,8 @@ static void settle(PGconn *conn, int64_t worker, int64_t running, const char *le
     test_db_run(conn,
                 "select * from ganger._settle_worker(%" PRId64
                 ", '{}', '{}', '{}', '{}', '{}', '{}', "
-                "'{}', %" PRId64 ", '%s', 'crashed', 'killed', null, 9, 1000, 2000, 'log', 5000, "
+                "'{}', '{}', '{}', '{}', %" PRId64
+                ", '%s', 'crashed', 'killed', null, 9, 1000, 2000, 'log', 5000, "
                 "false, 'never started')",
                 worker, running, lease);
 }

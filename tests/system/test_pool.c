@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
+#include "common/base/scoreboard.h"
 #include "tests/support/daemon.h"
 
 enum { WAKE_ROUNDS = 500, WAKE_LIMIT_MS = 500 };
@@ -94,6 +96,46 @@ static void test_no_burst_is_lost(void **state)
               (WAKE_LIMIT_MS + 100) * DAEMON_SLOWNESS);
 }
 
+// The supervisor's view of its children, found among its descriptors.
+static Scoreboard *open_scoreboard(const Daemon *daemon)
+{
+    Scoreboard *board = NULL;
+    for (int fd = 3; fd < 64 && board == NULL; fd++) {
+        char path[64];
+        char target[64] = "";
+        (void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)daemon->pid, fd);
+        if (readlink(path, target, sizeof target - 1) <= 0 ||
+            strstr(target, "ganger-scoreboard") == NULL) {
+            continue;
+        }
+        int own = open(path, O_RDWR | O_CLOEXEC);
+        assert_int_equal(scoreboard_attach(&board, own, -1), STATUS_OK);
+        (void)close(own);
+    }
+    assert_non_null(board);
+    return board;
+}
+
+// A worker without work must be told from one that hangs: the supervisor kills what shows no life.
+static void test_idle_workers_show_life(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon = daemon_run(test, "idle", 2, &(DaemonOptions){.poll = "30s"});
+    Scoreboard *board = open_scoreboard(daemon);
+    Slot *slot = scoreboard_slot(board, 1);
+    for (int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
+         atomic_load(&slot->state) != SLOT_IDLE; pause_ms(20)) {
+        CHECK(test, clock_boot_ms() < until);
+    }
+    int64_t seen_at = atomic_load(&slot->changed_at);
+    for (int64_t until = clock_boot_ms() + slow_ms(30000);
+         atomic_load(&slot->changed_at) == seen_at; pause_ms(50)) {
+        CHECK(test, clock_boot_ms() < until);
+    }
+    CHECK(test, atomic_load(&slot->state) == SLOT_IDLE);
+    scoreboard_destroy(board);
+}
+
 // Whether descriptor `fd` of a process is open, and what is to be read about it in fdinfo.
 static bool has_fd(pid_t pid, int fd, bool *is_closed_by_exec)
 {
@@ -150,6 +192,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_max_age, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_descriptors_stay_inside, system_setup,
                                         system_teardown),
+        cmocka_unit_test_setup_teardown(test_idle_workers_show_life, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_no_wake_up_is_lost, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_no_burst_is_lost, system_setup, system_teardown),
     };

@@ -123,6 +123,8 @@ static void test_killed_for_this_run(void **state)
     stop(STOP_TIMEOUT, SERIAL, 0); // it died of the soft stop
     slot.exit_status = SIGTERM;
     check("timeout", "timeout");
+    atomic_store(&slot.run_soft_at, 0); // its handler had returned
+    check("timeout", "what it said of it was lost");
 }
 
 // The SIGKILL for the run before came a moment too late: this run is not to blame.
