@@ -50,7 +50,7 @@ typedef struct ChildFd {
     int to;
 } ChildFd;
 
-typedef struct ChildPlan { // everything is ready before fork: the child only makes system calls
+typedef struct ChildPlan { // everything is ready before fork, but for a user's environment
     const char *program;
     char *const *argv;
     Role role;

@@ -6,7 +6,7 @@
 
 #include "worker/runner.h"
 
-// The supervisor takes a worker that is not ready after 30 s for stuck.
+// Well below the silence for which the supervisor takes a starting worker for stuck.
 enum { HANDLER_LOAD_BUDGET_MS = 15000 };
 
 typedef struct HandlerTable HandlerTable;
