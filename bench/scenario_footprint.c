@@ -21,7 +21,9 @@ static const Figure supervisor_rss = {"footprint", "supervisor, RSS", "MB", GOAL
 static const Figure supervisor_pss = {"footprint", "supervisor, PSS", "MB", GOAL_NONE, 0, NULL};
 static const Figure worker_pss = {"footprint", "idle worker, PSS", "MB", GOAL_AT_MOST, 12, NULL};
 static const Figure reaper_pss = {"footprint", "reaper, PSS", "MB", GOAL_NONE, 0, NULL};
-static const Figure queries = {"footprint", "transactions of an idle node", "1/s", GOAL_AT_MOST, 2,
+// No statement more often than once a second: the poll, the leader's tick; every two seconds the look at other nodes, every five
+// the heartbeat.
+static const Figure queries = {"footprint", "transactions of an idle node", "1/s", GOAL_AT_MOST, 3,
                                NULL};
 
 // The figure after `name` of a /proc file of lines like "Pss: 123 kB", in MB.
