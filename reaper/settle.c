@@ -46,7 +46,7 @@ static void log_settled(const PGresult *result, const Slot *slot, const Obituary
     int64_t released = db_int(result, 0, "released", 0);
     if (obituary->running >= 0) {
         log_warn("worker.settled",
-                 "worker=%" PRId64 " job=%" PRId64 " outcome=%s reason=\"%s\" finished=%" PRId64
+                 "worker=%" PRId64 " job_id=%" PRId64 " outcome=%s reason=\"%s\" finished=%" PRId64
                  " released=%" PRId64,
                  worker_id, slot->batch[obituary->running].job_id, obituary->outcome,
                  obituary->message, finished, released);

@@ -40,7 +40,6 @@ static bool has_progress(Supervisor *self, const Child *child);
 static int64_t jobs_done(const Slot *slot);
 static void note_death(Supervisor *self, const Child *child, int64_t now);
 static void log_death(Supervisor *self, const Child *child, const Death *death, int64_t now);
-static int64_t lost_job(Supervisor *self, const Child *child);
 
 void reap_note_inherited(Supervisor *self)
 {
@@ -300,24 +299,12 @@ static void log_death(Supervisor *self, const Child *child, const Death *death, 
         break;
     }
     log_write(level, event,
-              "child=%d slot=%d name=\"%s\" exit=\"%s\" job=%lld lived_ms=%lld cpu_ms=%lld "
+              "child=%d slot=%d name=\"%s\" exit=\"%s\" job_id=%lld lived_ms=%lld cpu_ms=%lld "
               "max_rss_kib=%lld "
               "note=\"%s\"",
               (int)child->pid, child->slot, supervisor_child_name(self, child), how,
-              (long long)lost_job(self, child), (long long)(now - child->spawned_at),
+              (long long)supervisor_job_of(self, child), (long long)(now - child->spawned_at),
               (long long)(child->cpu_us / 1000), (long long)(child->max_rss_bytes / 1024), note);
-}
-
-// The job the dead worker was running; 0 = none.
-static int64_t lost_job(Supervisor *self, const Child *child)
-{
-    const Slot *slot = child->role == ROLE_WORKER ? supervisor_slot(self, child) : NULL;
-    if (slot == NULL || atomic_load(&slot->child_generation) != child->generation ||
-        atomic_load(&slot->state) != SLOT_RUNNING) {
-        return 0;
-    }
-    int index = slot_running_index(slot);
-    return index >= 0 ? slot->batch[index].job_id : 0;
 }
 
 void reap_everything(Supervisor *self)

@@ -128,7 +128,7 @@ static bool start_one(Supervisor *self, int service_index, int64_t now)
     }
     child->life = CHILD_ALIVE;
     FAULT_POINT("supervisor_after_spawn");
-    log_info("child.spawn", "child=%d role=%s slot=%d name=\"%s\"", (int)child->pid,
+    log_info("child.spawn", "child=%d child_role=%s slot=%d name=\"%s\"", (int)child->pid,
              ROLE_TABLE[child->role].name, child->slot, service->name);
     return true;
 }

@@ -132,8 +132,8 @@ static void soft_stop(Supervisor *self, Child *child, int64_t serial, StopCause 
     FAULT_POINT("supervisor_soft_stop");
     shared_wake(self->shared.slot_wake[child->slot]);
     (void)kill(child->pid, SIGTERM);
-    log_info("job.stop", "pid=%d slot=%d cause=%s", (int)child->pid, child->slot,
-             CAUSE_NAMES[cause]);
+    log_info("job.stop", "pid=%d slot=%d job_id=%lld cause=%s", (int)child->pid, child->slot,
+             (long long)supervisor_job_of(self, child), CAUSE_NAMES[cause]);
 }
 
 // The last look comes after kill_serial is written: should the run end even now, the reaper sees that the
@@ -154,8 +154,8 @@ static bool kill_run(Supervisor *self, Child *child, int64_t serial, StopCause c
         return false;
     }
     send_kill(child, cause, now);
-    log_warn("job.kill", "pid=%d slot=%d cause=%s", (int)child->pid, child->slot,
-             CAUSE_NAMES[cause]);
+    log_warn("job.kill", "pid=%d slot=%d job_id=%lld cause=%s", (int)child->pid, child->slot,
+             (long long)supervisor_job_of(self, child), CAUSE_NAMES[cause]);
     return true;
 }
 

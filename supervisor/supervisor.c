@@ -407,6 +407,16 @@ Slot *supervisor_slot(Supervisor *self, const Child *child)
     return child->slot < 0 ? NULL : scoreboard_slot(self->shared.board, child->slot);
 }
 
+int64_t supervisor_job_of(Supervisor *self, const Child *child)
+{
+    const Slot *slot = child->role == ROLE_WORKER ? supervisor_slot(self, child) : NULL;
+    if (slot == NULL || atomic_load(&slot->child_generation) != child->generation) {
+        return 0;
+    }
+    int index = slot_running_index(slot);
+    return index >= 0 ? slot->batch[index].job_id : 0;
+}
+
 Child *supervisor_find_role(Supervisor *self, Role role)
 {
     for (int i = 0; i < self->child_count; i++) {

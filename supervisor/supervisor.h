@@ -105,6 +105,8 @@ void supervisor_look_by(Supervisor *self, int64_t at);
 void supervisor_begin_shutdown(Supervisor *self, const char *reason, bool hurry, ExitCode code);
 // The child's slot; NULL for postgres.
 Slot *supervisor_slot(Supervisor *self, const Child *child);
+// The id of the job a worker is, or was, running; 0 = none.
+int64_t supervisor_job_of(Supervisor *self, const Child *child);
 // The child of a role that exists once; NULL when it is not alive.
 Child *supervisor_find_role(Supervisor *self, Role role);
 // Name of the child's pool or role, for logs.

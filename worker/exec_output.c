@@ -9,15 +9,14 @@
 #include "common/base/json_check.h"
 #include "common/base/utf8.h"
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
+enum {
+    LONGEST_TOKEN_BYTES = 16
+}; // of those json_check finds wrong as a whole: words, escapes, characters
 
 static bool is_blank(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        if (!is_space(text[i])) {
+        if (!json_is_space(text[i])) {
             return false;
         }
     }
@@ -59,6 +58,14 @@ char *exec_output_json(const char *text, size_t length, size_t total)
         length--;
     }
     return quote(text, length);
+}
+
+bool exec_output_is_cut_json(const char *text, size_t length, size_t total)
+{
+    size_t offset = 0;
+    // What is wrong with cut JSON is its end, or the token before it.
+    return total > length && !json_check(text, length, NULL, &offset) &&
+           offset + LONGEST_TOKEN_BYTES >= length;
 }
 
 JobOutcome exec_outcome(int wait_status, bool snoozed)

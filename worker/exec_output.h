@@ -25,6 +25,9 @@ enum {
 // not.
 char *exec_output_json(const char *text, size_t length, size_t total);
 
+// Was what is kept JSON, had it not been cut? `total` counts what was written.
+bool exec_output_is_cut_json(const char *text, size_t length, size_t total);
+
 // What a wait status means. `snoozed`: the program asked for it in a line on fd 3, which counts with exit codes 0 and 99.
 JobOutcome exec_outcome(int wait_status, bool snoozed);
 

@@ -10,8 +10,8 @@
 #include "common/base/memory.h"
 
 enum {
-    EXEC_LINE_MAX_BYTES = 64 * 1024
-}; // a longer line is dropped; large output belongs on stdout
+    EXEC_LINE_MAX_BYTES = 1024 * 1024 // an output and its key; a longer line fails the attempt
+};
 
 typedef struct ExecMessage { // what one line asks for; texts are owned
     int percent;             // -1 = not given

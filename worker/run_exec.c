@@ -42,6 +42,7 @@ typedef struct ExecRun {
     int64_t kill_at;  // clock_boot_ms; 0 = the SIGKILL, if any, is the supervisor's
     bool is_orphaned; // the supervisor is gone
     char *unsupported;
+    bool has_lost_line; // it may have been the output
     bool has_status;
     int status; // wait status
     struct rusage usage;
@@ -174,7 +175,8 @@ static void on_line(void *data, const char *line, size_t length)
 {
     ExecRun *self = data;
     if (line == NULL) {
-        note(self, "a line longer than 64 KiB was dropped");
+        note(self, "a line longer than 1 MiB was dropped");
+        self->has_lost_line = true;
         return;
     }
     ExecMessage message;
@@ -358,9 +360,18 @@ static void drain(ExecRun *self)
 
 // --- the end
 
-static void take_stdout(ExecRun *self)
+// False (said why) when what was kept is not what was meant: JSON that was cut.
+static bool take_stdout(ExecRun *self)
 {
     RunContext *run = self->context.run;
+    if (run->output == NULL &&
+        exec_output_is_cut_json(self->out.text, self->out.length, self->out_total)) {
+        char *why = mem_printf("the output on stdout has %zu bytes, more than %d", self->out_total,
+                               (int)EXEC_STDOUT_MAX_BYTES);
+        job_context_set_error(&self->context, why);
+        free(why);
+        return false;
+    }
     if (self->out_total > self->out.length) {
         char *line = mem_printf("ganger: stdout was cut: %zu bytes", self->out_total);
         job_context_log(&self->context, line, strlen(line));
@@ -370,6 +381,7 @@ static void take_stdout(ExecRun *self)
         run->output = exec_output_json(self->out.text == NULL ? "" : self->out.text,
                                        self->out.length, self->out_total);
     }
+    return true;
 }
 
 static JobOutcome judge(ExecRun *self)
@@ -388,8 +400,13 @@ static JobOutcome judge(ExecRun *self)
     }
     const JobOutcome outcome = exec_outcome(self->status, self->is_snoozed);
     if (outcome == OUTCOME_COMPLETED) {
-        take_stdout(self);
-    } else if (outcome != OUTCOME_SNOOZE) {
+        if (self->has_lost_line) {
+            job_context_set_error(context, "a line on fd 3 was longer than 1 MiB");
+            return OUTCOME_ERROR;
+        }
+        return take_stdout(self) ? outcome : OUTCOME_ERROR;
+    }
+    if (outcome != OUTCOME_SNOOZE) {
         char *message = exec_error_message(self->status, self->last_line.last);
         job_context_set_error(context, message);
         free(message);

@@ -182,9 +182,22 @@ static void test_floods_are_capped(void **state)
     result = run_script(run, "head -c 20000000 /dev/zero | tr '\\000' e >&2; echo last >&2");
     assert_int_equal(result->outcome, OUTCOME_COMPLETED);
     expect_log(run, "last\n");
-    result = run_script(run, "head -c 200000 /dev/zero | tr '\\000' 3 >&3; echo >&3");
+    // A cut or lost output is no success.
+    result = run_script(run, "head -c 2000000 /dev/zero | tr '\\000' 3 >&3; echo >&3");
+    assert_int_equal(result->outcome, OUTCOME_ERROR);
+    assert_string_equal(result->text, "a line on fd 3 was longer than 1 MiB");
+    expect_log(run, "a line longer than 1 MiB was dropped");
+    result = run_script(
+        run, "printf '{\"x\": \"'; head -c 2000000 /dev/zero | tr '\\000' y; echo '\"}'");
+    assert_int_equal(result->outcome, OUTCOME_ERROR);
+    assert_string_equal(result->text, "the output on stdout has 2000010 bytes, more than 1048576");
+    result = run_script(run, "printf '{\"output\": \"'; head -c 200000 /dev/zero | tr '\\000' y; "
+                             "echo '\"}'"); // not on fd 3: just an output
     assert_int_equal(result->outcome, OUTCOME_COMPLETED);
-    expect_log(run, "a line longer than 64 KiB was dropped");
+    result = run_script(run, "{ printf '{\"output\": \"'; head -c 200000 /dev/zero | "
+                             "tr '\\000' y; echo '\"}'; } >&3");
+    assert_int_equal(result->outcome, OUTCOME_COMPLETED);
+    assert_int_equal(strlen(result->text), 200002);
 }
 
 static void expect_quick(WorkerRun *run, const char *script)
