@@ -52,6 +52,7 @@ typedef struct Reaper {
     int open_epochs;      // enqueuers that take long: their commit is looked for at once
     int64_t retry_at;     // after an error: nothing but the heartbeat before that
     int64_t next_connect_at;
+    int connect_failures; // since the last connection
     int64_t next_heartbeat_at;
     int64_t next_poll_at;
     int64_t next_scan_at;

@@ -11,11 +11,30 @@
 #include "reaper/node.h"
 #include "sql_queries.h"
 
+enum {
+    SESSION_TELL_AGAIN = 30
+}; // tries a second apart: above the usual fail-over, an outage is an error
+
 // A migration may take long, and so may the wait for another migrator: that is no reason to be taken for stuck.
 static void on_wait(void *data)
 {
     Reaper *self = data;
     atomic_store(&scoreboard_slot(self->board, 0)->changed_at, clock_boot_ms());
+}
+
+// An outage is over soon, or somebody must be told. No other try mends a string that cannot be read.
+static void note_unreachable(Reaper *self, Status status)
+{
+    if (status == STATUS_REFUSED) {
+        log_fatal("database.malformed",
+                  "error=\"%s\" mend=\"correct database.url, or DATABASE_URL\"", db_open_error());
+        reaper_end(self, EXIT_CODE_CONFIG);
+        return;
+    }
+    LogLevel level =
+        ++self->connect_failures % SESSION_TELL_AGAIN == 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
+    log_write(level, "database.unreachable", "error=\"%s\" tries=%d next_try_ms=%d",
+              db_open_error(), self->connect_failures, REAPER_RECONNECT_MS);
 }
 
 void session_connect(Reaper *self, int64_t now)
@@ -24,13 +43,14 @@ void session_connect(Reaper *self, int64_t now)
         return;
     }
     self->next_connect_at = now + REAPER_RECONNECT_MS;
-    if (db_open(&self->db, self->config->database_url, "ganger-reaper", DB_CONNECT_TIMEOUT_MS,
-                true) != STATUS_OK) {
+    Status status = db_open(&self->db, self->config->database_url, "ganger-reaper",
+                            DB_CONNECT_TIMEOUT_MS, true);
+    if (status != STATUS_OK) {
         self->db = NULL;
-        log_warn("database.unreachable", "error=\"%s\" next_try_ms=%d", db_open_error(),
-                 REAPER_RECONNECT_MS);
+        note_unreachable(self, status);
         return;
     }
+    self->connect_failures = 0;
     db_set_waiting(self->db, on_wait, self);
     self->connections++;
     if (self->connections > 1) {

@@ -66,6 +66,15 @@ static void test_no_database(void **state)
                   "DATABASE_URL");
 }
 
+// What cannot be read will not be read better the next time.
+static void test_malformed_database(void **state)
+{
+    SystemTest *test = *state;
+    check_refused(
+        test, daemon_configure(test, "http", &(DaemonOptions){.database = "{url: \"http://x/y\"}"}),
+        "database.malformed");
+}
+
 static void test_state_dir_refused(void **state)
 {
     SystemTest *test = *state;
@@ -153,6 +162,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_schema_too_new, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_auto_migrate, system_setup_empty, system_teardown),
         cmocka_unit_test_setup_teardown(test_no_database, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_malformed_database, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_state_dir_refused, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_bad_file, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_bad_plugins, system_setup, system_teardown),
