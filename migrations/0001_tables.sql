@@ -81,6 +81,14 @@ create index job_held on ganger.job (worker_id) where status = 'processing';
 create index job_cancel on ganger.job (worker_id) where cancel_requested;
 -- What becomes runnable by the clock.
 create index job_due on ganger.job (due_at) where due_at is not null;
+-- Groups and batches (0013_limits.sql, 0018_batches.sql): who has a place, and who waits for one.
+create index job_group_held on ganger.job (group_key) where group_key is not null and (seq is not null or status = 'processing');
+create index job_group_next on ganger.job (group_key, priority desc, id) where pending_reason = 'limited';
+create index job_batch_held on ganger.job (batch_id) where batch_id is not null and pending_reason is distinct from 'batch';
+create index job_batch_next on ganger.job (batch_id, id) where pending_reason = 'batch';
+-- Jobs that wait until no other job with certain tags is left, and the tags of those they wait for.
+create index job_barrier on ganger.job (id) where pending_reason = 'blocked' and depends_on_tags is not null;
+create index job_tags on ganger.job using gin (tags) where tags is not null;
 
 -- Ended jobs, append-only, apart by status (their retention differs) and by week.
 create table ganger.history (
@@ -186,12 +194,48 @@ create table ganger.event (
 );
 create index event_job on ganger.event (job_id);
 
--- Keys that must be unique across live and ended jobs.
+-- What operators said about queues, job types and groups (0013_limits.sql).
+create table ganger.queue (
+    name              text primary key,
+    paused            boolean not null default false,
+    concurrency       integer,                         -- running at once, of all nodes; null = no limit
+    group_concurrency integer,                         -- the same for each group, unless the group has a limit of its own
+    rate              integer,                         -- starts in any rate_period
+    rate_period       interval,
+    retention         interval,                        -- of its ended jobs; null = the general one
+    configured        boolean not null default false   -- from a configuration file
+);
+create table ganger.job_type (
+    name        text primary key,
+    paused      boolean not null default false,
+    concurrency integer,
+    timeout     interval,                              -- of jobs without their own
+    max_crashes integer                                -- null = the setting max_crashes
+);
+create table ganger.group_limit (
+    group_key   text primary key,
+    concurrency integer,
+    rate        integer,
+    rate_period interval
+);
+-- Recent starts under a rate: of a queue (claimed), or a group (given a place).
+create table ganger.rate_use (
+    kind text not null,                                -- queue, group
+    key  text not null,
+    at   timestamptz not null default clock_timestamp(),
+    jobs integer not null
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+create index rate_use_key on ganger.rate_use (kind, key, at);
+
+-- Keys that must be unique: idempotency keys across live and ended jobs, unique keys across live ones (or until expires_at).
+-- Each owner has its own: nobody meets another's job by guessing its key.
 create table ganger.job_key (
-    kind   text not null,
-    key    text not null,
-    job_id bigint not null,
-    primary key (kind, key)
+    kind       text not null,                          -- idempotency, unique
+    key        text not null,
+    owner      text not null default '',               -- '' = nobody's
+    job_id     bigint not null,
+    expires_at timestamptz,                            -- unique keys with unique_for; null: until the holder ends
+    primary key (key, kind, owner)
 );
 create index job_key_job on ganger.job_key (job_id);
 

@@ -11,7 +11,6 @@ create table ganger.lane (
     seen_at       timestamptz not null default clock_timestamp(), -- when it last had a runnable job, roughly
     priority      smallint not null,
     returned      boolean not null,
-    paused        boolean not null default false,
     state         text not null default 'active',
     queue         text not null,
     job_type      text not null
@@ -349,7 +348,7 @@ begin
     return jsonb_build_object('repaired', seals.repaired, 'stragglers', freed, 'open_epochs', seals.unsealed);
 end $$;
 
--- Deletes lanes that have been idle for long and are not paused; returns how many. To an enqueuer no lane is the same as an idle
+-- Deletes lanes that have been idle for long; returns how many. To an enqueuer no lane is the same as an idle
 -- one: it signals, and the lane comes back. What was taken before it became idle is sealed, so nothing can appear below the
 -- frontier that is forgotten.
 create function ganger._forget_lanes(idle_for interval default '1 day') returns integer
@@ -368,7 +367,7 @@ begin
         return 0;
     end if;
     delete from ganger.lane l
-    where l.state = 'idle' and not l.paused and l.seen_at < clock_timestamp() - idle_for
+    where l.state = 'idle' and l.seen_at < clock_timestamp() - idle_for
       and not exists (select from ganger.lane_signal s where s.lane_id = l.lane_id)
       and not exists (select from ganger.job j where j.lane_id = l.lane_id and j.seq is not null); -- a straggler's
     get diagnostics n = row_count;

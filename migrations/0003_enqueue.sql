@@ -95,26 +95,33 @@ create function ganger._input_problem(i ganger.job_input) returns text language 
         when i.idempotency_key = '' or octet_length(i.idempotency_key) > 255
             then ganger._name_problem('idempotency_key', i.idempotency_key)
         when i.owner = '' or octet_length(i.owner) > 255 then ganger._name_problem('owner', i.owner)
-        when i.expires_at is not null then '0A000 expires_at is not supported by this version'
-        when i.unique_key is not null then '0A000 unique_key is not supported by this version'
-        when i.unique_for is not null then '0A000 unique_for is not supported by this version'
+        when not isfinite(i.expires_at) then '22023 expires_at must be a point in time, not ' || i.expires_at
+        when i.unique_key = '' or octet_length(i.unique_key) > 255 then ganger._name_problem('unique_key', i.unique_key)
+        when i.unique_for <= interval '0' or i.unique_for > interval '100 years'
+            then ganger._duration_problem('unique_for', i.unique_for, false)
+        when i.unique_for is not null and i.unique_key is null
+            then E'22023 unique_for without unique_key\nSay which key is to be unique for so long.'
         when i.on_conflict not in ('ignore', 'replace', 'reschedule', 'error')
             then '22023 on_conflict: there is no way "' || i.on_conflict || E'"\nThey are ignore, replace, reschedule, error.'
-        when i.on_conflict <> 'ignore'
-            then E'0A000 on_conflict is not supported by this version\nOnly ignore is, the default.'
-        when i.group_key is not null then '0A000 group_key is not supported by this version'
-        when cardinality(i.depends_on) > 0 then '0A000 depends_on is not supported by this version'
-        when cardinality(i.depends_on_tags) > 0 then '0A000 depends_on_tags is not supported by this version'
-        when i.dead_letter_job_type is not null then '0A000 dead_letter_job_type is not supported by this version'
+        when i.on_conflict <> 'ignore' and i.unique_key is null
+            then E'22023 on_conflict without unique_key\nIt says what to do when a job with that key is there.'
+        when i.group_key = '' or octet_length(i.group_key) > 255 then ganger._name_problem('group_key', i.group_key)
+        when array_ndims(i.depends_on) > 1 then '22023 depends_on has more than one dimension'
+        when array_position(i.depends_on, null) is not null then '22023 depends_on has a null in it'
+        when array_ndims(i.depends_on_tags) > 1 then '22023 depends_on_tags has more than one dimension'
+        when array_position(i.depends_on_tags, null) is not null then '22023 depends_on_tags has a null in it'
+        when array_position(i.depends_on_tags, '') is not null then '22023 depends_on_tags has an empty tag in it'
+        when i.depends_on_tags is not null and ganger._longest(i.depends_on_tags) > 255
+            then '22023 depends_on_tags has a tag longer than 255 bytes'
+        when i.dead_letter_job_type = '' or octet_length(i.dead_letter_job_type) > 255
+            then ganger._name_problem('dead_letter_job_type', i.dead_letter_job_type)
     end
 $$;
 
 -- Raises what _input_problem (or the like) found; does nothing for null. place: '' or 'jobs[3]: '.
 create function ganger._raise_problem(problem text, place text default '') returns void language plpgsql as $$
 declare
-    hint constant text := case when left(problem, 5) = '0A000' and strpos(problem, E'\n') = 0
-                               then 'Leave it out: the features of this version are in docs/sql-api.md.'
-                               else substr(problem, nullif(strpos(problem, E'\n'), 0) + 1) end;
+    hint constant text := substr(problem, nullif(strpos(problem, E'\n'), 0) + 1);
 begin
     if hint is not null then
         raise exception '%', place || substr(split_part(problem, E'\n', 1), 7) using errcode = left(problem, 5), hint = hint;
@@ -137,8 +144,17 @@ end $$;
 --                    in [0.5, 1]; with retry_backoff false exactly retry_delay
 --   tags             a set of words to find it by
 --   idempotency_key  while a job with this key is known, live or ended, its id is returned instead
---   owner, metadata  kept with the job
--- Errors: 22023 bad value, 22003 out of range, 0A000 a parameter this version does not support.
+--   expires_at       a job that has not started by then, or waits, ends failed, reason expired
+--   unique_key       while a job with this key is live (for unique_for from its enqueue, whatever became of it): on_conflict ignore
+--                    returns its id; replace gives it all that is said here, reschedule its run_at, if it has not started
+--                    (its id is returned in any case); error raises 23505
+--   group_key        jobs of a group start within the group's limits (set_queue, set_group_limit)
+--   depends_on       ids of jobs: not before all of them have completed; cancelled when one ends otherwise
+--   depends_on_tags  not while another live job has all these tags
+--   dead_letter_job_type  a job of this type is enqueued when this one has failed for good
+--   owner            whose job it is; metadata is kept with the job
+-- Errors: 22023 bad value, 22003 out of range, 23505 the unique key is taken and on_conflict is error, 42704 a prerequisite nobody
+-- knows, 42501 another's owner.
 create function ganger.enqueue(
     job_type text, payload jsonb default '{}', queue text default 'default', priority integer default 0,
     run_at timestamptz default now(), max_attempts integer default 3, timeout interval default null,
@@ -156,7 +172,9 @@ declare
     due     timestamptz := case when enqueue.run_at > clock_timestamp() then enqueue.run_at end;
     problem text;
     job_id  bigint;
+    other   bigint;
     lane    bigint;
+    reason  text;
     is_lane_active boolean;
     is_node_idle   boolean;
 begin
@@ -168,23 +186,30 @@ begin
     end if;
     queue := coalesce(queue, 'default');
     priority := coalesce(priority, 0);
+    depends_on := case when depends_on is not null then ganger._distinct_ids(depends_on) end;
+    depends_on_tags := nullif(depends_on_tags, '{}');
 
     job_id := (ganger._take_seqs(1))[1];
-    if idempotency_key is not null then
-        loop
-            insert into ganger.job_key as k (kind, key, job_id) values ('idempotency', enqueue.idempotency_key, job_id)
-            on conflict do nothing;
-            exit when found;
-            select k.job_id into lane from ganger.job_key k
-            where k.kind = 'idempotency' and k.key = enqueue.idempotency_key;
-            if found then
-                return lane;
-            end if;
-        end loop;
+    if idempotency_key is not null or unique_key is not null then
+        other := ganger._take_keys(job_id, (job_type, payload, queue, priority, run_at, max_attempts, timeout, kill_grace,
+            retry_delay, retry_backoff, retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for,
+            on_conflict, group_key, depends_on, depends_on_tags, dead_letter_job_type, owner, metadata)::ganger.job_input);
+        if other is not null then
+            return other;
+        end if;
+    end if;
+    if depends_on is not null or depends_on_tags is not null then
+        perform ganger._raise_problem(ganger._prerequisite_problem(depends_on));
+        reason := 'blocked';
+    elsif group_key is not null then
+        reason := 'limited';
+    end if;
+    if due is not null then
+        reason := 'scheduled';
     end if;
 
     lane := ganger._lane_id(queue, priority, job_type, false);
-    if due is null then
+    if reason is null then
         -- _enter_lane and _notify_work in one look: a query costs more than what it reads
         select exists (select from ganger.lane l where l.lane_id = lane and l.state = 'active'),
                exists (select from ganger.node n where n.state = 'alive' and n.idle)
@@ -194,20 +219,26 @@ begin
         end if;
     end if;
     insert into ganger.job as j (id, lane_id, seq, created_at, run_at, due_at, pending_reason, max_attempts, priority, queue,
-        job_type, payload, timeout, kill_grace, retry_delay, retry_backoff, retry_delay_max, tags, idempotency_key,
-        owner, metadata)
-    values (job_id, lane, case when due is null then job_id end, created, nullif(enqueue.run_at, created), due,
-        case when due is not null then 'scheduled' end, coalesce(enqueue.max_attempts, 3), enqueue.priority, enqueue.queue,
+        job_type, payload, timeout, kill_grace, retry_delay, retry_backoff, retry_delay_max, expires_at, tags, idempotency_key,
+        unique_key, group_key, depends_on, depends_on_tags, dead_letter_job_type, owner, metadata)
+    values (job_id, lane, case when reason is null then job_id end, created, nullif(enqueue.run_at, created), due,
+        reason, coalesce(enqueue.max_attempts, 3), enqueue.priority, enqueue.queue,
         enqueue.job_type, coalesce(enqueue.payload, '{}'), enqueue.timeout, enqueue.kill_grace,
         nullif(enqueue.retry_delay, interval '60 s'), nullif(enqueue.retry_backoff, true), enqueue.retry_delay_max,
-        enqueue.tags, enqueue.idempotency_key, enqueue.owner, enqueue.metadata);
+        enqueue.expires_at, enqueue.tags, enqueue.idempotency_key, enqueue.unique_key, enqueue.group_key, enqueue.depends_on,
+        enqueue.depends_on_tags, enqueue.dead_letter_job_type, enqueue.owner, enqueue.metadata);
 
-    if due is null then
+    if reason is null then
         if is_node_idle then
             perform pg_notify('ganger', 'work:' || queue);
         end if;
-    else
+    elsif due is not null then
         perform ganger._notify_due(due);
+    end if;
+    if reason = 'limited' then
+        perform ganger._signal('group', group_key);
+    elsif depends_on is not null or depends_on_tags is not null then
+        perform ganger._note_dependencies(array[job_id]);
     end if;
     return job_id;
 end $$;
@@ -229,7 +260,7 @@ create function ganger._json_misfit(entry jsonb) returns text language sql immut
     from jsonb_each(entry) e
     where e.value <> 'null'
       and (e.key in ('job_type', 'queue') and jsonb_typeof(e.value) <> 'string'
-           or e.key in ('timeout', 'kill_grace', 'retry_delay', 'retry_delay_max')
+           or e.key in ('timeout', 'kill_grace', 'retry_delay', 'retry_delay_max', 'unique_for')
               and (jsonb_typeof(e.value) <> 'string' or e.value #>> '{}' ~ '^\s*[-+]?[0-9.]+\s*$' and e.value #>> '{}' !~ '^[0. ]+$'))
     limit 1
 $$;
@@ -282,29 +313,27 @@ begin
     return null;
 end $$;
 
--- Enqueues many jobs in one statement: all or none. `jobs` is a JSON array of objects whose keys are enqueue's parameters.
--- Returns the ids in input order (an entry whose idempotency_key is known: the id of that job).
+-- Enqueues many jobs in one statement: all or none. `jobs` is a JSON array of objects whose keys are enqueue's parameters; in
+-- depends_on a negative number -(i+1) stands for entry i, counted from 0, of this call, which must come earlier.
+-- Returns the ids in input order (an entry whose idempotency_key or unique_key is known: the id of that job).
 -- Errors as enqueue, with the entry's place: jobs[17]: ...; 22023 also for an unknown key.
 create function ganger.enqueue_many(jobs jsonb) returns setof bigint
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
 as $$
+begin
+    return query select ganger._enqueue_all(jobs, null);
+end $$;
+
+-- Raises when `jobs` cannot be read as an array of jobs; else returns how many there are.
+create function ganger._check_jobs(jobs jsonb) returns integer
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
 declare
-    created constant timestamptz := now();
-    clock   constant timestamptz := clock_timestamp();
-    n       integer;
-    ids     bigint[];
-    bad     boolean;
-    woken   text;
-    soonest timestamptz;
+    bad boolean;
 begin
     if jsonb_typeof(jobs) is distinct from 'array' then
         raise exception 'jobs must be a JSON array of objects' using errcode = '22023',
             detail = format('It is %s.', coalesce('a JSON ' || jsonb_typeof(jobs), 'null')),
             hint = 'For example: [{"job_type": "mail", "payload": {"to": "x@example.org"}}].';
-    end if;
-    n := jsonb_array_length(jobs);
-    if n = 0 then
-        return;
     end if;
     begin
         select bool_or(ganger._input_problem(i) is not null) into bad
@@ -318,44 +347,82 @@ begin
                           'idempotency_key', 'unique_key', 'unique_for', 'on_conflict', 'group_key', 'depends_on',
                           'depends_on_tags', 'dead_letter_job_type', 'owner', 'metadata'] <> '{}'
                          or jsonb_typeof(e.value -> 'job_type') <> 'string' or jsonb_typeof(e.value -> 'queue') not in ('string', 'null')
-                         or (e.value ?| array['timeout', 'kill_grace', 'retry_delay', 'retry_delay_max']
+                         or (e.value ?| array['timeout', 'kill_grace', 'retry_delay', 'retry_delay_max', 'unique_for']
                              and ganger._json_misfit(e.value) is not null)) then
         perform ganger._raise_problem(coalesce(ganger._bad_entry(jobs), '22023 jobs could not be read'));
     end if;
+    return jsonb_array_length(jobs);
+end $$;
 
+-- enqueue_many; with batch_id its items, which wait for the batch (0018_batches.sql).
+create function ganger._enqueue_all(jobs jsonb, batch_id text) returns setof bigint
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off
+as $$
+declare
+    created constant timestamptz := now();
+    clock   constant timestamptz := clock_timestamp();
+    n       constant integer := ganger._check_jobs(jobs);
+    ids     bigint[];
+    gated   bigint[];
+    groups  text[];
+    woken   text;
+    soonest timestamptz;
+begin
+    if n = 0 then
+        return;
+    end if;
     ids := ganger._take_seqs(n);
-    if exists (select from jsonb_array_elements(jobs) e where e.value ? 'idempotency_key') then
-        ids := ganger._claim_keys(jobs, ids);
+    if exists (select from jsonb_array_elements(jobs) e where e.value ?| array['idempotency_key', 'unique_key']) then
+        select k.jobs, k.ids into jobs, ids from ganger._claim_keys(jobs, ids) k;
+    end if;
+    if exists (select from jsonb_array_elements(jobs) e where e.value ? 'depends_on') then
+        perform ganger._check_references(jobs, ids);
     end if;
 
     with input as materialized (
-        select u.id, u.fresh, i.*, coalesce(i.queue, 'default') as queue_name, coalesce(i.priority, 0) as priority_value,
-               case when i.run_at > clock then i.run_at end as due
+        select u.id, i.*, coalesce(i.queue, 'default') as queue_name, coalesce(i.priority, 0) as priority_value,
+               case when i.run_at > clock then i.run_at end as due,
+               case when i.depends_on is not null then ganger._resolve_references(i.depends_on, ids) end as prerequisites
         from rows from (jsonb_populate_recordset(null::ganger.job_input, jobs)) with ordinality as i
-        join (select abs(x.id) as id, x.id > 0 as fresh, x.place from unnest(ids) with ordinality x (id, place)) u
-          on u.place = i.ordinality
-        where u.fresh
+        join (select x.id, x.place from unnest(ids) with ordinality x (id, place)) u on u.place = i.ordinality
+        where u.id > 0
+    ), reasoned as materialized (
+        select i.*, case when _enqueue_all.batch_id is not null then 'batch' when i.due is not null then 'scheduled'
+                         when i.prerequisites is not null or cardinality(i.depends_on_tags) > 0 then 'blocked'
+                         when i.group_key is not null then 'limited' end as reason
+        from input i
     ), lanes as materialized (
         select k.queue_name, k.priority_value, k.job_type, k.waits,
                case when k.waits then ganger._lane_id(k.queue_name, k.priority_value, k.job_type, false)
                     else ganger._enter_lane(k.queue_name, k.priority_value, k.job_type, false) end as lane_id
-        from (select distinct i.queue_name, i.priority_value, i.job_type, i.due is not null as waits from input i) k
+        from (select distinct i.queue_name, i.priority_value, i.job_type, i.reason is not null as waits from reasoned i) k
+    ), made as (
+        insert into ganger.job as j (id, lane_id, seq, created_at, run_at, due_at, pending_reason, max_attempts, priority, queue,
+            job_type, payload, timeout, kill_grace, retry_delay, retry_backoff, retry_delay_max, expires_at, tags, idempotency_key,
+            unique_key, group_key, depends_on, depends_on_tags, dead_letter_job_type, batch_id, owner, metadata)
+        select i.id, l.lane_id, case when i.reason is null then i.id end, created, nullif(i.run_at, created), i.due, i.reason,
+            coalesce(i.max_attempts, 3), i.priority_value, i.queue_name,
+            -- a JSON null that was given is a payload, too
+            i.job_type, coalesce(i.payload, jobs -> (i.ordinality - 1)::integer -> 'payload', '{}'), i.timeout, i.kill_grace,
+            nullif(i.retry_delay, interval '60 s'),
+            nullif(i.retry_backoff, true), i.retry_delay_max, i.expires_at, i.tags, i.idempotency_key, i.unique_key, i.group_key,
+            i.prerequisites, nullif(i.depends_on_tags, '{}'), i.dead_letter_job_type, _enqueue_all.batch_id, i.owner, i.metadata
+        from reasoned i
+        join lanes l on l.queue_name = i.queue_name and l.priority_value = i.priority_value and l.job_type = i.job_type
+                    and l.waits = (i.reason is not null)
+        returning j.id, j.pending_reason, j.group_key, j.depends_on is not null or j.depends_on_tags is not null as depends
     )
-    insert into ganger.job as j (id, lane_id, seq, created_at, run_at, due_at, pending_reason, max_attempts, priority, queue,
-        job_type, payload, timeout, kill_grace, retry_delay, retry_backoff, retry_delay_max, tags, idempotency_key,
-        owner, metadata)
-    select i.id, l.lane_id, case when i.due is null then i.id end, created, nullif(i.run_at, created), i.due,
-        case when i.due is not null then 'scheduled' end, coalesce(i.max_attempts, 3), i.priority_value, i.queue_name,
-        -- a JSON null that was given is a payload, too
-        i.job_type, coalesce(i.payload, jobs -> (i.ordinality - 1)::integer -> 'payload', '{}'), i.timeout, i.kill_grace,
-        nullif(i.retry_delay, interval '60 s'),
-        nullif(i.retry_backoff, true), i.retry_delay_max, i.tags, i.idempotency_key, i.owner, i.metadata
-    from input i
-    join lanes l on l.queue_name = i.queue_name and l.priority_value = i.priority_value and l.job_type = i.job_type
-                and l.waits = (i.due is not null);
+    select array_agg(m.id) filter (where m.depends), array_agg(distinct m.group_key) filter (where m.pending_reason = 'limited')
+    into gated, groups from made m;
 
+    if gated is not null then
+        perform ganger._note_dependencies(gated);
+    end if;
+    if groups is not null then
+        insert into ganger.signal (kind, key) select 'group', g from unnest(groups) g;
+    end if;
     for woken in
-        select distinct coalesce(e.value ->> 'queue', 'default') from jsonb_array_elements(jobs) e
+        select distinct coalesce(e.value ->> 'queue', 'default') from jsonb_array_elements(jobs) e where _enqueue_all.batch_id is null
     loop
         perform ganger._notify_work(woken);
     end loop;
@@ -366,30 +433,4 @@ begin
         perform ganger._notify_due(soonest);
     end if;
     return query select abs(x) from unnest(ids) x;
-end $$;
-
--- enqueue_many's idempotency keys: entries whose key is known, or stands earlier in the same call, get minus the id of the
--- job that has it; the others keep their new id.
-create function ganger._claim_keys(jobs jsonb, ids bigint[]) returns bigint[] language plpgsql volatile as $$
-declare
-    entry record;
-    taken bigint;
-begin
-    for entry in
-        select e.value ->> 'idempotency_key' as key, e.ordinality::integer as place
-        from jsonb_array_elements(jobs) with ordinality e
-        where e.value ->> 'idempotency_key' is not null
-        order by 1, 2 -- one order for all callers: two bulk calls with equal keys cannot deadlock
-    loop
-        loop
-            insert into ganger.job_key values ('idempotency', entry.key, ids[entry.place]) on conflict do nothing;
-            exit when found;
-            select k.job_id into taken from ganger.job_key k where k.kind = 'idempotency' and k.key = entry.key;
-            if found then
-                ids[entry.place] := - taken;
-                exit;
-            end if;
-        end loop;
-    end loop;
-    return ids;
 end $$;

@@ -1,5 +1,22 @@
 -- The claim. Runnable jobs of the active lanes in order, each given a fresh lease; nothing shared is written.
 
+-- What the claim of these queues and types has to mind, in one look: signals to work off first, pauses, limits, rates, timeouts of
+-- job types. All but the arrays of paused names is false or null in most systems.
+create function ganger._claim_rules(queues text[], job_types text[], out has_signals boolean, out has_nodes boolean,
+                                    out paused_queues text[], out paused_types text[], out is_limited boolean,
+                                    out rated_queues text[], out type_timeouts jsonb)
+language plpgsql stable as $$
+begin
+    select exists (select from ganger.signal), exists (select from ganger.node n where n.state = 'alive'),
+           array(select q.name from ganger.queue q where q.paused), array(select t.name from ganger.job_type t where t.paused),
+           exists (select from ganger.queue q where (q.concurrency is not null or q.rate is not null) and q.name = any (queues))
+           or exists (select from ganger.job_type t
+                      where t.concurrency is not null and (job_types is null or t.name = any (job_types))),
+           (select array_agg(q.name) from ganger.queue q where q.rate is not null and q.name = any (queues)),
+           (select jsonb_object_agg(t.name, t.timeout) from ganger.job_type t where t.timeout is not null)
+    into has_signals, has_nodes, paused_queues, paused_types, is_limited, rated_queues, type_timeouts;
+end $$;
+
 -- Takes up to max_jobs runnable jobs, for one of gangerd's workers (worker_id, its link) or an outside one (worker_name,
 -- lease_until).
 --
@@ -20,55 +37,96 @@ set plan_cache_mode = force_generic_plan
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 #variable_conflict use_variable
+declare
+    rules record;
+    rooms jsonb; -- what limits leave, null: no limits
+    busy  boolean := false;
+    has_taken boolean;
 begin
-    return query
-    with visible as (
-        select a.lane_id, a.priority, a.returned, a.frontier
-        from ganger.lane a
-        where a.state <> 'idle' and not a.paused
-          and a.queue = any (queues) and (job_types is null or a.job_type = any (job_types))
-        union all
-        select distinct on (s.lane_id) s.lane_id, s.priority, s.returned, coalesce(a.frontier, 0)
-        from ganger.lane_signal s left join ganger.lane a on a.lane_id = s.lane_id
-        where (a.lane_id is null or (a.state = 'idle' and not a.paused))
-          and s.queue = any (queues) and (job_types is null or s.job_type = any (job_types))
-    ), hinted as materialized (
-        select v.lane_id, v.priority, v.returned, greatest(v.frontier, h.seq) as start_at
-        from visible v left join unnest(hint_lanes, hint_seqs) h (lane_id, seq) on h.lane_id = v.lane_id
-    ), ordered (lane_id, start_at) as materialized (
-        -- The rest is not even sorted when the first lanes have enough. Both sort alike, so no priority comes too late.
-        (select h.lane_id, f.seq
-         from (select * from hinted order by priority desc, returned desc, start_at, lane_id limit 64) h
-         cross join lateral (select j.seq from ganger.job j where j.lane_id = h.lane_id and j.seq >= h.start_at
-                             order by j.seq limit 1) f
-         order by h.priority desc, h.returned desc, f.seq)
-        union all
-        (select h.lane_id, h.start_at from hinted h order by h.priority desc, h.returned desc, h.start_at, h.lane_id offset 64)
-    ), picked as materialized (
-        select p.row_ctid, p.seq, row_number() over () as place
-        from (select j.ctid as row_ctid, j.seq
-              from ordered o
-              cross join lateral (
-                  select j.ctid, j.seq from ganger.job j
-                  where j.lane_id = o.lane_id and j.seq >= o.start_at
-                  order by j.seq limit max_jobs
-                  for update skip locked) j
-              limit max_jobs) p
-    ), claimed as (
-        update ganger.job j
-        set status = 'processing', seq = null, lease_id = gen_random_uuid(), started_at = clock_timestamp(),
-            attempts = j.attempts + 1, worker_id = _take_jobs.worker_id, worker_name = _take_jobs.worker_name,
-            lease_until = _take_jobs.lease_until
-        from picked p where j.ctid = p.row_ctid
-        returning j.id, j.lease_id, j.job_type, j.payload, j.attempts, j.max_attempts, j.queue, j.priority, j.timeout,
-                  j.kill_grace, j.tags, j.group_key, j.owner, j.metadata, j.lane_id, p.seq, p.place
-    )
-    select c.id, c.lease_id, c.job_type, c.payload, c.attempts, c.max_attempts, c.queue, c.priority, c.timeout,
-           c.kill_grace, c.tags, c.group_key, c.owner, c.metadata, c.lane_id, c.seq
-    from claimed c order by c.place;
+    rules := ganger._claim_rules(queues, job_types);
+    if rules.has_signals and (worker_id is not null or not rules.has_nodes) then
+        perform ganger._work_signals(); -- what has become free may be the next job
+    end if;
+    for attempt_at in 1..10 loop
+        if rules.is_limited then
+            select r.rooms, r.busy into rooms, busy from ganger._limit_room(queues, job_types) r;
+        end if;
+        return query
+        with visible as (
+            select a.lane_id, a.priority, a.returned, a.frontier, a.queue, a.job_type
+            from ganger.lane a
+            where a.state <> 'idle' and a.queue = any (queues) and (job_types is null or a.job_type = any (job_types))
+            union all
+            select distinct on (s.lane_id) s.lane_id, s.priority, s.returned, coalesce(a.frontier, 0), s.queue, s.job_type
+            from ganger.lane_signal s left join ganger.lane a on a.lane_id = s.lane_id
+            where (a.lane_id is null or a.state = 'idle')
+              and s.queue = any (queues) and (job_types is null or s.job_type = any (job_types))
+        ), hinted as materialized (
+            select v.lane_id, v.priority, v.returned, greatest(v.frontier, h.seq) as start_at, m.most
+            from visible v
+            left join unnest(hint_lanes, hint_seqs) h (lane_id, seq) on h.lane_id = v.lane_id
+            cross join lateral (select least(max_jobs, (rooms -> 'queue' ->> v.queue)::integer,
+                                             (rooms -> 'job_type' ->> v.job_type)::integer) as most) m
+            where v.queue <> all (rules.paused_queues) and v.job_type <> all (rules.paused_types) and m.most > 0
+        ), ordered (lane_id, start_at, most) as materialized (
+            -- The rest is not even sorted when the first lanes have enough. Both sort alike, so no priority comes too late.
+            (select h.lane_id, f.seq, h.most
+             from (select * from hinted order by priority desc, returned desc, start_at, lane_id limit 64) h
+             cross join lateral (select j.seq from ganger.job j where j.lane_id = h.lane_id and j.seq >= h.start_at
+                                 order by j.seq limit 1) f
+             order by h.priority desc, h.returned desc, f.seq)
+            union all
+            (select h.lane_id, h.start_at, h.most
+             from hinted h order by h.priority desc, h.returned desc, h.start_at, h.lane_id offset 64)
+        ), picked as materialized (
+            select p.row_ctid, p.seq, p.queue, p.job_type, row_number() over () as place
+            from (select j.ctid as row_ctid, j.seq, j.queue, j.job_type
+                  from ordered o
+                  cross join lateral (
+                      select j.ctid, j.seq, j.queue, j.job_type from ganger.job j
+                      where j.lane_id = o.lane_id and j.seq >= o.start_at
+                        and (j.expires_at is null or j.expires_at > clock_timestamp())
+                      order by j.seq limit o.most
+                      for update skip locked) j
+                  limit max_jobs) p
+        ), fitting as (
+            select p.row_ctid, p.seq, p.place from picked p where rooms is null
+            union all
+            -- lanes share what limits leave
+            select w.row_ctid, w.seq, w.place
+            from (select p.*, row_number() over (partition by p.queue order by p.place) as queue_place,
+                         row_number() over (partition by p.job_type order by p.place) as type_place
+                  from picked p where rooms is not null) w
+            where w.queue_place <= coalesce((rooms -> 'queue' ->> w.queue)::integer, max_jobs)
+              and w.type_place <= coalesce((rooms -> 'job_type' ->> w.job_type)::integer, max_jobs)
+        ), claimed as (
+            update ganger.job j
+            set status = 'processing', seq = null, lease_id = gen_random_uuid(), started_at = clock_timestamp(),
+                attempts = j.attempts + 1, worker_id = _take_jobs.worker_id, worker_name = _take_jobs.worker_name,
+                lease_until = _take_jobs.lease_until
+            from fitting p where j.ctid = p.row_ctid
+            returning j.id, j.lease_id, j.job_type, j.payload, j.attempts, j.max_attempts, j.queue, j.priority, j.timeout,
+                      j.kill_grace, j.tags, j.group_key, j.owner, j.metadata, j.lane_id, p.seq, p.place
+        ), rated as (
+            insert into ganger.rate_use (kind, key, jobs)
+            select 'queue', c.queue, count(*) from claimed c where rules.rated_queues is not null and c.queue = any (rules.rated_queues)
+            group by c.queue
+        )
+        select c.id, c.lease_id, c.job_type, c.payload, c.attempts, c.max_attempts, c.queue, c.priority,
+               case when rules.type_timeouts is null then c.timeout
+                    else coalesce(c.timeout, (rules.type_timeouts ->> c.job_type)::interval) end,
+               c.kill_grace, c.tags, c.group_key, c.owner, c.metadata, c.lane_id, c.seq
+        from claimed c order by c.place;
+        has_taken := found;
+        exit when has_taken or not busy;
+        perform pg_sleep(0.002); -- whoever has the limit's lock will commit in a moment, if it is one of gangerd's
+    end loop;
+    if rules.rated_queues is not null then
+        perform ganger._notify_due(ganger._next_rate_free());
+    end if;
     -- Last, and only when something was taken: an empty claim shall write nothing. Whoever marks the worker dead waits for
     -- this transaction, or was first: then nothing was taken. The node is only looked at: who buries one marks its workers too.
-    if found and worker_id is not null then
+    if has_taken and worker_id is not null then
         perform from ganger.worker w join ganger.node n on n.id = w.node_id
         where w.id = _take_jobs.worker_id and w.link = _take_jobs.link and w.state = 'alive' and n.state = 'alive'
         for key share of w;
@@ -120,9 +178,10 @@ as $$
 begin
     return exists (
         select from ganger.lane l
-        where l.state <> 'idle' and not l.paused and l.queue = any (queues) and l.job_type = any (job_types)
+        where l.state <> 'idle' and l.queue = any (queues) and l.job_type = any (job_types)
+          and not ganger._is_paused(l.queue, l.job_type)
           and exists (select from ganger.job j where j.lane_id = l.lane_id and j.seq >= l.frontier))
     or exists (
-        select from ganger.lane_signal s left join ganger.lane l on l.lane_id = s.lane_id
-        where s.queue = any (queues) and s.job_type = any (job_types) and not coalesce(l.paused, false));
+        select from ganger.lane_signal s
+        where s.queue = any (queues) and s.job_type = any (job_types) and not ganger._is_paused(s.queue, s.job_type));
 end $$;

@@ -2,7 +2,8 @@
 
 -- Moves jobs to history in one statement, whatever ended them. Arrays run in parallel; a null array means null for all.
 -- Only what is processing under its lease is moved; with `unheld` only what nobody holds (a cancel of a pending job).
--- unless_late: nor what has something in late_result, which comes first.
+-- unless_late: nor what has something in late_result, which comes first. roots: of a cascade, for the event. What follows an end, for
+-- others, is done here too (_follow_end).
 --
 --   ran_us, ago_us   how long the attempt ran, and how long ago it ended (by the worker's clock); null = by the
 --                    database's
@@ -12,7 +13,8 @@ create function ganger._finish(ids bigint[], leases uuid[], statuses ganger.job_
                                errors text[] default null, reasons text[] default null, ran_us bigint[] default null,
                                ago_us bigint[] default null, cpu_us bigint[] default null, max_rss bigint[] default null,
                                exit_codes integer[] default null, signals integer[] default null, logs text[] default null,
-                               unheld boolean default false, unless_late boolean default false)
+                               unheld boolean default false, unless_late boolean default false,
+                               roots bigint[] default null)
 returns bigint[]
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
@@ -23,19 +25,19 @@ declare
     clock      constant timestamptz := clock_timestamp();
     finish_ids constant bigint[] := ganger._take_seqs(cardinality(ids));
     moved      bigint[];
-    cancelled  bigint[];
+    followed   bigint[];
 begin
     with gone as (
         delete from ganger.job j
         using unnest(ids, leases, statuses, outputs, errors, reasons, ran_us, ago_us, cpu_us, max_rss, exit_codes, signals, logs,
-                     finish_ids)
-              as g (id, lease, status, output, error, reason, ran, ago, cpu, rss, exit_code, signal, log, finish_id)
+                     finish_ids, roots)
+              as g (id, lease, status, output, error, reason, ran, ago, cpu, rss, exit_code, signal, log, finish_id, root)
         where j.id = g.id and case when unheld then j.lease_id is null and j.status in ('pending', 'waiting')
                                    else j.lease_id = g.lease and j.status = 'processing' end
           and (not unless_late or (select not exists (select from ganger.late_result))
                or not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id))
         returning j.*, g.finish_id, g.output as given_output, g.error as given_error, g.reason as given_reason, g.cpu, g.rss,
-                  g.exit_code, g.signal, g.log as given_log, clock - make_interval(secs => coalesce(g.ago, 0) / 1e6) as ended,
+                  g.exit_code, g.signal, g.log as given_log, g.root, clock - make_interval(secs => coalesce(g.ago, 0) / 1e6) as ended,
                   g.ran, case when j.cancel_requested then 'cancelled' else g.status end as end_status
     ), kept as (
         insert into ganger.history (id, finish_id, created_at, run_at, started_at, finished_at, lease_id, worker_id, cpu_us,
@@ -59,7 +61,14 @@ begin
             case when g.end_status = 'failed' then g.ended else g.last_failed_at end, g.last_retried_at,
             case when g.end_status = 'cancelled' then g.ended else g.last_cancelled_at end
         from gone g
-        returning id, status, job_type, started_at, finished_at, error, failure_reason, finish_id
+        returning id, status, job_type, started_at, finished_at, error, failure_reason, finish_id, group_key, batch_id,
+            unique_key is not null or tags is not null or depends_on is not null or depends_on_tags is not null
+            or (status = 'failed' and dead_letter_job_type is not null) as has_sequel
+    ), left_places as (
+        insert into ganger.signal (kind, key)
+        select distinct 'group', k.group_key from kept k where k.group_key is not null
+        union all
+        select distinct 'batch', k.batch_id from kept k where k.batch_id is not null
     ), counted as (
         insert into ganger.stat_delta (job_type, status, jobs, run_us)
         select k.job_type, k.status, count(*), coalesce(sum(extract(epoch from k.finished_at - k.started_at) * 1e6), 0)::bigint
@@ -68,11 +77,14 @@ begin
         insert into ganger.event (id, job_id, event, at, data)
         select k.finish_id, k.id, k.status::text, k.finished_at,
                case when k.status = 'failed'
-                    then jsonb_build_object('message', k.error, 'reason', k.failure_reason, 'will_retry', false) end
+                    then jsonb_build_object('message', k.error, 'reason', k.failure_reason, 'will_retry', false)
+                    when roots is not null
+                    then (select jsonb_build_object('root_job_id', g.root) from gone g where g.id = k.id) end
         from kept k where k.status <> 'completed'
     )
-    select array_agg(k.id) into moved from kept k;
-    return coalesce(moved, '{}');
+    select coalesce(array_agg(k.id), '{}'), array_agg(k.id) filter (where k.has_sequel) into moved, followed from kept k;
+    perform ganger._follow_end(moved, followed);
+    return moved;
 end $$;
 
 -- For gangerd's workers: finishes a batch of completed jobs. Returns the ids that were not accepted: the lease is stale, or was
@@ -108,6 +120,13 @@ create function ganger._retry_at(j ganger.job) returns timestamptz language sql 
                        315360000)::double precision), j.retry_delay_max)
              * (0.5 + random() / 2) end
 $$;
+
+-- After how many crashes a job has failed for good, however many attempts it has left.
+create function ganger._max_crashes(job_type text) returns integer language plpgsql stable as $$
+begin
+    return coalesce((select t.max_crashes from ganger.job_type t where t.name = _max_crashes.job_type),
+                    ganger._setting('max_crashes', '3')::integer);
+end $$;
 
 -- Ends one attempt of a running job other than by success, and decides what becomes of the job.
 --
@@ -153,7 +172,8 @@ begin
             logs => array[facts.log]);
         return 'cancelled';
     end if;
-    if not is_free and not (retryable and outcome <> 'discarded' and j.attempts < j.max_attempts) then
+    if not is_free and not (retryable and outcome <> 'discarded' and j.attempts < j.max_attempts
+                            and not (outcome = 'crashed' and j.crashes + 1 >= ganger._max_crashes(j.job_type))) then
         if outcome = 'crashed' then
             update ganger.job x set crashes = x.crashes + 1 where x.id = j.id;
         end if;
@@ -200,9 +220,10 @@ begin
                      when 'snoozed' then jsonb_build_object('attempt', j.attempts, 'until', due)
                      else jsonb_build_object('message', message, 'reason', reason, 'will_retry', true) end);
     if due is null then
-        perform ganger._make_runnable(array[j.id], true);
+        perform ganger._make_runnable(array[j.id], true); -- keeps its place in its group and batch
     else
         perform ganger._notify_due(due);
+        perform ganger._leave_places(j);
     end if;
     return 'pending';
 end $$;

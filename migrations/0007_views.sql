@@ -41,7 +41,10 @@ language sql stable parallel safe security definer set search_path = pg_catalog,
 $$;
 
 create view ganger.jobs with (security_barrier) as
-select j.id, j.job_type, j.queue, j.status::text as status, j.pending_reason, j.priority::integer as priority, j.payload,
+select j.id, j.job_type, j.queue, j.status::text as status,
+       case when j.seq is null then j.pending_reason
+            when j.queue = any (array(select q.name from ganger.queue q where q.paused))
+                 or j.job_type = any (array(select t.name from ganger.job_type t where t.paused)) then 'paused' end as pending_reason, j.priority::integer as priority, j.payload,
        j.attempts, j.max_attempts, j.crashes::integer as crashes, coalesce(j.run_at, j.created_at) as run_at,
        j.due_at as next_attempt_at, j.timeout, j.kill_grace, coalesce(j.retry_delay, interval '60 s') as retry_delay,
        coalesce(j.retry_backoff, true) as retry_backoff, j.retry_delay_max, j.expires_at, j.tags, j.idempotency_key,
@@ -83,15 +86,3 @@ from ganger.worker w
 join ganger.node n on n.id = w.node_id
 left join lateral (select min(j.id) as job_id, count(*) as held from ganger.job j
                    where j.worker_id = w.id and j.status = 'processing') h on true;
-
-create view ganger.queues with (security_barrier) as
-select q.queue as name, coalesce(bool_and(q.paused), false) as paused,
-       coalesce(sum(q.runnable), 0)::bigint as runnable, coalesce(sum(q.pending), 0)::bigint as pending,
-       coalesce(sum(q.processing), 0)::bigint as processing, min(q.oldest) as oldest_runnable_at
-from (select l.queue, l.paused, 0::bigint as runnable, 0::bigint as pending, 0::bigint as processing,
-             null::timestamptz as oldest from ganger.lane l
-      union all
-      select j.queue, null, count(*) filter (where j.seq is not null), count(*) filter (where j.status = 'pending'),
-             count(*) filter (where j.status = 'processing'), min(coalesce(j.run_at, j.created_at)) filter (where j.seq is not null)
-      from ganger.job j group by j.queue) q
-group by q.queue;

@@ -143,17 +143,14 @@ begin
     return cardinality(ganger._finish(array[j.id], array[null::uuid], array['cancelled'::ganger.job_status], unheld => true)) = 1;
 end $$;
 
--- Runs a failed or cancelled job again: pending at once, one more attempt than it has had if they were used up. False: it is
--- in no such state.
+-- Runs a failed or cancelled job again: pending at once, one more attempt than it has had if they were used up, its crashes forgotten, and
+-- an expiry that has passed. It still waits for its group, its batch, and prerequisites that are live again. False: it is in no such
+-- state.
 create function ganger.retry(id bigint) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
-    h    ganger.history;
-    lane bigint;
-    seqs bigint[];
+    h ganger.history;
 begin
-    -- the number comes first: the lane is looked at only after it (see _enter_lane)
-    seqs := ganger._take_seqs(2);
     delete from ganger.history x
     where x.id = retry.id and x.status in ('failed', 'cancelled') and not ganger._is_retiring(x.tableoid)
     returning * into h;
@@ -167,115 +164,46 @@ begin
             case when h.status = 'failed' then h.error end,
             h.exit_code, h.signal, h.cpu_us, h.max_rss, h.worker_id, h.worker_name, h.started_at, h.finished_at, h.log);
     end if;
-    lane := ganger._enter_lane(h.queue, h.priority, h.job_type, false);
-    insert into ganger.job (id, lane_id, seq, created_at, run_at, started_at, max_attempts, attempts, priority, crashes,
+    insert into ganger.job (id, lane_id, created_at, run_at, started_at, max_attempts, attempts, priority,
         retry_backoff, queue, job_type, payload, timeout, kill_grace, retry_delay, retry_delay_max, expires_at, tags,
         idempotency_key, unique_key, group_key, depends_on, depends_on_tags, dead_letter_job_type, dead_letter_job_id,
         dead_letter_of, batch_id, owner, metadata, error, failure_reason, last_failed_at, last_retried_at,
-        last_cancelled_at)
-    values (h.id, lane, seqs[1], h.created_at, h.run_at, h.started_at, greatest(h.max_attempts, h.attempts + 1), h.attempts,
-        h.priority, h.crashes, h.retry_backoff, h.queue, h.job_type, h.payload, h.timeout, h.kill_grace,
-        h.retry_delay, h.retry_delay_max, h.expires_at, h.tags, h.idempotency_key, h.unique_key, h.group_key, h.depends_on,
+        last_cancelled_at, pending_reason)
+    values (h.id, ganger._lane_id(h.queue, h.priority, h.job_type, false), h.created_at, h.run_at, h.started_at,
+        greatest(h.max_attempts, h.attempts + 1), h.attempts,
+        h.priority, h.retry_backoff, h.queue, h.job_type, h.payload, h.timeout, h.kill_grace,
+        h.retry_delay, h.retry_delay_max, case when h.expires_at > clock_timestamp() then h.expires_at end, h.tags,
+        h.idempotency_key, h.unique_key, h.group_key, h.depends_on,
         h.depends_on_tags, h.dead_letter_job_type, h.dead_letter_job_id, h.dead_letter_of, h.batch_id, h.owner, h.metadata,
-        h.error, h.failure_reason, h.last_failed_at, clock_timestamp(), h.last_cancelled_at);
+        h.error, h.failure_reason, h.last_failed_at, clock_timestamp(), h.last_cancelled_at,
+        case when h.batch_id is not null then 'batch' end);
     insert into ganger.stat_delta values (h.job_type, h.status, -1,
         - coalesce(extract(epoch from h.finished_at - h.started_at) * 1e6, 0)::bigint);
     insert into ganger.event (id, job_id, event, data)
-    values (seqs[2], h.id, 'retried', jsonb_build_object('attempts', h.attempts, 'max_attempts', greatest(h.max_attempts, h.attempts + 1)));
-    perform ganger._notify_work(h.queue);
+    values ((ganger._take_seqs(1))[1], h.id, 'retried',
+            jsonb_build_object('attempts', h.attempts, 'max_attempts', greatest(h.max_attempts, h.attempts + 1)));
+    perform ganger._renew_ties(h);
     return true;
 end $$;
 
--- Changes a pending job: payload, queue, priority, run_at, max_attempts, timeout, kill_grace, retry_delay, retry_backoff,
--- retry_delay_max, tags, owner, metadata, job_type; with the meaning and the bounds they have in enqueue(), durations as text with a
--- unit. A null clears (run_at null = now). run_at of a job that waits for a retry moves that retry. All or nothing.
--- Returns false when the job is not pending. Errors: 22023 unknown key or bad value, 22003 out of range, 0A000 a key of a later
--- version.
-create function ganger.edit(id bigint, changes jsonb) returns boolean
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
-declare
-    j       ganger.job;
-    was     ganger.job_input;
-    i       ganger.job_input;
-    checked ganger.job_input;
-    changed jsonb;
-    bad     text;
-    due     timestamptz;
-    lane    bigint;
-    seqs    bigint[] := ganger._take_seqs(2);
-    moved   boolean;
+-- A retried job is live again: it takes its unique key if that is free, waits for those of its prerequisites that are live, too, and
+-- goes on as far as it can.
+create function ganger._renew_ties(h ganger.history) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 begin
-    if jsonb_typeof(changes) is distinct from 'object' then
-        raise exception 'changes must be a JSON object' using errcode = '22023';
+    if h.unique_key is not null then
+        insert into ganger.job_key (kind, key, owner, job_id) values ('unique', h.unique_key, coalesce(h.owner, ''), h.id)
+        on conflict do nothing;
     end if;
-    select k into bad from jsonb_object_keys(changes) k
-    where k not in ('payload', 'queue', 'priority', 'run_at', 'max_attempts', 'timeout', 'kill_grace', 'retry_delay', 'retry_backoff',
-                    'retry_delay_max', 'tags', 'owner', 'metadata', 'job_type') limit 1;
-    if bad in ('expires_at', 'unique_key', 'unique_for', 'group_key', 'depends_on', 'depends_on_tags', 'dead_letter_job_type') then
-        perform ganger._raise_problem('0A000 ' || bad || ' is not supported by this version', 'changes: ');
-    elsif bad is not null then
-        raise exception 'changes: "%" cannot be edited', bad using errcode = '22023',
-            hint = 'Keys are payload, queue, priority, run_at, max_attempts, timeout, kill_grace, retry_delay, retry_backoff, '
-                   'retry_delay_max, tags, owner, metadata, job_type.';
+    if h.depends_on is not null and h.started_at is null then
+        insert into ganger.dependency (prerequisite_id, job_id)
+        select d, h.id from unnest(h.depends_on) d where exists (select from ganger.job j where j.id = d);
     end if;
-    select * into j from ganger.job x where x.id = edit.id and x.status = 'pending' for update;
-    if not found then
-        return false;
-    end if;
-    was := (j.job_type, j.payload, j.queue, j.priority, coalesce(j.due_at, j.run_at, j.created_at), j.max_attempts, j.timeout,
-        j.kill_grace, coalesce(j.retry_delay, interval '60 s'), coalesce(j.retry_backoff, true), j.retry_delay_max, null, j.tags, null,
-        null, null, null, null, null, null, null, j.owner, j.metadata)::ganger.job_input;
-    begin
-        i := jsonb_populate_record(was, changes);
-    exception when data_exception then
-        raise exception 'changes: %', ganger._blame_key(changes) || sqlerrm
-            using errcode = case when sqlstate in ('22003', '22008', '22015') then '22003' else '22023' end;
-    end;
-    checked := i;
-    if not changes ? 'max_attempts' then
-        checked.max_attempts := null; -- retry() may have raised it above the bound
-    end if;
-    perform ganger._raise_problem(coalesce(ganger._json_misfit(changes), ganger._input_problem(checked)), 'changes: ');
-    if changes ->> 'max_attempts' is not null and i.max_attempts <= j.attempts then
-        raise exception 'changes: max_attempts must be more than the % attempts the job has had', j.attempts using errcode = '22003';
-    end if;
-    i.payload := coalesce(i.payload, '{}');
-    i.queue := coalesce(i.queue, 'default');
-    i.priority := coalesce(i.priority, 0);
-    i.run_at := coalesce(i.run_at, clock_timestamp());
-    i.max_attempts := coalesce(i.max_attempts, greatest(3, j.attempts + 1));
-    i.retry_delay := coalesce(i.retry_delay, interval '60 s');
-    i.retry_backoff := coalesce(i.retry_backoff, true);
-    select jsonb_object_agg(c.key, c.value) into changed from jsonb_each(changes) c
-    where to_jsonb(i) -> c.key is distinct from to_jsonb(was) -> c.key;
-    if changed is null then
-        return true;
-    end if;
-
-    due := case when changes ? 'run_at' then i.run_at else j.due_at end;
-    if due <= clock_timestamp() then
-        due := null;
-    end if;
-    moved := i.queue <> j.queue or i.priority <> j.priority or i.job_type <> j.job_type or j.seq is null;
-    lane := case when due is not null then ganger._lane_id(i.queue, i.priority, i.job_type, false)
-                 when moved then ganger._enter_lane(i.queue, i.priority, i.job_type, false)
-                 else j.lane_id end;
-    update ganger.job x
-    set job_type = i.job_type, payload = i.payload, queue = i.queue, priority = i.priority, lane_id = lane,
-        seq = case when due is not null then null when moved then seqs[1] else x.seq end,
-        run_at = case when changes ? 'run_at' and x.attempts = 0 then i.run_at else x.run_at end,
-        due_at = due, pending_reason = case when due is null then null else coalesce(x.pending_reason, 'scheduled') end,
-        max_attempts = i.max_attempts, timeout = i.timeout, kill_grace = i.kill_grace,
-        retry_delay = nullif(i.retry_delay, interval '60 s'), retry_backoff = nullif(i.retry_backoff, true),
-        retry_delay_max = i.retry_delay_max, tags = i.tags, owner = i.owner, metadata = i.metadata
-    where x.id = j.id;
-    insert into ganger.event (id, job_id, event, data) values (seqs[2], j.id, 'edited', changed);
-    if due is null then
-        perform ganger._notify_work(i.queue);
+    if h.batch_id is not null then
+        perform ganger._signal('batch', h.batch_id);
     else
-        perform ganger._notify_due(due);
+        perform ganger._open_gates(array[h.id]);
     end if;
-    return true;
 end $$;
 
 -- Rows of a partition that is being taken apart are nobody's any more.

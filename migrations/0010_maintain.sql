@@ -16,7 +16,7 @@ begin
     return found;
 end $$;
 
--- Makes runnable what is due. Returns how many, and when the next is due (null: nothing waits).
+-- Lets go on what is due, and works off signals. Returns how many were due, and when the next is (null: nothing waits).
 create function ganger._promote(max_jobs integer default 10000) returns table (promoted integer, next_due timestamptz)
 language plpgsql volatile security definer
 set search_path = pg_catalog, ganger, pg_temp
@@ -32,11 +32,19 @@ begin
         due := array(select j.id from ganger.job j where j.due_at <= clock
                      order by j.due_at limit 1000 for update skip locked);
         exit when cardinality(due) = 0;
-        perform ganger._make_runnable(due, false);
+        perform ganger._open_gates(due);
         promoted := promoted + cardinality(due);
         exit when promoted >= max_jobs;
     end loop;
     select j.due_at into next_due from ganger.job j where j.due_at > clock order by j.due_at limit 1;
+    if exists (select from ganger.signal) then
+        perform ganger._work_signals(1000);
+    end if;
+    if exists (select from ganger.queue q where q.rate is not null) then
+        perform ganger._notify_work(q.name) from ganger.queue q
+        where q.rate is not null and ganger._rate_room('queue', q.name, q.rate, q.rate_period) > 0;
+        next_due := least(next_due, ganger._next_rate_free());
+    end if;
     if promoted >= max_jobs then
         next_due := clock_timestamp();
     end if;
@@ -261,6 +269,7 @@ begin
     if exists (select from ganger.late_result) then
         late := ganger._apply_late_results();
     end if;
+    perform ganger._recheck_barriers();
     reclaimed := ganger._reclaim_expired_leases() + ganger._reclaim_dead_workers();
     perform ganger._fold_stats();
     return jsonb_build_object('promoted', due.promoted, 'next_due', due.next_due, 'reclaimed', reclaimed, 'late_results', late)
@@ -271,6 +280,8 @@ end $$;
 create function ganger._tidy(everywhere boolean default false) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
+    perform ganger._forget_starts();
+    perform ganger._forget_unique_keys();
     return jsonb_build_object('expired_rows', ganger._expire_rows(everywhere), 'nodes_forgotten', ganger._forget_nodes(),
                               'lanes_forgotten', ganger._forget_lanes());
 end $$;
@@ -314,8 +325,11 @@ begin
     select array_agg(j.lease_id) into cancel_leases
     from ganger.worker w join ganger.job j on j.worker_id = w.id
     where w.node_id = node and w.state = 'alive' and j.cancel_requested and j.lease_id is not null;
-    select greatest(0, ceil(extract(epoch from j.due_at - clock_timestamp()) * 1000))::bigint into due_in_ms
-    from ganger.job j where j.due_at is not null order by j.due_at limit 1;
+    select greatest(0, ceil(extract(epoch from least(
+               (select j.due_at from ganger.job j where j.due_at is not null order by j.due_at limit 1),
+               case when exists (select from ganger.queue q where q.rate is not null) then ganger._next_rate_free() end,
+               case when exists (select from ganger.signal) then clock_timestamp() end) - clock_timestamp()) * 1000))::bigint
+    into due_in_ms;
     return next;
 end $$;
 

@@ -1,0 +1,70 @@
+-- Signals: "look at this again once what I did is committed". Whoever cannot, or must not, do something inside its own transaction
+-- (its caller may keep that open for long, and what is to be looked at may be in somebody else's) leaves a row here. The next short
+-- transaction, a claim of gangerd, a tick, maintain(), takes it from there.
+
+-- kind: blocked  job_id   does it still wait for others?            (0012_dependencies.sql)
+--       ended    job_id   it has ended; what follows is still to do (0012_dependencies.sql)
+--       group    key      a place may be free in the group          (0013_limits.sql)
+--       regroup  key      the group's limit has changed             (0013_limits.sql)
+--       queue, job_type   its limits or its pause have changed      (0013_limits.sql)
+--       batch    key      a place may be free, or all is done       (0018_batches.sql)
+--       token    key, job_id   has the token come meanwhile?        (0015_waits.sql)
+-- No key: nobody waits for anybody, and twice is as good as once.
+create table ganger.signal (
+    kind   text not null,
+    key    text,
+    job_id bigint
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+-- Tells an idle node that there are signals; a busy one sees them at its next claim.
+create function ganger._notify_signal() returns void language plpgsql volatile as $$
+begin
+    if exists (select from ganger.node n where n.state = 'alive' and n.idle) then
+        perform pg_notify('ganger', 'due');
+    end if;
+end $$;
+
+create function ganger._signal(kind text, key text, job_id bigint default null) returns void language plpgsql volatile as $$
+begin
+    insert into ganger.signal values (kind, key, job_id);
+    perform ganger._notify_signal();
+end $$;
+
+-- Works off up to `budget` signals that no other session is at; returns how many. One that cannot be served yet, as somebody's open
+-- transaction holds what it is about, is left again. Belongs into short transactions: what it does is everybody's business.
+create function ganger._work_signals(budget integer default 200) returns integer
+language plpgsql volatile security definer
+set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    taken ganger.signal[];
+    one   record;
+begin
+    with gone as (
+        delete from ganger.signal s
+        where s.ctid = any (array(select x.ctid from ganger.signal x limit budget for update skip locked))
+        returning s
+    )
+    select array_agg(s) into taken from gone;
+    if taken is null then
+        return 0;
+    end if;
+    for one in
+        select s.kind, array_agg(distinct s.key order by s.key) as keys, array_agg(distinct s.job_id order by s.job_id) as job_ids
+        from unnest(taken) s group by s.kind order by s.kind
+    loop
+        case one.kind
+        when 'blocked' then perform ganger._recheck_blocked(one.job_ids);
+        when 'ended' then perform ganger._follow_ended(one.job_ids);
+        when 'group' then perform ganger._admit_groups(one.keys);
+        when 'regroup' then perform ganger._regroup(one.keys);
+        when 'queue', 'job_type' then perform ganger._regroup_all(one.kind, one.keys);
+        when 'batch' then perform ganger._admit_batches(one.keys);
+        when 'token' then
+            perform ganger._recheck_token(s.key, s.job_id)
+            from (select distinct x.key, x.job_id from unnest(taken) x where x.kind = 'token' order by x.job_id) s;
+        end case;
+    end loop;
+    return cardinality(taken);
+end $$;

@@ -1,0 +1,246 @@
+-- Dependencies: jobs that wait for other jobs (depends_on), or until no job with certain tags is left (depends_on_tags).
+--
+-- The truth is job.depends_on and job.depends_on_tags together with the state of those jobs; ganger.dependency only says, for a job
+-- that ends, who waits for it. Prerequisites are read without a lock, so one may end while a dependent is being committed, or two
+-- of a dependent's prerequisites at the same time. Then nobody sees the whole; a signal has it looked at again after the commits.
+
+create table ganger.dependency (
+    prerequisite_id bigint not null,
+    job_id          bigint not null,
+    primary key (prerequisite_id, job_id)
+);
+create index dependency_job on ganger.dependency (job_id);
+
+-- What is wrong with a list of prerequisites, as 'SQLSTATE message', or null: one nobody knows, or one that has ended otherwise than
+-- completed.
+create function ganger._prerequisite_problem(ids bigint[]) returns text
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    bad record;
+begin
+    select x.id, h.status into bad
+    from unnest(ids) x (id)
+    left join ganger.history h on h.id = x.id
+    where h.status is distinct from 'completed' and not exists (select from ganger.job j where j.id = x.id)
+    order by x.id limit 1;
+    if not found then
+        return null;
+    elsif bad.status is null then
+        return format(E'42704 depends_on: there is no job %s\nIt was never enqueued, was rolled back, or has been deleted since.', bad.id);
+    end if;
+    return format(E'22023 depends_on: job %s has ended %s, so this one would never run\nRetry that job first, or leave it out.',
+                  bad.id, bad.status);
+end $$;
+
+create function ganger._distinct_ids(ids bigint[]) returns bigint[] language sql immutable parallel safe as $$
+    select array_agg(distinct x) from unnest(ids) x
+$$;
+
+-- depends_on of an entry of enqueue_many: -(i+1) stands for entry i of the call. ids: as _claim_keys leaves them.
+create function ganger._resolve_references(refs bigint[], ids bigint[]) returns bigint[] language sql immutable parallel safe as $$
+    select array_agg(distinct case when r < 0 then abs(ids[- r]) else r end) from unnest(refs) r
+$$;
+
+-- Raises when an entry of enqueue_many depends on what is not there, not yet there, or has ended otherwise than completed.
+create function ganger._check_references(jobs jsonb, ids bigint[]) returns void
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    entry record;
+    known bigint[];
+begin
+    for entry in
+        select e.ordinality as place, array(select (d #>> '{}')::bigint from jsonb_array_elements(e.value -> 'depends_on') d) as refs
+        from jsonb_array_elements(jobs) with ordinality e where jsonb_typeof(e.value -> 'depends_on') = 'array'
+    loop
+        if exists (select from unnest(entry.refs) r where r < 0 and - r >= entry.place) then
+            raise exception 'jobs[%]: depends_on: % is not an earlier entry of this call', entry.place - 1,
+                (select max(r) from unnest(entry.refs) r where r < 0 and - r >= entry.place)
+                using errcode = '22023', hint = '-1 stands for jobs[0], -2 for jobs[1], and so on.';
+        end if;
+        known := array(select r from unnest(entry.refs) r where r >= 0
+                       union select - ids[- r] from unnest(entry.refs) r where r < 0 and ids[- r] < 0);
+        if cardinality(known) > 0 then
+            perform ganger._raise_problem(ganger._prerequisite_problem(known), format('jobs[%s]: ', entry.place - 1));
+        end if;
+    end loop;
+end $$;
+
+-- What new jobs depend on was written in this transaction: notes who waits for whom. Errors: 22023 a circle by tags.
+create function ganger._note_dependencies(ids bigint[]) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    circle record;
+begin
+    insert into ganger.dependency (prerequisite_id, job_id)
+    select distinct d.id, j.id from ganger.job j, unnest(j.depends_on) d (id) where j.id = any (ids);
+    select j.id, j.depends_on_tags, c.id as other into circle
+    from ganger.job j cross join lateral ganger._drain_circle(j.id, j.tags, j.depends_on_tags) c (id)
+    where j.id = any (ids) and j.depends_on_tags is not null and j.tags is not null and c.id is not null limit 1;
+    if found then
+        raise exception 'depends_on_tags: this job and job % would wait for each other', circle.other using errcode = '22023',
+            detail = format('Job %s waits until jobs with tags this one has are gone, and is, or keeps waiting, one of those with the tags %s.',
+                            circle.other, circle.depends_on_tags),
+            hint = 'Give one of them other tags.';
+    end if;
+    insert into ganger.signal (kind, job_id) select 'blocked', x from unnest(ids) x;
+    perform ganger._notify_signal();
+end $$;
+
+-- Does job `id` with these tags, which waits for `drained` tags, close a circle: is one of the jobs it waits for, directly or through
+-- others, waiting until jobs with such tags as its own are gone? The id of such a job, or null.
+create function ganger._drain_circle(id bigint, tags text[], drained text[]) returns bigint
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    front bigint[] := array(select j.id from ganger.job j
+                            where j.tags @> drained and j.pending_reason = 'blocked' and j.id <> _drain_circle.id);
+    seen  bigint[] := front || id;
+    other bigint;
+begin
+    while cardinality(front) > 0 loop
+        select j.id into other from ganger.job j
+        where j.id = any (front) and j.depends_on_tags is not null and j.depends_on_tags <@ coalesce(_drain_circle.tags, '{}')
+        order by j.id limit 1;
+        if found then
+            return other;
+        end if;
+        front := array(
+            select p.id from ganger.job j join ganger.job p on p.id = any (j.depends_on)
+            where j.id = any (front) and p.pending_reason = 'blocked' and p.id <> all (seen)
+            union
+            select p.id from ganger.job j join ganger.job p on p.tags @> j.depends_on_tags
+            where j.id = any (front) and p.pending_reason = 'blocked' and p.id <> all (seen));
+        seen := seen || front;
+    end loop;
+    return null;
+end $$;
+
+-- Is somebody's open transaction at one of these jobs, maybe about to end it? Looks by taking the locks for a moment: they are gone when
+-- this returns, as the exception rolls them back.
+create function ganger._is_any_held(ids bigint[]) returns boolean
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    live integer;
+    free integer;
+begin
+    select count(*) into live from ganger.job j where j.id = any (ids);
+    begin
+        free := cardinality(array(select j.id from ganger.job j where j.id = any (ids) for key share skip locked));
+        raise exception using errcode = 'GG003';
+    exception when sqlstate 'GG003' then
+        return free < live;
+    end;
+end $$;
+
+-- The live jobs that keep a job with this id waiting by their tags. Of two that wait for each other (both were committed
+-- at the same time) the older one goes first.
+create function ganger._drain_blockers(id bigint, tags text[], drained text[]) returns setof bigint
+language sql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+    select j.id from ganger.job j
+    where j.tags @> drained and j.id <> _drain_blockers.id
+      and not (j.id > _drain_blockers.id and j.pending_reason = 'blocked'
+               and coalesce(j.depends_on_tags <@ _drain_blockers.tags, false))
+$$;
+
+-- Which of these pending jobs have nothing to wait for any more. The caller holds their rows.
+create function ganger._unblocked(ids bigint[]) returns bigint[]
+language sql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+    select coalesce(array_agg(j.id), '{}') from ganger.job j
+    where j.id = any (ids)
+      and (j.depends_on is null or not exists (select from ganger.job p where p.id = any (j.depends_on)))
+      and (j.depends_on_tags is null or not exists (select from ganger._drain_blockers(j.id, j.tags, j.depends_on_tags)))
+$$;
+
+-- Lets go on what has nothing left to wait for, of blocked jobs whose rows the caller holds.
+create function ganger._release_dependents(ids bigint[]) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    ready bigint[] := ganger._unblocked(ids);
+begin
+    if cardinality(ready) > 0 then
+        delete from ganger.dependency d where d.job_id = any (ready);
+        perform ganger._open_gates(ready);
+    end if;
+end $$;
+
+-- Cancels everything that waits for these ended jobs, directly or through others, by id or by tags, in one statement. Each has its
+-- event, with the root. What somebody's open transaction holds is looked at again when that has ended.
+create function ganger._cancel_dependents(roots bigint[]) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off
+as $$
+declare
+    front  bigint[] := roots;
+    origin bigint[] := roots;  -- of each in front
+    hit    bigint[] := '{}';
+    hit_by bigint[] := '{}';
+    free   bigint[];
+begin
+    while cardinality(front) > 0 loop
+        with recursive reached (id, root) as (
+            select d.job_id, f.root
+            from unnest(front, origin) f (id, root) join ganger.dependency d on d.prerequisite_id = f.id
+            union
+            select d.job_id, r.root from reached r join ganger.dependency d on d.prerequisite_id = r.id
+        ), by_tags as (
+            select b.id, f.root
+            from unnest(front, origin) f (id, root)
+            cross join lateral (select h.tags from ganger.history h where h.id = f.id union all
+                                select j.tags from ganger.job j where j.id = f.id) t
+            join ganger.job b on b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ t.tags
+        ), fresh as (
+            select distinct on (x.id) x.id, x.root
+            from (select * from reached union all select * from by_tags) x
+            where x.id <> all (hit) order by x.id, x.root
+        )
+        select coalesce(array_agg(f.id), '{}'), coalesce(array_agg(f.root), '{}') into front, origin from fresh f;
+        hit := hit || front;
+        hit_by := hit_by || origin;
+        -- chains are followed by the recursion: another round is for tags alone
+        exit when not exists (select from ganger.job b where b.pending_reason = 'blocked' and b.depends_on_tags is not null);
+    end loop;
+    if cardinality(hit) = 0 then
+        return;
+    end if;
+    free := array(select j.id from ganger.job j where j.id = any (hit) and j.status in ('pending', 'waiting')
+                  order by j.id for update skip locked);
+    insert into ganger.signal (kind, job_id)
+    select 'blocked', j.id from ganger.job j where j.id = any (hit) and j.id <> all (free) and j.lease_id is null;
+    perform ganger._finish(array_agg(f.id), array_agg(null::uuid), array_agg('cancelled'::ganger.job_status),
+                           unheld => true, roots => array_agg(f.root))
+    from (select x.id, x.root from unnest(hit, hit_by) x (id, root) join unnest(free) y (id) on y.id = x.id order by x.id) f;
+end $$;
+
+-- A signal's second look at blocked jobs, after the transaction that left it has ended.
+create function ganger._recheck_blocked(ids bigint[]) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    free bigint[] := array(select j.id from ganger.job j where j.id = any (ids) and j.pending_reason = 'blocked'
+                           order by j.id for update skip locked);
+    bad  bigint[];
+begin
+    -- somebody holds it, or one it waits for, and may be about to end that without having seen it
+    insert into ganger.signal (kind, job_id)
+    select 'blocked', j.id from ganger.job j
+    where j.id = any (ids) and j.pending_reason = 'blocked'
+      and (j.id <> all (free) or (j.depends_on is not null and ganger._is_any_held(j.depends_on)));
+    -- a dependent without a root of its own: its prerequisite ended badly while it was being committed, or held
+    bad := array(
+        select distinct h.id from ganger.job j join ganger.history h on h.id = any (j.depends_on)
+        where j.id = any (free) and h.status <> 'completed');
+    if cardinality(bad) > 0 then
+        perform ganger._cancel_dependents(bad);
+    end if;
+    perform ganger._release_dependents(free);
+end $$;
+
+-- Every barrier is looked at now and then, whatever signal went astray between two transactions that did not see each other.
+create function ganger._recheck_barriers(budget integer default 200) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    ids bigint[] := array(select j.id from ganger.job j where j.pending_reason = 'blocked' and j.depends_on_tags is not null
+                          order by j.id limit budget for update skip locked);
+begin
+    if cardinality(ids) > 0 then
+        perform ganger._release_dependents(ids);
+    end if;
+end $$;

@@ -1,0 +1,279 @@
+-- Limits and pauses: what operators say about queues, job types and groups, and how it is kept.
+--
+-- Queues and job types are a matter of the claim (0004_claim.sql): it counts what runs under a lock of the limited name, and takes no
+-- more. Groups are too many for that: a job with a group_key stays `limited`, outside the claim index, until it is given one of the
+-- group's places. A place is held while the job is runnable or runs. Only short transactions give places, under an advisory
+-- lock of the group, counting what is there; so the limit is exact, and nobody's open transaction is waited for.
+
+create function ganger._is_paused(queue text, job_type text) returns boolean language sql stable parallel safe as $$
+    select exists (select from ganger.queue q where q.name = _is_paused.queue and q.paused)
+        or exists (select from ganger.job_type t where t.name = _is_paused.job_type and t.paused)
+$$;
+
+-- How many more may start now under a rate; null: as many as you like.
+create function ganger._rate_room(kind text, key text, rate integer, period interval) returns bigint
+language sql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+    select case when rate is not null
+                then greatest(0, rate - (select coalesce(sum(u.jobs), 0) from ganger.rate_use u
+                                         where u.kind = _rate_room.kind and u.key = _rate_room.key
+                                           and u.at > clock_timestamp() - period)) end
+$$;
+
+-- When the next one may start under a rate that is used up.
+create function ganger._rate_free_at(kind text, key text, period interval) returns timestamptz
+language sql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+    select min(u.at) + period from ganger.rate_use u
+    where u.kind = _rate_free_at.kind and u.key = _rate_free_at.key and u.at > clock_timestamp() - period
+$$;
+
+-- When a queue whose rate is used up may start its next job; null: none is.
+create function ganger._next_rate_free() returns timestamptz
+language sql stable set search_path = pg_catalog, ganger, pg_temp as $$
+    select min(ganger._rate_free_at('queue', q.name, q.rate_period)) from ganger.queue q
+    where q.rate is not null and not q.paused and ganger._rate_room('queue', q.name, q.rate, q.rate_period) = 0
+$$;
+
+-- Lets go on jobs that may: due ones, resumed ones, those that have nothing to wait for any more. The caller holds their rows. Each
+-- comes as far as it can: blocked by what it depends on, then its batch, then its group; what passes all of them is runnable.
+create function ganger._open_gates(ids bigint[]) returns void
+language plpgsql volatile
+set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    gated bigint[] := array(
+        select j.id from ganger.job j
+        where j.id = any (ids) and (j.depends_on is not null or j.depends_on_tags is not null or j.batch_id is not null
+                                    or j.group_key is not null));
+    free  bigint[];
+begin
+    if cardinality(gated) = 0 then
+        perform ganger._make_runnable(ids, false);
+        return;
+    end if;
+    -- a started job has what it depended on behind it
+    free := array(select j.id from ganger.job j
+                  where j.id = any (gated) and (j.started_at is not null or (j.depends_on is null and j.depends_on_tags is null)))
+            || ganger._unblocked(gated);
+    with closed as (
+        update ganger.job j
+        set status = 'pending', due_at = null,
+            pending_reason = case when j.id <> all (free) then 'blocked'
+                                  when j.batch_id is not null and not ganger._is_batch_running(j.batch_id) then 'batch'
+                                  else 'limited' end
+        where j.id = any (gated)
+          and (j.id <> all (free) or j.group_key is not null
+               or (j.batch_id is not null and not ganger._is_batch_running(j.batch_id)))
+        returning j.id, j.pending_reason, j.group_key, j.batch_id
+    ), told as (
+        insert into ganger.signal (kind, key, job_id)
+        select distinct 'group', c.group_key, null::bigint from closed c where c.pending_reason = 'limited'
+        union all
+        select distinct 'batch', c.batch_id, null::bigint from closed c where c.pending_reason = 'batch'
+        union all
+        select 'blocked', null, c.id from closed c where c.pending_reason = 'blocked'
+    )
+    select coalesce(array_agg(c.id), '{}') into gated from closed c;
+    if cardinality(gated) > 0 then
+        perform ganger._notify_signal();
+    end if;
+    perform ganger._make_runnable(array(select x from unnest(ids) x except all select y from unnest(gated) y), false);
+end $$;
+
+-- Gives free places of these groups to their next jobs: by priority, then age. A group another session is at is left to a signal, and so
+-- is what was not yet committed there. A rate that is used up has the next job wait for its time.
+create function ganger._admit_groups(keys text[]) returns void
+language plpgsql volatile
+set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    most   constant integer := 1000; -- of a group without a limit, at a call
+    locked text[];
+    ids    bigint[];
+begin
+    locked := ganger._lock_places('group', keys, 'group');
+    if cardinality(locked) = 0 then
+        return;
+    end if;
+    -- a statement of its own, so that it sees what the holder of each lock before us has done
+    with room as materialized (
+        select g.key, l.rate, l.rate_period,
+               least(coalesce(l.concurrency, q.group_concurrency) - case when coalesce(l.concurrency, q.group_concurrency) is null then 0
+                         else (select count(*) from ganger.job j
+                               where j.group_key = g.key and (j.seq is not null or j.status = 'processing')) end,
+                     ganger._rate_room('group', g.key, l.rate, l.rate_period), most) as places
+        from unnest(locked) g (key)
+        left join ganger.group_limit l on l.group_key = g.key
+        left join lateral (select j.queue from ganger.job j where j.group_key = g.key and j.pending_reason = 'limited'
+                           order by j.priority desc, j.id limit 1) h on true
+        left join ganger.queue q on q.name = h.queue
+    ), next as materialized (
+        select r.key, r.rate, r.places, j.id
+        from room r
+        cross join lateral (
+            select j.id from ganger.job j
+            where j.group_key = r.key and j.pending_reason = 'limited' and not ganger._is_paused(j.queue, j.job_type)
+            order by j.priority desc, j.id limit greatest(r.places, 0)
+            for update skip locked) j
+    ), used as (
+        insert into ganger.rate_use (kind, key, jobs)
+        select 'group', n.key, count(*) from next n where n.rate is not null group by n.key
+    ), more as (
+        insert into ganger.signal (kind, key)
+        select 'group', n.key from next n where n.places = most group by n.key having count(*) = most
+    )
+    select coalesce(array_agg(n.id), '{}') into ids from next n;
+    perform ganger._make_runnable(ids, false);
+    perform ganger._await_rate(locked);
+end $$;
+
+-- Takes the locks of these groups (what: group) or batches; of those another session has, a signal of this kind is left. Returns the
+-- locked ones.
+create function ganger._lock_places(what text, keys text[], kind text) returns text[]
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    locked text[] := array(select k from unnest(keys) k
+                           where pg_try_advisory_xact_lock(hashtextextended('ganger ' || what || ' ' || k, 0)));
+begin
+    if cardinality(locked) < cardinality(keys) then
+        insert into ganger.signal (kind, key) select _lock_places.kind, k from unnest(keys) k where k <> all (locked);
+    end if;
+    return locked;
+end $$;
+
+-- Where a group's rate is used up: has its next job wait for the time when one more may start.
+create function ganger._await_rate(keys text[]) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    head record;
+begin
+    for head in
+        select h.id, ganger._rate_free_at('group', l.group_key, l.rate_period) as free_at
+        from ganger.group_limit l
+        cross join lateral (select j.id from ganger.job j where j.group_key = l.group_key and j.pending_reason = 'limited'
+                            order by j.priority desc, j.id limit 1 for update skip locked) h
+        where l.group_key = any (keys) and l.rate is not null
+          and ganger._rate_room('group', l.group_key, l.rate, l.rate_period) = 0
+    loop
+        update ganger.job j set due_at = head.free_at where j.id = head.id and j.due_at is distinct from head.free_at;
+        perform ganger._notify_due(head.free_at);
+    end loop;
+end $$;
+
+-- A group's limit has changed, or some of its jobs may not start now: takes the places of jobs that do not run yet back, and gives
+-- them anew.
+create function ganger._regroup(keys text[]) returns void
+language plpgsql volatile
+set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    locked text[] := ganger._lock_places('group', keys, 'regroup');
+begin
+    if cardinality(locked) = 0 then
+        return;
+    end if;
+    update ganger.job j set seq = null, pending_reason = 'limited', due_at = null
+    where j.id = any (array(select x.id from ganger.job x
+                            where x.group_key = any (locked) and x.seq is not null order by x.id for update skip locked));
+    update ganger.job j set due_at = null
+    where j.id = any (array(select x.id from ganger.job x
+                            where x.group_key = any (locked) and x.pending_reason = 'limited' and x.due_at is not null
+                            order by x.id for update skip locked));
+    perform ganger._admit_groups(locked);
+end $$;
+
+-- What was said about queues or job types (`kind`) has changed: looks at all their groups again, and wakes who can serve them.
+create function ganger._regroup_all(kind text, names text[]) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    woken text;
+begin
+    insert into ganger.signal (kind, key)
+    select distinct 'regroup', j.group_key from ganger.job j
+    where j.group_key is not null and (j.seq is not null or j.pending_reason = 'limited')
+      and case _regroup_all.kind when 'queue' then j.queue else j.job_type end = any (names);
+    for woken in
+        select distinct l.queue from ganger.lane l
+        where l.state <> 'idle' and case _regroup_all.kind when 'queue' then l.queue else l.job_type end = any (names)
+    loop
+        perform ganger._notify_work(woken);
+    end loop;
+end $$;
+
+-- The claim's part: locks the limited ones among these queues and job types, and says how many jobs each may still start, as
+-- {"queue": {name: n}, "job_type": {name: n}}. Names that are missing have no limit; one that another session has locked may start
+-- none just now (`busy`).
+create function ganger._limit_room(queues text[], job_types text[], out rooms jsonb, out busy boolean)
+language plpgsql volatile
+set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off
+as $$
+declare
+    limited text[];
+    locked  text[];
+begin
+    limited := array(
+        select 'queue ' || q.name from ganger.queue q
+        where q.name = any (queues) and (q.concurrency is not null or q.rate is not null)
+        union all
+        select 'job_type ' || t.name from ganger.job_type t
+        where t.concurrency is not null and (job_types is null or t.name = any (job_types)));
+    -- nobody waits, so the order does not matter
+    locked := array(select l from unnest(limited) l where pg_try_advisory_xact_lock(hashtextextended('ganger ' || l, 0)));
+    busy := cardinality(locked) < cardinality(limited);
+    -- a statement of its own: it sees what the one who held the lock before has claimed
+    with running as materialized (
+        select j.queue, j.job_type, count(*) as n from ganger.job j where j.status = 'processing' group by j.queue, j.job_type
+    ), room (kind, name, n) as (
+        select 'queue', q.name,
+               case when 'queue ' || q.name <> all (locked) then 0
+                    else greatest(0, least(q.concurrency - (select coalesce(sum(r.n), 0) from running r where r.queue = q.name),
+                                           ganger._rate_room('queue', q.name, q.rate, q.rate_period))) end
+        from ganger.queue q where 'queue ' || q.name = any (limited)
+        union all
+        select 'job_type', t.name,
+               case when 'job_type ' || t.name <> all (locked) then 0
+                    else greatest(0, t.concurrency - (select coalesce(sum(r.n), 0) from running r where r.job_type = t.name)) end
+        from ganger.job_type t where 'job_type ' || t.name = any (limited)
+    )
+    select jsonb_object_agg(k.kind, k.names) into rooms
+    from (select r.kind, jsonb_object_agg(r.name, r.n) as names from room r group by r.kind) k;
+end $$;
+
+-- A job of a limited queue or type has stopped: somebody else may start one.
+create function ganger._notify_room(queues text[], job_types text[]) returns void language plpgsql volatile as $$
+declare
+    woken text;
+begin
+    for woken in
+        select q.name from ganger.queue q where q.concurrency is not null and q.name = any (queues)
+        union
+        select l.queue from ganger.lane l join ganger.job_type t on t.name = l.job_type
+        where l.state <> 'idle' and t.concurrency is not null and t.name = any (job_types)
+    loop
+        perform ganger._notify_work(woken);
+    end loop;
+end $$;
+
+-- A job stops for a while: its group and its queue have a place free. That in its batch it keeps.
+create function ganger._leave_places(j ganger.job) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    if j.group_key is not null then
+        perform ganger._signal('group', j.group_key);
+    end if;
+    perform ganger._notify_room(array[j.queue], array[j.job_type]);
+end $$;
+
+-- Starts that no rate counts any more.
+create function ganger._forget_starts() returns void
+language sql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+    delete from ganger.rate_use u
+    where u.ctid = any (array(
+        select x.ctid from ganger.rate_use x
+        left join ganger.queue q on x.kind = 'queue' and q.name = x.key
+        left join ganger.group_limit g on x.kind = 'group' and g.group_key = x.key
+        where x.at < clock_timestamp() - greatest(q.rate_period, g.rate_period, interval '1 s')
+        limit 10000 for update of x skip locked))
+$$;

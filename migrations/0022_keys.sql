@@ -1,0 +1,180 @@
+-- Keys: one job at most for each idempotency key (as long as it is known) and unique key (as long as it is live, or for a while).
+
+-- Takes the keys of a new job for it. Returns null: they are its own; or the id of the job that has one of them, after on_conflict
+-- was applied to that. An equal key in another open transaction is waited for. Errors: 23505 with on_conflict error.
+create function ganger._take_keys(job_id bigint, i ganger.job_input) returns bigint
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    other bigint := ganger._take_idempotency_key(job_id, i);
+begin
+    if other is null and i.unique_key is not null then
+        other := ganger._take_unique_key(job_id, i);
+        perform ganger._point_idempotency_key(i, other);
+    end if;
+    return other;
+end $$;
+
+create function ganger._take_idempotency_key(job_id bigint, i ganger.job_input) returns bigint
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    scope constant text := coalesce(i.owner, '');
+    other bigint;
+begin
+    while i.idempotency_key is not null loop
+        insert into ganger.job_key (kind, key, owner, job_id)
+        values ('idempotency', i.idempotency_key, scope, _take_idempotency_key.job_id) on conflict do nothing;
+        exit when found;
+        select k.job_id into other from ganger.job_key k
+        where k.kind = 'idempotency' and k.key = i.idempotency_key and k.owner = scope;
+        exit when found;
+    end loop;
+    return other;
+end $$;
+
+-- A new job's unique key turned out to be `other`'s (null: it did not): so its idempotency key now stands for that one.
+create function ganger._point_idempotency_key(i ganger.job_input, other bigint) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+begin
+    if other is not null and i.idempotency_key is not null then
+        update ganger.job_key k set job_id = other
+        where k.kind = 'idempotency' and k.key = i.idempotency_key and k.owner = coalesce(i.owner, '');
+    end if;
+end $$;
+
+create function ganger._take_unique_key(job_id bigint, i ganger.job_input) returns bigint
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    scope  constant text := coalesce(i.owner, '');
+    until  constant timestamptz := clock_timestamp() + i.unique_for;
+    holder record;
+begin
+    loop
+        insert into ganger.job_key (kind, key, owner, job_id, expires_at)
+        values ('unique', i.unique_key, scope, _take_unique_key.job_id, until) on conflict do nothing;
+        if found then
+            return null;
+        end if;
+        select k.job_id, k.expires_at into holder from ganger.job_key k
+        where k.kind = 'unique' and k.key = i.unique_key and k.owner = scope;
+        continue when not found;
+        exit when case when holder.expires_at is null then exists (select from ganger.job j where j.id = holder.job_id)
+                       else holder.expires_at > clock_timestamp() end;
+        -- its holder has ended: what removes such rows waits for nobody, so it may be here still
+        update ganger.job_key k set job_id = _take_unique_key.job_id, expires_at = until
+        where k.kind = 'unique' and k.key = i.unique_key and k.owner = scope and k.job_id = holder.job_id;
+        if found then
+            return null;
+        end if;
+    end loop;
+    if i.on_conflict = 'error' then
+        raise exception 'unique_key "%" is taken by job %', i.unique_key, holder.job_id using errcode = '23505',
+            hint = 'Wait until that job has ended, or say on_conflict => ''ignore'', ''replace'' or ''reschedule''.';
+    elsif i.on_conflict in ('replace', 'reschedule') then
+        perform ganger._change_holder(holder.job_id, i);
+    end if;
+    return holder.job_id;
+end $$;
+
+-- on_conflict replace and reschedule: changes the job that has the key, if it is pending and nobody is at it; else it is too late, and
+-- it stays as it is.
+create function ganger._change_holder(holder bigint, i ganger.job_input) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    had     integer;
+    changes jsonb;
+begin
+    select j.attempts into had from ganger.job j where j.id = holder and j.status = 'pending' for update skip locked;
+    if not found then
+        return;
+    end if;
+    changes := jsonb_build_object('run_at', i.run_at);
+    if i.on_conflict = 'replace' then
+        changes := changes || jsonb_build_object('job_type', i.job_type, 'queue', i.queue, 'payload', coalesce(i.payload, '{}'),
+            'priority', i.priority, 'max_attempts', greatest(coalesce(i.max_attempts, 3), had + 1), 'timeout', i.timeout,
+            'kill_grace', i.kill_grace, 'retry_delay', i.retry_delay, 'retry_backoff', i.retry_backoff,
+            'retry_delay_max', i.retry_delay_max, 'expires_at', i.expires_at, 'tags', i.tags, 'group_key', i.group_key,
+            'dead_letter_job_type', i.dead_letter_job_type, 'metadata', i.metadata);
+    end if;
+    perform ganger.edit(holder, changes);
+end $$;
+
+-- enqueue_many's keys: entries whose key is known get minus the id of the job that has it; the others keep their new id. Where two
+-- entries of the call have the same key, on_conflict of the later one says what becomes of the earlier. One order of keys for all
+-- callers, and idempotency keys before unique keys: so two calls with equal keys cannot deadlock.
+create function ganger._claim_keys(inout jobs jsonb, inout ids bigint[])
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    entry record;
+    other bigint;
+    first integer; -- the entry of this call that has taken the key
+    key   text;
+    owner text;
+begin
+    for entry in
+        select i as input, e.ordinality::integer as place
+        from jsonb_array_elements(jobs) with ordinality e, jsonb_populate_record(null::ganger.job_input, e.value) i
+        where i.idempotency_key is not null order by i.idempotency_key, coalesce(i.owner, ''), e.ordinality
+    loop
+        other := ganger._take_idempotency_key(ids[entry.place], entry.input);
+        ids[entry.place] := coalesce(- other, ids[entry.place]);
+    end loop;
+    for entry in
+        select i as input, e.ordinality::integer as place, i.unique_key, coalesce(i.owner, '') as scope
+        from jsonb_array_elements(jobs) with ordinality e, jsonb_populate_record(null::ganger.job_input, e.value) i
+        where i.unique_key is not null order by i.unique_key, coalesce(i.owner, ''), e.ordinality
+    loop
+        continue when ids[entry.place] < 0;
+        if first is not null and (entry.unique_key, entry.scope) = (key, owner) then
+            jobs := ganger._merge_entries(jobs, first, entry.place);
+            other := ids[first];
+        else
+            other := ganger._take_unique_key(ids[entry.place], entry.input);
+            first := case when other is null then entry.place end;
+            key := entry.unique_key;
+            owner := entry.scope;
+        end if;
+        perform ganger._point_idempotency_key(entry.input, other);
+        ids[entry.place] := coalesce(- other, ids[entry.place]);
+    end loop;
+end $$;
+
+-- Two entries of one call have the same unique key: applies on_conflict of the later one to the earlier.
+create function ganger._merge_entries(jobs jsonb, earlier integer, later integer) returns jsonb
+language plpgsql immutable as $$
+declare
+    was  constant jsonb := jobs -> (earlier - 1);
+    next constant jsonb := jobs -> (later - 1);
+begin
+    case coalesce(next ->> 'on_conflict', 'ignore')
+    when 'ignore' then
+        return jobs;
+    when 'reschedule' then
+        return jsonb_set(jobs, array[(earlier - 1)::text], was || jsonb_build_object('run_at', next -> 'run_at'));
+    when 'replace' then
+        return jsonb_set(jobs, array[(earlier - 1)::text],
+                         next - 'idempotency_key' || case when was ? 'idempotency_key' then jsonb_build_object('idempotency_key', was -> 'idempotency_key')
+                                                          else '{}' end);
+    when 'error' then
+        raise exception 'jobs[%]: unique_key "%" is taken by jobs[%]', later - 1, next ->> 'unique_key', earlier - 1
+            using errcode = '23505', hint = 'Say on_conflict "ignore", "replace" or "reschedule", or give each its own key.';
+    end case;
+end $$;
+
+-- Removes the unique keys of ended jobs that nobody else is at; what is left does no harm (see _take_unique_key).
+create function ganger._drop_unique_keys(ids bigint[]) returns void
+language sql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+    delete from ganger.job_key k
+    where k.ctid = any (array(select x.ctid from ganger.job_key x
+                              where x.job_id = any (ids) and x.kind = 'unique' and x.expires_at is null for update skip locked))
+$$;
+
+-- The same for what was left: keys whose time has passed, or whose holder is not live any more.
+create function ganger._forget_unique_keys() returns void
+language sql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+    delete from ganger.job_key k
+    where k.ctid = any (array(select x.ctid from ganger.job_key x
+                              where x.kind = 'unique'
+                                and case when x.expires_at is not null then x.expires_at < clock_timestamp()
+                                         else not exists (select from ganger.job j where j.id = x.job_id) end
+                              limit 1000 for update skip locked))
+$$;

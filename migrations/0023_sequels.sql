@@ -1,0 +1,115 @@
+-- What the end of a job means for others: dependents, dead letter, unique key, places in group and batch. Everything is done in the
+-- transaction that ends the job, but for what is others' business as well; for that a signal is left.
+
+-- ids: jobs that _finish has just moved to history; followed: those of them that have something to follow by themselves (null: none).
+create function ganger._follow_end(ids bigint[], followed bigint[]) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    facts record;
+begin
+    -- after the jobs' rows were taken: a dependent that is noted later finds them ending, and looks again
+    select exists (select from ganger.dependency) as has_dependents, exists (select from ganger.signal) as has_signals,
+           exists (select from ganger.queue q where q.concurrency is not null)
+           or exists (select from ganger.job_type t where t.concurrency is not null) as has_limits
+    into facts;
+    if facts.has_dependents then
+        if current_setting('transaction_isolation') in ('read committed', 'read uncommitted') then
+            perform ganger._follow_dependents(ids);
+        else
+            insert into ganger.signal (kind, job_id) select 'ended', x from unnest(ids) x; -- this snapshot is too old to tell
+        end if;
+    end if;
+    if facts.has_signals then
+        perform ganger._notify_signal();
+    end if;
+    if facts.has_limits then
+        perform ganger._notify_room(array_agg(distinct h.queue), array_agg(distinct h.job_type))
+        from ganger.history h where h.id = any (ids);
+    end if;
+    if followed is not null then
+        perform ganger._drop_unique_keys(followed);
+        delete from ganger.dependency d where d.job_id = any (followed);
+        perform ganger._bury_dead_letters(followed);
+        perform ganger._follow_barriers(followed);
+    end if;
+end $$;
+
+-- Lets dependents of ended jobs go on, or cancels them.
+create function ganger._follow_dependents(ids bigint[]) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    bad     bigint[];
+    waiters bigint[];
+    free    bigint[];
+begin
+    select array_agg(distinct h.id) filter (where h.status <> 'completed'), array_agg(distinct d.job_id) filter (where h.status = 'completed')
+    into bad, waiters
+    from unnest(ids) e (id) join ganger.dependency d on d.prerequisite_id = e.id join ganger.history h on h.id = e.id;
+    if bad is not null then
+        perform ganger._cancel_dependents(bad);
+    end if;
+    if waiters is not null then
+        free := array(select j.id from ganger.job j where j.id = any (waiters) and j.pending_reason = 'blocked'
+                      order by j.id for update skip locked);
+        insert into ganger.signal (kind, job_id)
+        select 'blocked', j.id from ganger.job j
+        where j.id = any (waiters) and j.id <> all (free) and j.pending_reason = 'blocked';
+        perform ganger._release_dependents(free);
+    end if;
+end $$;
+
+-- For a signal: the same, in a transaction that sees what has been committed since.
+create function ganger._follow_ended(ids bigint[]) returns void
+language sql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+    select ganger._follow_dependents(ids)
+$$;
+
+-- Barriers that waited for tags of ended jobs: looked at again after the commit; those that waited for one that failed or was
+-- cancelled are cancelled.
+create function ganger._follow_barriers(ids bigint[]) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    bad bigint[];
+begin
+    if not exists (select from ganger.job b where b.pending_reason = 'blocked' and b.depends_on_tags is not null) then
+        return;
+    end if;
+    bad := array(select h.id from ganger.history h where h.id = any (ids) and h.tags is not null and h.status <> 'completed');
+    if cardinality(bad) > 0 then
+        perform ganger._cancel_dependents(bad);
+    end if;
+    insert into ganger.signal (kind, job_id)
+    select distinct 'blocked', b.id from ganger.history h
+    join ganger.job b on b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ h.tags
+    where h.id = any (ids);
+end $$;
+
+-- Enqueues the dead letter of each job that has failed for good and asks for one, in its queue and for its owner; the two know each
+-- other.
+create function ganger._bury_dead_letters(ids bigint[]) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    h      ganger.history;
+    letter bigint;
+begin
+    for h in
+        select * from ganger.history x
+        where x.id = any (ids) and x.status = 'failed' and x.dead_letter_job_type is not null order by x.id
+    loop
+        letter := ganger._enqueue_all(jsonb_build_array(jsonb_build_object(
+            'job_type', h.dead_letter_job_type, 'queue', h.queue, 'owner', h.owner)), null);
+        -- the envelope may be longer than a payload may be
+        update ganger.job j
+        set dead_letter_of = h.id,
+            payload = jsonb_build_object(
+                'original_job', jsonb_build_object('id', h.id, 'job_type', h.job_type, 'attempts', h.attempts,
+                                                   'max_attempts', h.max_attempts),
+                'original_payload', h.payload,
+                'failure', jsonb_build_object('message', h.error, 'reason', h.failure_reason, 'failed_at', h.finished_at))
+        where j.id = letter;
+        update ganger.history x set dead_letter_job_id = letter where x.id = h.id;
+        insert into ganger.event (id, job_id, event, data)
+        values ((ganger._take_seqs(1))[1], h.id, 'dead_lettered',
+                jsonb_build_object('dead_letter_job_id', letter, 'job_type', h.dead_letter_job_type));
+    end loop;
+end $$;
