@@ -62,10 +62,9 @@ select is((select array_agg(payload #>> '{}') from ganger.claim('w', null, null,
 select ganger.enqueue('t', run_at => now() + interval '1 h') \gset
 select is_empty($$ select from ganger.claim('w', max_jobs => 10) $$, 'a scheduled job is not claimed');
 select ganger.enqueue('paused') \gset
-select ganger._advance() \gset
-update ganger.lane set paused = true where job_type = 'paused';
-select is_empty($$ select from ganger.claim('w', max_jobs => 10) $$, 'nor one of a paused lane');
-update ganger.lane set paused = false where job_type = 'paused';
+select ganger.pause_job_type('paused') \gset
+select is_empty($$ select from ganger.claim('w', max_jobs => 10) $$, 'nor one of a paused type');
+select ganger.resume_job_type('paused') \gset
 select is((select count(*) from ganger.claim('w', max_jobs => 10)), 1::bigint, 'which is claimed when it goes on');
 
 -- many lanes: all are served

@@ -99,11 +99,11 @@ insert into packed_well select to_jsonb(repeat(chr(1), 200000));
 select ok((select pg_column_size(payload) < 4000 and octet_length(payload::text) > 1048576 from packed_well), 'also one that shrinks to nothing');
 select throws_ok($$ select ganger.enqueue('t', payload) from packed_well $$, '22023', null, 'is refused');
 
--- of later versions
-select throws_ok(format($$select ganger.enqueue('t', %s)$$, v), '0A000', null, v) from unnest(array[
-    $$expires_at => now()$$, $$unique_key => 'u'$$, $$unique_for => '1 h'$$, $$on_conflict => 'replace'$$,
-    $$on_conflict => 'error'$$, $$group_key => 'g'$$, $$depends_on => '{1}'$$, $$depends_on_tags => '{a}'$$,
-    $$dead_letter_job_type => 'd'$$]) v;
+-- what makes a job wait
+select throws_ok(format($$select ganger.enqueue('t', %s)$$, v), '22023', null, v) from unnest(array[
+    $$expires_at => 'infinity'$$, $$unique_key => ''$$, $$unique_for => '1 h'$$, $$on_conflict => 'replace'$$,
+    $$unique_key => 'u', on_conflict => 'other'$$, $$group_key => ''$$, $$depends_on => '{null}'$$, $$depends_on_tags => '{""}'$$,
+    $$dead_letter_job_type => ''$$]) v;
 select lives_ok($$ select ganger.enqueue('t', on_conflict => 'ignore', depends_on => '{}', depends_on_tags => '{}') $$,
     'their defaults are accepted');
 

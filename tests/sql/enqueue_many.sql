@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- enqueue_many: order, all or none, the place of a bad entry, 100,000 entries.
-select plan(61);
+select plan(63);
 
 select is_empty($$ select ganger.enqueue_many('[]') $$, 'nothing in, nothing out');
 select is((select count(*) from ganger.enqueue_many('[{"job_type": "a"}, {"job_type": "b"}]')), 2::bigint, 'an id for each');
@@ -13,7 +13,7 @@ select place, id from ganger.enqueue_many($$ [
      "metadata": {"m": 1}, "idempotency_key": "one"},
     {"job_type": "y", "payload": {"n": 1}, "run_at": "2099-01-01T00:00:00Z"},
     {"job_type": "x", "payload": {"n": 2}},
-    {"job_type": "z", "payload": {"n": 3}, "idempotency_key": "one"},
+    {"job_type": "z", "payload": {"n": 3}, "idempotency_key": "one", "owner": "bob"},
     {"job_type": "z", "payload": {"n": 4}, "queue": null, "priority": null, "payload": null, "max_attempts": null}
 ] $$) with ordinality g (id, place);
 select is((select id from got where place = 4), (select id from got where place = 1), 'an equal key within the call: one job');
@@ -30,7 +30,7 @@ select results_eq($$ select queue, priority, payload, max_attempts from ganger.j
     $$ values ('default', 0, 'null'::jsonb, 3) $$, 'a null means the default, but of a payload: that is one');
 select ganger.enqueue_many('[{"job_type": "z"}]') as none \gset
 select is((select payload from ganger.jobs where id = :none), '{}', 'no payload: an empty object');
-select is((select ganger.enqueue_many('[{"job_type": "w", "idempotency_key": "one"}]')), (select id from got where place = 1),
+select is((select ganger.enqueue_many('[{"job_type": "w", "idempotency_key": "one", "owner": "bob"}]')), (select id from got where place = 1),
     'a key known from an earlier call');
 select is_empty($$ select from ganger.jobs where job_type = 'w' $$, 'adds nothing');
 
@@ -51,15 +51,16 @@ select throws_ok(pg_temp.many(v[1]), v[2], v[3], v[1]) from (values
     (array['{"job_type": "a", "tags": [""]}', '22023', 'jobs[2]: tags has an empty tag in it']),
     (array['{"job_type": "a", "tags": [null]}', '22023', 'jobs[2]: tags has a null in it']),
     (array['{"job_type": "a", "timeout": "0s"}', '22023', 'jobs[2]: timeout must be more than zero, not 00:00:00']),
-    (array['{"job_type": "a", "depends_on": [1]}', '0A000', 'jobs[2]: depends_on is not supported by this version']),
-    (array['{"job_type": "a", "unique_key": "u"}', '0A000', 'jobs[2]: unique_key is not supported by this version']),
-    (array['{"job_type": "a", "unique_for": "1h"}', '0A000', 'jobs[2]: unique_for is not supported by this version']),
-    (array['{"job_type": "a", "group_key": "g"}', '0A000', 'jobs[2]: group_key is not supported by this version']),
-    (array['{"job_type": "a", "expires_at": "2099-01-01"}', '0A000', 'jobs[2]: expires_at is not supported by this version']),
-    (array['{"job_type": "a", "on_conflict": "error"}', '0A000', 'jobs[2]: on_conflict is not supported by this version']),
-    (array['{"job_type": "a", "depends_on_tags": ["a"]}', '0A000', 'jobs[2]: depends_on_tags is not supported by this version']),
-    (array['{"job_type": "a", "dead_letter_job_type": "d"}', '0A000',
-           'jobs[2]: dead_letter_job_type is not supported by this version'])) x (v);
+    (array['{"job_type": "a", "depends_on": [1000000]}', '42704', 'jobs[2]: depends_on: there is no job 1000000']),
+    (array['{"job_type": "a", "depends_on": [-3]}', '22023', 'jobs[2]: depends_on: -3 is not an earlier entry of this call']),
+    (array['{"job_type": "a", "depends_on": [null]}', '22023', 'jobs[2]: depends_on has a null in it']),
+    (array['{"job_type": "a", "unique_key": ""}', '22023', 'jobs[2]: unique_key is empty']),
+    (array['{"job_type": "a", "unique_for": "1h"}', '22023', 'jobs[2]: unique_for without unique_key']),
+    (array['{"job_type": "a", "group_key": ""}', '22023', 'jobs[2]: group_key is empty']),
+    (array['{"job_type": "a", "expires_at": "infinity"}', '22023', 'jobs[2]: expires_at must be a point in time, not infinity']),
+    (array['{"job_type": "a", "on_conflict": "error"}', '22023', 'jobs[2]: on_conflict without unique_key']),
+    (array['{"job_type": "a", "depends_on_tags": [""]}', '22023', 'jobs[2]: depends_on_tags has an empty tag in it']),
+    (array['{"job_type": "a", "dead_letter_job_type": ""}', '22023', 'jobs[2]: dead_letter_job_type is empty'])) x (v);
 select throws_like(pg_temp.many(v[1]), v[2], v[1]) from (values
     (array['{"job_type": "a", "priority": "high"}', 'jobs[2]: %']),
     (array['{"job_type": "a", "priority": 1.5}', 'jobs[2]: %']),
