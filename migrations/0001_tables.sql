@@ -228,11 +228,11 @@ create table ganger.rate_use (
 create index rate_use_key on ganger.rate_use (kind, key, at);
 
 -- Keys that must be unique: idempotency keys across live and ended jobs, unique keys across live ones (or until expires_at).
--- Each owner has its own: nobody meets another's job by guessing its key.
+-- Producers bound to an owner have keys of their own: nobody meets another's job by guessing its key.
 create table ganger.job_key (
     kind       text not null,                          -- idempotency, unique
     key        text not null,
-    owner      text not null default '',               -- '' = nobody's
+    owner      text not null default '',               -- whose keys; '' = of all who are not bound
     job_id     bigint not null,
     expires_at timestamptz,                            -- unique keys with unique_for; null: until the holder ends
     primary key (key, kind, owner)

@@ -17,7 +17,7 @@ end $$;
 create function ganger._take_idempotency_key(job_id bigint, i ganger.job_input) returns bigint
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
-    scope constant text := coalesce(i.owner, '');
+    scope constant text := ganger._key_scope();
     other bigint;
 begin
     while i.idempotency_key is not null loop
@@ -37,14 +37,14 @@ language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enab
 begin
     if other is not null and i.idempotency_key is not null then
         update ganger.job_key k set job_id = other
-        where k.kind = 'idempotency' and k.key = i.idempotency_key and k.owner = coalesce(i.owner, '');
+        where k.kind = 'idempotency' and k.key = i.idempotency_key and k.owner = ganger._key_scope();
     end if;
 end $$;
 
 create function ganger._take_unique_key(job_id bigint, i ganger.job_input) returns bigint
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
-    scope  constant text := coalesce(i.owner, '');
+    scope  constant text := ganger._key_scope();
     until  constant timestamptz := clock_timestamp() + i.unique_for;
     holder record;
 begin
@@ -108,30 +108,28 @@ declare
     other bigint;
     first integer; -- the entry of this call that has taken the key
     key   text;
-    owner text;
 begin
     for entry in
         select i as input, e.ordinality::integer as place
         from jsonb_array_elements(jobs) with ordinality e, jsonb_populate_record(null::ganger.job_input, e.value) i
-        where i.idempotency_key is not null order by i.idempotency_key, coalesce(i.owner, ''), e.ordinality
+        where i.idempotency_key is not null order by i.idempotency_key, e.ordinality
     loop
         other := ganger._take_idempotency_key(ids[entry.place], entry.input);
         ids[entry.place] := coalesce(- other, ids[entry.place]);
     end loop;
     for entry in
-        select i as input, e.ordinality::integer as place, i.unique_key, coalesce(i.owner, '') as scope
+        select i as input, e.ordinality::integer as place, i.unique_key
         from jsonb_array_elements(jobs) with ordinality e, jsonb_populate_record(null::ganger.job_input, e.value) i
-        where i.unique_key is not null order by i.unique_key, coalesce(i.owner, ''), e.ordinality
+        where i.unique_key is not null order by i.unique_key, e.ordinality
     loop
         continue when ids[entry.place] < 0;
-        if first is not null and (entry.unique_key, entry.scope) = (key, owner) then
+        if first is not null and entry.unique_key = key then
             jobs := ganger._merge_entries(jobs, first, entry.place);
             other := ids[first];
         else
             other := ganger._take_unique_key(ids[entry.place], entry.input);
             first := case when other is null then entry.place end;
             key := entry.unique_key;
-            owner := entry.scope;
         end if;
         perform ganger._point_idempotency_key(entry.input, other);
         ids[entry.place] := coalesce(- other, ids[entry.place]);
@@ -178,3 +176,9 @@ language sql volatile set search_path = pg_catalog, ganger, pg_temp as $$
                                          else not exists (select from ganger.job j where j.id = x.job_id) end
                               limit 1000 for update skip locked))
 $$;
+
+-- Whose keys the caller's are: a bound producer's are those of its owner, all others share theirs.
+create function ganger._key_scope() returns text language plpgsql stable as $$
+begin
+    return '';
+end $$;
