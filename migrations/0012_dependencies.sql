@@ -205,6 +205,7 @@ begin
                   order by j.id for update skip locked);
     insert into ganger.signal (kind, job_id)
     select 'blocked', j.id from ganger.job j where j.id = any (hit) and j.id <> all (free) and j.lease_id is null;
+    delete from ganger.dependency d where d.job_id = any (free); -- or the end of each would look for its dependents again
     perform ganger._finish(array_agg(f.id), array_agg(null::uuid), array_agg('cancelled'::ganger.job_status),
                            unheld => true, roots => array_agg(f.root))
     from (select x.id, x.root from unnest(hit, hit_by) x (id, root) join unnest(free) y (id) on y.id = x.id order by x.id) f;
