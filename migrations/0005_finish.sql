@@ -61,7 +61,7 @@ begin
             case when g.end_status = 'failed' then g.ended else g.last_failed_at end, g.last_retried_at,
             case when g.end_status = 'cancelled' then g.ended else g.last_cancelled_at end
         from gone g
-        returning id, status, job_type, started_at, finished_at, error, failure_reason, finish_id, group_key, batch_id,
+        returning id, status, job_type, started_at, finished_at, group_key, batch_id,
             unique_key is not null or tags is not null or depends_on is not null or depends_on_tags is not null
             or (status = 'failed' and dead_letter_job_type is not null) as has_sequel
     ), left_places as (
@@ -75,12 +75,12 @@ begin
         from kept k group by k.job_type, k.status
     ), told as (
         insert into ganger.event (id, job_id, event, at, data)
-        select k.finish_id, k.id, k.status::text, k.finished_at,
-               case when k.status = 'failed'
-                    then jsonb_build_object('message', k.error, 'reason', k.failure_reason, 'will_retry', false)
-                    when roots is not null
-                    then (select jsonb_build_object('root_job_id', g.root) from gone g where g.id = k.id) end
-        from kept k where k.status <> 'completed'
+        select g.finish_id, g.id, g.end_status::text, g.ended,
+               case when g.end_status = 'failed'
+                    then jsonb_build_object('message', g.given_error, 'will_retry', false, 'reason',
+                                            case g.given_reason when 'node_lost' then 'crashed' else g.given_reason end)
+                    when g.root is not null then jsonb_build_object('root_job_id', g.root) end
+        from gone g where g.end_status <> 'completed'
     )
     select coalesce(array_agg(k.id), '{}'), array_agg(k.id) filter (where k.has_sequel) into moved, followed from kept k;
     perform ganger._follow_end(moved, followed);

@@ -174,6 +174,7 @@ declare
     hit    bigint[] := '{}';
     hit_by bigint[] := '{}';
     free   bigint[];
+    free_by bigint[];
 begin
     while cardinality(front) > 0 loop
         with recursive reached (id, root) as (
@@ -201,14 +202,23 @@ begin
     if cardinality(hit) = 0 then
         return;
     end if;
-    free := array(select j.id from ganger.job j where j.id = any (hit) and j.status in ('pending', 'waiting')
-                  order by j.id for update skip locked);
-    insert into ganger.signal (kind, job_id)
-    select 'blocked', j.id from ganger.job j where j.id = any (hit) and j.id <> all (free) and j.lease_id is null;
-    delete from ganger.dependency d where d.job_id = any (free); -- or the end of each would look for its dependents again
-    perform ganger._finish(array_agg(f.id), array_agg(null::uuid), array_agg('cancelled'::ganger.job_status),
-                           unheld => true, roots => array_agg(f.root))
-    from (select x.id, x.root from unnest(hit, hit_by) x (id, root) join unnest(free) y (id) on y.id = x.id order by x.id) f;
+    -- by id, as every lock of jobs; one at a time, as the planner knows nothing of the array's length
+    select array_agg(f.id), array_agg(f.root) into free, free_by
+    from (select j.id, h.root
+          from (select x.id, x.root from unnest(hit, hit_by) x (id, root) order by x.id) h
+          cross join lateral (select j.id from ganger.job j where j.id = h.id and j.status in ('pending', 'waiting')
+                              for update skip locked) j) f;
+    if coalesce(cardinality(free), 0) < cardinality(hit) then
+        insert into ganger.signal (kind, job_id)
+        select 'blocked', h.id
+        from (select unnest(hit) as id except all select unnest(free)) h
+        cross join lateral (select from ganger.job j where j.id = h.id and j.lease_id is null) j;
+    end if;
+    if free is not null then
+        delete from ganger.dependency d where d.job_id = any (free); -- or the end of each would look for its dependents again
+        perform ganger._finish(free, array_fill(null::uuid, array[cardinality(free)]),
+                               array_fill('cancelled'::ganger.job_status, array[cardinality(free)]), unheld => true, roots => free_by);
+    end if;
 end $$;
 
 -- A signal's second look at blocked jobs, after the transaction that left it has ended.
