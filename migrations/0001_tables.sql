@@ -26,7 +26,7 @@ create table ganger.job (
     seq                  bigint,                       -- place in the lane; not null = runnable
     created_at           timestamptz not null,
     run_at               timestamptz,                  -- null = created_at
-    due_at               timestamptz,                  -- pending and not before then (scheduled, retry)
+    due_at               timestamptz,                  -- pending (scheduled, retry) or waiting, and not before then
     started_at           timestamptz,                  -- start of the last attempt
     lease_id             uuid,                         -- not null = processing
     worker_id            bigint,                       -- ganger.worker.id; null for outside workers
@@ -38,6 +38,7 @@ create table ganger.job (
     crashes              smallint not null default 0,
     progress             smallint,
     cancel_requested     boolean,
+    has_steps            boolean,                      -- there may be rows in ganger.step
     retry_backoff        boolean,                      -- null = true
     queue                text not null,
     job_type             text not null,
@@ -58,6 +59,7 @@ create table ganger.job (
     dead_letter_job_id   bigint,
     dead_letter_of       bigint,
     batch_id             text,
+    wait_token           text,                         -- waiting, until that ganger.token has ended
     owner                text,
     metadata             jsonb,
     progress_message     text,
@@ -89,6 +91,8 @@ create index job_batch_next on ganger.job (batch_id, id) where pending_reason = 
 -- Jobs that wait until no other job with certain tags is left, and the tags of those they wait for.
 create index job_barrier on ganger.job (id) where pending_reason = 'blocked' and depends_on_tags is not null;
 create index job_tags on ganger.job using gin (tags) where tags is not null;
+-- Who waits for a token.
+create index job_awaiting on ganger.job (wait_token) where wait_token is not null;
 
 -- Ended jobs, append-only, apart by status (their retention differs) and by week.
 create table ganger.history (
@@ -257,7 +261,8 @@ create table ganger.late_result (
     job_id     bigint not null,
     lease_id   uuid not null,
     outcome    text not null,                          -- of a result, or what a running job said: see ganger._is_note
-    body       text,                                   -- output, message, line of the log; progress: {percent, message, stage}
+    body       text,                                   -- output, message, line of the log; progress: {percent, message, stage};
+                                                       -- step: {name, result}; waiting: as in ganger._suspend
     delay      interval,
     until      timestamptz,                            -- heartbeat
     ended_at   timestamptz not null default clock_timestamp(),

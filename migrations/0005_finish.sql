@@ -69,6 +69,8 @@ begin
         select distinct 'group', k.group_key from kept k where k.group_key is not null
         union all
         select distinct 'batch', k.batch_id from kept k where k.batch_id is not null
+    ), forgotten as (
+        delete from ganger.step s using gone g where g.has_steps and g.end_status = 'completed' and s.job_id = g.id
     ), counted as (
         insert into ganger.stat_delta (job_type, status, jobs, run_us)
         select k.job_type, k.status, count(*), coalesce(sum(extract(epoch from k.finished_at - k.started_at) * 1e6), 0)::bigint
@@ -136,6 +138,7 @@ end $$;
 --             cancelled : it was stopped because of a cancel; given back if none was asked for
 --             (a cancel that was asked for ends the job cancelled, whatever the outcome)
 --             released | snoozed : given back uncounted; runnable at once (sibling lane), or after `delay`
+--             waiting : given back uncounted, and suspended: `message` and `delay` say until when, as in _suspend
 --   delay     error: overrides the retry rule; snoozed: how long
 -- Returns the job's new status, or null when the lease is stale. The caller's transaction holds the row from then on.
 create function ganger._end_attempt(id bigint, lease_id uuid, outcome text, message text, retryable boolean, delay interval,
@@ -164,7 +167,7 @@ begin
                     when outcome = 'cancelled' and j.cancel_requested is not true
                     then 'released' -- the stop was meant for the run before this one
                     else outcome end;
-    is_free := outcome in ('released', 'snoozed');
+    is_free := outcome in ('released', 'snoozed', 'waiting');
     if j.cancel_requested then
         perform ganger._finish(array[j.id], array[j.lease_id], array['cancelled'::ganger.job_status],
             ran_us => array[facts.ran_us], ago_us => array[facts.ago_us], cpu_us => array[facts.cpu_us],
@@ -187,10 +190,13 @@ begin
 
     insert into ganger.attempt (job_id, attempt, lease_id, outcome, error, exit_code, signal, cpu_us, max_rss, worker_id,
         worker_name, started_at, finished_at, log)
-    values (j.id, j.attempts, j.lease_id, outcome, message, facts.exit_code, facts.signal, facts.cpu_us, facts.max_rss,
-        j.worker_id, j.worker_name,
+    values (j.id, j.attempts, j.lease_id, outcome, case when outcome <> 'waiting' then message end, facts.exit_code, facts.signal,
+        facts.cpu_us, facts.max_rss, j.worker_id, j.worker_name,
         case when facts.ran_us is null then j.started_at else ended - make_interval(secs => facts.ran_us / 1e6) end,
         ended, coalesce(facts.log, j.log));
+    if outcome = 'waiting' then
+        return ganger._suspend(j, message, delay, ended);
+    end if;
     reason := case outcome when 'node_lost' then 'crashed' else outcome end;
     if outcome = 'snoozed' then
         due := clock_timestamp() + coalesce(delay, interval '0');
@@ -229,7 +235,7 @@ begin
 end $$;
 
 -- Applies one result by its outcome word: completed, failed (an error that is not to be retried), or what _end_attempt knows.
--- body = output JSON or message. What the running job said before and was put off comes first; a result that was, wins.
+-- body = output JSON, message, or what to wait for (_suspend). What the running job said before and was put off comes first; a result that was, wins.
 -- Returns the new status or null (stale). Raises 55P03 when the row is held by somebody's open transaction for 100 ms.
 create function ganger._apply_result(id bigint, lease_id uuid, outcome text, body text, delay interval,
                                      facts ganger.attempt_facts)
@@ -312,7 +318,7 @@ end $$;
 
 -- For gangerd's workers and reapers: ends one attempt. When the row is held by somebody's open transaction the result is
 -- written down and applied as soon as that has ended ('deferred'): the worker goes on.
--- Returns completed | failed | cancelled | pending | deferred, 'already' when this lease has ended so before (the answer to
+-- Returns completed | failed | cancelled | pending | waiting | deferred, 'already' when this lease has ended so before (the answer to
 -- an earlier try was lost) or in a cancel, or null: the lease is stale, or has another result.
 create function ganger._settle_result(id bigint, lease_id uuid, outcome text, body text, delay_ms bigint, exit_code integer,
                                       signal integer, cpu_us bigint, max_rss bigint, log text, ran_us bigint, ago_us bigint)
@@ -346,7 +352,7 @@ end $$;
 
 -- What a running job says of itself, in the order it says it; the rest of late_result are results.
 create function ganger._is_note(outcome text) returns boolean language sql immutable parallel safe as $$
-    select outcome in ('heartbeat', 'progress', 'output', 'log')
+    select outcome in ('heartbeat', 'progress', 'output', 'log', 'step')
 $$;
 
 -- The end of a log: at most 64 KiB, whole characters.
@@ -377,6 +383,11 @@ begin
         update ganger.job j set output = body::jsonb where j.id = _write_note.id;
     when 'log' then
         update ganger.job j set log = ganger._log_tail(coalesce(j.log, '') || body || E'\n') where j.id = _write_note.id;
+    when 'step' then
+        given := body::jsonb;
+        insert into ganger.step (job_id, name, result) values (_write_note.id, given ->> 'name', given -> 'result')
+        on conflict (job_id, name) do update set result = excluded.result;
+        update ganger.job j set has_steps = true where j.id = _write_note.id and j.has_steps is not true;
     when 'progress' then
         given := body::jsonb;
         select j.progress, j.progress_message, j.stage into was from ganger.job j where j.id = _write_note.id;

@@ -14,6 +14,13 @@ language sql stable parallel safe security definer set search_path = pg_catalog,
     select w.pid from ganger.worker w where w.id = worker_id
 $$;
 
+-- When the token that a job waits for times out. (PL/pgSQL: the table comes with a later file.)
+create function ganger._token_timeout(token text) returns timestamptz
+language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    return (select t.timeout_at from ganger.token t where t.token = _token_timeout.token);
+end $$;
+
 create view ganger.attempts with (security_barrier) as
 select a.job_id, a.attempt, a.outcome, a.error, a.exit_code, a.signal, make_interval(secs => a.cpu_us / 1e6) as cpu_time,
        a.max_rss, ganger._node_name(a.worker_id) as node, ganger._worker_text(a.worker_id, a.worker_name) as worker,
@@ -54,7 +61,9 @@ select j.id, j.job_type, j.queue, j.status::text as status,
        j.failure_reason, case when j.failure_reason is not null then true end as will_retry,
        ganger._worker_text(j.worker_id, j.worker_name) as worker,
        case when j.worker_id is not null then ganger._node_name(j.worker_id) end as node,
-       null::timestamptz as wait_until, null::text as wait_token, j.created_at, j.started_at, null::timestamptz as finished_at,
+       case when j.wait_token is not null then ganger._token_timeout(j.wait_token)
+            when j.status = 'waiting' then j.due_at end as wait_until,
+       j.wait_token, j.created_at, j.started_at, null::timestamptz as finished_at,
        j.last_failed_at, j.last_retried_at, j.last_cancelled_at
 from ganger.job j
 union all

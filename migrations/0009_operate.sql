@@ -1,13 +1,13 @@
 -- What workers outside gangerd say about the jobs they hold, and what people do to jobs.
 
--- What fail, discard and snooze share: true when the attempt ended as its worker said, or will.
+-- What fail, discard, snooze and the waits share: true when the attempt ended as its worker said, or will.
 create function ganger._outside_result(id bigint, lease_id uuid, outcome text, body text, delay interval default null)
 returns boolean language plpgsql volatile as $$
 declare
     answer constant text := ganger._settle_result(id, lease_id, outcome, body, (extract(epoch from delay) * 1000)::bigint,
                                                   null, null, null, null, null, null, null);
 begin
-    return coalesce(answer in ('deferred', 'pending', 'failed')
+    return coalesce(answer in ('deferred', 'pending', 'waiting', 'failed')
                     or (answer = 'already' and ganger._ended_as(id, lease_id) = ganger._attempt_outcome(outcome)), false);
 end $$;
 
@@ -168,7 +168,7 @@ begin
         retry_backoff, queue, job_type, payload, timeout, kill_grace, retry_delay, retry_delay_max, expires_at, tags,
         idempotency_key, unique_key, group_key, depends_on, depends_on_tags, dead_letter_job_type, dead_letter_job_id,
         dead_letter_of, batch_id, owner, metadata, error, failure_reason, last_failed_at, last_retried_at,
-        last_cancelled_at, pending_reason)
+        last_cancelled_at, pending_reason, has_steps)
     values (h.id, ganger._lane_id(h.queue, h.priority, h.job_type, false), h.created_at, h.run_at, h.started_at,
         greatest(h.max_attempts, h.attempts + 1), h.attempts,
         h.priority, h.retry_backoff, h.queue, h.job_type, h.payload, h.timeout, h.kill_grace,
@@ -176,7 +176,7 @@ begin
         h.idempotency_key, h.unique_key, h.group_key, h.depends_on,
         h.depends_on_tags, h.dead_letter_job_type, h.dead_letter_job_id, h.dead_letter_of, h.batch_id, h.owner, h.metadata,
         h.error, h.failure_reason, h.last_failed_at, clock_timestamp(), h.last_cancelled_at,
-        case when h.batch_id is not null then 'batch' end);
+        case when h.batch_id is not null then 'batch' end, true);
     insert into ganger.stat_delta values (h.job_type, h.status, -1,
         - coalesce(extract(epoch from h.finished_at - h.started_at) * 1e6, 0)::bigint);
     insert into ganger.event (id, job_id, event, data)
@@ -227,6 +227,13 @@ begin
         delete from ganger.event e using gone g where e.job_id = g.id
     ), keys as (
         delete from ganger.job_key k using gone g where k.job_id = g.id
+    ), steps as (
+        delete from ganger.step s using gone g where s.job_id = g.id
+    ), tokens as (
+        -- one that is being completed just now stays, for _forget_tokens
+        delete from ganger.token t where t.token in (
+            select x.token from gone g join ganger.token x on x.job_id = g.id
+            where not exists (select from ganger.job j where j.wait_token = x.token) for update of x skip locked)
     ), counted as (
         insert into ganger.stat_delta
         select g.job_type, g.status, - count(*), - coalesce(sum(extract(epoch from g.finished_at - g.started_at) * 1e6), 0)::bigint

@@ -24,19 +24,24 @@ set jit = off set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
     due   bigint[];
+    going bigint[];    -- of them those that wait
     clock timestamptz; -- one for both looks: between two nothing would be seen
 begin
     promoted := 0;
+    perform ganger._expire_tokens();
     loop
         clock := clock_timestamp();
-        due := array(select j.id from ganger.job j where j.due_at <= clock
-                     order by j.due_at limit 1000 for update skip locked);
+        select coalesce(array_agg(d.id), '{}'), coalesce(array_agg(d.id) filter (where d.status = 'waiting'), '{}') into due, going
+        from (select j.id, j.status from ganger.job j where j.due_at <= clock
+              order by j.due_at limit 1000 for update skip locked) d;
         exit when cardinality(due) = 0;
-        perform ganger._open_gates(due);
+        perform ganger._resume(going);
+        perform ganger._open_gates(case when going = '{}' then due else array(select unnest(due) except select unnest(going)) end);
         promoted := promoted + cardinality(due);
         exit when promoted >= max_jobs;
     end loop;
     select j.due_at into next_due from ganger.job j where j.due_at > clock order by j.due_at limit 1;
+    next_due := least(next_due, ganger._next_timeout(clock));
     if exists (select from ganger.signal) then
         perform ganger._work_signals(1000);
     end if;
@@ -136,6 +141,12 @@ begin
                 delete from ganger.event e using gone g where e.job_id = g.id
             ), keys as (
                 delete from ganger.job_key k using gone g where k.job_id = g.id
+            ), steps as (
+                delete from ganger.step s using gone g where s.job_id = g.id
+            ), tokens as (
+                delete from ganger.token t where t.token in (
+                    select x.token from gone g join ganger.token x on x.job_id = g.id
+                    where not exists (select from ganger.job j where j.wait_token = x.token) for update of x skip locked)
             )
             insert into ganger.retiring_stat
             select %s, g.job_type, g.status, count(*), coalesce(sum(extract(epoch from g.finished_at - g.started_at) * 1e6), 0)::bigint
@@ -263,7 +274,10 @@ declare
     advanced jsonb;
     late integer := 0;
     reclaimed integer;
+    expired_tokens integer;
 begin
+    expired_tokens := ganger._expire_tokens();
+    perform ganger._work_signals(10000);
     select * into due from ganger._promote(promote);
     advanced := ganger._advance();
     if exists (select from ganger.late_result) then
@@ -272,7 +286,8 @@ begin
     perform ganger._recheck_barriers();
     reclaimed := ganger._reclaim_expired_leases() + ganger._reclaim_dead_workers();
     perform ganger._fold_stats();
-    return jsonb_build_object('promoted', due.promoted, 'next_due', due.next_due, 'reclaimed', reclaimed, 'late_results', late)
+    return jsonb_build_object('promoted', due.promoted, 'next_due', due.next_due, 'reclaimed', reclaimed, 'late_results', late,
+                              'expired_tokens', expired_tokens)
            || coalesce(advanced, '{"busy": true}');
 end $$;
 
@@ -283,7 +298,7 @@ begin
     perform ganger._forget_starts();
     perform ganger._forget_unique_keys();
     return jsonb_build_object('expired_rows', ganger._expire_rows(everywhere), 'nodes_forgotten', ganger._forget_nodes(),
-                              'lanes_forgotten', ganger._forget_lanes());
+                              'lanes_forgotten', ganger._forget_lanes(), 'tokens_forgotten', ganger._forget_tokens());
 end $$;
 
 -- One pass of every cluster duty, now. The elected reaper runs the same; a system without gangerd (or a test) moves time on
@@ -291,12 +306,13 @@ end $$;
 -- a long one; without gangerd what is past its retention goes row by row.
 --
 -- Returns counts: promoted (all that is due), scheduled, reclaimed, expired_jobs, expired_tokens, late_results, expired_rows (ended jobs
--- past their retention), nodes_forgotten, lanes_forgotten; next_due: when the next job is due, null: none; busy: true when another
+-- past their retention), nodes_forgotten, lanes_forgotten, tokens_forgotten; next_due: when the next job or token is due, null: none;
+-- busy: true when another
 -- session is at the lanes.
 create function ganger.maintain() returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
-    return jsonb_build_object('scheduled', 0, 'expired_jobs', 0, 'expired_tokens', 0) || ganger._tick(promote => 2147483647)
+    return jsonb_build_object('scheduled', 0, 'expired_jobs', 0) || ganger._tick(promote => 2147483647)
            || ganger._tidy(everywhere => not exists (select from ganger.node n where n.state = 'alive'));
 end $$;
 
@@ -326,9 +342,10 @@ begin
     from ganger.worker w join ganger.job j on j.worker_id = w.id
     where w.node_id = node and w.state = 'alive' and j.cancel_requested and j.lease_id is not null;
     select greatest(0, ceil(extract(epoch from least(
-               (select j.due_at from ganger.job j where j.due_at is not null order by j.due_at limit 1),
+               (select j.due_at from ganger.job j where j.due_at is not null order by j.due_at limit 1), ganger._next_timeout(),
                case when exists (select from ganger.queue q where q.rate is not null) then ganger._next_rate_free() end,
-               case when exists (select from ganger.signal) then clock_timestamp() end) - clock_timestamp()) * 1000))::bigint
+               case when exists (select from ganger.signal s where s.not_before is null)
+                    then clock_timestamp() end) - clock_timestamp()) * 1000))::bigint
     into due_in_ms;
     return next;
 end $$;

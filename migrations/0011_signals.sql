@@ -9,11 +9,13 @@
 --       queue, job_type   its limits or its pause have changed      (0013_limits.sql)
 --       batch    key      a place may be free, or all is done       (0018_batches.sql)
 --       token    key, job_id   has the token come meanwhile?        (0015_waits.sql)
--- No key: nobody waits for anybody, and twice is as good as once.
+-- No unique key: nobody waits for anybody, and twice is as good as once.
 create table ganger.signal (
-    kind   text not null,
-    key    text,
-    job_id bigint
+    kind       text not null,
+    key        text,
+    job_id     bigint,
+    made_in    xid8 not null default pg_current_xact_id(),
+    not_before timestamptz                             -- met a held row: not at every claim again
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 -- Tells an idle node that there are signals; a busy one sees them at its next claim.
@@ -26,12 +28,14 @@ end $$;
 
 create function ganger._signal(kind text, key text, job_id bigint default null) returns void language plpgsql volatile as $$
 begin
-    insert into ganger.signal values (kind, key, job_id);
+    insert into ganger.signal (kind, key, job_id) values (kind, key, job_id);
     perform ganger._notify_signal();
 end $$;
 
 -- Works off up to `budget` signals that no other session is at; returns how many. One that cannot be served yet, as somebody's open
--- transaction holds what it is about, is left again. Belongs into short transactions: what it does is everybody's business.
+-- transaction holds what it is about, is left again. What two transactions may not have seen of each other is not for the one that
+-- left the signal: it has not committed; places are counted under a lock, so for them it is. Above READ COMMITTED nothing is done: such a
+-- snapshot may be older than the reasons. Belongs into short transactions: what it does is everybody's business.
 create function ganger._work_signals(budget integer default 200) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, ganger, pg_temp
@@ -41,9 +45,16 @@ declare
     taken ganger.signal[];
     one   record;
 begin
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        return 0;
+    end if;
     with gone as (
         delete from ganger.signal s
-        where s.ctid = any (array(select x.ctid from ganger.signal x limit budget for update skip locked))
+        where s.ctid = any (array(
+            select x.ctid from ganger.signal x
+            where (x.kind not in ('blocked', 'ended', 'token') or x.made_in is distinct from pg_current_xact_id_if_assigned())
+              and (x.not_before is null or x.not_before <= clock_timestamp())
+            limit budget for update skip locked))
         returning s
     )
     select array_agg(s) into taken from gone;
@@ -62,8 +73,8 @@ begin
         when 'queue', 'job_type' then perform ganger._regroup_all(one.kind, one.keys);
         when 'batch' then perform ganger._admit_batches(one.keys);
         when 'token' then
-            perform ganger._recheck_token(s.key, s.job_id)
-            from (select distinct x.key, x.job_id from unnest(taken) x where x.kind = 'token' order by x.job_id) s;
+            perform ganger._recheck_waiters(array_agg(s.key), array_agg(s.job_id))
+            from (select distinct x.key, x.job_id from unnest(taken) x where x.kind = 'token') s;
         end case;
     end loop;
     return cardinality(taken);

@@ -82,7 +82,9 @@ begin
                             circle.other, circle.depends_on_tags),
             hint = 'Give one of them other tags.';
     end if;
-    insert into ganger.signal (kind, job_id) select 'blocked', x from unnest(ids) x;
+    perform ganger._release_dependents(ids); -- all may have completed already
+    insert into ganger.signal (kind, job_id) select 'blocked', x from unnest(ids) x
+    where exists (select from ganger.job j where j.id = x and j.pending_reason = 'blocked');
     perform ganger._notify_signal();
 end $$;
 
@@ -154,7 +156,7 @@ $$;
 create function ganger._release_dependents(ids bigint[]) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
-    ready bigint[] := ganger._unblocked(ids);
+    ready bigint[] := ganger._unblocked(array(select j.id from ganger.job j where j.id = any (ids) and j.pending_reason = 'blocked'));
 begin
     if cardinality(ready) > 0 then
         delete from ganger.dependency d where d.job_id = any (ready);
@@ -230,8 +232,8 @@ declare
     bad  bigint[];
 begin
     -- somebody holds it, or one it waits for, and may be about to end that without having seen it
-    insert into ganger.signal (kind, job_id)
-    select 'blocked', j.id from ganger.job j
+    insert into ganger.signal (kind, job_id, not_before)
+    select 'blocked', j.id, clock_timestamp() + interval '200 ms' from ganger.job j
     where j.id = any (ids) and j.pending_reason = 'blocked'
       and (j.id <> all (free) or (j.depends_on is not null and ganger._is_any_held(j.depends_on)));
     -- a dependent without a root of its own: its prerequisite ended badly while it was being committed, or held

@@ -69,7 +69,8 @@ $$;
 create function ganger._follow_barriers(ids bigint[]) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
-    bad bigint[];
+    bad     bigint[];
+    waiters bigint[];
 begin
     if not exists (select from ganger.job b where b.pending_reason = 'blocked' and b.depends_on_tags is not null) then
         return;
@@ -78,10 +79,14 @@ begin
     if cardinality(bad) > 0 then
         perform ganger._cancel_dependents(bad);
     end if;
-    insert into ganger.signal (kind, job_id)
-    select distinct 'blocked', b.id from ganger.history h
-    join ganger.job b on b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ h.tags
-    where h.id = any (ids);
+    waiters := array(
+        select distinct b.id from ganger.history h
+        join ganger.job b on b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ h.tags
+        where h.id = any (ids));
+    perform ganger._release_dependents(array(select j.id from ganger.job j where j.id = any (waiters) and j.pending_reason = 'blocked'
+                                             order by j.id for update skip locked));
+    insert into ganger.signal (kind, job_id) -- another one that has such tags may be ending just now
+    select 'blocked', j.id from ganger.job j where j.id = any (waiters) and j.pending_reason = 'blocked';
 end $$;
 
 -- Enqueues the dead letter of each job that has failed for good and asks for one, in its queue and for its owner; the two know each
