@@ -16,8 +16,10 @@ begin
     return found;
 end $$;
 
--- Lets go on what is due, and works off signals. Returns how many were due, and when the next is (null: nothing waits).
-create function ganger._promote(max_jobs integer default 10000) returns table (promoted integer, next_due timestamptz)
+-- Lets go on what is due, makes the jobs of schedules, and works off signals. Returns how many were due, and when the next is
+-- (null: nothing waits).
+create function ganger._promote(max_jobs integer default 10000)
+returns table (promoted integer, next_due timestamptz, scheduled integer)
 language plpgsql volatile security definer
 set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_bitmapscan = off
@@ -26,7 +28,9 @@ declare
     due   bigint[];
     going bigint[];    -- of them those that wait
     clock timestamptz; -- one for both looks: between two nothing would be seen
+    tick  timestamptz;
 begin
+    select r.scheduled, r.next_at into scheduled, tick from ganger._run_schedules() r;
     promoted := 0;
     perform ganger._expire_tokens();
     loop
@@ -41,7 +45,7 @@ begin
         exit when promoted >= max_jobs;
     end loop;
     select j.due_at into next_due from ganger.job j where j.due_at > clock order by j.due_at limit 1;
-    next_due := least(next_due, ganger._next_timeout(clock));
+    next_due := least(next_due, ganger._next_timeout(clock), tick);
     if exists (select from ganger.signal) then
         perform ganger._work_signals(1000);
     end if;
@@ -286,8 +290,8 @@ begin
     perform ganger._recheck_barriers();
     reclaimed := ganger._reclaim_expired_leases() + ganger._reclaim_dead_workers();
     perform ganger._fold_stats();
-    return jsonb_build_object('promoted', due.promoted, 'next_due', due.next_due, 'reclaimed', reclaimed, 'late_results', late,
-                              'expired_tokens', expired_tokens)
+    return jsonb_build_object('promoted', due.promoted, 'scheduled', due.scheduled, 'next_due', due.next_due, 'reclaimed', reclaimed,
+                              'late_results', late, 'expired_tokens', expired_tokens)
            || coalesce(advanced, '{"busy": true}');
 end $$;
 
@@ -305,14 +309,14 @@ end $$;
 -- by it. It never judges nodes: that needs an observer with a clock of its own. Partitions it leaves alone, as this transaction may be
 -- a long one; without gangerd what is past its retention goes row by row.
 --
--- Returns counts: promoted (all that is due), scheduled, reclaimed, expired_jobs, expired_tokens, late_results, expired_rows (ended jobs
--- past their retention), nodes_forgotten, lanes_forgotten, tokens_forgotten; next_due: when the next job or token is due, null: none;
--- busy: true when another
+-- Returns counts: promoted (all that is due), scheduled (jobs of schedules), reclaimed, expired_jobs, expired_tokens, late_results,
+-- expired_rows (ended jobs past their retention), nodes_forgotten, lanes_forgotten, tokens_forgotten; next_due: when the next job, token
+-- or tick is due, null: none; busy: true when another
 -- session is at the lanes.
 create function ganger.maintain() returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
-    return jsonb_build_object('scheduled', 0, 'expired_jobs', 0) || ganger._tick(promote => 2147483647)
+    return jsonb_build_object('expired_jobs', 0) || ganger._tick(promote => 2147483647)
            || ganger._tidy(everywhere => not exists (select from ganger.node n where n.state = 'alive'));
 end $$;
 
@@ -342,7 +346,10 @@ begin
     from ganger.worker w join ganger.job j on j.worker_id = w.id
     where w.node_id = node and w.state = 'alive' and j.cancel_requested and j.lease_id is not null;
     select greatest(0, ceil(extract(epoch from least(
+    select greatest(0, ceil(extract(epoch from least(
                (select j.due_at from ganger.job j where j.due_at is not null order by j.due_at limit 1), ganger._next_timeout(),
+               -- no older ones: the tick once a second meets those, and the index may be full of dead entries
+               (select s.next_at from ganger.schedule s where s.next_at > now() - interval '2 s' order by s.next_at limit 1),
                case when exists (select from ganger.queue q where q.rate is not null) then ganger._next_rate_free() end,
                case when exists (select from ganger.signal s where s.not_before is null)
                     then clock_timestamp() end) - clock_timestamp()) * 1000))::bigint

@@ -20,7 +20,8 @@ declare
     value integer := case when word ~ '^\d+$' then word::integer else array_position(names, word) end;
 begin
     if value is null then
-        perform ganger._raise_problem(format(E'22023 cron: %s "%s" is not known\nIt is a number from %s to %s%s.', label, word, lowest, highest,
+        perform ganger._raise_problem(format(E'22023 cron: %s "%s" is not known\nIt is a number from %s to %s%s.',
+            label, word, lowest, highest,
             case when names is not null then ', or one of ' || array_to_string(names, ', ') else '' end));
     elsif value not between lowest and highest then
         perform ganger._raise_problem(format('22023 cron: %s "%s" is not between %s and %s', label, word, lowest, highest));
@@ -45,7 +46,8 @@ begin
     foreach item in array string_to_array(field, ',') loop
         part := regexp_match(lower(item), '^(?:(\*|\?)|([a-z]+|\d{1,9})(?:-([a-z]+|\d{1,9}))?)(?:/(\d{1,9}))?$');
         if part is null or part[1] = '?' and (item <> '?' or label not like 'day of %') then
-            perform ganger._raise_problem(format(E'22023 cron: %s "%s" cannot be read\nFor example: *, 5, 1-5, */10, 1,15, 0-30/10.', label, item));
+            perform ganger._raise_problem(format(E'22023 cron: %s "%s" cannot be read\nFor example: *, 5, 1-5, */10, 1,15, 0-30/10.',
+                                                 label, item));
         end if;
         step := coalesce(part[4]::integer, 1);
         first := case when part[1] is not null then lowest else ganger._cron_number(label, part[2], lowest, highest, names) end;
@@ -57,7 +59,8 @@ begin
             perform ganger._raise_problem(format(E'22023 cron: %s "%s" ends before it begins\nGive two ranges: %s-%s,%s-%s.', label, item,
                 part[2], top, lowest, part[3]));
         elsif step not between 1 and top - lowest + 1 then
-            perform ganger._raise_problem(format('22023 cron: %s "%s" has a step of %s; it must be between 1 and %s', label, item, step, top - lowest + 1));
+            perform ganger._raise_problem(format('22023 cron: %s "%s" has a step of %s; it must be between 1 and %s',
+                                                 label, item, step, top - lowest + 1));
         end if;
         for value in first .. greatest(first, last) by step loop
             bits := overlay(bits placing '1' from value + 1 for 1);
@@ -78,7 +81,8 @@ begin
     seconds := coalesce(part[1]::bigint, 0) * 86400 + coalesce(part[2]::bigint, 0) * 3600 + coalesce(part[3]::bigint, 0) * 60
              + coalesce(part[4]::bigint, 0);
     if part is null or seconds not between 1 and 31622400 then
-        perform ganger._raise_problem(format(E'22023 cron: "%s" is not between one second and 366 days\nFor example @every 30s, @every 1h30m, @every 7d.', cron));
+        perform ganger._raise_problem(format(
+            E'22023 cron: "%s" is not between one second and 366 days\nFor example @every 30s, @every 1h30m, @every 7d.', cron));
     end if;
     return seconds;
 end $$;
@@ -91,7 +95,8 @@ declare
     days   text;
     p      ganger.cron_plan;
 begin
-    perform ganger._raise_problem(case when coalesce(source, '') = '' then E'22023 cron is missing\nFor example "0 3 * * *": at three every day.'
+    perform ganger._raise_problem(case
+        when coalesce(source, '') = '' then E'22023 cron is missing\nFor example "0 3 * * *": at three every day.'
         when octet_length(source) > 1000 then '22023 cron is ' || octet_length(source) || ' bytes long; at most 1000 are allowed' end);
     p.every := ganger._cron_every(source);
     if p.every is not null then
@@ -104,9 +109,10 @@ begin
         fields := '{0}' || fields;
     elsif cardinality(fields) <> 6 then
         perform ganger._raise_problem(case when left(source, 1) = '@'
-            then format(E'22023 cron: "%s" is not known\nThere are @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly, @every.', source)
-            else format(E'22023 cron: "%s" has %s field(s)\nThere are five: minute, hour, day of month, month, day of week; or six, with the second in front.',
-                        source, cardinality(fields)) end);
+            then format(E'22023 cron: "%s" is not known\nThere are @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly, '
+                        '@every.', source)
+            else format(E'22023 cron: "%s" has %s field(s)\nThere are five: minute, hour, day of month, month, day of week; or six, with '
+                        'the second in front.', source, cardinality(fields)) end);
     end if;
     p.seconds := ganger._cron_values('second', fields[1], 0, 59, 59);
     p.minutes := ganger._cron_values('minute', fields[2], 0, 59, 59);
@@ -317,7 +323,8 @@ end $$;
 --   timezone  a full name that PostgreSQL knows
 -- Where clocks are changed: an expression that fits every hour goes on as time does. One that names hours fires once for a time that is
 -- shown twice, the first time; and once, when the clocks are put forward, for all the times that this skips.
--- Errors: 22023 a field or zone that cannot be read, an expression that never fires, an infinite `after`; 22003 outside the years 1 to 9999.
+-- Errors: 22023 a field or zone that cannot be read, an expression that never fires, an infinite `after`; 22003 outside the years 1 to
+-- 9999.
 create function ganger.next_cron(cron text, timezone text default 'UTC', after timestamptz default now()) returns timestamptz
 language plpgsql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp as $$
 declare

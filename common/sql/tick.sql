@@ -1,7 +1,7 @@
 -- The frequent cluster duties.
 -- Without waiting for the disk, as notifications wait for the reaper: what a crash of the server takes back is done again.
 -- Columns: promoted, open_epochs, reclaimed, due_in_ms (null: nothing waits for the clock).
-SELECT (t.t ->> 'promoted')::integer AS promoted, (t.t ->> 'open_epochs')::integer AS open_epochs,
+SELECT (t.t ->> 'promoted')::integer + (t.t ->> 'scheduled')::integer AS promoted, (t.t ->> 'open_epochs')::integer AS open_epochs,
        (t.t ->> 'reclaimed')::integer AS reclaimed,
        -- the tick itself takes a while: what has become due meanwhile is due now, not never
        CASE WHEN t.t ->> 'next_due' IS NOT NULL
