@@ -311,8 +311,7 @@ end $$;
 --
 -- Returns counts: promoted (all that is due), scheduled (jobs of schedules), reclaimed, expired_jobs, expired_tokens, late_results,
 -- expired_rows (ended jobs past their retention), nodes_forgotten, lanes_forgotten, tokens_forgotten; next_due: when the next job, token
--- or tick is due, null: none; busy: true when another
--- session is at the lanes.
+-- or tick is due, null: none; busy: true when another session is at the lanes.
 create function ganger.maintain() returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
