@@ -75,7 +75,8 @@ begin
         return format('%s %s%s', case when sqlstate in ('22003', '22008', '22015') then '22003' else '22023' end,
                       ganger._blame_key(s.options), replace(sqlerrm, E'\n', ' '));
     end;
-    return coalesce(ganger._json_misfit(s.options), ganger._input_problem(input));
+    return coalesce(ganger._json_misfit(s.options), ganger._input_problem(input), case when exists (
+        select from unnest(input.depends_on) d where d < 0) then '22023 depends_on has a negative number: there is no earlier entry' end);
 end $$;
 
 -- Raises what is wrong with a schedule that is to be written.

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Schedules: what they take, when they fire, overlap, catching up, pausing, editing, failing.
-select plan(151);
+select plan(160);
 set timezone = 'UTC';
 
 -- Makes a schedule's next tick one that is so old.
@@ -72,6 +72,8 @@ select pg_temp.refused($$ 'x', '@daily', 'x', options => '{"priority": "high"}' 
     'options: priority: invalid input syntax for type integer: "high"', 'an option of another type');
 select pg_temp.refused($$ 'x', '@daily', 'x', options => '{"timeout": "30"}' $$, 'options: timeout has no unit: "30"', 'a duration without a unit');
 select pg_temp.refused($$ 'x', '@daily', 'x', options => '{"queue": 5}' $$, 'options: queue is a JSON number, not a string', 'a queue that is a number');
+select pg_temp.refused($$ 'x', '@daily', 'x', options => '{"depends_on": [-1]}' $$,
+    'options: depends_on has a negative number: there is no earlier entry', 'a dependency on no entry');
 select matches(pg_temp.hint_of($$ select ganger.create_schedule('x', '@daily', 'x', options => '{"prio": 1}') $$), 'Keys are queue, priority, ', 'the hint names the keys');
 select matches(pg_temp.hint_of($$ select ganger.create_schedule('x', '@daily', 'x', overlap => 'maybe') $$), 'allow, skip, queue_one, cancel_running', 'the ways');
 select is((select count(*) from ganger.schedules), 2::bigint, 'nothing is half made');
@@ -267,6 +269,22 @@ select is((select count(*) from ganger.job where id in (:a, :b)), 2::bigint, 'th
 select lives_ok($$ select ganger.create_schedule('edit', '@yearly', 'edit') $$, 'the name is free again');
 select is(pg_temp.fire('edit'), 1, 'and the jobs of the one before are not its own');
 select ganger.delete_schedule('edit') \g /dev/null
+
+-- unique keys, groups, dependencies
+select ganger.enqueue('other', unique_key => 'k') as other \gset
+select ganger.create_schedule('key', '@yearly', 'key', overlap => 'cancel_running', options => '{"unique_key": "k"}') \g /dev/null
+select is(pg_temp.fire('key'), 1, 'a tick that finds its unique key taken');
+select is((select last_job_id from ganger.schedules where name = 'key'), :other::bigint, 'is a run: that job stands for it');
+select pg_temp.fire('key') \g /dev/null
+select is((select status from ganger.jobs where id = :other), 'pending', 'but is not the schedule''s to cancel');
+select ganger.edit_schedule('key', '{"options": {"unique_key": "k", "on_conflict": "error"}}') \g /dev/null
+select is(pg_temp.fire('key'), 0, 'on_conflict error: no job');
+select matches((select last_error from ganger.schedules where name = 'key'), 'unique_key "k" is taken', 'and it says why');
+select ganger.edit_schedule('key', format('{"options": {"group_key": "g", "depends_on": [%s]}, "overlap": "skip"}', :other)::jsonb) \g /dev/null
+select is(pg_temp.fire('key'), 1, 'a job that is blocked');
+select is((select pending_reason from ganger.jobs where job_type = 'key'), 'blocked', 'indeed');
+select is(pg_temp.fire('key'), 0, 'is not over');
+select ganger.delete_schedule('key') \g /dev/null
 
 -- what goes wrong with one
 select ganger.create_schedule('bad', '@yearly', 'bad', overlap => 'allow'), ganger.create_schedule('good', '@yearly', 'good', overlap => 'allow'),
