@@ -152,6 +152,8 @@ create table ganger.history_completed partition of ganger.history for values in 
 create table ganger.history_ended partition of ganger.history for values in ('failed', 'cancelled')
     partition by range (finished_at);
 create index history_id on ganger.history (id);
+-- What read_events follows: the ends of completed jobs, in their order.
+create index history_finish on ganger.history_completed (finish_id);
 create table ganger.history_completed_default partition of ganger.history_completed default;
 create table ganger.history_ended_default partition of ganger.history_ended default;
 
@@ -165,6 +167,7 @@ create table ganger.retiring_stat (
     part     oid not null,
     job_type text not null,
     status   ganger.job_status not null,
+    bucket   smallint,                                 -- as in ganger.stat_run; null: not a completed job
     jobs     bigint not null,
     run_us   bigint not null
 );
@@ -270,12 +273,14 @@ create table ganger.late_result (
 );
 create index late_result_job on ganger.late_result (job_id);
 
--- Counts of ended jobs still retained: one delta row per finishing statement and type, folded by a duty.
+-- Counts of ended jobs still retained: a delta row per finishing statement, type and second, folded by a duty.
 create table ganger.stat_delta (
     job_type text not null,
     status   ganger.job_status not null,
-    jobs     bigint not null,
-    run_us   bigint not null
+    jobs     bigint not null,                          -- below zero: they are known no more
+    run_us   bigint not null,
+    ended_at timestamptz,                              -- the second they ended in; null: this is no end of a job
+    buckets  smallint[]                                -- of completed ones: each element stands for jobs / cardinality(buckets)
 );
 create table ganger.stat (
     job_type text not null,
@@ -284,6 +289,31 @@ create table ganger.stat (
     run_us   bigint not null,
     primary key (job_type, status)
 );
+-- How long the retained completed jobs ran: bucket b holds those of 2^(b/4) to 2^((b+1)/4) microseconds.
+create table ganger.stat_run (
+    job_type text not null,
+    bucket   smallint not null,
+    jobs     bigint not null,
+    primary key (job_type, bucket)
+) with (fillfactor = 50);
+-- Ends of jobs by time, retained or not: per second for two minutes, per minute and per hour for somewhat more than a day.
+create table ganger.stat_rate (
+    span      integer not null,                        -- seconds: 1, 60, 3600
+    began_at  timestamptz not null,
+    job_type  text not null,
+    completed bigint not null,
+    failed    bigint not null,
+    primary key (span, began_at, job_type)
+) with (fillfactor = 50);
+
+-- How long an attempt ran, in microseconds; and the bucket of a completed one, null for others. Whoever counts a job and
+-- whoever takes it off the counts use these, so that they agree.
+create function ganger._run_us(started_at timestamptz, finished_at timestamptz) returns bigint
+language sql immutable parallel safe as $$ select (date_part('epoch', finished_at - started_at) * 1e6)::bigint $$;
+create function ganger._run_bucket(status ganger.job_status, run_us bigint) returns smallint
+language sql immutable parallel safe as $$
+    select case when status = 'completed' then floor(4 / ln(2::double precision) * ln(greatest(run_us, 1)::double precision)) end::smallint
+$$;
 
 -- One row per incarnation of a node: a restarted supervisor is a new node of the same name.
 create table ganger.node (

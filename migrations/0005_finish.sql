@@ -72,9 +72,11 @@ begin
     ), forgotten as (
         delete from ganger.step s using gone g where g.has_steps and g.end_status = 'completed' and s.job_id = g.id
     ), counted as (
-        insert into ganger.stat_delta (job_type, status, jobs, run_us)
-        select k.job_type, k.status, count(*), coalesce(sum(extract(epoch from k.finished_at - k.started_at) * 1e6), 0)::bigint
-        from kept k group by k.job_type, k.status
+        insert into ganger.stat_delta (job_type, status, jobs, run_us, ended_at, buckets)
+        select k.job_type, k.status, count(*), coalesce(sum(ganger._run_us(k.started_at, k.finished_at)), 0),
+               date_bin('1 s', k.finished_at, '2000-01-01 00:00+00'),
+               array_agg(ganger._run_bucket(k.status, ganger._run_us(k.started_at, k.finished_at))) filter (where k.status = 'completed')
+        from kept k group by k.job_type, k.status, 5
     ), told as (
         insert into ganger.event (id, job_id, event, at, data)
         select g.finish_id, g.id, g.end_status::text, g.ended,

@@ -177,8 +177,7 @@ begin
         h.depends_on_tags, h.dead_letter_job_type, h.dead_letter_job_id, h.dead_letter_of, h.batch_id, h.owner, h.metadata,
         h.error, h.failure_reason, h.last_failed_at, clock_timestamp(), h.last_cancelled_at,
         case when h.batch_id is not null then 'batch' end, true);
-    insert into ganger.stat_delta values (h.job_type, h.status, -1,
-        - coalesce(extract(epoch from h.finished_at - h.started_at) * 1e6, 0)::bigint);
+    insert into ganger.stat_delta values (h.job_type, h.status, -1, - coalesce(ganger._run_us(h.started_at, h.finished_at), 0));
     insert into ganger.event (id, job_id, event, data)
     values ((ganger._take_seqs(1))[1], h.id, 'retried',
             jsonb_build_object('attempts', h.attempts, 'max_attempts', greatest(h.max_attempts, h.attempts + 1)));
@@ -235,9 +234,11 @@ begin
             select x.token from gone g join ganger.token x on x.job_id = g.id
             where not exists (select from ganger.job j where j.wait_token = x.token) for update of x skip locked)
     ), counted as (
-        insert into ganger.stat_delta
-        select g.job_type, g.status, - count(*), - coalesce(sum(extract(epoch from g.finished_at - g.started_at) * 1e6), 0)::bigint
-        from gone g group by g.job_type, g.status
+        insert into ganger.stat_delta (job_type, status, jobs, run_us, buckets)
+        select r.job_type, r.status, - count(*), - coalesce(sum(r.us), 0), case when r.bucket is not null then array[r.bucket] end
+        from (select g.job_type, g.status, x.us, ganger._run_bucket(g.status, x.us) as bucket
+              from gone g, ganger._run_us(g.started_at, g.finished_at) as x (us)) r
+        group by r.job_type, r.status, r.bucket
     )
     select count(*) into n from gone;
     return n;

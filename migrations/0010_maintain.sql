@@ -153,8 +153,10 @@ begin
                     where not exists (select from ganger.job j where j.wait_token = x.token) for update of x skip locked)
             )
             insert into ganger.retiring_stat
-            select %s, g.job_type, g.status, count(*), coalesce(sum(extract(epoch from g.finished_at - g.started_at) * 1e6), 0)::bigint
-            from gone g group by g.job_type, g.status $q$, part::regclass, page, page + step, part);
+            select %s, r.job_type, r.status, r.bucket, count(*), coalesce(sum(r.us), 0)
+            from (select g.job_type, g.status, x.us, ganger._run_bucket(g.status, x.us) as bucket
+                  from gone g, ganger._run_us(g.started_at, g.finished_at) as x (us)) r
+            group by r.job_type, r.status, r.bucket $q$, part::regclass, page, page + step, part);
         page := page + step;
         update ganger.retiring r set next_page = page where r.part = _strip_partition.part;
     end loop;
@@ -166,9 +168,9 @@ end $$;
 create function ganger._drop_partition(part oid) returns boolean
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '50ms' as $$
 begin
-    insert into ganger.stat_delta
-    select s.job_type, s.status, - sum(s.jobs), - sum(s.run_us) from ganger.retiring_stat s
-    where s.part = _drop_partition.part group by s.job_type, s.status;
+    insert into ganger.stat_delta (job_type, status, jobs, run_us, buckets)
+    select s.job_type, s.status, - sum(s.jobs), - sum(s.run_us), case when s.bucket is not null then array[s.bucket] end
+    from ganger.retiring_stat s where s.part = _drop_partition.part group by s.job_type, s.status, s.bucket;
     delete from ganger.retiring_stat s where s.part = _drop_partition.part;
     delete from ganger.retiring r where r.part = _drop_partition.part;
     execute format('lock table only %s in access exclusive mode',
@@ -252,21 +254,46 @@ begin
     return n;
 end $$;
 
--- Folds the delta rows of ended jobs into one row per type and status.
+-- Folds the delta rows of ended jobs into one row per type and status, one per type and bucket of run times, and those per time.
+-- Returns how many delta rows there were.
 create function ganger._fold_stats() returns integer language plpgsql volatile as $$
 declare
-    n integer;
+    clock constant timestamptz := clock_timestamp();
+    less  boolean;
+    n     integer;
 begin
     if not pg_try_advisory_xact_lock(1196312402, -1) then
         return 0; -- another session folds
     end if;
     with gone as (
-        delete from ganger.stat_delta returning job_type, status, jobs, run_us
+        delete from ganger.stat_delta returning *
+    ), counts as (
+        insert into ganger.stat as s (job_type, status, jobs, run_us)
+        select g.job_type, g.status, sum(g.jobs), sum(g.run_us) from gone g group by g.job_type, g.status
+        on conflict (job_type, status) do update set jobs = s.jobs + excluded.jobs, run_us = s.run_us + excluded.run_us
+    ), runs as (
+        insert into ganger.stat_run as s (job_type, bucket, jobs)
+        select g.job_type, b.bucket, sum(g.jobs / cardinality(g.buckets)) from gone g, unnest(g.buckets) as b (bucket)
+        group by g.job_type, b.bucket
+        on conflict (job_type, bucket) do update set jobs = s.jobs + excluded.jobs
+    ), rates as (
+        insert into ganger.stat_rate as s (span, began_at, job_type, completed, failed)
+        select p.span, date_bin(make_interval(secs => p.span), g.ended_at, '2000-01-01 00:00+00'), g.job_type,
+               coalesce(sum(g.jobs) filter (where g.status = 'completed'), 0),
+               coalesce(sum(g.jobs) filter (where g.status = 'failed'), 0)
+        from gone g, (values (1, interval '2 min'), (60, '26 h'), (3600, '26 h')) as p (span, kept)
+        where g.status in ('completed', 'failed') and g.ended_at > clock - p.kept
+        group by 1, 2, 3
+        on conflict (span, began_at, job_type) do update
+        set completed = s.completed + excluded.completed, failed = s.failed + excluded.failed
     )
-    insert into ganger.stat as s (job_type, status, jobs, run_us)
-    select g.job_type, g.status, sum(g.jobs), sum(g.run_us) from gone g group by g.job_type, g.status
-    on conflict (job_type, status) do update set jobs = s.jobs + excluded.jobs, run_us = s.run_us + excluded.run_us;
-    get diagnostics n = row_count;
+    select count(*), bool_or(g.jobs < 0) into n, less from gone g;
+    if less then
+        delete from ganger.stat s where s.jobs = 0;
+        delete from ganger.stat_run s where s.jobs = 0;
+    end if;
+    delete from ganger.stat_rate s where s.span = 1 and s.began_at < clock - interval '2 min';
+    delete from ganger.stat_rate s where s.span in (60, 3600) and s.began_at < clock - interval '26 h';
     return n;
 end $$;
 
