@@ -372,7 +372,6 @@ begin
     from ganger.worker w join ganger.job j on j.worker_id = w.id
     where w.node_id = node and w.state = 'alive' and j.cancel_requested and j.lease_id is not null;
     select greatest(0, ceil(extract(epoch from least(
-    select greatest(0, ceil(extract(epoch from least(
                (select j.due_at from ganger.job j where j.due_at is not null order by j.due_at limit 1), ganger._next_timeout(),
                -- no older ones: the tick once a second meets those, and the index may be full of dead entries
                (select s.next_at from ganger.schedule s where s.next_at > now() - interval '2 s' order by s.next_at limit 1),
