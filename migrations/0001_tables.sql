@@ -85,7 +85,7 @@ create index job_cancel on ganger.job (worker_id) where cancel_requested;
 create index job_due on ganger.job (due_at) where due_at is not null;
 -- Groups and batches (0013_limits.sql, 0018_batches.sql): who has a place, and who waits for one.
 create index job_group_held on ganger.job (group_key) where group_key is not null and (seq is not null or status = 'processing');
-create index job_group_next on ganger.job (group_key, priority desc, id) where pending_reason = 'limited';
+create index job_group_next on ganger.job (group_key, queue, priority desc, id) where pending_reason = 'limited';
 create index job_batch_held on ganger.job (batch_id) where batch_id is not null and pending_reason is distinct from 'batch';
 create index job_batch_next on ganger.job (batch_id, id) where pending_reason = 'batch';
 -- Jobs that wait until no other job with certain tags is left, and the tags of those they wait for.

@@ -4,7 +4,7 @@
 -- job types. All but the arrays of paused names is false or null in most systems.
 create function ganger._claim_rules(queues text[], job_types text[], out has_signals boolean, out has_nodes boolean,
                                     out paused_queues text[], out paused_types text[], out is_limited boolean,
-                                    out rated_queues text[], out type_timeouts jsonb)
+                                    out is_rated boolean, out type_timeouts jsonb)
 language plpgsql stable as $$
 begin
     select exists (select from ganger.signal), exists (select from ganger.node n where n.state = 'alive'),
@@ -12,9 +12,10 @@ begin
            exists (select from ganger.queue q where (q.concurrency is not null or q.rate is not null) and q.name = any (queues))
            or exists (select from ganger.job_type t
                       where t.concurrency is not null and (job_types is null or t.name = any (job_types))),
-           (select array_agg(q.name) from ganger.queue q where q.rate is not null and q.name = any (queues)),
+           exists (select from ganger.queue q where q.rate is not null and q.name = any (queues))
+           or exists (select from ganger.group_limit g where g.rate is not null),
            (select jsonb_object_agg(t.name, t.timeout) from ganger.job_type t where t.timeout is not null)
-    into has_signals, has_nodes, paused_queues, paused_types, is_limited, rated_queues, type_timeouts;
+    into has_signals, has_nodes, paused_queues, paused_types, is_limited, is_rated, type_timeouts;
 end $$;
 
 -- Takes up to max_jobs runnable jobs, for one of gangerd's workers (worker_id, its link) or an outside one (worker_name,
@@ -39,13 +40,21 @@ as $$
 #variable_conflict use_variable
 declare
     rules record;
+    is_shut boolean := false; -- some groups are not in order yet: these
+    shut_groups text[];
+    shut_queues text[];
+    shut_types  text[];
     rooms jsonb; -- what limits leave, null: no limits
     busy  boolean := false;
     has_taken boolean;
 begin
     rules := ganger._claim_rules(queues, job_types);
-    if rules.has_signals and (worker_id is not null or not rules.has_nodes) then
-        perform ganger._work_signals(); -- what has become free may be the next job
+    if rules.has_signals then
+        if worker_id is not null or not rules.has_nodes then
+            perform ganger._work_signals(); -- what has become free may be the next job
+        end if;
+        select s.groups, s.queues, s.job_types into shut_groups, shut_queues, shut_types from ganger._shut_groups() s;
+        is_shut := coalesce(shut_groups, shut_queues, shut_types) is not null;
     end if;
     for attempt_at in 1..10 loop
         if rules.is_limited then
@@ -86,6 +95,9 @@ begin
                       select j.ctid, j.seq, j.queue, j.job_type from ganger.job j
                       where j.lane_id = o.lane_id and j.seq >= o.start_at
                         and (j.expires_at is null or j.expires_at > clock_timestamp())
+                        and (not is_shut or j.group_key is null
+                             or coalesce(j.group_key <> all (shut_groups), true) and coalesce(j.queue <> all (shut_queues), true)
+                                and coalesce(j.job_type <> all (shut_types), true))
                       order by j.seq limit o.most
                       for update skip locked) j
                   limit max_jobs) p
@@ -107,21 +119,19 @@ begin
             from fitting p where j.ctid = p.row_ctid
             returning j.id, j.lease_id, j.job_type, j.payload, j.attempts, j.max_attempts, j.queue, j.priority, j.timeout,
                       j.kill_grace, j.tags, j.group_key, j.owner, j.metadata, j.lane_id, p.seq, p.place
-        ), rated as (
-            insert into ganger.rate_use (kind, key, jobs)
-            select 'queue', c.queue, count(*) from claimed c where rules.rated_queues is not null and c.queue = any (rules.rated_queues)
-            group by c.queue
+        ), rated as materialized (
+            select ganger._note_starts(array_agg(c.queue), array_agg(c.group_key)) from claimed c
         )
         select c.id, c.lease_id, c.job_type, c.payload, c.attempts, c.max_attempts, c.queue, c.priority,
                case when rules.type_timeouts is null then c.timeout
                     else coalesce(c.timeout, (rules.type_timeouts ->> c.job_type)::interval) end,
                c.kill_grace, c.tags, c.group_key, c.owner, c.metadata, c.lane_id, c.seq
-        from claimed c order by c.place;
+        from claimed c where not rules.is_rated or exists (select from rated) order by c.place;
         has_taken := found;
         exit when has_taken or not busy;
         perform pg_sleep(0.002); -- whoever has the limit's lock will commit in a moment, if it is one of gangerd's
     end loop;
-    if rules.rated_queues is not null then
+    if rules.is_rated then
         perform ganger._notify_due(ganger._next_rate_free());
     end if;
     -- Last, and only when something was taken: an empty claim shall write nothing. Whoever marks the worker dead waits for

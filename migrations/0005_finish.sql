@@ -229,6 +229,9 @@ begin
                      else jsonb_build_object('message', message, 'reason', reason, 'will_retry', true) end);
     if due is null then
         perform ganger._make_runnable(array[j.id], true); -- keeps its place in its group and batch
+        if j.group_key is not null then
+            perform ganger._signal('regroup', j.group_key); -- unless there are fewer by now
+        end if;
     else
         perform ganger._notify_due(due);
         perform ganger._leave_places(j);

@@ -191,10 +191,7 @@ create function ganger._renew_ties(h ganger.history) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 begin
     if h.unique_key is not null then
-        -- whoever enqueued it: where its key was
-        insert into ganger.job_key (kind, key, owner, job_id)
-        select 'unique', h.unique_key, s.scope, h.id from (select distinct unnest(array['', coalesce(h.owner, '')]) as scope) s
-        on conflict do nothing;
+        perform ganger._retake_unique_key(h.id, h.unique_key, h.owner);
     end if;
     if h.depends_on is not null and h.started_at is null then
         insert into ganger.dependency (prerequisite_id, job_id)

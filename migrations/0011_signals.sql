@@ -32,8 +32,8 @@ begin
     perform ganger._notify_signal();
 end $$;
 
--- Works off up to `budget` signals that no other session is at; returns how many. One that cannot be served yet, as somebody's open
--- transaction holds what it is about, is left again. What two transactions may not have seen of each other is not for the one that
+-- Works off up to `budget` different signals that no other session is at; returns how many. One that cannot be served yet, as somebody's
+-- open transaction holds what it is about, is left again. What two transactions may not have seen of each other is not for the one that
 -- left the signal: it has not committed; places are counted under a lock, so for them it is. Above READ COMMITTED nothing is done: such a
 -- snapshot may be older than the reasons. Belongs into short transactions: what it does is everybody's business.
 create function ganger._work_signals(budget integer default 200) returns integer
@@ -44,20 +44,27 @@ as $$
 declare
     taken ganger.signal[];
     one   record;
+    salt  constant bigint := (random() * 1e9)::bigint;
+    n     integer;
 begin
     if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
-        return 0;
+        return 0; -- counting places needs a snapshot that is newer than the locks
     end if;
-    with gone as (
-        delete from ganger.signal s
-        where s.ctid = any (array(
-            select x.ctid from ganger.signal x
-            where (x.kind not in ('blocked', 'ended', 'token') or x.made_in is distinct from pg_current_xact_id_if_assigned())
-              and (x.not_before is null or x.not_before <= clock_timestamp())
-            limit budget for update skip locked))
-        returning s
+    -- equal ones together; when there are too many, it is by lot which come first
+    with seen as materialized (
+        select s.ctid as row_ctid, s.kind, s.key, s.job_id from ganger.signal s
+        where (s.kind not in ('blocked', 'ended', 'token') or s.made_in is distinct from pg_current_xact_id_if_assigned())
+          and (s.not_before is null or s.not_before <= clock_timestamp())
+        limit budget * 10 for update skip locked
+    ), chosen as materialized (
+        select x.row_ctid from (
+            select s.row_ctid, dense_rank() over (order by hashtextextended(coalesce(s.key, s.job_id::text), salt), s.kind, s.key, s.job_id) as place
+            from seen s) x
+        where x.place <= budget
+    ), gone as (
+        delete from ganger.signal s where s.ctid = any (array(select c.row_ctid from chosen c)) returning s.kind, s.key, s.job_id
     )
-    select array_agg(s) into taken from gone;
+    select array_agg(row(g.kind, g.key, g.job_id, null, null)::ganger.signal) into taken from (select distinct g.kind, g.key, g.job_id from gone g) g;
     if taken is null then
         return 0;
     end if;
@@ -77,5 +84,9 @@ begin
             from (select distinct x.key, x.job_id from unnest(taken) x where x.kind = 'token') s;
         end case;
     end loop;
-    return cardinality(taken);
+    n := cardinality(taken);
+    if exists (select from unnest(taken) s where s.kind in ('queue', 'job_type')) then
+        n := n + ganger._work_signals(budget); -- what their groups were told
+    end if;
+    return n;
 end $$;

@@ -58,7 +58,8 @@ begin
                 using errcode = '22023', hint = '-1 stands for jobs[0], -2 for jobs[1], and so on.';
         end if;
         known := array(select r from unnest(entry.refs) r where r >= 0
-                       union select - ids[- r] from unnest(entry.refs) r where r < 0 and ids[- r] < 0);
+                       union select - ids[- r] from unnest(entry.refs) r
+                       where r < 0 and ids[- r] < 0 and - ids[- r] <> all (ids)); -- those of this call are not there yet
         if cardinality(known) > 0 then
             perform ganger._raise_problem(ganger._prerequisite_problem(known), format('jobs[%s]: ', entry.place - 1));
         end if;

@@ -10,20 +10,20 @@ create function ganger._is_paused(queue text, job_type text) returns boolean lan
         or exists (select from ganger.job_type t where t.name = _is_paused.job_type and t.paused)
 $$;
 
--- How many more may start now under a rate; null: as many as you like.
-create function ganger._rate_room(kind text, key text, rate integer, period interval) returns bigint
-language sql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+-- How many more may start at an instant under a rate; null: as many as you like.
+create function ganger._rate_room(kind text, key text, rate integer, period interval, clock timestamptz default clock_timestamp())
+returns bigint language sql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
     select case when rate is not null
                 then greatest(0, rate - (select coalesce(sum(u.jobs), 0) from ganger.rate_use u
                                          where u.kind = _rate_room.kind and u.key = _rate_room.key
-                                           and u.at > clock_timestamp() - period)) end
+                                           and u.at > _rate_room.clock - period)) end
 $$;
 
 -- When the next one may start under a rate that is used up.
-create function ganger._rate_free_at(kind text, key text, period interval) returns timestamptz
-language sql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+create function ganger._rate_free_at(kind text, key text, period interval, clock timestamptz default clock_timestamp())
+returns timestamptz language sql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
     select min(u.at) + period from ganger.rate_use u
-    where u.kind = _rate_free_at.kind and u.key = _rate_free_at.key and u.at > clock_timestamp() - period
+    where u.kind = _rate_free_at.kind and u.key = _rate_free_at.key and u.at > _rate_free_at.clock - period
 $$;
 
 -- When a queue whose rate is used up may start its next job; null: none is.
@@ -80,52 +80,89 @@ begin
     perform ganger._make_runnable(array(select x from unnest(ids) x except all select y from unnest(gated) y), false);
 end $$;
 
+-- The queues in which jobs of a group wait for a place.
+create function ganger._limited_queues(group_key text) returns setof text
+language sql stable set search_path = pg_catalog, ganger, pg_temp as $$
+    with recursive q (queue) as (
+        (select j.queue from ganger.job j where j.group_key = _limited_queues.group_key and j.pending_reason = 'limited'
+         order by j.queue limit 1)
+        union all
+        select (select j.queue from ganger.job j
+                where j.group_key = _limited_queues.group_key and j.pending_reason = 'limited' and j.queue > q.queue
+                order by j.queue limit 1)
+        from q where q.queue is not null
+    )
+    select q.queue from q where q.queue is not null
+$$;
+
 -- Gives free places of these groups to their next jobs: by priority, then age. A group another session is at is left to a signal, and so
--- is what was not yet committed there. A rate that is used up has the next job wait for its time.
+-- is one with a job that somebody's open transaction holds. A rate that is used up has the next job wait for its time.
 create function ganger._admit_groups(keys text[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    most   constant integer := 1000; -- of a group without a limit, at a call
+    most   constant integer := 1000; -- of a group and queue, at a call
     locked text[];
     ids    bigint[];
+    rated  boolean;
+    clock  timestamptz;
 begin
     locked := ganger._lock_places('group', keys, 'group');
     if cardinality(locked) = 0 then
         return;
     end if;
+    clock := clock_timestamp();
     -- a statement of its own, so that it sees what the holder of each lock before us has done
-    with room as materialized (
-        select g.key, l.rate, l.rate_period,
-               least(coalesce(l.concurrency, q.group_concurrency) - case when coalesce(l.concurrency, q.group_concurrency) is null then 0
-                         else (select count(*) from ganger.job j
-                               where j.group_key = g.key and (j.seq is not null or j.status = 'processing')) end,
-                     ganger._rate_room('group', g.key, l.rate, l.rate_period), most) as places
-        from unnest(locked) g (key)
-        left join ganger.group_limit l on l.group_key = g.key
-        left join lateral (select j.queue from ganger.job j where j.group_key = g.key and j.pending_reason = 'limited'
-                           order by j.priority desc, j.id limit 1) h on true
-        left join ganger.queue q on q.name = h.queue
-    ), next as materialized (
-        select r.key, r.rate, r.places, j.id
+    with paused as materialized (
+        select array(select q.name from ganger.queue q where q.paused) as queues, array(select t.name from ganger.job_type t where t.paused) as types
+    ), own as materialized (
+        select g.key, l.rate is not null as is_rated, l.concurrency is not null as is_own,
+               least(case when l.concurrency is not null
+                          then l.concurrency - (select count(*) from ganger.job j
+                                                where j.group_key = g.key and (j.seq is not null or j.status = 'processing')) end,
+                     case when l.rate is not null
+                          then ganger._rate_room('group', g.key, l.rate, l.rate_period, clock)
+                               - (select count(*) from ganger.job j where j.group_key = g.key and j.seq is not null) end) as places
+        from unnest(locked) g (key) left join ganger.group_limit l on l.group_key = g.key
+    ), room as materialized (
+        -- a queue's limit is for each group in that queue; one the group has itself, for all queues together
+        select o.key, o.places as group_places, w.queue,
+               greatest(0, least(o.places, most,
+                                 case when not o.is_own and q.group_concurrency is not null
+                                      then q.group_concurrency - (select count(*) from ganger.job j
+                                                                  where j.group_key = o.key and j.queue = w.queue
+                                                                    and (j.seq is not null or j.status = 'processing')) end)) as places
+        from own o cross join lateral ganger._limited_queues(o.key) w (queue) left join ganger.queue q on q.name = w.queue
+        where w.queue <> all ((select p.queues from paused p)::text[])
+    ), found_jobs as materialized (
+        select r.key, r.queue, r.places, r.group_places, j.id,
+               row_number() over (partition by r.key order by j.priority desc, j.id) as place
         from room r
         cross join lateral (
-            select j.id from ganger.job j
-            where j.group_key = r.key and j.pending_reason = 'limited' and not ganger._is_paused(j.queue, j.job_type)
-            order by j.priority desc, j.id limit greatest(r.places, 0)
+            select j.id, j.priority from ganger.job j
+            where j.group_key = r.key and j.queue = r.queue and j.pending_reason = 'limited'
+              and j.job_type <> all ((select p.types from paused p)::text[])
+            order by j.priority desc, j.id limit r.places
             for update skip locked) j
-    ), used as (
-        insert into ganger.rate_use (kind, key, jobs)
-        select 'group', n.key, count(*) from next n where n.rate is not null group by n.key
-    ), more as (
+    ), next as materialized (
+        select f.key, f.queue, f.id from found_jobs f where f.place <= coalesce(f.group_places, f.place)
+    ), left_over as (
         insert into ganger.signal (kind, key)
-        select 'group', n.key from next n where n.places = most group by n.key having count(*) = most
+        select distinct 'group', r.key from room r cross join lateral (
+            select count(*) as n, coalesce(array_agg(n.id), '{}') as ids from next n where n.key = r.key and n.queue = r.queue) got
+        where r.places > 0 and (got.n = most or (got.n < r.places and exists (
+            select from ganger.job j
+            where j.group_key = r.key and j.queue = r.queue and j.pending_reason = 'limited' and j.id <> all (got.ids)
+              and j.job_type <> all ((select p.types from paused p)::text[]))
+            and (select count(*) from next n where n.key = r.key) < coalesce(r.group_places, most)))
     )
-    select coalesce(array_agg(n.id), '{}') into ids from next n;
+    select coalesce((select array_agg(n.id) from next n), '{}'), coalesce((select bool_or(o.is_rated) from own o), false) into ids, rated;
     perform ganger._make_runnable(ids, false);
-    perform ganger._await_rate(locked);
+    if rated then
+        perform ganger._await_rate(locked, clock);
+    end if;
 end $$;
 
 -- Takes the locks of these groups (what: group) or batches; of those another session has, a signal of this kind is left. Returns the
@@ -142,58 +179,120 @@ begin
     return locked;
 end $$;
 
--- Where a group's rate is used up: has its next job wait for the time when one more may start.
-create function ganger._await_rate(keys text[]) returns void
+-- Where a group's rate is used up: has its next job wait for the time when one more may start. While jobs that were given a place have
+-- not started there is no such time; their start leaves a signal.
+create function ganger._await_rate(keys text[], clock timestamptz) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
-    head record;
+    rated record;
+    head  bigint;
 begin
-    for head in
-        select h.id, ganger._rate_free_at('group', l.group_key, l.rate_period) as free_at
-        from ganger.group_limit l
-        cross join lateral (select j.id from ganger.job j where j.group_key = l.group_key and j.pending_reason = 'limited'
-                            order by j.priority desc, j.id limit 1 for update skip locked) h
+    for rated in
+        select l.group_key, ganger._rate_free_at('group', l.group_key, l.rate_period, clock) as free_at from ganger.group_limit l
         where l.group_key = any (keys) and l.rate is not null
-          and ganger._rate_room('group', l.group_key, l.rate, l.rate_period) = 0
+          and ganger._rate_room('group', l.group_key, l.rate, l.rate_period, clock) = 0
+          and exists (select from ganger.job j where j.group_key = l.group_key and j.pending_reason = 'limited')
     loop
-        update ganger.job j set due_at = head.free_at where j.id = head.id and j.due_at is distinct from head.free_at;
-        perform ganger._notify_due(head.free_at);
+        head := (select j.id from ganger.job j where j.group_key = rated.group_key and j.pending_reason = 'limited' limit 1
+                 for update skip locked);
+        if head is null then
+            insert into ganger.signal (kind, key) values ('group', rated.group_key); -- somebody holds them all
+        else
+            update ganger.job j set due_at = rated.free_at where j.id = head and j.due_at is distinct from rated.free_at;
+            perform ganger._notify_due(rated.free_at);
+        end if;
     end loop;
 end $$;
 
--- A group's limit has changed, or some of its jobs may not start now: takes the places of jobs that do not run yet back, and gives
--- them anew.
+-- A group's limit has changed, or some of its jobs may not start now: takes back the places of jobs that do not run yet, those in a
+-- pause and those beyond the limit, and gives what is free anew. Some at a call; what is left, and what somebody's open transaction
+-- holds, is left to a signal: until that is worked off, no job of the group is claimed (_shut_groups).
 create function ganger._regroup(keys text[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
+    most   constant integer := 1000;
     locked text[] := ganger._lock_places('group', keys, 'regroup');
+    key    text;
 begin
-    if cardinality(locked) = 0 then
-        return;
-    end if;
-    update ganger.job j set seq = null, pending_reason = 'limited', due_at = null
-    where j.id = any (array(select x.id from ganger.job x
-                            where x.group_key = any (locked) and x.seq is not null order by x.id for update skip locked));
-    update ganger.job j set due_at = null
-    where j.id = any (array(select x.id from ganger.job x
-                            where x.group_key = any (locked) and x.pending_reason = 'limited' and x.due_at is not null
-                            order by x.id for update skip locked));
+    foreach key in array locked loop
+        if ganger._take_places_back(key, most) then
+            insert into ganger.signal (kind, key) values ('regroup', _regroup.key);
+        end if;
+    end loop;
     perform ganger._admit_groups(locked);
 end $$;
 
+-- The first part of it, for one group whose lock the caller has. True: there is more to take back.
+create function ganger._take_places_back(key text, most integer) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    own    ganger.group_limit;
+    spare  record;
+    taken  bigint;
+    missed boolean := false;
+begin
+    select l.* into own from ganger.group_limit l where l.group_key = _take_places_back.key;
+    for spare in
+        with held as materialized (
+            select j.queue, j.job_type, j.seq is not null as is_waiting, count(*) as n from ganger.job j
+            where j.group_key = _take_places_back.key and (j.seq is not null or j.status = 'processing')
+            group by j.queue, j.job_type, j.seq is not null
+        )
+        -- in a pause; then beyond the queue's limit; then beyond the group's own
+        select 1 as step, h.queue, h.job_type, h.n from held h left join ganger.queue q on q.name = h.queue
+        where h.is_waiting and ganger._is_paused(h.queue, h.job_type)
+          and (own.group_key is not null or (q.group_concurrency is not null and not q.paused))
+        union all
+        select 2, h.queue, null, sum(h.n) - q.group_concurrency from held h join ganger.queue q on q.name = h.queue
+        where own.concurrency is null and not q.paused
+          and not (h.is_waiting and ganger._is_paused(h.queue, h.job_type))
+        group by h.queue, q.group_concurrency having sum(h.n) > q.group_concurrency
+        union all
+        select 3, null, null, greatest(sum(h.n) - own.concurrency,
+            sum(h.n) filter (where h.is_waiting) - ganger._rate_room('group', _take_places_back.key, own.rate, own.rate_period))
+        from held h where not (h.is_waiting and ganger._is_paused(h.queue, h.job_type))
+        order by 1
+    loop
+        continue when coalesce(spare.n, 0) <= 0;
+        update ganger.job j set seq = null, pending_reason = 'limited', due_at = null
+        where j.id = any (array(select x.id from ganger.job x
+                                where x.group_key = _take_places_back.key and x.seq is not null
+                                  and (spare.queue is null or x.queue = spare.queue) and (spare.job_type is null or x.job_type = spare.job_type)
+                                order by x.priority, x.seq desc limit least(spare.n, most) for update skip locked));
+        get diagnostics taken = row_count;
+        missed := missed or (taken < spare.n and exists (
+            select from ganger.job x where x.group_key = _take_places_back.key and x.seq is not null
+              and (spare.queue is null or x.queue = spare.queue) and (spare.job_type is null or x.job_type = spare.job_type)));
+    end loop;
+    return missed;
+end $$;
+
+-- Groups of which nothing may be claimed yet: their places are not in order with what was said about them, as signals tell. null: none.
+create function ganger._shut_groups(out groups text[], out queues text[], out job_types text[]) language sql stable as $$
+    select array_agg(s.key) filter (where s.kind = 'regroup'), array_agg(s.key) filter (where s.kind = 'queue'),
+           array_agg(s.key) filter (where s.kind = 'job_type')
+    from ganger.signal s where s.kind in ('regroup', 'queue', 'job_type')
+$$;
+
 -- What was said about queues or job types (`kind`) has changed: looks at all their groups again, and wakes who can serve them.
 create function ganger._regroup_all(kind text, names text[]) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
     woken text;
 begin
     insert into ganger.signal (kind, key)
-    select distinct 'regroup', j.group_key from ganger.job j
-    where j.group_key is not null and (j.seq is not null or j.pending_reason = 'limited')
-      and case _regroup_all.kind when 'queue' then j.queue else j.job_type end = any (names);
+    select 'regroup', j.group_key from ganger.job j
+    where j.group_key is not null and (j.seq is not null or j.status = 'processing')
+      and case _regroup_all.kind when 'queue' then j.queue else j.job_type end = any (names)
+    union
+    select 'regroup', j.group_key from ganger.job j
+    where j.pending_reason = 'limited' and case _regroup_all.kind when 'queue' then j.queue else j.job_type end = any (names);
     for woken in
         select distinct l.queue from ganger.lane l
         where l.state <> 'idle' and case _regroup_all.kind when 'queue' then l.queue else l.job_type end = any (names)
@@ -213,6 +312,11 @@ declare
     limited text[];
     locked  text[];
 begin
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        raise exception 'jobs with limits can only be claimed at READ COMMITTED' using errcode = '25001',
+            detail = 'A queue or job type of this claim has a concurrency or a rate, and an older snapshot cannot tell what runs now.',
+            hint = 'Call claim() in a transaction of its own, at the default isolation level.';
+    end if;
     limited := array(
         select 'queue ' || q.name from ganger.queue q
         where q.name = any (queues) and (q.concurrency is not null or q.rate is not null)
@@ -239,6 +343,21 @@ begin
     )
     select jsonb_object_agg(k.kind, k.names) into rooms
     from (select r.kind, jsonb_object_agg(r.name, r.n) as names from room r group by r.kind) k;
+end $$;
+
+-- Claimed jobs have started: notes it for the rates of their queues and groups. A group's next job may have a time now.
+create function ganger._note_starts(queues text[], groups text[]) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    insert into ganger.rate_use (kind, key, jobs)
+    select 'queue', q.name, count(*) from unnest(queues) x (name) join ganger.queue q on q.name = x.name
+    where q.rate is not null group by q.name;
+    with used as (
+        insert into ganger.rate_use (kind, key, jobs)
+        select 'group', g.group_key, count(*) from unnest(groups) x (key) join ganger.group_limit g on g.group_key = x.key
+        where g.rate is not null group by g.group_key returning key
+    )
+    insert into ganger.signal (kind, key) select 'group', u.key from used u;
 end $$;
 
 -- A job of a limited queue or type has stopped: somebody else may start one.
@@ -274,6 +393,6 @@ language sql volatile set search_path = pg_catalog, ganger, pg_temp as $$
         select x.ctid from ganger.rate_use x
         left join ganger.queue q on x.kind = 'queue' and q.name = x.key
         left join ganger.group_limit g on x.kind = 'group' and g.group_key = x.key
-        where x.at < clock_timestamp() - greatest(q.rate_period, g.rate_period, interval '1 s')
+        where x.at < clock_timestamp() - coalesce(q.rate_period, g.rate_period, interval '0') - interval '1 min'
         limit 10000 for update of x skip locked))
 $$;

@@ -41,6 +41,8 @@ begin
     end if;
 end $$;
 
+-- The same for its unique key. Looks first: a holder that somebody's open transaction is about to end is live until that is committed,
+-- and not waited for.
 create function ganger._take_unique_key(job_id bigint, i ganger.job_input) returns bigint
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
@@ -49,17 +51,20 @@ declare
     holder record;
 begin
     loop
-        insert into ganger.job_key (kind, key, owner, job_id, expires_at)
-        values ('unique', i.unique_key, scope, _take_unique_key.job_id, until) on conflict do nothing;
-        if found then
-            return null;
-        end if;
         select k.job_id, k.expires_at into holder from ganger.job_key k
         where k.kind = 'unique' and k.key = i.unique_key and k.owner = scope;
-        continue when not found;
+        if not found then
+            insert into ganger.job_key (kind, key, owner, job_id, expires_at)
+            values ('unique', i.unique_key, scope, _take_unique_key.job_id, until) on conflict do nothing;
+            if found then
+                return null;
+            end if;
+            continue;
+        end if;
         exit when case when holder.expires_at is null then exists (select from ganger.job j where j.id = holder.job_id)
                        else holder.expires_at > clock_timestamp() end;
-        -- its holder has ended: what removes such rows waits for nobody, so it may be here still
+        -- its holder has ended (a statement of its own: its snapshot is not older than the row's): what removes such rows waits
+        -- for nobody, so it may be here still
         update ganger.job_key k set job_id = _take_unique_key.job_id, expires_at = until
         where k.kind = 'unique' and k.key = i.unique_key and k.owner = scope and k.job_id = holder.job_id;
         if found then
@@ -73,6 +78,17 @@ begin
         perform ganger._change_holder(holder.job_id, i);
     end if;
     return holder.job_id;
+end $$;
+
+-- A retried job is live again: it takes its unique key if that is free, and goes without it if not.
+create function ganger._retake_unique_key(job_id bigint, unique_key text, owner text) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    i ganger.job_input;
+begin
+    i.unique_key := unique_key;
+    i.owner := owner;
+    perform ganger._take_unique_key(job_id, i);
 end $$;
 
 -- on_conflict replace and reschedule: changes the job that has the key, if it is pending and nobody is at it; else it is too late, and
@@ -108,6 +124,7 @@ declare
     other bigint;
     first integer; -- the entry of this call that has taken the key
     key   text;
+    new_ids constant bigint[] := ids;
 begin
     for entry in
         select i as input, e.ordinality::integer as place
@@ -134,14 +151,21 @@ begin
         perform ganger._point_idempotency_key(entry.input, other);
         ids[entry.place] := coalesce(- other, ids[entry.place]);
     end loop;
+    -- the idempotency key of an entry that then met its unique key: those with the same one follow it
+    ids := array(select coalesce(m.id, x.id)
+                 from unnest(ids) with ordinality x (id, place)
+                 left join unnest(new_ids, ids) m (new_id, id) on m.new_id = - x.id and m.id < 0
+                 order by x.place);
 end $$;
 
--- Two entries of one call have the same unique key: applies on_conflict of the later one to the earlier.
+-- Two entries of one call have the same unique key: applies on_conflict of the later one to the earlier. That keeps what makes it
+-- itself: its idempotency key, and what it depends on.
 create function ganger._merge_entries(jobs jsonb, earlier integer, later integer) returns jsonb
 language plpgsql immutable as $$
 declare
     was  constant jsonb := jobs -> (earlier - 1);
     next constant jsonb := jobs -> (later - 1);
+    own  constant text[] := array['idempotency_key', 'depends_on', 'depends_on_tags'];
 begin
     case coalesce(next ->> 'on_conflict', 'ignore')
     when 'ignore' then
@@ -149,9 +173,8 @@ begin
     when 'reschedule' then
         return jsonb_set(jobs, array[(earlier - 1)::text], was || jsonb_build_object('run_at', next -> 'run_at'));
     when 'replace' then
-        return jsonb_set(jobs, array[(earlier - 1)::text],
-                         next - 'idempotency_key' || case when was ? 'idempotency_key' then jsonb_build_object('idempotency_key', was -> 'idempotency_key')
-                                                          else '{}' end);
+        return jsonb_set(jobs, array[(earlier - 1)::text], next - own || coalesce(
+            (select jsonb_object_agg(e.key, e.value) from jsonb_each(was) e where e.key = any (own)), '{}'));
     when 'error' then
         raise exception 'jobs[%]: unique_key "%" is taken by jobs[%]', later - 1, next ->> 'unique_key', earlier - 1
             using errcode = '23505', hint = 'Say on_conflict "ignore", "replace" or "reschedule", or give each its own key.';

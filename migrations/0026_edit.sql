@@ -106,7 +106,8 @@ language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enab
 begin
     insert into ganger.signal (kind, key)
     select distinct 'group', g from unnest(array[was.group_key, group_key]) g
-    where g is not null and (was.pending_reason = 'limited' or was.group_key is distinct from _follow_edit.group_key);
+    where g is not null and (was.pending_reason = 'limited' or was.seq is not null
+                             or was.group_key is distinct from _follow_edit.group_key);
     if found then
         perform ganger._notify_signal();
     end if;
