@@ -353,6 +353,12 @@ create table ganger.worker (
 create index worker_live on ganger.worker (node_id) where state = 'alive';
 create index worker_uncleared on ganger.worker (id) where state = 'dead' and not is_cleared;
 
+-- Whom a role that is bound to one owner acts for, where that is not the owner of its own name; '*' = any. See ganger._is_free.
+create table ganger.role_owner (
+    role  regrole primary key,
+    owner text not null
+);
+
 -- Who runs the cluster duties.
 create table ganger.duty (
     name    text primary key,

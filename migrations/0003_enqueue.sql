@@ -184,6 +184,7 @@ begin
     if problem is not null then
         perform ganger._raise_problem(problem);
     end if;
+    owner := ganger._acting_owner(owner);
     queue := coalesce(queue, 'default');
     priority := coalesce(priority, 0);
     depends_on := case when depends_on is not null then ganger._distinct_ids(depends_on) end;
@@ -321,6 +322,10 @@ create function ganger.enqueue_many(jobs jsonb) returns setof bigint
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
 as $$
 begin
+    if ganger._acting_owner(null) is not null then
+        perform ganger._check_jobs(jobs);
+        jobs := ganger._own_jobs(jobs);
+    end if;
     return query select ganger._enqueue_all(jobs, null);
 end $$;
 

@@ -17,14 +17,16 @@ begin
     return found;
 end $$;
 
--- When this session's backend began: with its pid that names it for good. Null behind a pooler: that backend serves others too,
--- and must never be ended.
-create function ganger._backend_start(pooled boolean) returns timestamptz language sql stable as $$
-    select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid() and not pooled
+-- When this session's backend began: with its pid that names it for good. Not to be asked with the rights of the schema's owner, to
+-- whom another role's session does not show it: so it is the default of a parameter, which belongs to the caller's statement.
+create function ganger._backend_start() returns timestamptz language sql stable as $$
+    select a.backend_start from pg_catalog.pg_stat_activity a where a.pid = pg_catalog.pg_backend_pid()
 $$;
 
--- Registers a worker with the backend it talks through. Refused (null) unless its node is alive.
-create function ganger._register_worker(node bigint, pool text, pid integer, process_start bigint, pooled boolean)
+-- Registers a worker with the backend it talks through, which behind a pooler is not written down: that serves others too, and must
+-- never be ended. Refused (null) unless its node is alive.
+create function ganger._register_worker(node bigint, pool text, pid integer, process_start bigint, pooled boolean,
+                                        began timestamptz default ganger._backend_start())
 returns bigint language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 declare
     worker bigint;
@@ -34,7 +36,7 @@ begin
         return null;
     end if;
     insert into ganger.worker (node_id, pool, pid, process_start, backend_pid, backend_start)
-    values (node, pool, pid, process_start, pg_backend_pid(), ganger._backend_start(pooled))
+    values (node, pool, pid, process_start, pg_backend_pid(), case when not pooled then began end)
     returning id into worker;
     return worker;
 end $$;
@@ -42,7 +44,8 @@ end $$;
 -- A worker on a new connection. A claim still in flight on the old one (the caller has ended that backend where it could) is
 -- refused from here on, and what was claimed without the answer arriving (not in known_ids) goes back uncounted. Returns
 -- the worker's new link; null: it is no longer alive.
-create function ganger._reattach_worker(worker bigint, known_ids bigint[], pooled boolean) returns integer
+create function ganger._reattach_worker(worker bigint, known_ids bigint[], pooled boolean,
+                                        began timestamptz default ganger._backend_start()) returns integer
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
@@ -56,7 +59,7 @@ begin
         return null;
     end if;
     update ganger.worker w
-    set link = w.link + 1, backend_pid = pg_backend_pid(), backend_start = ganger._backend_start(pooled)
+    set link = w.link + 1, backend_pid = pg_backend_pid(), backend_start = case when not pooled then began end
     where w.id = worker
     returning w.link into new_link;
     select array_agg(j.id), array_agg(j.lease_id) into unknown, leases from ganger.job j

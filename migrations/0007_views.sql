@@ -1,8 +1,129 @@
--- The views. `jobs` only ever gains columns at the end. Each arm reads one table, so that a condition on id reaches its
--- indexes.
+-- The views, and who sees what in them. `jobs` only ever gains columns at the end. Each arm reads one table, so that a condition on
+-- id reaches its indexes.
+
+-- Who asks: the role that SET ROLE has put on, else the one that logged in. Not current_user, which in a function with its owner's
+-- rights is that owner, and not a setting of ours, which anybody could set.
+create function ganger._caller() returns name language sql stable parallel safe
+return coalesce(nullif(current_setting('role'), 'none'), session_user)::name;
+
+-- May that role act for every owner (reads: see the jobs of every owner)? Else it is bound to one: ganger._bound_owner. Rights count
+-- that need no SET ROLE. Only to be called with the rights of the schema's owner.
+create function ganger._is_free(who name, reads boolean) returns boolean language plpgsql stable parallel safe as $$
+begin
+    return pg_has_role(who, current_user, 'USAGE') -- that owner; a superuser has every role
+        or pg_has_role(who, 'ganger_worker', 'USAGE') or pg_has_role(who, 'ganger_operator', 'USAGE')
+        or pg_has_role(who, 'ganger_admin', 'USAGE') or (reads and pg_has_role(who, 'ganger_reader', 'USAGE'))
+        or exists (select from ganger.role_owner o join pg_roles r on r.oid = o.role where r.rolname = who and o.owner = '*');
+end $$;
+
+-- The one owner a role acts for that is not free.
+create function ganger._bound_owner(who name) returns text language plpgsql stable parallel safe as $$
+begin
+    return coalesce((select o.owner from ganger.role_owner o join pg_roles r on r.oid = o.role
+                     where r.rolname = who and o.owner <> '*'), who::text);
+end $$;
+
+-- The two that the views ask, once per statement: functions in a view run with the rights of who reads it, so that here current_user is
+-- known as well, and somebody's function that runs with its owner's rights sees no more than that owner does.
+create function ganger._sees_all(invoker name) returns boolean
+language plpgsql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    return ganger._is_free(ganger._caller(), true) and (invoker = current_user or ganger._is_free(invoker, true));
+end $$;
+
+create function ganger._sees_owner(invoker name) returns text
+language plpgsql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    who constant name := ganger._caller();
+begin
+    return ganger._bound_owner(case when ganger._is_free(who, true) then invoker else who end);
+end $$;
+
+-- Functions cannot know for whom they were called where PostgreSQL itself runs somebody's code inside another's session: ANALYZE,
+-- autovacuum and REINDEX the function of an index, REFRESH MATERIALIZED VIEW a query. The session may be a superuser's then, so that
+-- whoever made the index would be free. There UNLISTEN is refused (42501), and where it is not it does nothing.
+create function ganger._refuse_hidden_call() returns void language plpgsql volatile as $$
+begin
+    unlisten ganger_nobody;
+end $$;
+
+-- For functions that write: the owner a job gets, or must have, when the caller says `owner`. Null: it said none, and may act for
+-- any. Raises 42501 when the caller is bound to another. Costs the schema's owner two microseconds.
+create function ganger._acting_owner(owner text) returns text language plpgsql volatile as $$
+declare
+    who constant name := ganger._caller();
+    own text;
+begin
+    if ganger._is_free(who, false) then
+        perform ganger._refuse_hidden_call();
+        return owner;
+    end if;
+    own := ganger._bound_owner(who);
+    if owner <> own then
+        raise exception 'role "%" acts for owner "%", not for "%"', who, own, owner using errcode = '42501',
+            hint = 'Leave the owner out. ganger.set_role_owner(role, owner) changes whom a role acts for.';
+    end if;
+    return own;
+end $$;
+
+-- The entries of enqueue_many() for a caller that is bound to an owner: each with that owner.
+create function ganger._own_jobs(jobs jsonb) returns jsonb language plpgsql volatile as $$
+declare
+    own constant text := ganger._acting_owner(null);
+    bad record;
+begin
+    select e.value ->> 'owner' as owner, e.ordinality - 1 as place into bad
+    from jsonb_array_elements(jobs) with ordinality e where e.value ->> 'owner' <> own order by e.ordinality limit 1;
+    if found then
+        raise exception 'jobs[%]: role "%" acts for owner "%", not for "%"', bad.place, ganger._caller(), own, bad.owner
+            using errcode = '42501',
+            hint = 'Leave the owner out. ganger.set_role_owner(role, owner) changes whom a role acts for.';
+    end if;
+    return (select jsonb_agg(e.value || jsonb_build_object('owner', own) order by e.ordinality)
+            from jsonb_array_elements(jobs) with ordinality e);
+end $$;
+
+-- For functions that read: the only owner whose jobs the caller may see; null: those of all.
+create function ganger._visible_owner() returns text language plpgsql volatile as $$
+declare
+    who constant name := ganger._caller();
+begin
+    if ganger._is_free(who, true) then
+        perform ganger._refuse_hidden_call();
+        return null;
+    end if;
+    return ganger._bound_owner(who);
+end $$;
+
+-- May the caller see this job, of which the owner is known (null: nobody's)?
+create function ganger._may_see(owner text) returns boolean language plpgsql volatile as $$
+declare
+    own constant text := ganger._visible_owner();
+begin
+    return own is null or coalesce(owner = own, false);
+end $$;
+
+-- May the caller see the job with this id? False also for one that does not exist, so that nobody learns of the others; somebody who may
+-- see all gets true for any.
+create function ganger._may_see_job(id bigint) returns boolean language plpgsql volatile as $$
+declare
+    own constant text := ganger._visible_owner();
+begin
+    return own is null
+        or exists (select from ganger.job j where j.id = _may_see_job.id and j.owner = own)
+        or exists (select from ganger.history h where h.id = _may_see_job.id and h.owner = own);
+end $$;
+
+-- The same as a condition for SQL text over a table `j`: empty, or ' and ...'.
+create function ganger._visible_sql() returns text language plpgsql volatile as $$
+declare
+    own constant text := ganger._visible_owner();
+begin
+    return case when own is null then '' else format(' and j.owner = %L', own) end;
+end $$;
 
 create function ganger._worker_text(worker_id bigint, worker_name text) returns text
-language sql immutable parallel safe as 'select coalesce(worker_name, worker_id::text)';
+language sql immutable parallel safe return coalesce(worker_name, worker_id::text);
 
 create function ganger._node_name(worker_id bigint) returns text
 language sql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp as $$
@@ -21,7 +142,8 @@ begin
     return (select t.timeout_at from ganger.token t where t.token = _token_timeout.token);
 end $$;
 
-create view ganger.attempts with (security_barrier) as
+-- The private views show everything, for functions that have asked who calls.
+create view ganger._attempts as
 select a.job_id, a.attempt, a.outcome, a.error, a.exit_code, a.signal, make_interval(secs => a.cpu_us / 1e6) as cpu_time,
        a.max_rss, ganger._node_name(a.worker_id) as node, ganger._worker_text(a.worker_id, a.worker_name) as worker,
        ganger._worker_pid(a.worker_id) as pid, a.started_at, a.finished_at, a.log
@@ -36,7 +158,13 @@ select h.id, h.attempts, coalesce(h.outcome, h.failure_reason, h.status::text), 
        ganger._worker_text(h.worker_id, h.worker_name), ganger._worker_pid(h.worker_id), h.started_at, h.finished_at, h.log
 from ganger.history h where h.lease_id is not null;
 
--- The failed attempts of a job, oldest first, as jobs.error_history shows them.
+create view ganger.attempts with (security_barrier) as
+select a.* from ganger._attempts a
+where (select ganger._sees_all(current_user))
+   or exists (select from ganger.job j where j.id = a.job_id and j.owner = (select ganger._sees_owner(current_user)))
+   or exists (select from ganger.history h where h.id = a.job_id and h.owner = (select ganger._sees_owner(current_user)));
+
+-- The failed attempts of a job, oldest first, as jobs.error_history shows them. Reads the public view: it can be called by itself.
 create function ganger._error_history(job_id bigint) returns jsonb
 language sql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp as $$
     select coalesce(jsonb_agg(jsonb_build_object('attempt', a.attempt, 'message', a.error, 'reason',
@@ -47,16 +175,17 @@ language sql stable parallel safe security definer set search_path = pg_catalog,
       and a.outcome in ('error', 'timeout', 'crashed', 'node_lost', 'discarded', 'no_handler', 'expired')
 $$;
 
-create view ganger.jobs with (security_barrier) as
+create view ganger._jobs as
 select j.id, j.job_type, j.queue, j.status::text as status,
        case when j.seq is null then j.pending_reason
             when j.queue = any (array(select q.name from ganger.queue q where q.paused))
-                 or j.job_type = any (array(select t.name from ganger.job_type t where t.paused)) then 'paused' end as pending_reason, j.priority::integer as priority, j.payload,
+                 or j.job_type = any (array(select t.name from ganger.job_type t where t.paused)) then 'paused' end as pending_reason,
+       j.priority::integer as priority, j.payload,
        j.attempts, j.max_attempts, j.crashes::integer as crashes, coalesce(j.run_at, j.created_at) as run_at,
        j.due_at as next_attempt_at, j.timeout, j.kill_grace, coalesce(j.retry_delay, interval '60 s') as retry_delay,
        coalesce(j.retry_backoff, true) as retry_backoff, j.retry_delay_max, j.expires_at, j.tags, j.idempotency_key,
        j.unique_key, j.group_key, j.depends_on, j.depends_on_tags, j.dead_letter_job_type, j.dead_letter_job_id,
-       j.dead_letter_of, j.batch_id, j.owner, j.metadata, j.progress::integer as progress, j.progress_message, j.stage,
+       j.dead_letter_of, j.batch_id, j.owner, j.metadata, coalesce(j.progress, 0)::integer as progress, j.progress_message, j.stage,
        j.output, j.error, case when j.last_failed_at is not null then ganger._error_history(j.id) else '[]' end as error_history,
        j.failure_reason, case when j.failure_reason is not null then true end as will_retry,
        ganger._worker_text(j.worker_id, j.worker_name) as worker,
@@ -71,13 +200,18 @@ select h.id, h.job_type, h.queue, h.status::text, null, h.priority::integer, h.p
        h.crashes::integer, coalesce(h.run_at, h.created_at), null, h.timeout, h.kill_grace,
        coalesce(h.retry_delay, interval '60 s'), coalesce(h.retry_backoff, true), h.retry_delay_max, h.expires_at, h.tags,
        h.idempotency_key, h.unique_key, h.group_key, h.depends_on, h.depends_on_tags, h.dead_letter_job_type,
-       h.dead_letter_job_id, h.dead_letter_of, h.batch_id, h.owner, h.metadata, h.progress::integer, h.progress_message,
+       h.dead_letter_job_id, h.dead_letter_of, h.batch_id, h.owner, h.metadata,
+       case when h.status = 'completed' then 100 else coalesce(h.progress, 0)::integer end, h.progress_message,
        h.stage, h.output, h.error,
        case when h.last_failed_at is not null then ganger._error_history(h.id) else '[]' end, h.failure_reason,
        case when h.status = 'failed' then false end, ganger._worker_text(h.worker_id, h.worker_name),
        case when h.worker_id is not null then ganger._node_name(h.worker_id) end, null, null, h.created_at, h.started_at,
        h.finished_at, h.last_failed_at, h.last_retried_at, h.last_cancelled_at
 from ganger.history h;
+
+create view ganger.jobs with (security_barrier) as
+select j.* from ganger._jobs j
+where (select ganger._sees_all(current_user)) or j.owner = (select ganger._sees_owner(current_user));
 
 create view ganger.nodes with (security_barrier) as
 select n.id, n.name, n.state, n.host, n.pid, n.version, n.started_at, n.seen_at, n.ended_at, n.lease,

@@ -3,7 +3,7 @@
 -- The job with this id: one row, or none.
 create function ganger.get_job(id bigint) returns setof ganger.jobs
 language sql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
-    select * from ganger.jobs j where j.id = get_job.id
+    select * from ganger._jobs j where j.id = get_job.id and ganger._may_see(j.owner)
 $$;
 
 -- A filter as SQL conditions over the columns that ganger.job and ganger.history share. `source`: 'job' or 'history', or null
@@ -153,6 +153,7 @@ create function ganger.list_jobs(filter jsonb default '{}', max_rows integer def
 returns setof ganger.jobs
 language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
 declare
+    own constant text := ganger._visible_sql();
     ids bigint[];
     one bigint;
 begin
@@ -165,10 +166,10 @@ begin
             union all
             (select j.id from ganger.history j where %s and ($1 is null or j.id < $1) order by j.id desc limit $2)
             order by id desc limit $2) x $q$,
-        ganger._filter_sql(filter, 'job'), ganger._filter_sql(filter, 'history'))
+        ganger._filter_sql(filter, 'job') || own, ganger._filter_sql(filter, 'history') || own)
     into ids using after, max_rows;
     foreach one in array coalesce(ids, '{}') loop
-        return query select * from ganger.jobs j where j.id = one;
+        return query select * from ganger._jobs j where j.id = one;
     end loop;
 end $$;
 
@@ -176,11 +177,12 @@ end $$;
 create function ganger.count_jobs(filter jsonb default '{}') returns bigint
 language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
 declare
+    own constant text := ganger._visible_sql();
     live  bigint;
     ended bigint;
 begin
-    execute 'select count(*) from ganger.job j where ' || ganger._filter_sql(filter, 'job') into live;
-    execute 'select count(*) from ganger.history j where ' || ganger._filter_sql(filter, 'history') into ended;
+    execute 'select count(*) from ganger.job j where ' || ganger._filter_sql(filter, 'job') || own into live;
+    execute 'select count(*) from ganger.history j where ' || ganger._filter_sql(filter, 'history') || own into ended;
     return live + ended;
 end $$;
 
@@ -199,16 +201,17 @@ language sql stable security definer set search_path = pg_catalog, ganger, pg_te
     select * from (
         select j.id, 'added' as event, j.created_at as at, jsonb_build_object('job_type', j.job_type, 'queue', j.queue) as data,
                j.id as job_id
-        from ganger.jobs j where j.id = job_events.id
+        from ganger._jobs j where j.id = job_events.id
         union all
         select 0, 'processing', a.started_at, jsonb_build_object('attempt', a.attempt, 'worker', a.worker, 'node', a.node),
                a.job_id
-        from ganger.attempts a where a.job_id = job_events.id and a.started_at is not null
+        from ganger._attempts a where a.job_id = job_events.id and a.started_at is not null
         union all
         select h.finish_id, 'completed', h.finished_at, null, h.id
         from ganger.history h where h.id = job_events.id and h.status = 'completed'
         union all
         select e.id, e.event, e.at, e.data, e.job_id from ganger.event e where e.job_id = job_events.id) x
+    where (select ganger._may_see_job(job_events.id))
     order by x.at, case x.event when 'added' then 0 when 'processing' then 2 else 1 end, x.id
 $$;
 

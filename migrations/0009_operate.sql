@@ -123,13 +123,14 @@ end $$;
 
 -- Cancels a job. Pending: it is cancelled when this commits. Running: true means it will end cancelled whatever its handler
 -- returns; it stays processing until it has been stopped. `owner`: only if it is that owner's; null: whoever owns it. False: not
--- there, already ended, or another's. Waits for an open transaction that changes the same job, as long as the caller's lock_timeout
+-- there, already ended, or another's; a caller bound to one owner has only its own, and 42501 for naming another. Waits for an open transaction that changes the same job, as long as the caller's lock_timeout
 -- lets it.
 create function ganger.cancel(id bigint, owner text default null) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
     j ganger.job;
 begin
+    owner := ganger._acting_owner(owner);
     select * into j from ganger.job x
     where x.id = cancel.id and (cancel.owner is null or x.owner = cancel.owner) for update;
     if not found then

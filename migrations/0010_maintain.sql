@@ -389,9 +389,3 @@ language sql volatile security definer set search_path = pg_catalog, ganger, pg_
 $$;
 
 select ganger._make_partitions();
-
--- Nothing is for everybody.
-revoke all on all tables in schema ganger from public;
-revoke all on all sequences in schema ganger from public;
-revoke all on all functions in schema ganger from public;
-revoke all on all routines in schema ganger from public;

@@ -87,8 +87,10 @@ declare
     i ganger.job_input;
 begin
     i.unique_key := unique_key;
-    i.owner := owner;
     perform ganger._take_unique_key(job_id, i);
+    -- a bound producer's keys are apart, and may be where this one was
+    insert into ganger.job_key (kind, key, owner, job_id) values ('unique', unique_key, coalesce(owner, ''), job_id)
+    on conflict do nothing;
 end $$;
 
 -- on_conflict replace and reschedule: changes the job that has the key, if it is pending and nobody is at it; else it is too late, and
@@ -203,5 +205,5 @@ $$;
 -- Whose keys the caller's are: a bound producer's are those of its owner, all others share theirs.
 create function ganger._key_scope() returns text language plpgsql stable as $$
 begin
-    return '';
+    return coalesce(ganger._acting_owner(null), '');
 end $$;
