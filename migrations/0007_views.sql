@@ -3,8 +3,10 @@
 
 -- Who asks: the role that SET ROLE has put on, else the one that logged in. Not current_user, which in a function with its owner's
 -- rights is that owner, and not a setting of ours, which anybody could set.
-create function ganger._caller() returns name language sql stable parallel safe
-return coalesce(nullif(current_setting('role'), 'none'), session_user)::name;
+create function ganger._caller() returns name language plpgsql stable parallel safe as $$
+begin
+    return coalesce(nullif(current_setting('role'), 'none'), session_user);
+end $$;
 
 -- May that role act for every owner (reads: see the jobs of every owner)? Else it is bound to one: ganger._bound_owner. Rights count
 -- that need no SET ROLE. Only to be called with the rights of the schema's owner.
@@ -39,23 +41,20 @@ begin
     return ganger._bound_owner(case when ganger._is_free(who, true) then invoker else who end);
 end $$;
 
--- Functions cannot know for whom they were called where PostgreSQL itself runs somebody's code inside another's session: ANALYZE,
+-- The functions cannot know for whom they were called where PostgreSQL itself runs somebody's code inside another's session: ANALYZE,
 -- autovacuum and REINDEX the function of an index, REFRESH MATERIALIZED VIEW a query. The session may be a superuser's then, so that
--- whoever made the index would be free. There UNLISTEN is refused (42501), and where it is not it does nothing.
-create function ganger._refuse_hidden_call() returns void language plpgsql volatile as $$
-begin
-    unlisten ganger_nobody;
-end $$;
+-- whoever made the index would be free. There UNLISTEN is refused (42501), and elsewhere this one does nothing: so that is what the two
+-- functions below do before they let a caller be free. (The views need it not: they know current_user.)
 
 -- For functions that write: the owner a job gets, or must have, when the caller says `owner`. Null: it said none, and may act for
--- any. Raises 42501 when the caller is bound to another. Costs the schema's owner two microseconds.
+-- any. Raises 42501 when the caller is bound to another. Made to cost the schema's owner and a superuser one microsecond.
 create function ganger._acting_owner(owner text) returns text language plpgsql volatile as $$
 declare
     who constant name := ganger._caller();
     own text;
 begin
-    if ganger._is_free(who, false) then
-        perform ganger._refuse_hidden_call();
+    if pg_has_role(who, current_user, 'USAGE') or ganger._is_free(who, false) then
+        unlisten ganger_nobody;
         return owner;
     end if;
     own := ganger._bound_owner(who);
@@ -88,8 +87,8 @@ create function ganger._visible_owner() returns text language plpgsql volatile a
 declare
     who constant name := ganger._caller();
 begin
-    if ganger._is_free(who, true) then
-        perform ganger._refuse_hidden_call();
+    if pg_has_role(who, current_user, 'USAGE') or ganger._is_free(who, true) then
+        unlisten ganger_nobody;
         return null;
     end if;
     return ganger._bound_owner(who);

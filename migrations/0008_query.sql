@@ -1,10 +1,11 @@
 -- Reading: one job, lists, counts, events, statistics.
 
--- The job with this id: one row, or none.
+-- The job with this id: one row, or none. Not in SQL: that would be planned anew by each call, over every partition.
 create function ganger.get_job(id bigint) returns setof ganger.jobs
-language sql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
-    select * from ganger._jobs j where j.id = get_job.id and ganger._may_see(j.owner)
-$$;
+language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
+    return query select * from ganger._jobs j where j.id = get_job.id and ganger._may_see(j.owner);
+end $$;
 
 -- A filter as SQL conditions over the columns that ganger.job and ganger.history share. `source`: 'job' or 'history', or null
 -- to check only. Keys: status, job_type, queue, owner, priority, run_at, created_at, finished_at {gt, gte, lt, lte, eq}, tags

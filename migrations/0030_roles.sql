@@ -64,8 +64,8 @@ begin
         select m.name, m.kind, g.role
         from (values
             -- enqueue; producers are held to their owner by the functions themselves, see ganger._acting_owner
-            ('enqueue',              'p.w.a', 'function'),
-            ('enqueue_many',         'p.w.a', 'function'),
+            ('enqueue',              'p.w..', 'function'),
+            ('enqueue_many',         'p.w..', 'function'),
             ('cancel',               'p..oa', 'function'),
             -- look
             ('get_job',              'prwoa', 'function'),
@@ -92,7 +92,7 @@ begin
             ('tokens',               '.r.oa', 'view'),
             ('migration',            'prwoa', 'table'),
             -- tokens: whoever knows the name of one may use it
-            ('create_token',         'p.w.a', 'function'),
+            ('create_token',         'p.w..', 'function'),
             ('complete_token',       'p.woa', 'function'),
             ('get_token',            'prwoa', 'function'),
             -- work
