@@ -34,7 +34,7 @@ create function pg_temp.job(job_name text) returns setof ganger.jobs language sq
 select pg_temp.run('c');
 select ok(pg_temp.call('complete', 'c', $$, '{"r": 1}'$$), 'complete');
 select results_eq($$ select status, output, attempts, error, failure_reason, will_retry, worker, progress from pg_temp.job('c') $$,
-    $$ values ('completed', '{"r": 1}'::jsonb, 1, null::text, null::text, null::boolean, 'w', null::int) $$, 'the row says so');
+    $$ values ('completed', '{"r": 1}'::jsonb, 1, null::text, null::text, null::boolean, 'w', 100) $$, 'the row says so');
 select ok((select started_at <= finished_at and created_at <= started_at and last_failed_at is null and last_cancelled_at is null
            and error_history = '[]' from pg_temp.job('c')), 'with its times');
 select results_eq($$ select attempt, outcome, error, worker, started_at <= finished_at from ganger.attempts join l on id = job_id
@@ -212,13 +212,13 @@ select ok(pg_temp.call('snooze', 'n', $$, '0 s'$$), 'it is put off');
 select pg_temp.again('n');
 select is(pg_temp.said('n'), '30 half way two 1', 'and goes on with it');
 select ok(pg_temp.call('fail', 'n', $$, 'x'$$), 'it fails');
-select is(pg_temp.said('n'), '', 'the next attempt begins without');
+select is(pg_temp.said('n'), '0', 'the next attempt begins without');
 select pg_temp.again('n');
 select ok(pg_temp.call('set_progress', 'n', $$, 60, 'on'$$) and pg_temp.call('set_output', 'n', $$, '2'$$), 'the last attempt');
 select ok(pg_temp.call('fail', 'n', $$, 'y'$$), 'fails too');
 select is(pg_temp.said('n'), '60 on', 'it tells how far it came; only a completed job has an output');
 select ok(ganger.retry(id), 'retried') from l where name = 'n';
-select is(pg_temp.said('n'), '', 'it begins without');
+select is(pg_temp.said('n'), '0', 'it begins without');
 select pg_temp.again('n');
 select ok(pg_temp.call('set_progress', 'n', ', 5') and pg_temp.call('set_progress', 'n', ', 5') and pg_temp.call('set_progress', 'n', $$, null, 'm'$$),
     'three times progress');

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The five roles: what each may call and read, and whose jobs a producer reaches.
-select plan(112);
+select plan(113);
 
 -- ---- the matrix
 -- A letter for each role that may: p producer, r reader, w worker, o operator, a admin. A name that does not exist yet is passed over; one
@@ -59,7 +59,7 @@ select is_empty($$ select a.role, b.role from role_names a, role_names b where a
     'and none is in another');
 
 -- ---- people: each logs in (roles belong to the server: an earlier run may have left them)
-\set people 'roles_bob, roles_ann, roles_kim, roles_kimberly, roles_team, roles_late, roles_rita, roles_see, roles_walt, roles_olga, roles_both, roles_adam, roles_none, "*"'
+\set people 'roles_bob, roles_ann, roles_kim, roles_kimberly, roles_team, roles_late, roles_rita, roles_see, roles_walt, roles_olga, roles_both, roles_adam, roles_none, roles_pat, roles_mid, "*"'
 drop role if exists :people;
 create role roles_bob login in role ganger_producer;
 create role roles_ann login in role ganger_producer;
@@ -73,6 +73,8 @@ create role roles_olga login in role ganger_operator;
 create role roles_both login in role ganger_operator, ganger_producer;
 create role roles_adam login in role ganger_admin;
 create role roles_none login;
+create role roles_mid noinherit in role ganger_operator;
+create role roles_pat login in role ganger_producer, roles_mid;
 
 -- What `sql` answers when `who` has logged in and asks: its first value, or the SQLSTATE it raises.
 create function pg_temp.try(who text, sql text) returns text language plpgsql as $$
@@ -175,6 +177,8 @@ select is(pg_temp.try('roles_bob', format('select jsonb_array_length(ganger._err
 -- more rights see more
 select is(pg_temp.try(who, 'select ganger.count_jobs() || '' '' || (select count(*) from ganger.jobs) || '' '' || (select count(*) from ganger.attempts)'),
     '8 8 4', who || ' sees all') from unnest('{roles_see, roles_rita, roles_olga, roles_both, roles_adam}'::text[]) who;
+select is(pg_temp.try('roles_pat', 'select ganger.count_jobs() || '' '' || (select count(*) from ganger.jobs)'), '0 0',
+    'not what a role of a role could see');
 select is(pg_temp.try('roles_walt', format('select count(*) from ganger.get_job(%s)', pg_temp.id('ann'))), '1', 'a worker gets any job');
 select is(pg_temp.try('roles_see', format('select ganger.cancel(%s)', pg_temp.id('ann'))), '42501', 'a reader cancels nothing');
 
@@ -325,5 +329,5 @@ drop schema roles_office cascade;
 drop owned by roles_bob;
 revoke all on database :"DBNAME" from public;
 drop role roles_bob, roles_ann, roles_kimberly, roles_team, roles_late, roles_rita, roles_see, roles_walt, roles_olga, roles_both, roles_adam,
-    roles_none, "*";
+    roles_none, roles_pat, roles_mid, "*";
 select * from finish();
