@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Nothing is for everybody; functions that run with their owner's rights find their names in fixed places.
-select plan(11);
+select plan(16);
 
 -- A function made by a later migration is everybody's unless that takes it back.
 select is_empty($$ select p.oid::regprocedure from pg_proc p
@@ -11,8 +11,26 @@ select is_empty($$ select c.oid::regclass from pg_class c, aclexplode(c.relacl) 
 select is_empty($$ select from pg_namespace n, aclexplode(n.nspacl) a where n.nspname = 'ganger' and a.grantee = 0 $$, 'nor is the schema');
 select is_empty($$ select p.oid::regprocedure from pg_proc p
     where p.pronamespace = 'ganger'::regnamespace and p.prosecdef
-      and coalesce(array_to_string(p.proconfig, ' '), '') not like '%search_path=pg_catalog, ganger, pg_temp%' $$,
+      and 'search_path=pg_catalog, ganger, pg_temp' <> all (coalesce(p.proconfig, '{}')) $$,
     'every function with its owner''s rights has its own search_path');
+
+select is_empty($$ select p.oid::regprocedure from pg_proc p
+    where p.pronamespace = 'ganger'::regnamespace and not p.prosecdef and p.proname !~ '^_' and p.proname <> 'run_sql_handler'
+      and p.provolatile <> 'i' and coalesce(array_to_string(p.proconfig, ' '), '') !~ 'search_path' $$,
+    'every public function has its own, but that which runs an SQL handler');
+select is_empty($$ select c.oid::regclass from pg_class c where c.relnamespace = 'ganger'::regnamespace and c.relkind = 'v'
+    and c.relname !~ '^_' and not coalesce(c.reloptions @> '{security_barrier=true}', false) $$,
+    'every public view is a barrier to functions that tell what they see');
+select is_empty($$ select n.nspname from pg_namespace n, aclexplode(n.nspacl) a
+    where n.nspname = 'ganger' and a.privilege_type = 'CREATE' and a.grantee <> n.nspowner $$, 'only its owner makes things in the schema');
+select is_empty($$ select x.what from pg_namespace n, (
+        select p.oid::regprocedure::text as what, p.proowner as owner from pg_proc p where p.pronamespace = 'ganger'::regnamespace
+        union all select c.oid::regclass::text, c.relowner from pg_class c where c.relnamespace = 'ganger'::regnamespace) x
+    where n.nspname = 'ganger' and x.owner <> n.nspowner $$, 'and owns all in it');
+select is_empty($$ select x.what from (
+        select p.proname as what, p.proacl as acl, p.proowner as owner from pg_proc p where p.pronamespace = 'ganger'::regnamespace
+        union all select c.relname, c.relacl, c.relowner from pg_class c where c.relnamespace = 'ganger'::regnamespace) x, aclexplode(x.acl) a
+    where a.is_grantable and a.grantee <> x.owner $$, 'nobody can pass on what was granted');
 
 -- An SQL handler runs in its caller's search_path; what calls it does not look there.
 create schema app;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The five roles: what each may call and read, and whose jobs a producer reaches.
-select plan(113);
+select plan(115);
 
 -- ---- the matrix
 -- A letter for each role that may: p producer, r reader, w worker, o operator, a admin. A name that does not exist yet is passed over; one
@@ -53,6 +53,15 @@ select is_empty($$ select c.relname, r.role from pg_class c, role_names r
     'no sequence');
 select results_eq($$ select bool_and(has_schema_privilege(role, 'ganger', 'USAGE')), bool_or(has_schema_privilege(role, 'ganger', 'CREATE'))
     from role_names $$, $$ values (true, false) $$, 'each may use the schema, none may make things in it');
+-- Written or read, jobs have an owner: a function that a producer may call asks for whom.
+select is_empty($$ select p.oid::regprocedure from pg_proc p
+    where p.pronamespace = 'ganger'::regnamespace and p.prosecdef and has_function_privilege('ganger_producer', p.oid, 'EXECUTE')
+      and p.prosrc !~ 'ganger\.(_acting_owner|_visible_owner|_visible_sql|_may_see|_may_see_job)\('
+      and p.proname not in ('_sees_all', '_sees_owner', -- are what the views ask
+                            '_error_history',           -- reads the view
+                            '_node_name', '_worker_pid', 'next_cron', -- know of no job
+                            'complete_token', 'get_token') $$, -- need the token's name
+    'what a producer may call asks whose jobs it may reach');
 select is_empty($$ select r.role from role_names r join pg_roles p on p.rolname = r.role
     where p.rolcanlogin or p.rolsuper or p.rolcreaterole or p.rolcreatedb or p.rolbypassrls $$, 'no role may do anything else');
 select is_empty($$ select a.role, b.role from role_names a, role_names b where a.role <> b.role and pg_has_role(a.role, b.role, 'MEMBER') $$,
@@ -294,6 +303,15 @@ create materialized view roles_evil.m as select roles_evil.act(1) with no data;
 reset session authorization;
 select throws_ok('refresh materialized view roles_evil.m', '42501', 'cannot execute UNLISTEN within security-restricted operation',
     'nor one that enqueues, in a refresh');
+
+-- a condition that tells what it was asked about
+set session authorization roles_bob;
+create table roles_evil.seen (owner text);
+create function roles_evil.leak(owner text) returns boolean language plpgsql cost 0.0001 as $$
+    begin insert into roles_evil.seen values (owner); return true; end $$;
+select count(*) from ganger.jobs where roles_evil.leak(owner) \g /dev/null
+reset session authorization;
+select results_eq('select distinct owner from roles_evil.seen', $$ values ('roles_bob') $$, 'a condition of the caller''s sees only what he may');
 
 -- ---- names that lie in wait: every function with its owner's rights finds its own
 grant temp on database :"DBNAME" to public;
