@@ -230,8 +230,9 @@ begin
     input.job_type := 't';
     input.tags := tags;
     perform ganger._raise_problem(coalesce(ganger._duration_problem('timeout', timeout, true), ganger._input_problem(input)));
-    if job_id is not null and not exists (select from ganger.job j where j.id = create_token.job_id)
-       and not exists (select from ganger.history h where h.id = create_token.job_id) then
+    if job_id is not null and not (ganger._may_see_job(job_id)
+                                   and (exists (select from ganger.job j where j.id = create_token.job_id)
+                                        or exists (select from ganger.history h where h.id = create_token.job_id))) then
         raise exception 'there is no job %', job_id using errcode = '42704';
     end if;
     insert into ganger.token as t (token, status, job_id, tags, timeout_at)
