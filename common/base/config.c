@@ -186,6 +186,17 @@ void config_destroy(Config *config)
     }
     free(config->handlers);
     free(config->handlers_by_type);
+    for (size_t i = 0; i < config->schedule_count; i++) {
+        ScheduleConfig *schedule = &config->schedules[i];
+        config_owner_release(OWNER_SCHEDULE, schedule, &schedule->places);
+        free(schedule->name);
+    }
+    free(config->schedules);
+    for (size_t i = 0; i < config->queue_count; i++) {
+        config_owner_release(OWNER_QUEUE, &config->queues[i], &config->queues[i].places);
+        free(config->queues[i].name);
+    }
+    free(config->queues);
     config_owner_release(OWNER_CONFIG, config, &config->places);
     free(config->path);
     free(config->text);

@@ -62,12 +62,58 @@ typedef struct PoolConfig {
     ConfigPlace *places; // one per option of a pool (config_options.h)
 } PoolConfig;
 
+// Enqueue options of a schedule, named as enqueue() names them. What the file does not say is enqueue()'s to decide: places tell.
+typedef struct ScheduleOptions {
+    char *queue;
+    int64_t priority;
+    int64_t max_attempts;
+    int64_t timeout_ms;
+    int64_t kill_grace_ms;
+    int64_t retry_delay_ms;
+    bool retry_backoff;
+    int64_t retry_delay_max_ms;
+    StringList tags;
+    char *group_key;
+    char *unique_key;
+    int64_t unique_for_ms;
+    int on_conflict; // words of the option
+    char *dead_letter_job_type;
+    char *owner;
+    char *metadata; // JSON
+} ScheduleOptions;
+
+typedef struct ScheduleConfig {
+    char *name; // the key in `schedules:`
+    char *cron;
+    char *job_type;
+    char *payload; // JSON
+    char *timezone;
+    int overlap;  // words of the option
+    int catch_up; // words of the option
+    ScheduleOptions options;
+    int line; // where it stands in the file
+    int column;
+    ConfigPlace *places; // one per option of a schedule (config_options.h)
+} ScheduleConfig;
+
+typedef struct QueueConfig {
+    char *name;                // the key in `queues:`
+    int64_t concurrency;       // 0 = no limit
+    int64_t group_concurrency; // 0 = no limit
+    int64_t rate;              // jobs per rate_period; 0 = no limit
+    int64_t rate_period_ms;
+    int64_t retention_ms; // 0 = that of the section retention
+    int line;             // where it stands in the file
+    int column;
+    ConfigPlace *places; // one per option of a queue (config_options.h)
+} QueueConfig;
+
 typedef struct Config {
     char *path; // file it came from, or NULL
     char *text; // the very bytes that were read: what children get as FD_CONFIG
     size_t text_length;
     bool has_content;    // the text is a section, be it {}; not empty, not comments only
-    ConfigPlace *places; // one per option outside pools and handlers (config_options.h)
+    ConfigPlace *places; // one per option outside the named sections (config_options.h)
     // database
     char *database_url; // NULL when neither file nor DATABASE_URL names one
     bool database_url_from_env;
@@ -90,6 +136,12 @@ typedef struct Config {
     HandlerConfig *handlers;
     size_t handler_count;
     const HandlerConfig **handlers_by_type; // the same, sorted by job_type
+    // schedules, queues: applied to the database. Without the section (or with nothing in it, not even {}) NULL, which says
+    // nothing; an array, be it empty, is all there shall be.
+    ScheduleConfig *schedules;
+    size_t schedule_count;
+    QueueConfig *queues;
+    size_t queue_count;
     // the rest
     int64_t no_handler_after_ms;
     int64_t retention_completed_ms;

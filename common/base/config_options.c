@@ -9,6 +9,9 @@
 
 static const char *const format_words[] = {"auto", "text", "logfmt", "json", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
+static const char *const overlap_words[] = {"skip", "allow", "queue_one", "cancel_running", NULL};
+static const char *const catch_up_words[] = {"none", "last", "all", NULL};
+static const char *const conflict_words[] = {"ignore", "replace", "reschedule", "error", NULL};
 
 _Static_assert(LOG_FORMAT_AUTO == 0 && LOG_FORMAT_JSON == 3, "format_words follows LogFormat");
 _Static_assert(LOG_LEVEL_DEBUG == 0 && LOG_LEVEL_ERROR == 3, "level_words follows LogLevel");
@@ -49,6 +52,16 @@ static const ConfigSection sections[SECTION_COUNT] = {
          "Handlers, by job type. Without this section: the built-in noop, sleep and echo."},
     [SECTION_LIMITS] = {"rlimits", SECTION_HANDLER, OWNER_HANDLER, false, 0,
                         "Limits of the kernel for the handler's process."},
+    [SECTION_SCHEDULE] = {"schedules", SECTION_TOP, OWNER_SCHEDULE, true, NAME_MAX_BYTES,
+                          "Schedules, by name. They are brought into the database at start and at "
+                          "SIGHUP; one that came from a file and no longer stands there is "
+                          "deleted, those made in SQL are left alone."},
+    [SECTION_SCHEDULE_OPTIONS] = {"options", SECTION_SCHEDULE, OWNER_SCHEDULE, false, 0,
+                                  "What enqueue() is told of each job, by the same names."},
+    [SECTION_QUEUE] = {"queues", SECTION_TOP, OWNER_QUEUE, true, NAME_MAX_BYTES,
+                       "Limits of queues, by name, for all nodes together. They are brought into "
+                       "the database at start and at SIGHUP; those of a queue that came from a "
+                       "file and no longer stands there are lifted."},
 };
 
 // The last arguments: the help, then further fields by name.
@@ -65,13 +78,22 @@ static const ConfigSection sections[SECTION_COUNT] = {
 #define HANDLER(section_, name_, type_, field, standard, min_, max_, ...)                          \
     ROW(section_, name_, type_, offsetof(HandlerConfig, field), standard, min_, max_,              \
         APPLY_RELOAD, __VA_ARGS__)
+#define SCHEDULE(name_, type_, field, standard, min_, max_, ...)                                   \
+    ROW(SECTION_SCHEDULE, name_, type_, offsetof(ScheduleConfig, field), standard, min_, max_,     \
+        APPLY_RELOAD, __VA_ARGS__)
+// Of a schedule's job: without a default here, so that enqueue() has its own.
+#define JOB(name_, type_, field, min_, max_, ...)                                                  \
+    ROW(SECTION_SCHEDULE_OPTIONS, name_, type_, offsetof(ScheduleConfig, options.field), NULL,     \
+        min_, max_, APPLY_RELOAD, __VA_ARGS__, .default_note = "that of enqueue()")
+#define QUEUE(name_, type_, field, standard, min_, max_, ...)                                      \
+    ROW(SECTION_QUEUE, name_, type_, offsetof(QueueConfig, field), standard, min_, max_,           \
+        APPLY_RELOAD, __VA_ARGS__)
 
 // clang-format off
 static const ConfigOption options[] = {
     CONFIG(SECTION_TOP, "no_handler_after", OPTION_DURATION, no_handler_after_ms, "5m",
            SECOND, YEAR, APPLY_RELOAD,
-           "A job whose type no live node handles fails as no_handler after this time. "
-           "This version checks the value and does not act on it yet."),
+           "A job whose type no live node handles fails as no_handler after this time."),
 
     CONFIG(SECTION_DATABASE, "url", OPTION_TEXT, database_url, NULL,
            1, TEXT_MAX_BYTES, APPLY_RESTART,
@@ -193,6 +215,80 @@ static const ConfigOption options[] = {
     HANDLER(SECTION_LIMITS, "file_size", OPTION_SIZE, limits.file_size_bytes, "none",
             1, 1024 * TIB,
             "Size of a written file.", .zero = ZERO_IS_NONE),
+
+    SCHEDULE("cron", OPTION_TEXT, cron, NULL,
+             1, NAME_MAX_BYTES,
+             "When: minute hour day month weekday, with seconds in front if there are six, or @daily and the like.",
+             .check = CHECK_CRON,
+             .default_note = "none, it must be given", .example = "\"0 3 * * *\""),
+    SCHEDULE("job_type", OPTION_TEXT, job_type, NULL,
+             1, NAME_MAX_BYTES,
+             "What runs then.", .check = CHECK_NAME,
+             .default_note = "none, it must be given", .example = "noop"),
+    SCHEDULE("payload", OPTION_JSON, payload, "{}",
+             1, MIB,
+             "Any YAML value, passed on as JSON; ${VAR} is not replaced here."),
+    SCHEDULE("timezone", OPTION_TEXT, timezone, "UTC",
+             1, NAME_MAX_BYTES,
+             "Time zone of the cron expression, by a name PostgreSQL knows.", .check = CHECK_NAME),
+    SCHEDULE("overlap", OPTION_WORD, overlap, "skip",
+             0, 3,
+             "While the job before has not ended: no new one, one more at once, one that waits behind it, or in its place.",
+             .words = overlap_words),
+    SCHEDULE("catch_up", OPTION_WORD, catch_up, "none",
+             0, 2,
+             "What was missed while nothing ran: dropped, made up for once, or each.",
+             .words = catch_up_words),
+
+    JOB("queue", OPTION_TEXT, queue, 1, NAME_MAX_BYTES,
+        "Queue.", .check = CHECK_NAME, .example = "default"),
+    JOB("priority", OPTION_INT, priority, -32768, 32767,
+        "Priority, higher first.", .example = "0"),
+    JOB("max_attempts", OPTION_INT, max_attempts, 1, 1000,
+        "Attempts before it fails for good.", .example = "3"),
+    JOB("timeout", OPTION_DURATION, timeout_ms, 1, YEAR,
+        "Limit of one attempt.", .example = "5m"),
+    JOB("kill_grace", OPTION_DURATION, kill_grace_ms, 0, YEAR,
+        "From asking it to stop to SIGKILL.", .example = "5s"),
+    JOB("retry_delay", OPTION_DURATION, retry_delay_ms, 0, YEAR,
+        "Delay before the first retry.", .example = "60s"),
+    JOB("retry_backoff", OPTION_BOOL, retry_backoff, 0, 1,
+        "Doubles the delay with each attempt.", .example = "true"),
+    JOB("retry_delay_max", OPTION_DURATION, retry_delay_max_ms, 0, YEAR,
+        "The longest delay.", .example = "1h"),
+    JOB("tags", OPTION_LIST, tags, 1, LIST_MAX_ITEMS,
+        "Words to find it by.", .check = CHECK_NAME, .example = "[report]"),
+    JOB("group_key", OPTION_TEXT, group_key, 1, NAME_MAX_BYTES,
+        "Group whose concurrency it counts in.", .check = CHECK_NAME, .example = "reports"),
+    JOB("unique_key", OPTION_TEXT, unique_key, 1, NAME_MAX_BYTES,
+        "Key no two jobs hold at once.", .check = CHECK_NAME, .example = "report"),
+    JOB("unique_for", OPTION_DURATION, unique_for_ms, 1, YEAR,
+        "How long that key is held.", .example = "1h"),
+    JOB("on_conflict", OPTION_WORD, on_conflict, 0, 3,
+        "What happens when that key is held.", .words = conflict_words, .example = "ignore"),
+    JOB("dead_letter_job_type", OPTION_TEXT, dead_letter_job_type, 1, NAME_MAX_BYTES,
+        "Job type that is told of its failure.", .check = CHECK_NAME, .example = "report_failed"),
+    JOB("owner", OPTION_TEXT, owner, 1, NAME_MAX_BYTES,
+        "Owner.", .check = CHECK_NAME, .example = "accounting"),
+    JOB("metadata", OPTION_JSON, metadata, 1, MIB,
+        "Any YAML value, kept with the job as JSON.", .example = "{source: cron}"),
+
+    QUEUE("concurrency", OPTION_INT, concurrency, "none",
+          1, 1000000000,
+          "Jobs of the queue that run at once.", .zero = ZERO_IS_NONE),
+    QUEUE("group_concurrency", OPTION_INT, group_concurrency, "none",
+          1, 1000000000,
+          "Jobs of each of its groups (group_key) that run at once.", .zero = ZERO_IS_NONE),
+    QUEUE("rate", OPTION_INT, rate, "none",
+          1, 1000000000,
+          "Jobs of the queue that start in each rate_period.", .zero = ZERO_IS_NONE),
+    QUEUE("rate_period", OPTION_DURATION, rate_period_ms, "1s",
+          1, YEAR,
+          "The period of rate."),
+    QUEUE("retention", OPTION_DURATION, retention_ms, "none",
+          MINUTE, 100 * YEAR,
+          "Its ended jobs are deleted after this time, if that is sooner than the section retention says.",
+          .zero = ZERO_IS_NONE),
 };
 // clang-format on
 
@@ -203,8 +299,6 @@ static const struct {
     SectionId section;
     const char *name;
 } reserved_names[] = {
-    {SECTION_TOP, "schedules"},
-    {SECTION_TOP, "queues"},
     {SECTION_TOP, "http"},
     {SECTION_HANDLER, "http"},
 };

@@ -19,15 +19,17 @@ typedef enum OptionType { // what the field of the row's offset is
     OPTION_SIZE,          // int64_t, bytes
     OPTION_WORD,          // int: index into `words`
     OPTION_LIST,          // StringList; min and max bound the number of items
-    OPTION_ARGV           // StringList; passed on as it stands: no ${VAR}
+    OPTION_ARGV,          // StringList; passed on as it stands: no ${VAR}
+    OPTION_JSON           // char *: any YAML value as JSON text, as it stands: no ${VAR}
 } OptionType;
 
 typedef enum OptionApply { APPLY_RELOAD, APPLY_RESTART } OptionApply;
 
 typedef enum OptionCheck { // of an OPTION_TEXT and of the items of an OPTION_LIST
     CHECK_NONE,
-    CHECK_NAME,    // no control characters
-    CHECK_FUNCTION // schema.function
+    CHECK_NAME,     // no control characters
+    CHECK_FUNCTION, // schema.function
+    CHECK_CRON      // what can be said of a cron expression without the database
 } OptionCheck;
 
 typedef enum OptionZero { // how 0 is written, where 0 is not a quantity
@@ -46,13 +48,18 @@ typedef enum SectionId {
     SECTION_POOL,
     SECTION_HANDLER,
     SECTION_LIMITS,
+    SECTION_SCHEDULE,
+    SECTION_SCHEDULE_OPTIONS,
+    SECTION_QUEUE,
     SECTION_COUNT
 } SectionId;
 
 typedef enum SectionOwner { // the struct that the offsets of a section's options refer to
     OWNER_CONFIG,
     OWNER_POOL,
-    OWNER_HANDLER
+    OWNER_HANDLER,
+    OWNER_SCHEDULE,
+    OWNER_QUEUE
 } SectionOwner;
 
 typedef struct ConfigSection {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/config.h"
+#include "common/base/config_json.h"
 #include "common/base/config_mask.h"
 #include "common/base/config_options.h"
 #include "common/base/config_value.h"
@@ -42,6 +43,38 @@ static const char sample_handlers[] =
     "  # A function in the database, completed in the transaction it runs in.\n"
     "  #rollup:\n"
     "  #  sql: app.rollup\n";
+
+static const char sample_schedules[] =
+    "  #nightly_report:\n"
+    "  #  cron: \"0 3 * * *\"\n"
+    "  #  job_type: report\n"
+    "  #  payload: {kind: nightly, pages: [1, 2]}\n"
+    "  #  timezone: Europe/Berlin\n"
+    "  #  catch_up: last\n"
+    "  #  options: {queue: reports, priority: 5, timeout: 10m, tags: [report]}\n";
+
+static const char sample_queues[] = "  #mail:\n"
+                                    "  #  concurrency: 20\n"
+                                    "  #  rate: 100\n"
+                                    "  #  rate_period: 1m\n"
+                                    "  #  retention: 7d\n";
+
+// Sections whose options are explained, and shown in examples: not every combination of them makes sense.
+static const struct {
+    SectionId section;
+    SectionId inner; // SECTION_TOP none
+    int width;       // of the names
+    const char *head;
+    const char *examples;
+} explained[] = {
+    {SECTION_HANDLER, SECTION_LIMITS, 11,
+     "The key is the job type. A handler is one of plugin, exec or sql:", sample_handlers},
+    {SECTION_SCHEDULE, SECTION_SCHEDULE_OPTIONS, 22, "The key is the schedule's name.",
+     sample_schedules},
+    {SECTION_QUEUE, SECTION_TOP, 17, "The key is the queue's name.", sample_queues},
+};
+
+enum { EXPLAINED_COUNT = sizeof explained / sizeof explained[0] };
 
 static void append_spaces(StrBuf *out, size_t count)
 {
@@ -83,32 +116,41 @@ static void print_sample_options(SectionId section, size_t indent, StrBuf *out)
     }
 }
 
-// A handler has one kind of three, so its options are explained, and shown in the examples.
-static void print_sample_handlers(StrBuf *out)
+static void explain_options(SectionId section, size_t indent, int width, StrBuf *out)
 {
-    static const SectionId sections[] = {SECTION_HANDLER, SECTION_LIMITS};
     size_t count = 0;
     const ConfigOption *options = config_options(&count);
-    strbuf_append(out, "  # The key is the job type. A handler is one of plugin, exec or sql:\n");
-    for (size_t s = 0; s < sizeof sections / sizeof sections[0]; s++) {
-        if (sections[s] == SECTION_LIMITS) {
-            const ConfigSection *limits = config_section(SECTION_LIMITS);
-            strbuf_printf(out, "  #   %-11s  %s\n", limits->name, limits->help);
-        }
-        for (size_t i = 0; i < count; i++) {
-            const ConfigOption *option = &options[i];
-            if (option->section == sections[s]) {
-                strbuf_printf(out, "  #   %s%-*s  ", s > 0 ? "  " : "", s > 0 ? 9 : 11,
-                              option->name);
-                strbuf_append(out, option->help);
-                strbuf_printf(out, " Default: %s.\n",
-                              option->default_value != NULL ? option->default_value
-                                                            : option->default_note);
-            }
+    for (size_t i = 0; i < count; i++) {
+        const ConfigOption *option = &options[i];
+        if (option->section == section) {
+            strbuf_append(out, "  #");
+            append_spaces(out, indent);
+            strbuf_printf(
+                out, "%-*s  %s Default: %s.\n", width - (int)indent, option->name, option->help,
+                option->default_value != NULL ? option->default_value : option->default_note);
         }
     }
-    strbuf_append_char(out, '\n');
-    strbuf_append(out, sample_handlers);
+}
+
+// True when the section is one of those that are explained.
+static bool print_explained(SectionId section, StrBuf *out)
+{
+    for (size_t i = 0; i < EXPLAINED_COUNT; i++) {
+        if (explained[i].section != section) {
+            continue;
+        }
+        strbuf_printf(out, "  # %s\n", explained[i].head);
+        explain_options(section, 3, explained[i].width + 3, out);
+        if (explained[i].inner != SECTION_TOP) {
+            const ConfigSection *inner = config_section(explained[i].inner);
+            strbuf_printf(out, "  #   %-*s  %s\n", explained[i].width, inner->name, inner->help);
+            explain_options(explained[i].inner, 5, explained[i].width + 3, out);
+        }
+        strbuf_append_char(out, '\n');
+        strbuf_append(out, explained[i].examples);
+        return true;
+    }
+    return false;
 }
 
 void config_print_sample(StrBuf *out)
@@ -122,9 +164,10 @@ void config_print_sample(StrBuf *out)
             continue;
         }
         strbuf_printf(out, "\n# %s\n%s:\n", section->help, section->name);
-        if (id == SECTION_HANDLER) {
-            print_sample_handlers(out);
-        } else if (section->is_named) {
+        if (print_explained((SectionId)id, out)) {
+            continue;
+        }
+        if (section->is_named) {
             strbuf_append(out, "  default:\n");
             print_sample_options((SectionId)id, 4, out);
         } else {
@@ -192,16 +235,6 @@ static void append_origin(const Printer *printer, const ConfigOption *option, Co
     }
 }
 
-static void append_json_list(const StringList *list, StrBuf *out)
-{
-    strbuf_append_char(out, '[');
-    for (size_t i = 0; i < list->count; i++) {
-        strbuf_append(out, i == 0 ? "" : ",");
-        strbuf_append_json(out, list->items[i]);
-    }
-    strbuf_append_char(out, ']');
-}
-
 static void print_json(Printer *printer, const ConfigOption *option, const void *owner,
                        const char *name, const char *value, const char *origin)
 {
@@ -213,8 +246,9 @@ static void print_json(Printer *printer, const ConfigOption *option, const void 
     if (value == NULL) {
         strbuf_append(out, "null");
     } else if (option->type == OPTION_LIST || option->type == OPTION_ARGV) {
-        append_json_list(config_value_list(option, owner), out);
-    } else if (option->type == OPTION_BOOL || (option->type == OPTION_INT && is_digits)) {
+        config_json_append_list(config_value_list(option, owner), out);
+    } else if (option->type == OPTION_BOOL || option->type == OPTION_JSON ||
+               (option->type == OPTION_INT && is_digits)) {
         strbuf_append(out, value);
     } else {
         strbuf_append_json(out, value);
@@ -251,6 +285,21 @@ static void print_row(Printer *printer, const ConfigOption *option, const void *
     strbuf_free(&origin);
 }
 
+// Of a handler, only what it says or what it is by default: not the other kinds. Of a schedule's job, only what is said of it.
+static bool is_option_shown(const ConfigOption *option, const void *object, ConfigPlace place)
+{
+    if (option->section == SECTION_SCHEDULE_OPTIONS) {
+        return place.line > 0;
+    }
+    if (config_section(option->section)->owner != OWNER_HANDLER) {
+        return true;
+    }
+    StrBuf value = {0};
+    bool is_set = config_value_format(option, object, &value);
+    strbuf_free(&value);
+    return is_set && (place.line > 0 || strcmp(option->name, "plugin") == 0);
+}
+
 static void print_owner(Printer *printer, SectionOwner owner, const void *object,
                         const ConfigPlace *places, const char *object_name)
 {
@@ -260,14 +309,7 @@ static void print_owner(Printer *printer, SectionOwner owner, const void *object
         StrBuf name = {0};
         append_path(options[i].section, object_name, &name);
         strbuf_append(&name, options[i].name);
-        // Of a handler, only what it says or what it is by default: not the other kinds.
-        bool is_shown =
-            owner != OWNER_HANDLER || places[i].line > 0 || strcmp(options[i].name, "plugin") == 0;
-        StrBuf value = {0};
-        if (owner == OWNER_HANDLER && !config_value_format(&options[i], object, &value)) {
-            is_shown = false;
-        }
-        strbuf_free(&value);
+        bool is_shown = is_option_shown(&options[i], object, places[i]);
         if (is_shown && printer->width == 0) {
             printer->rows = name.length > printer->rows ? name.length : printer->rows;
         } else if (is_shown) {
@@ -288,6 +330,14 @@ static void print_all(Printer *printer)
     for (size_t i = 0; i < config->handler_count; i++) {
         const HandlerConfig *handler = &config->handlers[i];
         print_owner(printer, OWNER_HANDLER, handler, handler->places, handler->job_type);
+    }
+    for (size_t i = 0; i < config->schedule_count; i++) {
+        const ScheduleConfig *schedule = &config->schedules[i];
+        print_owner(printer, OWNER_SCHEDULE, schedule, schedule->places, schedule->name);
+    }
+    for (size_t i = 0; i < config->queue_count; i++) {
+        const QueueConfig *queue = &config->queues[i];
+        print_owner(printer, OWNER_QUEUE, queue, queue->places, queue->name);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/base/config_entry.h"
+#include "common/base/config_field.h"
 #include "common/base/config_options.h"
 #include "common/base/config_value.h"
 #include "common/base/config_yaml.h"
@@ -188,14 +189,14 @@ static void check_kind(const Reader *reader, const char *path, HandlerConfig *ha
     static const struct {
         const char *name;
         HandlerKind kind;
-    } kinds[] = {{"plugin", HANDLER_PLUGIN}, {"exec", HANDLER_EXEC}, {"sql", HANDLER_SQL}};
+    } words[] = {{"plugin", HANDLER_PLUGIN}, {"exec", HANDLER_EXEC}, {"sql", HANDLER_SQL}};
     StrBuf named = {0};
     int count = 0;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        const ConfigOption *option = config_find_option(SECTION_HANDLER, kinds[i].name);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const ConfigOption *option = config_find_option(SECTION_HANDLER, words[i].name);
         if (handler->places[config_option_index(option)].line != 0) {
-            handler->kind = kinds[i].kind;
-            strbuf_printf(&named, "%s%s", count > 0 ? " and " : "", kinds[i].name);
+            handler->kind = words[i].kind;
+            strbuf_printf(&named, "%s%s", count > 0 ? " and " : "", words[i].name);
             count++;
         }
     }
@@ -242,7 +243,66 @@ static void read_handler(Reader *reader, const Entry *entry, const char *path)
     check_kind(reader, path, handler, is_known && is_mapping);
 }
 
-// A map of user-chosen names: pools or handlers.
+static void require(const Reader *reader, const char *path, const ScheduleConfig *schedule,
+                    const char *name)
+{
+    const ConfigOption *option = config_find_option(SECTION_SCHEDULE, name);
+    if (schedule->places[config_option_index(option)].line == 0) {
+        config_error(reader->errors, (ConfigPlace){schedule->line, schedule->column},
+                     "%.*s: %s is missing", config_path_length(path), path, name);
+    }
+}
+
+static void read_schedule(Reader *reader, const Entry *entry, const char *path)
+{
+    ScheduleConfig *schedule = &reader->config->schedules[reader->config->schedule_count++];
+    config_owner_init(OWNER_SCHEDULE, schedule, &schedule->places);
+    schedule->name = mem_strdup(entry->name);
+    schedule->line = entry->place.line;
+    schedule->column = entry->place.column;
+    Scope scope = {
+        .section = SECTION_SCHEDULE, .path = path, .owner = schedule, .places = schedule->places};
+    bool is_known = read_mapping(reader, &scope, entry->value, entry->place);
+    bool is_mapping = config_node_is_null(entry->value) || entry->value->type == YAML_MAPPING_NODE;
+    if (is_known && is_mapping) {
+        require(reader, path, schedule, "cron");
+        require(reader, path, schedule, "job_type");
+    }
+}
+
+static void read_queue(Reader *reader, const Entry *entry, const char *path)
+{
+    QueueConfig *queue = &reader->config->queues[reader->config->queue_count++];
+    config_owner_init(OWNER_QUEUE, queue, &queue->places);
+    queue->name = mem_strdup(entry->name);
+    queue->line = entry->place.line;
+    queue->column = entry->place.column;
+    Scope scope = {.section = SECTION_QUEUE, .path = path, .owner = queue, .places = queue->places};
+    (void)read_mapping(reader, &scope, entry->value, entry->place);
+    ConfigPlace rate =
+        queue->places[config_option_index(config_find_option(SECTION_QUEUE, "rate"))];
+    ConfigPlace period =
+        queue->places[config_option_index(config_find_option(SECTION_QUEUE, "rate_period"))];
+    if (period.line > 0 && rate.line >= 0 && queue->rate == 0) {
+        config_error(reader->errors, period, "%srate_period: goes with rate only", path);
+    }
+}
+
+// What is in a map of user-chosen names: how an entry is read, and the array they go to.
+typedef struct Kind {
+    void (*read)(Reader *reader, const Entry *entry, const char *path);
+    size_t array; // offset in Config
+    size_t size;  // of one
+} Kind;
+
+static const Kind kinds[SECTION_COUNT] = {
+    [SECTION_POOL] = {read_pool, offsetof(Config, pools), sizeof(PoolConfig)},
+    [SECTION_HANDLER] = {read_handler, offsetof(Config, handlers), sizeof(HandlerConfig)},
+    [SECTION_SCHEDULE] = {read_schedule, offsetof(Config, schedules), sizeof(ScheduleConfig)},
+    [SECTION_QUEUE] = {read_queue, offsetof(Config, queues), sizeof(QueueConfig)},
+};
+
+// A map of user-chosen names.
 static void read_named(Reader *reader, SectionId section, const char *path, const yaml_node_t *node,
                        ConfigPlace place)
 {
@@ -253,11 +313,9 @@ static void read_named(Reader *reader, SectionId section, const char *path, cons
     if (section == SECTION_POOL && entries.count == 0) {
         config_error(reader->errors, place, "pools: at least one pool is needed");
     }
-    if (section == SECTION_POOL) {
-        reader->config->pools = mem_alloc((entries.count + 1) * sizeof(PoolConfig));
-    } else {
-        reader->config->handlers = mem_alloc((entries.count + 1) * sizeof(HandlerConfig));
-    }
+    const Kind *kind = &kinds[section];
+    void *array = mem_alloc((entries.count + 1) * kind->size);
+    memcpy((char *)reader->config + kind->array, &array, sizeof array);
     for (size_t i = 0; i < entries.count; i++) {
         const Entry *entry = &entries.items[i];
         StrBuf why = {0};
@@ -269,105 +327,18 @@ static void read_named(Reader *reader, SectionId section, const char *path, cons
             continue;
         }
         char *inner = mem_printf("%s%s.", path, entry->name);
-        if (section == SECTION_POOL) {
-            read_pool(reader, entry, inner);
-        } else {
-            read_handler(reader, entry, inner);
-        }
+        kind->read(reader, entry, inner);
         free(inner);
     }
     free(entries.items);
-}
-
-// One scalar of an option or list, with its variables replaced; NULL when told, else caller frees.
-static char *read_text(const Reader *reader, const ConfigOption *option, const char *what,
-                       const yaml_node_t *node, ConfigPlace place)
-{
-    const char *text = config_node_text(node, what, place, reader->errors);
-    if (text == NULL) {
-        return NULL;
-    }
-    if (config_node_is_null(node)) {
-        config_error(reader->errors, place, "%s: a value is missing%s", what,
-                     text[0] == '\0' ? "" : " (put the word in quotes if it is meant)");
-        return NULL;
-    }
-    if (option->type == OPTION_ARGV) {
-        return mem_strdup(text);
-    }
-    StrBuf expanded = {0};
-    StrBuf why = {0};
-    if (!config_expand(text, &expanded, &why)) {
-        config_error(reader->errors, place, "%s: %s", what, why.text);
-        strbuf_free(&why);
-        strbuf_free(&expanded);
-        return NULL;
-    }
-    strbuf_free(&why);
-    return strbuf_take(&expanded);
-}
-
-static bool read_list(Reader *reader, const Scope *scope, const ConfigOption *option,
-                      const char *what, const Entry *entry)
-{
-    const yaml_node_t *node = entry->value;
-    ConfigPlace place = config_yaml_place(node->start_mark);
-    if (node->type != YAML_SEQUENCE_NODE) {
-        config_error(reader->errors, config_node_is_null(node) ? entry->place : place,
-                     "%s: expected a list, such as [a, b]", what);
-        return false;
-    }
-    const yaml_node_item_t *items = node->data.sequence.items.start;
-    size_t count = (size_t)(node->data.sequence.items.top - items);
-    StrBuf why = {0};
-    bool is_fine = config_value_check_count(option, count, &why);
-    if (!is_fine) {
-        config_error(reader->errors, place, "%s: %s", what, why.text);
-        count = 0;
-    }
-    config_value_clear(option, scope->owner);
-    for (size_t i = 0; i < count; i++) {
-        const yaml_node_t *item = yaml_document_get_node(reader->document, items[i]);
-        ConfigPlace item_place = config_yaml_place(item->start_mark);
-        char *text = read_text(reader, option, what, item, item_place);
-        strbuf_clear(&why);
-        if (text == NULL) {
-            is_fine = false;
-        } else if (!config_value_append(option, text, scope->owner, &why)) {
-            config_error(reader->errors, item_place, "%s: %s", what, why.text);
-            is_fine = false;
-        }
-        free(text);
-    }
-    strbuf_free(&why);
-    return is_fine;
-}
-
-static bool read_scalar(Reader *reader, const Scope *scope, const ConfigOption *option,
-                        const char *what, const Entry *entry)
-{
-    // Nothing has no place of its own.
-    ConfigPlace place = config_node_is_null(entry->value)
-                            ? entry->place
-                            : config_yaml_place(entry->value->start_mark);
-    char *text = read_text(reader, option, what, entry->value, place);
-    StrBuf why = {0};
-    bool is_fine = text != NULL && config_value_set(option, text, scope->owner, &why);
-    if (text != NULL && !is_fine) {
-        config_error(reader->errors, place, "%s: %s", what, why.text);
-    }
-    strbuf_free(&why);
-    free(text);
-    return is_fine;
 }
 
 static void read_option(Reader *reader, const Scope *scope, const ConfigOption *option,
                         const Entry *entry)
 {
     char *what = mem_printf("%s%s", scope->path, option->name);
-    bool is_list = option->type == OPTION_LIST || option->type == OPTION_ARGV;
-    bool is_fine = is_list ? read_list(reader, scope, option, what, entry)
-                           : read_scalar(reader, scope, option, what, entry);
+    bool is_fine =
+        config_field_read(option, what, entry, reader->document, scope->owner, reader->errors);
     ConfigPlace *place = &scope->places[config_option_index(option)];
     *place = config_yaml_place(entry->value->start_mark);
     if (!is_fine) {

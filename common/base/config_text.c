@@ -5,6 +5,7 @@
 
 #include "common/base/config_error.h"
 #include "common/base/config_value.h"
+#include "common/base/cron_check.h"
 #include "common/base/utf8.h"
 
 enum { EXPANDED_MAX_BYTES = 65536, IDENTIFIER_MAX_BYTES = 63 };
@@ -43,7 +44,7 @@ bool config_text_check(const char *text, int64_t min, int64_t max, OptionCheck c
         config_quote(why, text);
         return false;
     }
-    return true;
+    return check != CHECK_CRON || cron_check(text, why);
 }
 
 // Past one SQL identifier, plain or quoted; NULL when there is none.

@@ -35,10 +35,17 @@ const StringList *config_value_list(const ConfigOption *option, const void *owne
     return const_field_of(option, owner);
 }
 
+int64_t config_value_number(const ConfigOption *option, const void *owner)
+{
+    int64_t number = 0;
+    memcpy(&number, const_field_of(option, owner), sizeof number);
+    return number;
+}
+
 bool config_value_set(const ConfigOption *option, const char *text, void *owner, StrBuf *why)
 {
     void *field = field_of(option, owner);
-    if (option->type == OPTION_TEXT) {
+    if (option->type == OPTION_TEXT || option->type == OPTION_JSON) {
         if (!config_text_check(text, option->min, option->max, option->check, why)) {
             return false;
         }
@@ -125,6 +132,15 @@ static bool parse_integer(const char *text, int64_t *number)
     return true;
 }
 
+// How 0 is written, where it is not a number.
+static void append_zero(const ConfigOption *option, const char *before, const char *after,
+                        StrBuf *out)
+{
+    if (option->zero != ZERO_IS_NUMBER) {
+        strbuf_printf(out, "%s%s%s", before, option->zero == ZERO_IS_NONE ? "none" : "auto", after);
+    }
+}
+
 static bool refuse_number(const ConfigOption *option, const char *text, StrBuf *why)
 {
     if (option->type != OPTION_INT && is_digits(text)) {
@@ -136,9 +152,7 @@ static bool refuse_number(const ConfigOption *option, const char *text, StrBuf *
                        : option->type == OPTION_DURATION
                            ? "expected a duration such as 30s or 1h30m"
                            : "expected a size such as 512MiB");
-    strbuf_append(why, option->zero == ZERO_IS_NONE   ? ", or none"
-                       : option->zero == ZERO_IS_AUTO ? ", or auto"
-                                                      : "");
+    append_zero(option, ", or ", "", why);
     say_got(why, text);
     return false;
 }
@@ -166,9 +180,7 @@ static bool parse_number(const ConfigOption *option, const char *text, int64_t *
         format_number(option, option->min, why);
         strbuf_append(why, "..");
         format_number(option, option->max, why);
-        strbuf_append(why, option->zero == ZERO_IS_NONE   ? " (or none)"
-                           : option->zero == ZERO_IS_AUTO ? " (or auto)"
-                                                          : "");
+        append_zero(option, " (or ", ")", why);
         return false;
     }
     return true;
@@ -230,7 +242,7 @@ bool config_value_check_count(const ConfigOption *option, size_t count, StrBuf *
 void config_value_clear(const ConfigOption *option, void *owner)
 {
     void *field = field_of(option, owner);
-    if (option->type == OPTION_TEXT) {
+    if (option->type == OPTION_TEXT || option->type == OPTION_JSON) {
         char *text = NULL;
         memcpy(&text, field, sizeof text);
         free(text);
@@ -292,6 +304,7 @@ bool config_value_format(const ConfigOption *option, const void *owner, StrBuf *
     char *text = NULL;
     switch (option->type) {
     case OPTION_TEXT:
+    case OPTION_JSON:
         memcpy(&text, field, sizeof text);
         strbuf_append(out, text != NULL ? text : "");
         return text != NULL;
@@ -306,9 +319,9 @@ bool config_value_format(const ConfigOption *option, const void *owner, StrBuf *
     case OPTION_INT:
     case OPTION_DURATION:
     case OPTION_SIZE:
-        memcpy(&number, field, sizeof number);
+        number = config_value_number(option, owner);
         if (number == 0 && option->zero != ZERO_IS_NUMBER) {
-            strbuf_append(out, option->zero == ZERO_IS_NONE ? "none" : "auto");
+            append_zero(option, "", "", out);
         } else {
             format_number(option, number, out);
         }
@@ -362,34 +375,21 @@ void config_owner_release(SectionOwner owner, void *object, ConfigPlace **places
 
 void config_value_describe(const ConfigOption *option, StrBuf *out)
 {
-    switch (option->type) {
-    case OPTION_TEXT:
-        strbuf_append(out, "text");
-        return;
-    case OPTION_BOOL:
-        strbuf_append(out, "true or false");
-        return;
-    case OPTION_LIST:
-        strbuf_append(out, "list");
-        return;
-    case OPTION_ARGV:
-        strbuf_append(out, "program and arguments");
-        return;
-    case OPTION_WORD:
+    static const char *const names[] = {
+        [OPTION_TEXT] = "text",      [OPTION_BOOL] = "true or false",
+        [OPTION_INT] = "number ",    [OPTION_DURATION] = "duration ",
+        [OPTION_SIZE] = "size ",     [OPTION_WORD] = "",
+        [OPTION_LIST] = "list",      [OPTION_ARGV] = "program and arguments",
+        [OPTION_JSON] = "any value",
+    };
+    strbuf_append(out, names[option->type]);
+    if (option->type == OPTION_WORD) {
         append_words(option, out);
-        return;
-    case OPTION_INT:
-    case OPTION_DURATION:
-    case OPTION_SIZE:
-        break;
+    } else if (option->type == OPTION_INT || option->type == OPTION_DURATION ||
+               option->type == OPTION_SIZE) {
+        format_number(option, option->min, out);
+        strbuf_append(out, "..");
+        format_number(option, option->max, out);
+        append_zero(option, " or ", "", out);
     }
-    strbuf_append(out, option->type == OPTION_INT        ? "number "
-                       : option->type == OPTION_DURATION ? "duration "
-                                                         : "size ");
-    format_number(option, option->min, out);
-    strbuf_append(out, "..");
-    format_number(option, option->max, out);
-    strbuf_append(out, option->zero == ZERO_IS_NONE   ? " or none"
-                       : option->zero == ZERO_IS_AUTO ? " or auto"
-                                                      : "");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Config value: one option's value, from text to its field and back.
 //
-// `owner` is the struct the option belongs to: a Config, PoolConfig or HandlerConfig.
+// `owner` is the struct the option belongs to: a Config, PoolConfig, HandlerConfig, ScheduleConfig or QueueConfig.
 #ifndef COMMON_BASE_CONFIG_VALUE_H
 #define COMMON_BASE_CONFIG_VALUE_H
 
@@ -12,7 +12,7 @@
 #include "common/base/memory.h"
 
 // Sets the field from a text as it stands in YAML; on false `why` says what is wrong with it and
-// the field is as before. Not for lists.
+// the field is as before. Not for lists; of an OPTION_JSON the text is JSON already.
 bool config_value_set(const ConfigOption *option, const char *text, void *owner, StrBuf *why);
 // Appends one item to a list; false as above.
 bool config_value_append(const ConfigOption *option, const char *text, void *owner, StrBuf *why);
@@ -32,6 +32,8 @@ bool config_value_equal(const ConfigOption *option, const void *owner, const voi
 // "duration 50ms..1h": what the option takes.
 void config_value_describe(const ConfigOption *option, StrBuf *out);
 const StringList *config_value_list(const ConfigOption *option, const void *owner);
+// Of an OPTION_INT, OPTION_DURATION or OPTION_SIZE.
+int64_t config_value_number(const ConfigOption *option, const void *owner);
 
 // A name or text of its length and content; `why` as above.
 bool config_text_check(const char *text, int64_t min, int64_t max, OptionCheck check, StrBuf *why);

@@ -283,12 +283,58 @@ static const BadFile bad_files[] = {
         "node:\n"
         "  \"a\\nb\": c\n",
         "f.yaml:2:3: error: node: unknown key 'a\\x0ab'\n"),
-    BAD("schedules",
+    BAD("a schedule without a type",
         "schedules:\n"
         "  nightly: {cron: \"0 3 * * *\"}\n",
-        "f.yaml:1:1: error: schedules: not supported by this version\n"),
-    BAD("queues", "queues: {mail: {rate: 3}}\n",
-        "f.yaml:1:1: error: queues: not supported by this version\n"),
+        "f.yaml:2:3: error: schedules.nightly: job_type is missing\n"),
+    BAD("a schedule of nothing",
+        "schedules:\n"
+        "  nightly:\n",
+        "f.yaml:2:3: error: schedules.nightly: cron is missing\n"
+        "f.yaml:2:3: error: schedules.nightly: job_type is missing\n"),
+    BAD("a schedule with a misspelt key",
+        "schedules:\n"
+        "  nightly: {crom: \"0 3 * * *\", job_type: a, options: {tag: [x], prio: 1}}\n",
+        "f.yaml:2:13: error: schedules.nightly: unknown key 'crom'; did you mean 'cron'?\n"
+        "f.yaml:2:55: error: schedules.nightly.options: unknown key 'tag'; did you mean 'tags'?\n"
+        "f.yaml:2:65: error: schedules.nightly.options: unknown key 'prio'\n"),
+    BAD("a schedule that is no section", "schedules: {a: 5}\n",
+        "f.yaml:1:13: error: schedules.a: expected a section (lines of 'key: value')\n"),
+    BAD("too few fields", "schedules: {a: {cron: \"* * *\", job_type: x}}\n",
+        "f.yaml:1:23: error: schedules.a.cron: expected five fields (minute hour day month "
+        "weekday), or six with the second in front, got 3\n"),
+    BAD("an hour too late", "schedules: {a: {cron: \"0 0 25 * * *\", job_type: x}}\n",
+        "f.yaml:1:23: error: schedules.a.cron: hour: '25' is outside 0..23\n"),
+    BAD("a range too wide", "schedules: {a: {cron: \"*/90 0 1-32 * *\", job_type: x}}\n",
+        "f.yaml:1:23: error: schedules.a.cron: day: '1-32' is outside 1..31\n"),
+    BAD("a month before the first", "schedules: {a: {cron: \"* * * 3,0 *\", job_type: x}}\n",
+        "f.yaml:1:23: error: schedules.a.cron: month: '3,0' is outside 1..12\n"),
+    BAD("a minute beyond all numbers",
+        "schedules: {a: {cron: \"99999999999999999999 * * * *\", job_type: x}}\n",
+        "f.yaml:1:23: error: schedules.a.cron: minute: '99999999999999999999' is outside 0..59\n"),
+    BAD("a character of no field", "schedules: {a: {cron: \"* * * * !\", job_type: x}}\n",
+        "f.yaml:1:23: error: schedules.a.cron: weekday: '!' has a character that does not belong "
+        "there\n"),
+    BAD("a misspelt alias", "schedules: {a: {cron: \"@dayly\", job_type: x}}\n",
+        "f.yaml:1:23: error: schedules.a.cron: there is no '@dayly'; did you mean '@daily'?\n"),
+    BAD("a misspelt word", "schedules: {a: {cron: \"@daily\", job_type: x, overlap: skpi}}\n",
+        "f.yaml:1:55: error: schedules.a.overlap: expected skip, allow, queue_one or "
+        "cancel_running, got 'skpi'; did you mean 'skip'?\n"),
+    BAD("a key twice in a payload",
+        "schedules: {a: {cron: \"@daily\", job_type: x, payload: {b: [{c: 1, c: 2}]}}}\n",
+        "f.yaml:1:67: error: schedules.a.payload: key 'c' is given twice; it stands on line 1 "
+        "already\n"),
+    BAD("a NUL in a payload",
+        "schedules: {a: {cron: \"@daily\", job_type: x, payload: [\"a\\0b\"]}}\n",
+        "f.yaml:1:56: error: schedules.a.payload: the text contains a NUL character\n"),
+    BAD("a queue with a misspelt key", "queues: {mail: {concurency: 3}}\n",
+        "f.yaml:1:17: error: queues.mail: unknown key 'concurency'; did you mean 'concurrency'?\n"),
+    BAD("no concurrency at all", "queues: {mail: {concurrency: -1}}\n",
+        "f.yaml:1:30: error: queues.mail.concurrency: -1 is outside 1..1000000000 (or none)\n"),
+    BAD("a period of nothing", "queues: {mail: {rate_period: 1m}}\n",
+        "f.yaml:1:30: error: queues.mail.rate_period: goes with rate only\n"),
+    BAD("a period of something wrong", "queues: {mail: {rate: x, rate_period: 1m}}\n",
+        "f.yaml:1:23: error: queues.mail.rate: expected a number, or none, got 'x'\n"),
     BAD("http", "http: {listen: \"127.0.0.1:8080\"}\n",
         "f.yaml:1:1: error: http: not supported by this version\n"),
     BAD("number is a word",

@@ -154,7 +154,16 @@ static const char full_text[] = //
     "  resize:\n"
     "    exec: [convert, \"-\", \"${HOME}\", \"\", 5]\n"
     "    rlimits: {cpu: 30s, memory: 512MiB, files: 64, file_size: 1GiB}\n"
-    "  rollup: {sql: 'app.\"Roll up\"'}\n";
+    "  rollup: {sql: 'app.\"Roll up\"'}\n"
+    "schedules:\n"
+    "  nightly:\n"
+    "    cron: \"0 3 * * *\"\n"
+    "    job_type: rollup\n"
+    "    payload: {days: [1, 2.5, \"x\"], deep: {er: null}}\n"
+    "    overlap: queue_one\n"
+    "    options: {queue: mail, priority: -3, timeout: 5m, tags: [a, b]}\n"
+    "queues:\n"
+    "  mail: {concurrency: 4, rate: 100, rate_period: 1m}\n";
 
 static void check_full_pool(const PoolConfig *pool)
 {
@@ -197,6 +206,35 @@ static void check_full_handlers(const Config *config)
     assert_null(config_find_handler(config, "noop"));
 }
 
+static void check_full_schedules(const Config *config)
+{
+    assert_int_equal(config->schedule_count, 1);
+    const ScheduleConfig *nightly = &config->schedules[0];
+    assert_string_equal(nightly->name, "nightly");
+    assert_string_equal(nightly->cron, "0 3 * * *");
+    assert_string_equal(nightly->job_type, "rollup");
+    assert_string_equal(nightly->payload, "{\"days\":[1,2.5,\"x\"],\"deep\":{\"er\":null}}");
+    assert_string_equal(nightly->timezone, "UTC");
+    assert_int_equal(nightly->overlap, 2);
+    assert_int_equal(nightly->catch_up, 0);
+    assert_string_equal(nightly->options.queue, "mail");
+    assert_int_equal(nightly->options.priority, -3);
+    assert_int_equal(nightly->options.timeout_ms, 300000);
+    assert_int_equal(nightly->options.tags.count, 2);
+    assert_null(nightly->options.owner);
+    assert_int_equal(nightly->line, 32);
+    assert_int_equal(nightly->column, 3);
+    assert_int_equal(config->queue_count, 1);
+    const QueueConfig *mail = &config->queues[0];
+    assert_string_equal(mail->name, "mail");
+    assert_int_equal(mail->concurrency, 4);
+    assert_int_equal(mail->group_concurrency, 0);
+    assert_int_equal(mail->rate, 100);
+    assert_int_equal(mail->rate_period_ms, 60000);
+    assert_int_equal(mail->retention_ms, 0);
+    assert_int_equal(mail->line, 39);
+}
+
 static void test_config_reads_everything(void **state)
 {
     (void)state;
@@ -227,6 +265,7 @@ static void test_config_reads_everything(void **state)
     assert_string_equal(config->pools[1].name, "more");
     check_full_pool(&config->pools[1]);
     check_full_handlers(config);
+    check_full_schedules(config);
     config_destroy(config);
 }
 

@@ -138,7 +138,12 @@ static void test_print_sample_uncommented(void **state)
         "  send_email: {plugin: email.so, timeout: 30s}\n"
         "  resize: {exec: [/usr/bin/convert, '-', -resize, 200x200, 'png:-'], timeout: 1m,\n"
         "           rlimits: {cpu: 30s, memory: 512MiB, files: 64, file_size: 100MiB}}\n"
-        "  rollup: {sql: app.rollup}\n");
+        "  rollup: {sql: app.rollup}\n"
+        "schedules: {nightly_report: {cron: '0 3 * * *', job_type: report, timezone: "
+        "Europe/Berlin,\n"
+        "  payload: {kind: nightly, pages: [1, 2]}, catch_up: last,\n"
+        "  options: {queue: reports, priority: 5, timeout: 10m, tags: [report]}}}\n"
+        "queues: {mail: {concurrency: 20, rate: 100, rate_period: 1m, retention: 7d}}\n");
     strbuf_free(&sample);
     strbuf_free(&text);
 }
@@ -189,7 +194,10 @@ static void test_print_effective(void **state)
     Config *config = parse("database:\n  url: \"postgresql://u:secret@h/d\"\n"
                            "node:\n  lease: 2m\n"
                            "pools:\n  p:\n    queues: [a, \"b c\"]\n    max_rss: 1GiB\n"
-                           "handlers:\n  r:\n    exec: [x, \"\"]\n    rlimits: {files: 64}\n");
+                           "handlers:\n  r:\n    exec: [x, \"\"]\n    rlimits: {files: 64}\n"
+                           "schedules:\n  s:\n    cron: '@daily'\n    job_type: r\n"
+                           "    payload: {a: [1, x]}\n    options: {timeout: 1h}\n"
+                           "queues:\n  q: {rate: 7}\n");
     StrBuf out = {0};
     config_print_effective(config, false, &out);
     assert_null(strstr(out.text, "secret"));
@@ -203,6 +211,13 @@ static void test_print_effective(void **state)
     expect_line(out.text, "handlers.r.exec", "[x, \"\"]", "f.yaml:11");
     expect_line(out.text, "handlers.r.rlimits.files", "64", "f.yaml:12");
     assert_null(strstr(out.text, "handlers.r.plugin"));
+    expect_line(out.text, "schedules.s.cron", "@daily", "f.yaml:15");
+    expect_line(out.text, "schedules.s.payload", "{\"a\":[1,\"x\"]}", "f.yaml:17");
+    expect_line(out.text, "schedules.s.overlap", "skip", "default");
+    expect_line(out.text, "schedules.s.options.timeout", "1h", "f.yaml:18");
+    assert_null(strstr(out.text, "schedules.s.options.queue"));
+    expect_line(out.text, "queues.q.rate", "7", "f.yaml:20");
+    expect_line(out.text, "queues.q.concurrency", "none", "default");
     strbuf_free(&out);
     config_destroy(config);
 }
@@ -224,9 +239,11 @@ static void test_print_effective_environment(void **state)
 static void test_print_effective_json(void **state)
 {
     (void)state;
-    Config *config = parse("database:\n  auto_migrate: true\n"
-                           "pools:\n  \"p\\\"q\":\n    processes: 3\n    queues: [\"a\\\\b\"]\n"
-                           "handlers:\n  r:\n    exec: [x, \"\"]\n    timeout: 1s\n");
+    Config *config =
+        parse("database:\n  auto_migrate: true\n"
+              "pools:\n  \"p\\\"q\":\n    processes: 3\n    queues: [\"a\\\\b\"]\n"
+              "handlers:\n  r:\n    exec: [x, \"\"]\n    timeout: 1s\n"
+              "schedules:\n  s: {cron: '@daily', job_type: r, payload: {a: [1, x]}}\n");
     StrBuf out = {0};
     config_print_effective(config, true, &out);
     static const char *const parts[] = {
@@ -236,7 +253,9 @@ static void test_print_effective_json(void **state)
         "\"pools.p\\\"q.queues\":{\"value\":[\"a\\\\b\"],\"from\":\"f.yaml:6\"}",
         "\"pools.p\\\"q.max_jobs\":{\"value\":\"none\",\"from\":\"default\"}",
         "\"handlers.r.exec\":{\"value\":[\"x\",\"\"],\"from\":\"f.yaml:9\"}",
-        "\"handlers.r.timeout\":{\"value\":\"1s\",\"from\":\"f.yaml:10\"}}\n",
+        "\"handlers.r.timeout\":{\"value\":\"1s\",\"from\":\"f.yaml:10\"}",
+        "\"schedules.s.payload\":{\"value\":{\"a\":[1,\"x\"]},\"from\":\"f.yaml:12\"}",
+        "\"schedules.s.catch_up\":{\"value\":\"none\",\"from\":\"default\"}}\n",
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         assert_non_null(strstr(out.text, parts[i]));
