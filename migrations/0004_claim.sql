@@ -173,6 +173,7 @@ begin
             using errcode = '22003';
     end if;
     until := clock_timestamp() + lease;
+    perform ganger._note_outside_claim(job_types);
     return query
     select t.id, t.lease_id, t.job_type, t.payload, t.attempt, t.max_attempts, t.queue, t.priority::integer, t.timeout, t.tags,
            t.group_key, t.owner, t.metadata, until

@@ -79,7 +79,8 @@ begin
         from kept k group by k.job_type, k.status, 5
     ), told as (
         insert into ganger.event (id, job_id, event, at, data)
-        select g.finish_id, g.id, g.end_status::text, g.ended,
+        select g.finish_id, g.id,
+               case when g.end_status = 'failed' and g.given_reason = 'expired' then 'expired' else g.end_status::text end, g.ended,
                case when g.end_status = 'failed'
                     then jsonb_build_object('message', g.given_error, 'will_retry', false, 'reason',
                                             case g.given_reason when 'node_lost' then 'crashed' else g.given_reason end)

@@ -306,8 +306,11 @@ declare
     late integer := 0;
     reclaimed integer;
     expired_tokens integer;
+    expired_jobs integer;
+    unhandled integer;
 begin
     expired_tokens := ganger._expire_tokens();
+    expired_jobs := ganger._expire_jobs(promote);
     perform ganger._work_signals(10000);
     select * into due from ganger._promote(promote);
     advanced := ganger._advance();
@@ -316,9 +319,11 @@ begin
     end if;
     perform ganger._recheck_barriers();
     reclaimed := ganger._reclaim_expired_leases() + ganger._reclaim_dead_workers();
+    unhandled := coalesce(ganger._fail_unhandled(promote), 0);
     perform ganger._fold_stats();
     return jsonb_build_object('promoted', due.promoted, 'scheduled', due.scheduled, 'next_due', due.next_due, 'reclaimed', reclaimed,
-                              'late_results', late, 'expired_tokens', expired_tokens)
+                              'late_results', late, 'expired_tokens', expired_tokens,
+                              'expired_jobs', expired_jobs, 'unhandled', unhandled)
            || coalesce(advanced, '{"busy": true}');
 end $$;
 
@@ -336,13 +341,14 @@ end $$;
 -- by it. It never judges nodes: that needs an observer with a clock of its own. Partitions it leaves alone, as this transaction may be
 -- a long one; without gangerd what is past its retention goes row by row.
 --
--- Returns counts: promoted (all that is due), scheduled (jobs of schedules), reclaimed, expired_jobs, expired_tokens, late_results,
--- expired_rows (ended jobs past their retention), nodes_forgotten, lanes_forgotten, tokens_forgotten; next_due: when the next job, token
+-- Returns counts: promoted (all that is due), scheduled (jobs of schedules), reclaimed, expired_jobs (not started by their expires_at),
+-- unhandled (failed as no_handler), expired_tokens, late_results, expired_rows (ended jobs past their retention), nodes_forgotten,
+-- lanes_forgotten, tokens_forgotten; next_due: when the next job, token
 -- or tick is due, null: none; busy: true when another session is at the lanes.
 create function ganger.maintain() returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
-    return jsonb_build_object('expired_jobs', 0) || ganger._tick(promote => 2147483647)
+    return ganger._tick(promote => 2147483647)
            || ganger._tidy(everywhere => not exists (select from ganger.node n where n.state = 'alive'));
 end $$;
 
@@ -368,6 +374,9 @@ begin
     has_work := ganger._has_work(queues, job_types);
     alive := exists (select from ganger.node n where n.id = node and n.state = 'alive');
     leader := alive and ganger._take_duty(node);
+    if alive then
+        perform ganger._note_service(node, queues, job_types);
+    end if;
     select array_agg(j.lease_id) into cancel_leases
     from ganger.worker w join ganger.job j on j.worker_id = w.id
     where w.node_id = node and w.state = 'alive' and j.cancel_requested and j.lease_id is not null;
