@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/inherited_fd.h"
+#include "reaper/configured.h"
 #include "reaper/duties.h"
 #include "reaper/node.h"
 #include "reaper/rescue.h"
@@ -21,6 +22,22 @@ enum {
     RETRY_MAX_MS = 1000
 };
 
+// Does a pool run it? A handler that none does is as good as none.
+static bool is_run(const Config *config, const char *job_type)
+{
+    for (size_t i = 0; i < config->pool_count; i++) {
+        const StringList *types = &config->pools[i].job_types;
+        bool is_listed = types->count == 0;
+        for (size_t j = 0; j < types->count && !is_listed; j++) {
+            is_listed = str_equal(types->items[j], job_type);
+        }
+        if (is_listed) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void bind_lists(Reaper *self)
 {
     db_array_begin(&self->queues, DB_ELEMENT_TEXT);
@@ -32,7 +49,9 @@ static void bind_lists(Reaper *self)
         }
     }
     for (size_t i = 0; i < self->config->handler_count; i++) {
-        db_array_add_text(&self->job_types, self->config->handlers[i].job_type);
+        if (is_run(self->config, self->config->handlers[i].job_type)) {
+            db_array_add_text(&self->job_types, self->config->handlers[i].job_type);
+        }
     }
 }
 
@@ -194,6 +213,11 @@ static Status poll(Reaper *self, int64_t now)
     return is_due ? duties_poll(self, now) : STATUS_OK;
 }
 
+static Status apply(Reaper *self, int64_t now)
+{
+    return now >= self->next_apply_at ? configured_apply(self, now) : STATUS_OK;
+}
+
 static Status watch(Reaper *self, int64_t now)
 {
     if (now < self->next_watch_at) {
@@ -225,7 +249,7 @@ static Status tidy(Reaper *self, int64_t now)
 static Status serve(Reaper *self)
 {
     static Status (*const duties[])(Reaper *, int64_t) = {
-        look_at_slots, promote, poll, watch, end_unknown, tidy,
+        look_at_slots, promote, poll, apply, watch, end_unknown, tidy,
     };
     Status worst = STATUS_OK;
     for (size_t i = 0; i < sizeof duties / sizeof duties[0]; i++) {
@@ -306,7 +330,7 @@ static int64_t next_turn(const Reaper *self, int64_t now)
     int64_t next =
         earliest(self->next_heartbeat_at, earliest(self->next_poll_at, self->next_scan_at));
     next = earliest(next, earliest(self->next_watch_at, self->recheck_at));
-    next = earliest(next, self->wanted_at);
+    next = earliest(next, earliest(self->wanted_at, self->next_apply_at));
     return self->is_leader ? earliest(next, self->next_due_at) : next;
 }
 

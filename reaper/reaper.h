@@ -59,8 +59,9 @@ typedef struct Reaper {
     int64_t next_watch_at;
     int64_t next_unknown_at;
     int64_t next_tidy_at;
-    int64_t next_due_at; // the next instant something becomes due; INT64_MAX none
-    int64_t wanted_at;   // somebody asked for a poll before its time; INT64_MAX none
+    int64_t next_apply_at; // schedules and queues of the configuration; INT64_MAX done
+    int64_t next_due_at;   // the next instant something becomes due; INT64_MAX none
+    int64_t wanted_at;     // somebody asked for a poll before its time; INT64_MAX none
     int64_t polled_at;
     int64_t ticked_at;
     int64_t recheck_at; // after announcing idleness: look once more; INT64_MAX none

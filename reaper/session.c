@@ -122,6 +122,7 @@ Status session_prepare(Reaper *self)
     TRY(prepare_schema(self));
     TRY(set_setting(self, "retention_completed", self->config->retention_completed_ms));
     TRY(set_setting(self, "retention_failed", self->config->retention_failed_ms));
+    TRY(set_setting(self, "no_handler_after", self->config->no_handler_after_ms));
     DbParams params;
     db_params_init(&params);
     if (!db_is_pooled(self->db)) {
