@@ -56,8 +56,8 @@ begin
                       where o.job_type = w.job_type and o.at > clock_timestamp() - interval '1 h');
 end $$;
 
--- Brings ganger.unhandled up to date. Looks at lanes, nodes and what was asked for, never at jobs. A lane that is paused, or not
--- visited as it is empty, does not count.
+-- Brings ganger.unhandled up to date. Looks at lanes, nodes and what was asked for, never at jobs. A lane that is not visited, as it is
+-- empty, does not count; nor does what is paused, or stopped by a limit of 0.
 --
 -- Whoever began to serve the queue after `since` moves it on: the time before that nobody served it counts for nothing.
 create function ganger._find_unhandled(clock timestamptz) returns void
@@ -70,7 +70,10 @@ begin
         select s.queues, s.job_types, s.since
         from ganger.node n join ganger.node_service s on s.node_id = n.id where n.state = 'alive'
     ), lanes as materialized (
-        select distinct l.queue, l.job_type from ganger.lane l where l.state <> 'idle' and not l.paused
+        select distinct l.queue, l.job_type from ganger.lane l
+        where l.state <> 'idle'
+          and not exists (select from ganger.queue q where q.name = l.queue and (q.paused or q.concurrency = 0))
+          and not exists (select from ganger.job_type t where t.name = l.job_type and (t.paused or t.concurrency = 0))
     ), types as (
         (select l.job_type from lanes l
          except select t.job_type from served s, unnest(s.job_types) t (job_type))
@@ -127,7 +130,7 @@ begin
         cross join lateral (select x.id from ganger.job x
                             where x.lane_id = l.lane_id and x.seq >= l.frontier and x.seq <= newest
                             order by x.seq limit most for update skip locked) j
-        where l.state <> 'idle' and not l.paused and l.queue = _fail_type.queue and l.job_type = _fail_type.job_type
+        where l.state <> 'idle' and l.queue = _fail_type.queue and l.job_type = _fail_type.job_type
         limit most);
     n := cardinality(ids);
     if n > 0 then

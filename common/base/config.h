@@ -97,13 +97,13 @@ typedef struct ScheduleConfig {
 } ScheduleConfig;
 
 typedef struct QueueConfig {
-    char *name;                // the key in `queues:`
-    int64_t concurrency;       // 0 = no limit
-    int64_t group_concurrency; // 0 = no limit
-    int64_t rate;              // jobs per rate_period; 0 = no limit
+    char *name;          // the key in `queues:`
+    int64_t concurrency; // what is not in the file is no limit: places tell
+    int64_t group_concurrency;
+    int64_t rate; // jobs per rate_period
     int64_t rate_period_ms;
-    int64_t retention_ms; // 0 = that of the section retention
-    int line;             // where it stands in the file
+    int64_t retention_ms;
+    int line; // where it stands in the file
     int column;
     ConfigPlace *places; // one per option of a queue (config_options.h)
 } QueueConfig;

@@ -285,10 +285,11 @@ static void print_row(Printer *printer, const ConfigOption *option, const void *
     strbuf_free(&origin);
 }
 
-// Of a handler, only what it says or what it is by default: not the other kinds. Of a schedule's job, only what is said of it.
+// Of a handler, only what it says or what it is by default: not the other kinds. Of a schedule's job and of a queue, only what is said
+// of it.
 static bool is_option_shown(const ConfigOption *option, const void *object, ConfigPlace place)
 {
-    if (option->section == SECTION_SCHEDULE_OPTIONS) {
+    if (option->section == SECTION_SCHEDULE_OPTIONS || option->section == SECTION_QUEUE) {
         return place.line > 0;
     }
     if (config_section(option->section)->owner != OWNER_HANDLER) {

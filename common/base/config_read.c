@@ -283,7 +283,7 @@ static void read_queue(Reader *reader, const Entry *entry, const char *path)
         queue->places[config_option_index(config_find_option(SECTION_QUEUE, "rate"))];
     ConfigPlace period =
         queue->places[config_option_index(config_find_option(SECTION_QUEUE, "rate_period"))];
-    if (period.line > 0 && rate.line >= 0 && queue->rate == 0) {
+    if (period.line > 0 && rate.line == 0) {
         config_error(reader->errors, period, "%srate_period: goes with rate only", path);
     }
 }

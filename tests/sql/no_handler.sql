@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- no_handler: jobs whose type nobody handles end after a time, while a node serves their queue.
-select plan(34);
+select plan(36);
 
 -- Time passes: what the duty has noted becomes older, the nodes' rows too.
 create function pg_temp.pass(span interval) returns void language sql as $$
@@ -92,11 +92,19 @@ select pg_temp.pass('26 h') \gset
 select pg_temp.tick() \gset
 select is_empty('select from ganger.outside_claim', 'what is old is forgotten');
 
--- A paused lane waits, and the setting is heeded.
+-- What is paused waits, and the setting is heeded.
 select pg_temp.pass('1 h') \gset
-update ganger.lane set paused = true where job_type = 'strange';
+select ganger.pause_queue('default') \gset
 select is(pg_temp.tick(), 0, 'what is paused waits');
-update ganger.lane set paused = false where job_type = 'strange';
+select ganger.resume_queue('default') \gset
+select ganger.pause_job_type('strange') \gset
+select pg_temp.tick() \gset
+select is_empty('select from ganger.unhandled', 'nor does a paused type count');
+select ganger.resume_job_type('strange') \gset
+select ganger.set_queue('default', 0) \gset
+select pg_temp.tick() \gset
+select is_empty('select from ganger.unhandled', 'nor a queue that is stopped');
+select ganger.set_queue('default') \gset
 select ganger._set_setting('no_handler_after', '10 seconds') \gset
 select pg_temp.tick() \gset
 select pg_temp.pass('10 s') \gset

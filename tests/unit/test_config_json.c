@@ -159,7 +159,9 @@ static void test_json_queues(void **state)
     (void)state;
     static const char *const cases[][2] = {
         {"queues: {q: }", "{\"rate_period\":\"1000 milliseconds\"}"},
-        {"queues: {q: {concurrency: 5, group_concurrency: none, rate: 100, rate_period: 1m, "
+        {"queues: {q: {concurrency: 0}}",
+         "{\"concurrency\":0,\"rate_period\":\"1000 milliseconds\"}"},
+        {"queues: {q: {concurrency: 5, rate: 100, rate_period: 1m, "
          "retention: 1d}}",
          "{\"concurrency\":5,\"rate\":100,\"rate_period\":\"60000 milliseconds\","
          "\"retention\":\"86400000 milliseconds\"}"},
