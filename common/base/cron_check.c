@@ -57,7 +57,7 @@ static void refuse(const Field *field, const char *text, size_t length, StrBuf *
 static bool check_field(const Field *field, const char *text, size_t length, StrBuf *why)
 {
     static const char known[] =
-        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ*?,-/#";
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ*?,-/";
     if (strspn(text, known) < length) {
         refuse(field, text, length, why);
         strbuf_append(why, " has a character that does not belong there");

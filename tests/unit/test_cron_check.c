@@ -13,7 +13,9 @@ static void test_cron_check_good(void **state)
         "59 59 23 31 12 7",
         "*/5 0-23/2 1,15,31 JAN-Mar,12 mon-FRI",
         "*/100 * * * *", // a step is not a value
-        "? ? L * 1#2",
+        "? ? L * ?",
+        "5/10 * * * *",
+        "0 0 * * fri-sun",
         "  0\t3   *  * * ",
         "@daily",
         "@HOURLY",
