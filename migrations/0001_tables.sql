@@ -33,6 +33,7 @@ create table ganger.job (
     lease_until          timestamptz,                  -- outside workers only
     max_attempts         integer not null,
     attempts             integer not null default 0,
+    batch_place          boolean,                      -- an item of a batch that has one of its places
     status               ganger.job_status not null default 'pending',
     priority             smallint not null,
     crashes              smallint not null default 0,
@@ -194,7 +195,7 @@ create index attempt_job on ganger.attempt (job_id);
 -- Events that no timestamp of the job can tell. added, processing and completed are derived.
 create table ganger.event (
     id     bigint primary key,
-    job_id bigint not null,
+    job_id bigint,                                     -- null: of a batch, data says which
     event  text not null,
     at     timestamptz not null default clock_timestamp(),
     data   jsonb

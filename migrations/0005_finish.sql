@@ -71,6 +71,11 @@ begin
         select distinct 'batch', k.batch_id from kept k where k.batch_id is not null
     ), forgotten as (
         delete from ganger.step s using gone g where g.has_steps and g.end_status = 'completed' and s.job_id = g.id
+    ), told_batches as (
+        insert into ganger.batch_delta (batch_id, completed, failed, cancelled, ended_at)
+        select k.batch_id, count(*) filter (where k.status = 'completed'), count(*) filter (where k.status = 'failed'),
+               count(*) filter (where k.status = 'cancelled'), max(k.finished_at)
+        from kept k where k.batch_id is not null group by k.batch_id
     ), counted as (
         insert into ganger.stat_delta (job_type, status, jobs, run_us, ended_at, buckets)
         select k.job_type, k.status, count(*), coalesce(sum(ganger._run_us(k.started_at, k.finished_at)), 0),
@@ -115,15 +120,15 @@ begin
                                              g.ran, g.ago) is null);
 end $$;
 
--- When the next attempt is due: retry_delay * 2^attempts, at most retry_delay_max, times a jitter in [0.5, 1]; without
--- backoff exactly retry_delay. Never more than ten years ahead.
+-- When the next attempt is due: retry_delay * 2^attempts, at most retry_delay_max, times a jitter in [0.5, 1], which items of
+-- batches go without; without backoff exactly retry_delay. Never more than ten years ahead.
 create function ganger._retry_at(j ganger.job) returns timestamptz language sql volatile as $$
     select clock_timestamp() + case
         when j.retry_backoff is false then coalesce(j.retry_delay, interval '60 s')
         else least(make_interval(secs => least(
                        extract(epoch from coalesce(j.retry_delay, interval '60 s')) * power(2::numeric, least(j.attempts, 40)),
                        315360000)::double precision), j.retry_delay_max)
-             * (0.5 + random() / 2) end
+             * case when j.batch_id is null then 0.5 + random() / 2 else 1 end end
 $$;
 
 -- After how many crashes a job has failed for good, however many attempts it has left.
@@ -236,6 +241,9 @@ begin
     else
         perform ganger._notify_due(due);
         perform ganger._leave_places(j);
+    end if;
+    if due is null and j.batch_id is not null and not ganger._is_batch_running(j.batch_id) then
+        perform ganger._signal('batch', j.batch_id); -- paused: it does not start again
     end if;
     return 'pending';
 end $$;

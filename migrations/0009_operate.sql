@@ -199,7 +199,7 @@ begin
         select d, h.id from unnest(h.depends_on) d where exists (select from ganger.job j where j.id = d);
     end if;
     if h.batch_id is not null then
-        perform ganger._signal('batch', h.batch_id);
+        perform ganger._return_item(h.batch_id, h.status);
     else
         perform ganger._open_gates(array[h.id]);
     end if;

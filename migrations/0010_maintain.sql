@@ -334,7 +334,8 @@ begin
     perform ganger._forget_starts();
     perform ganger._forget_unique_keys();
     return jsonb_build_object('expired_rows', ganger._expire_rows(everywhere), 'nodes_forgotten', ganger._forget_nodes(),
-                              'lanes_forgotten', ganger._forget_lanes(), 'tokens_forgotten', ganger._forget_tokens());
+                              'lanes_forgotten', ganger._forget_lanes(), 'tokens_forgotten', ganger._forget_tokens(),
+                              'batches_forgotten', ganger._forget_batches());
 end $$;
 
 -- One pass of every cluster duty, now. The elected reaper runs the same; a system without gangerd (or a test) moves time on

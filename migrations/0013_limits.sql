@@ -59,11 +59,11 @@ begin
         update ganger.job j
         set status = 'pending', due_at = null,
             pending_reason = case when j.id <> all (free) then 'blocked'
-                                  when j.batch_id is not null and not ganger._is_batch_running(j.batch_id) then 'batch'
-                                  else 'limited' end
+                                  when ganger._is_batch_closed(j.batch_id, j.batch_place) then 'batch'
+                                  else 'limited' end,
+            batch_place = case when not ganger._is_batch_closed(j.batch_id, j.batch_place) then j.batch_place end
         where j.id = any (gated)
-          and (j.id <> all (free) or j.group_key is not null
-               or (j.batch_id is not null and not ganger._is_batch_running(j.batch_id)))
+          and (j.id <> all (free) or j.group_key is not null or ganger._is_batch_closed(j.batch_id, j.batch_place))
         returning j.id, j.pending_reason, j.group_key, j.batch_id
     ), told as (
         insert into ganger.signal (kind, key, job_id)
@@ -77,7 +77,11 @@ begin
     if cardinality(gated) > 0 then
         perform ganger._notify_signal();
     end if;
-    perform ganger._make_runnable(array(select x from unnest(ids) x except all select y from unnest(gated) y), false);
+    perform ganger._make_runnable(array(
+        select o.id from (select x.id, min(x.n) as n, bool_or(x.is_gated) as is_gated
+                          from (select u.id, u.n, false as is_gated from unnest(ids) with ordinality u (id, n)
+                                union all select g, null, true from unnest(gated) g) x group by x.id) o
+        where not o.is_gated order by o.n), false); -- in their order
 end $$;
 
 -- The queues in which jobs of a group wait for a place.
