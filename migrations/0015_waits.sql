@@ -287,13 +287,15 @@ as $$
 begin
     insert into ganger.signal (kind, key) select 'token', t from unnest(tokens) t;
     if current_setting('transaction_isolation') in ('read committed', 'read uncommitted') then -- else it would meet newer versions
-        perform ganger._resume(array(select j.id from ganger.job j where j.wait_token = any (tokens) and j.status = 'waiting'
-                                     order by j.id for update skip locked));
+        perform ganger._resume(array(
+            select j.id from ganger.job j
+            where j.wait_token = any (tokens) and j.wait_token is not null and j.status = 'waiting'
+            order by j.id for update skip locked));
     end if;
 end $$;
 
 -- A signal's second look at tokens and who waits for them: all its waiters (job_id null), or one. A waiter that somebody holds gets a
--- signal of its own.
+-- signal of its own. (`is not distinct from` keeps the index on wait_token out where there is an id: thousands may wait for one.)
 create function ganger._recheck_waiters(tokens text[], job_ids bigint[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
@@ -312,12 +314,12 @@ begin
     from (select j.id, e.key from ended e join ganger.job j on j.wait_token = e.key where e.job_id is null and j.status = 'waiting'
           union
           select j.id, e.key from ended e join ganger.job j on j.id = e.job_id
-          where j.wait_token = e.key and j.status = 'waiting') w;
+          where j.wait_token is not distinct from e.key and j.status = 'waiting') w;
     if ids is null then
         return;
     end if;
     freed := array(select j.id from unnest(ids, keys) w (id, key) join ganger.job j on j.id = w.id
-                   where j.wait_token = w.key and j.status = 'waiting'
+                   where j.wait_token is not distinct from w.key and j.status = 'waiting'
                    order by j.id for update of j skip locked);
     perform ganger._resume(freed);
     insert into ganger.signal (kind, key, job_id, not_before)
