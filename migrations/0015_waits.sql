@@ -131,6 +131,7 @@ end $$;
 create function ganger._resume(ids bigint[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
+set plan_cache_mode = force_generic_plan
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 begin
@@ -282,6 +283,7 @@ $$;
 create function ganger._wake_waiters(tokens text[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
+set plan_cache_mode = force_generic_plan
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 begin
@@ -299,6 +301,7 @@ end $$;
 create function ganger._recheck_waiters(tokens text[], job_ids bigint[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
+set plan_cache_mode = force_generic_plan
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
