@@ -120,7 +120,7 @@ begin
         perform ganger._resume(array[j.id]);
         return 'pending';
     elsif awaited is not null then
-        insert into ganger.signal (kind, key, job_id) values ('token', awaited, j.id); -- it may be ending just now
+        perform ganger._signal('token', awaited, j.id); -- it may be ending just now
     else
         perform ganger._notify_due(until);
     end if;
@@ -288,6 +288,7 @@ set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_ha
 as $$
 begin
     insert into ganger.signal (kind, key) select 'token', t from unnest(tokens) t;
+    perform ganger._notify_signal();
     if current_setting('transaction_isolation') in ('read committed', 'read uncommitted') then -- else it would meet newer versions
         perform ganger._resume(array(
             select j.id from ganger.job j
