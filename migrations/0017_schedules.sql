@@ -46,7 +46,7 @@ select s.name, s.cron, s.job_type, s.payload, s.timezone, s.overlap, s.catch_up,
 from ganger.schedule s
 left join lateral (select x.at, x.job_id from ganger.schedule_run x where x.schedule_id = s.id order by x.id desc limit 1) r on true;
 
--- The job a tick makes, as an entry of enqueue_many.
+-- The job a tick makes, in its JSON form.
 create function ganger._schedule_entry(s ganger.schedule) returns jsonb language sql immutable parallel safe as $$
     select s.options || jsonb_build_object('job_type', s.job_type, 'payload', s.payload)
 $$;
@@ -76,7 +76,7 @@ begin
                       ganger._blame_key(s.options), replace(sqlerrm, E'\n', ' '));
     end;
     return coalesce(ganger._json_misfit(s.options), ganger._input_problem(input), case when exists (
-        select from unnest(input.depends_on) d where d < 0) then '22023 depends_on has a negative number: there is no earlier entry' end);
+        select from unnest(input.depends_on) d where d < 0) then '22023 depends_on has a negative number: there is no such job' end);
 end $$;
 
 -- Raises what is wrong with a schedule that is to be written.
@@ -241,9 +241,9 @@ begin
         return false;
     end if;
     -- also what run_schedule() has written while its schedule was deleted
-    delete from ganger.schedule_run r where r.id in (
+    delete from ganger.schedule_run r where r.id = any (array(
         select x.id from ganger.schedule_run x
-        where not exists (select from ganger.schedule s where s.id = x.schedule_id) for update skip locked);
+        where not exists (select from ganger.schedule s where s.id = x.schedule_id) for update skip locked));
     return true;
 end $$;
 
@@ -252,13 +252,16 @@ create function ganger._schedule_job(s ganger.schedule) returns bigint language 
 declare
     job bigint;
 begin
-    select x into job from ganger.enqueue_many(jsonb_build_array(ganger._schedule_entry(s))) x;
+    select ganger.enqueue(i.job_type, s.payload, i.queue, i.priority, now(), i.max_attempts, i.timeout, i.kill_grace, i.retry_delay,
+        i.retry_backoff, i.retry_delay_max, i.expires_at, i.tags, null, i.unique_key, i.unique_for, i.on_conflict, i.group_key,
+        i.depends_on, i.depends_on_tags, i.dead_letter_job_type, i.owner, i.metadata)
+    into job from jsonb_populate_record(null::ganger.job_input, ganger._schedule_entry(s)) i;
     -- the id may be that of a job that was there before (a unique key): that one is not this schedule's, and may be locked
     update ganger.job j set schedule_id = s.id
     where j.id = (select x.id from ganger.job x
                   where x.id = job and x.created_at = now() and x.schedule_id is null for update skip locked);
-    delete from ganger.schedule_run r where r.id in (
-        select x.id from ganger.schedule_run x where x.schedule_id = s.id for update skip locked);
+    delete from ganger.schedule_run r where r.id = any (array(
+        select x.id from ganger.schedule_run x where x.schedule_id = s.id for update skip locked));
     insert into ganger.schedule_run (schedule_id, job_id) values (s.id, job);
     return job;
 end $$;
@@ -383,27 +386,32 @@ end $$;
 -- The duty: makes the jobs of all ticks that are due. A tick and its job are one transaction, and the lock on the schedule's row makes
 -- it one job. Waits for nobody: a schedule that somebody changes in an open transaction is passed over, and one whose job has to wait
 -- (for an equal unique key) is put off. What goes wrong with one is written to its last_error and is no concern of the others.
--- scheduled: how many jobs; next_at: when the next tick is (null: none).
+-- scheduled: how many jobs; next_at: when the next tick is (null: none); not in the future when there was more than one pass does.
 create function ganger._run_schedules(out scheduled integer, out next_at timestamptz)
 language plpgsql volatile security definer
 set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '100ms'
 set jit = off set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
-    most  constant integer := 500;
-    clock constant timestamptz := clock_timestamp();
-    s     ganger.schedule;
-    done  record;
-    seen  integer := 0;
-    more  boolean := false;
+    most   constant integer := 500;
+    budget constant interval := '250 ms'; -- whoever calls this has other things to do; the rest is next, at once
+    clock  constant timestamptz := clock_timestamp();
+    s      ganger.schedule;
+    done   record;
+    seen   integer := 0;
+    more   boolean := false;
 begin
     scheduled := 0;
     if exists (select from ganger.schedule_cancel) then
         perform ganger._cancel_late();
     end if;
     for s in
-        select * from ganger.schedule x where x.next_at <= clock order by x.next_at limit most for update skip locked
+        select * from ganger.schedule x where x.next_at <= clock order by x.next_at limit most + 1 for update skip locked
     loop
+        if seen = most or clock_timestamp() > clock + budget then
+            more := true;
+            exit;
+        end if;
         seen := seen + 1;
         begin
             select * into done from ganger._run_schedule(s, clock);
@@ -417,7 +425,7 @@ begin
                 perform ganger._schedule_failed(s, clock, sqlerrm);
         end;
     end loop;
-    if more or seen = most then
+    if more then
         next_at := clock;
     else
         select x.next_at into next_at from ganger.schedule x where x.next_at > clock order by x.next_at limit 1;

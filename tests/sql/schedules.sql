@@ -73,7 +73,7 @@ select pg_temp.refused($$ 'x', '@daily', 'x', options => '{"priority": "high"}' 
 select pg_temp.refused($$ 'x', '@daily', 'x', options => '{"timeout": "30"}' $$, 'options: timeout has no unit: "30"', 'a duration without a unit');
 select pg_temp.refused($$ 'x', '@daily', 'x', options => '{"queue": 5}' $$, 'options: queue is a JSON number, not a string', 'a queue that is a number');
 select pg_temp.refused($$ 'x', '@daily', 'x', options => '{"depends_on": [-1]}' $$,
-    'options: depends_on has a negative number: there is no earlier entry', 'a dependency on no entry');
+    'options: depends_on has a negative number: there is no such job', 'a dependency on no job');
 select matches(pg_temp.hint_of($$ select ganger.create_schedule('x', '@daily', 'x', options => '{"prio": 1}') $$), 'Keys are queue, priority, ', 'the hint names the keys');
 select matches(pg_temp.hint_of($$ select ganger.create_schedule('x', '@daily', 'x', overlap => 'maybe') $$), 'allow, skip, queue_one, cancel_running', 'the ways');
 select is((select count(*) from ganger.schedules), 2::bigint, 'nothing is half made');
