@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Schedules: what they take, when they fire, overlap, catching up, pausing, editing, failing.
-select plan(160);
+select plan(163);
 set timezone = 'UTC';
 
 -- Makes a schedule's next tick one that is so old.
@@ -314,5 +314,25 @@ select results_eq($$ select last_error, next_run_at > now() from ganger.schedule
 update ganger.schedule set options = '{}' where name = 'bad';
 select is(pg_temp.fire('bad'), 1, 'mended, it fires');
 select is((select last_error from ganger.schedules where name = 'bad'), null, 'and says nothing any more');
+
+-- very many at once
+select ganger.delete_schedule(name) from ganger.schedules \g /dev/null
+select ganger.create_schedule('many' || i, '@yearly', 'many', overlap => 'allow') from generate_series(1, 600) i \g /dev/null
+select pg_temp.due('many' || i) from generate_series(1, 600) i \g /dev/null
+select results_eq('select scheduled between 1 and 500, next_at <= clock_timestamp() from ganger._run_schedules()', $$ values (true, true) $$,
+    'a pass has its bounds, and says that there is more');
+create function pg_temp.run_all() returns timestamptz language plpgsql as $$
+declare
+    pass record;
+begin
+    loop
+        select * into pass from ganger._run_schedules();
+        exit when pass.next_at > clock_timestamp();
+    end loop;
+    return pass.next_at;
+end $$;
+select pg_temp.run_all() as next \gset
+select is(:'next'::timestamptz, (select min(next_run_at) from ganger.schedules), 'the rest follows');
+select is((select count(*) from ganger.job where job_type = 'many'), 600::bigint, 'a job for each');
 
 select * from finish();
