@@ -335,11 +335,12 @@ static void say_much(void)
 
 static void assert_said(void)
 {
-    assert_text(stage.watcher,
-                "select concat_ws(' ', progress, progress_message, stage) from (select progress, "
-                "progress_message, stage from ganger.job union all select progress, progress_message, "
-                "stage from ganger.history) j",
-                "40 m s");
+    assert_text(
+        stage.watcher,
+        "select concat_ws(' ', progress, progress_message, stage) from (select progress, "
+        "progress_message, stage from ganger.job union all select progress, progress_message, "
+        "stage from ganger.history) j",
+        "40 m s");
     assert_text(stage.watcher, "select log from ganger.attempts", "one\ntwo\n");
     assert_text(stage.watcher,
                 "select string_agg(data ->> 'percent', ' ') from ganger.jobs j, "
