@@ -11,17 +11,19 @@ create table ganger.dependency (
 );
 create index dependency_job on ganger.dependency (job_id);
 
--- What is wrong with a list of prerequisites, as 'SQLSTATE message', or null: one nobody knows, or one that has ended otherwise than
--- completed.
+-- What is wrong with a list of prerequisites, as 'SQLSTATE message', or null: one that nobody knows, or that the caller may not see,
+-- which is the same to it; one that has ended otherwise than completed.
 create function ganger._prerequisite_problem(ids bigint[]) returns text
 language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
+    own constant text := ganger._visible_owner();
     bad record;
 begin
     select x.id, h.status into bad
     from unnest(ids) x (id)
-    left join ganger.history h on h.id = x.id
-    where h.status is distinct from 'completed' and not exists (select from ganger.job j where j.id = x.id)
+    left join ganger.history h on h.id = x.id and (own is null or h.owner = own)
+    where h.status is distinct from 'completed'
+      and not exists (select from ganger.job j where j.id = x.id and (own is null or j.owner = own))
     order by x.id limit 1;
     if not found then
         return null;

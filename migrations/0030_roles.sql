@@ -152,6 +152,7 @@ begin
             ('_token_timeout',       'pr.oa', 'function'),
             ('_error_history',       'pr.oa', 'function'),
             -- what gangerd's programs call
+            ('_apply_configured',    '..w..', 'function'),
             ('_register_node',       '..w..', 'function'),
             ('_heartbeat_node',      '..w..', 'function'),
             ('_live_nodes',          '..w..', 'function'),

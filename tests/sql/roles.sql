@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The five roles: what each may call and read, and whose jobs a producer reaches.
-select plan(115);
+select plan(128);
 
 -- ---- the matrix
 -- A letter for each role that may: p producer, r reader, w worker, o operator, a admin. A name that does not exist yet is passed over; one
@@ -199,6 +199,28 @@ select is(pg_temp.try('roles_rita', format('select ganger.cancel(%s)', pg_temp.i
 select is((select status from ganger.jobs where id = pg_temp.id('ann')), 'pending', 'nothing has happened to it');
 select is(pg_temp.try('roles_bob', format('select ganger.cancel(%s)', pg_temp.id('bob'))), 'true', 'its own it does');
 select is(pg_temp.try('roles_olga', format('select ganger.cancel(%s)', pg_temp.id('ann'))), 'true', 'an operator any');
+
+-- what an enqueue says about other jobs
+create function pg_temp.depend(job_name text) returns text language sql as $$
+    select pg_temp.try('roles_bob', format('select ganger.enqueue(''x'', depends_on => array[%s]) > 0', pg_temp.id(job_name))) $$;
+select is(pg_temp.depend('bob runs'), 'true', 'a producer''s job waits for its own');
+select is(pg_temp.depend('bob done'), '22023', 'not for one that has failed');
+select is(pg_temp.depend(n), '42704', 'no other job is known: ' || n) from unnest('{ann runs, ann done, nobody}'::text[]) n;
+select is(pg_temp.try('roles_bob', format($$ select ganger.enqueue_many('[{"job_type": "x", "depends_on": [%s]}]') $$, pg_temp.id('ann runs'))), '42704',
+    'nor in enqueue_many');
+select is(pg_temp.try('roles_walt', format('select ganger.enqueue(''x'', depends_on => array[%s]) > 0', pg_temp.id('ann runs'))), 'true',
+    'a worker''s job waits for any');
+insert into j select n, pg_temp.try('roles_ann', format('select ganger.enqueue(''x'', %s)', a))::bigint
+from (values ('ann key', 'idempotency_key => ''k'''), ('ann unique', 'unique_key => ''u''')) v (n, a);
+select is(pg_temp.owner_of(pg_temp.try('roles_bob', format('select ganger.enqueue(''x'', %s)', a))::bigint), 'roles_bob', 'another owner''s key is no key: ' || a)
+from unnest(array['idempotency_key => ''k''', 'unique_key => ''u''', 'unique_key => ''u'', on_conflict => ''replace''']) a;
+select is((select string_agg(status, ' ') from ganger.jobs where id in (pg_temp.id('ann key'), pg_temp.id('ann unique'))), 'pending pending',
+    'and its job stays');
+select is(pg_temp.try('roles_bob', format('select ganger.create_token(job_id => %s) is not null', pg_temp.id('bob runs'))), 'true',
+    'a token for one''s own job');
+select is(pg_temp.try('roles_bob', format('select ganger.create_token(job_id => %s)', pg_temp.id('ann runs'))),
+    pg_temp.try('roles_bob', 'select ganger.create_token(job_id => 987654321)'), 'and for another''s as for one that is not there');
+delete from ganger.job where id > (select max(id) from j where name !~ 'ann (key|unique)');
 
 -- ---- set_role_owner
 select is(pg_temp.try('roles_olga', $$ select ganger.set_role_owner('roles_kim', 'roles_bob') $$), '42501', 'only an admin says whom a role acts for');
