@@ -237,7 +237,7 @@ begin
         perform ganger._notify_due(due);
     end if;
     if reason = 'limited' then
-        perform ganger._signal('group', group_key);
+        perform ganger._signal_limited(array[group_key]);
     elsif depends_on is not null or depends_on_tags is not null then
         perform ganger._note_dependencies(array[job_id]);
     end if;
@@ -424,7 +424,7 @@ begin
         perform ganger._note_dependencies(gated);
     end if;
     if groups is not null then
-        insert into ganger.signal (kind, key) select 'group', g from unnest(groups) g;
+        perform ganger._signal_limited(groups);
     end if;
     for woken in
         select distinct coalesce(e.value ->> 'queue', 'default') from jsonb_array_elements(jobs) e where _enqueue_all.batch_id is null

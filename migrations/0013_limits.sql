@@ -33,6 +33,15 @@ language sql stable set search_path = pg_catalog, ganger, pg_temp as $$
     where q.rate is not null and not q.paused and ganger._rate_room('queue', q.name, q.rate, q.rate_period) = 0
 $$;
 
+-- New jobs wait for a place in these groups: leaves a signal, and a note of it for this transaction. Should it work off signals itself,
+-- it may find the group full, or in a pause, at the very moment when somebody changes that, who cannot see these jobs yet.
+create function ganger._signal_limited(groups text[]) returns void language plpgsql volatile as $$
+begin
+    insert into ganger.signal (kind, key) select 'group', g from unnest(groups) g;
+    perform set_config('ganger.limited_in', pg_current_xact_id()::text, true);
+    perform ganger._notify_signal();
+end $$;
+
 -- Lets go on jobs that may: due ones, resumed ones, those that have nothing to wait for any more. The caller holds their rows. Each
 -- comes as far as it can: blocked by what it depends on, then its batch, then its group; what passes all of them is runnable.
 create function ganger._open_gates(ids bigint[]) returns void
@@ -46,6 +55,7 @@ declare
         where j.id = any (ids) and (j.depends_on is not null or j.depends_on_tags is not null or j.batch_id is not null
                                     or j.group_key is not null));
     free  bigint[];
+    groups text[];
 begin
     if cardinality(gated) = 0 then
         perform ganger._make_runnable(ids, false);
@@ -67,14 +77,15 @@ begin
         returning j.id, j.pending_reason, j.group_key, j.batch_id
     ), told as (
         insert into ganger.signal (kind, key, job_id)
-        select distinct 'group', c.group_key, null::bigint from closed c where c.pending_reason = 'limited'
-        union all
         select distinct 'batch', c.batch_id, null::bigint from closed c where c.pending_reason = 'batch'
         union all
         select 'blocked', null, c.id from closed c where c.pending_reason = 'blocked'
     )
-    select coalesce(array_agg(c.id), '{}') into gated from closed c;
-    if cardinality(gated) > 0 then
+    select coalesce(array_agg(c.id), '{}'), array_agg(distinct c.group_key) filter (where c.pending_reason = 'limited')
+    into gated, groups from closed c;
+    if groups is not null then
+        perform ganger._signal_limited(groups);
+    elsif cardinality(gated) > 0 then
         perform ganger._notify_signal();
     end if;
     perform ganger._make_runnable(array(
@@ -166,6 +177,11 @@ begin
     perform ganger._make_runnable(ids, false);
     if rated then
         perform ganger._await_rate(locked, clock);
+    end if;
+    if current_setting('ganger.limited_in', true) = pg_current_xact_id()::text then
+        insert into ganger.signal (kind, key)
+        select 'group', g from unnest(locked) g
+        where exists (select from ganger.job j where j.group_key = g and j.pending_reason = 'limited');
     end if;
 end $$;
 

@@ -73,9 +73,10 @@ begin
     if due <= clock_timestamp() then
         due := null;
     end if;
-    moved := due is null and coalesce(not gated, true)
+    moved := due is null
+             and (j.pending_reason = 'limited' and i.group_key is null or coalesce(not gated, true)
              and (j.seq is null or (i.queue, i.priority, i.job_type) is distinct from (j.queue, j.priority::integer, j.job_type)
-                  or i.group_key is distinct from j.group_key);
+                  or i.group_key is distinct from j.group_key));
     update ganger.job x
     set job_type = i.job_type, payload = i.payload, queue = i.queue, priority = i.priority,
         lane_id = case when moved or x.seq is null or due is not null then ganger._lane_id(i.queue, i.priority, i.job_type, false)
@@ -104,13 +105,9 @@ end $$;
 create function ganger._follow_edit(was ganger.job, group_key text) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 begin
-    insert into ganger.signal (kind, key)
-    select distinct 'group', g from unnest(array[was.group_key, group_key]) g
+    perform ganger._signal_limited(array_agg(distinct g)) from unnest(array[was.group_key, group_key]) g
     where g is not null and (was.pending_reason = 'limited' or was.seq is not null
                              or was.group_key is distinct from _follow_edit.group_key);
-    if found then
-        perform ganger._notify_signal();
-    end if;
 end $$;
 
 -- Changes a pending job: payload, queue, priority, run_at, max_attempts, timeout, kill_grace, retry_delay, retry_backoff,
