@@ -235,11 +235,11 @@ as $$
 declare
     most   constant integer := 1000;
     locked text[] := ganger._lock_places('group', keys, 'regroup');
-    key    text;
+    group_key text;
 begin
-    foreach key in array locked loop
-        if ganger._take_places_back(key, most) then
-            insert into ganger.signal (kind, key) values ('regroup', _regroup.key);
+    foreach group_key in array locked loop
+        if ganger._take_places_back(group_key, most) then
+            insert into ganger.signal (kind, key) values ('regroup', group_key);
         end if;
     end loop;
     perform ganger._admit_groups(locked);
