@@ -26,12 +26,13 @@ end $$;
 --   queues, job_types       where to look; job_types null = any
 --   hint_lanes, hint_seqs   where the caller's own hints let it start, per lane (any length, equal)
 -- Returns the jobs in claim order with the lane and seq they had. Order: priority, lanes of returned jobs first, then the age
--- of the lane's first job; behind the first 64 lanes the frontier stands for that job.
+-- of the lane's first job; behind the first 64 lanes the frontier stands for that job. was_started: it was claimed before, so it may
+-- have steps.
 create function ganger._take_jobs(worker_id bigint, link integer, worker_name text, lease_until timestamptz, queues text[],
                                   job_types text[], max_jobs integer, hint_lanes bigint[], hint_seqs bigint[])
 returns table (id bigint, lease_id uuid, job_type text, payload jsonb, attempt integer, max_attempts integer, queue text,
                priority smallint, timeout interval, kill_grace interval, tags text[], group_key text, owner text,
-               metadata jsonb, lane_id bigint, seq bigint)
+               metadata jsonb, lane_id bigint, seq bigint, was_started boolean)
 language plpgsql volatile security definer
 set search_path = pg_catalog, ganger, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -88,11 +89,11 @@ begin
             (select h.lane_id, h.start_at, h.most
              from hinted h order by h.priority desc, h.returned desc, h.start_at, h.lane_id offset 64)
         ), picked as materialized (
-            select p.row_ctid, p.seq, p.queue, p.job_type, row_number() over () as place
-            from (select j.ctid as row_ctid, j.seq, j.queue, j.job_type
+            select p.row_ctid, p.seq, p.queue, p.job_type, p.was_started, row_number() over () as place
+            from (select j.ctid as row_ctid, j.seq, j.queue, j.job_type, j.started_at is not null or j.attempts > 0 as was_started
                   from ordered o
                   cross join lateral (
-                      select j.ctid, j.seq, j.queue, j.job_type from ganger.job j
+                      select j.ctid, j.seq, j.queue, j.job_type, j.started_at, j.attempts from ganger.job j
                       where j.lane_id = o.lane_id and j.seq >= o.start_at
                         and (j.expires_at is null or j.expires_at > clock_timestamp())
                         and (not is_shut or j.group_key is null
@@ -102,10 +103,10 @@ begin
                       for update skip locked) j
                   limit max_jobs) p
         ), fitting as (
-            select p.row_ctid, p.seq, p.place from picked p where rooms is null
+            select p.row_ctid, p.seq, p.was_started, p.place from picked p where rooms is null
             union all
             -- lanes share what limits leave
-            select w.row_ctid, w.seq, w.place
+            select w.row_ctid, w.seq, w.was_started, w.place
             from (select p.*, row_number() over (partition by p.queue order by p.place) as queue_place,
                          row_number() over (partition by p.job_type order by p.place) as type_place
                   from picked p where rooms is not null) w
@@ -118,14 +119,14 @@ begin
                 lease_until = _take_jobs.lease_until
             from fitting p where j.ctid = p.row_ctid
             returning j.id, j.lease_id, j.job_type, j.payload, j.attempts, j.max_attempts, j.queue, j.priority, j.timeout,
-                      j.kill_grace, j.tags, j.group_key, j.owner, j.metadata, j.lane_id, p.seq, p.place
+                      j.kill_grace, j.tags, j.group_key, j.owner, j.metadata, j.lane_id, p.seq, p.place, p.was_started
         ), rated as materialized (
             select ganger._note_starts(array_agg(c.queue), array_agg(c.group_key)) from claimed c
         )
         select c.id, c.lease_id, c.job_type, c.payload, c.attempts, c.max_attempts, c.queue, c.priority,
                case when rules.type_timeouts is null then c.timeout
                     else coalesce(c.timeout, (rules.type_timeouts ->> c.job_type)::interval) end,
-               c.kill_grace, c.tags, c.group_key, c.owner, c.metadata, c.lane_id, c.seq
+               c.kill_grace, c.tags, c.group_key, c.owner, c.metadata, c.lane_id, c.seq, c.was_started
         from claimed c where not rules.is_rated or exists (select from rated) order by c.place;
         has_taken := found;
         exit when has_taken or not busy;

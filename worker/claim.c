@@ -29,7 +29,9 @@ enum {
     COLUMN_OWNER,
     COLUMN_METADATA,
     COLUMN_LANE,
-    COLUMN_SEQ
+    COLUMN_SEQ,
+    COLUMN_GROUP_KEY,
+    COLUMN_WAS_STARTED
 };
 
 static const char SQLSTATE_WORKER_DEAD[] = "GG001"; // raised by ganger._claim
@@ -61,6 +63,8 @@ static void read_job(Worker *self, const PGresult *result, int row, Job *job)
     job->tags = read_text(result, row, COLUMN_TAGS);
     job->owner = read_text(result, row, COLUMN_OWNER);
     job->metadata = read_text(result, row, COLUMN_METADATA);
+    job->is_first_start = PQgetvalue(result, row, COLUMN_WAS_STARTED)[0] == 'f';
+    job->group_key = read_text(result, row, COLUMN_GROUP_KEY);
     const Handler *handler = handler_table_find(self->handlers, job->job_type);
     int64_t by_handler = handler != NULL ? handler->config->timeout_ms : 0;
     job->timeout_ms = read_int(result, row, COLUMN_TIMEOUT, by_handler);

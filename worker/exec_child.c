@@ -24,8 +24,9 @@
 
 enum {
     CHILD_STACK_BYTES = 64 * 1024, // the few calls below need far less
-    FD_FLOOR = 4,                  // our ends stay clear of the numbers the child gives away
-    TAGS_MAX_BYTES = 32 * 1024     // the kernel takes 128 KiB for one variable at most
+    FD_FLOOR = 6,                  // our ends stay clear of the numbers the child gives away
+    FD_COUNT = EXEC_FD_WAITED + 1, // of these
+    TEXT_MAX_BYTES = 32 * 1024     // the kernel takes 128 KiB for one variable at most
 };
 
 static const char DEFAULT_PATH[] = "/usr/local/bin:/usr/bin:/bin";
@@ -35,7 +36,7 @@ typedef struct ChildStart { // what the child reads and writes in our memory
     char *const *argv;
     char *const *environment;
     const HandlerLimits *limits;
-    const int *ends; // its stdin, stdout, stderr, fd 3
+    const int *ends; // its files by their numbers; -1 = not open
     pid_t parent;
     int error; // errno of the call that failed; 0 = the program runs
     const char *failed;
@@ -121,7 +122,15 @@ static void add_int(Environment *environment, const char *name, int64_t value)
     add(environment, name, digits);
 }
 
-char **exec_environment(const Job *job)
+// JSON of any size: what is too long is left out.
+static void add_json(Environment *environment, const char *name, const char *value)
+{
+    if (value != NULL && strlen(value) <= TEXT_MAX_BYTES) {
+        add(environment, name, value);
+    }
+}
+
+char **exec_environment(const Job *job, bool has_waited)
 {
     Environment environment = {0};
     add(&environment, "PATH", search_path());
@@ -135,9 +144,11 @@ char **exec_environment(const Job *job)
     add(&environment, "GANGER_QUEUE", job->queue);
     add_int(&environment, "GANGER_PRIORITY", job->priority);
     add(&environment, "GANGER_OWNER", job->owner);
-    if (job->tags != NULL && strlen(job->tags) <= TAGS_MAX_BYTES) {
-        add(&environment, "GANGER_TAGS", job->tags);
-    }
+    add(&environment, "GANGER_GROUP_KEY", job->group_key);
+    add_json(&environment, "GANGER_TAGS", job->tags);
+    add_json(&environment, "GANGER_METADATA", job->metadata);
+    add(&environment, "GANGER_STEPS", "/dev/fd/4");
+    add(&environment, "GANGER_WAITED", has_waited ? "/dev/fd/5" : NULL);
     if (job->timeout_ms > 0) {
         add_int(&environment, "GANGER_TIMEOUT_MS", job->timeout_ms);
     }
@@ -172,12 +183,14 @@ __attribute__((no_sanitize("address", "undefined"))) static int child_main(void 
     if (getppid() != start->parent) {
         _exit(127); // the worker died before the death signal was set
     }
-    for (int fd = 0; fd <= EXEC_FD_COMMANDS; fd++) {
-        if (dup2(start->ends[fd], fd) < 0) {
+    for (int fd = 0; fd < FD_COUNT; fd++) {
+        if (start->ends[fd] < 0) {
+            (void)close(fd);
+        } else if (dup2(start->ends[fd], fd) < 0) {
             return give_up(start, "dup2");
         }
     }
-    (void)close_range(EXEC_FD_COMMANDS + 1, UINT_MAX, 0);
+    (void)close_range(FD_COUNT, UINT_MAX, 0);
     if (!process_limits_apply(start->limits)) {
         return give_up(start, "setrlimit");
     }
@@ -205,6 +218,33 @@ void exec_child_close(ExecChild *child)
     close_fd(&child->commands);
 }
 
+static int above_floor(int fd)
+{
+    if (fd < 0 || fd >= FD_FLOOR) {
+        return fd;
+    }
+    const int moved = fcntl(fd, F_DUPFD_CLOEXEC, FD_FLOOR);
+    close(fd);
+    return moved;
+}
+
+int exec_text_file(const char *text)
+{
+    const int fd = above_floor(memfd_create("ganger", MFD_CLOEXEC));
+    const size_t length = strlen(text);
+    for (size_t at = 0; fd >= 0 && at < length;) {
+        const ssize_t bytes = pwrite(fd, text + at, length - at, (off_t)at);
+        if (bytes < 0 && errno != EINTR) {
+            const int error = errno;
+            close(fd);
+            errno = error;
+            return -1;
+        }
+        at += bytes > 0 ? (size_t)bytes : 0;
+    }
+    return fd;
+}
+
 // A pipe with both ends close-on-exec and above the child's numbers; ours does not block.
 static bool open_pipe(int *ours, int *theirs, bool we_write)
 {
@@ -212,15 +252,8 @@ static bool open_pipe(int *ours, int *theirs, bool we_write)
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return false;
     }
-    for (int i = 0; i < 2; i++) {
-        if (ends[i] < FD_FLOOR) {
-            const int moved = fcntl(ends[i], F_DUPFD_CLOEXEC, FD_FLOOR);
-            close(ends[i]);
-            ends[i] = moved;
-        }
-    }
-    *ours = ends[we_write ? 1 : 0];
-    *theirs = ends[we_write ? 0 : 1];
+    *ours = above_floor(ends[we_write ? 1 : 0]);
+    *theirs = above_floor(ends[we_write ? 0 : 1]);
     return *ours >= 0 && *theirs >= 0 && fcntl(*ours, F_SETFL, O_NONBLOCK) == 0;
 }
 
@@ -273,9 +306,9 @@ static bool clone_child(ExecChild *child, ChildStart *start)
     return true;
 }
 
-bool exec_child_start(ExecChild *child, const StringList *argv, char *const *environment,
-                      const HandlerLimits *limits, StrBuf *why)
+bool exec_child_start(ExecChild *child, const ExecStart *wanted, StrBuf *why)
 {
+    const StringList *argv = wanted->argv;
     *child = (ExecChild){.pid = -1, .pidfd = -1, .in = -1, .out = -1, .err = -1, .commands = -1};
     char *path = NULL;
     if (!exec_find_program(argv->items[0], &path, why)) {
@@ -283,11 +316,11 @@ bool exec_child_start(ExecChild *child, const StringList *argv, char *const *env
     }
     char **arguments = mem_alloc((argv->count + 1) * sizeof *arguments);
     memcpy(arguments, argv->items, argv->count * sizeof *arguments);
-    int theirs[EXEC_FD_COMMANDS + 1] = {-1, -1, -1, -1};
+    int theirs[FD_COUNT] = {-1, -1, -1, -1, wanted->steps, wanted->waited};
     ChildStart start = {.path = path,
                         .argv = arguments,
-                        .environment = environment,
-                        .limits = limits,
+                        .environment = wanted->environment,
+                        .limits = wanted->limits,
                         .ends = theirs,
                         .parent = getpid()};
     if (!open_pipes(child, theirs)) {

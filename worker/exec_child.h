@@ -11,7 +11,12 @@
 #include "common/base/memory.h"
 #include "worker/job.h"
 
-enum { EXEC_FD_COMMANDS = 3 }; // where the program writes its lines
+// Beside stdin, stdout and stderr.
+enum {
+    EXEC_FD_COMMANDS = 3, // where the program writes its lines
+    EXEC_FD_STEPS = 4,    // what it reads: the steps of its job,
+    EXEC_FD_WAITED = 5    // and the token it has waited for
+};
 
 typedef struct ExecChild {
     pid_t pid;
@@ -27,13 +32,24 @@ typedef struct ExecChild {
 bool exec_find_program(const char *name, char **path, StrBuf *why);
 
 // The environment of a job's program: PATH, HOME, LANG, TZ and GANGER_...; nothing of the worker's
-// own else. One allocation; caller frees.
-char **exec_environment(const Job *job);
+// own else. `has_waited`: there is something to read on EXEC_FD_WAITED. One allocation; caller frees.
+char **exec_environment(const Job *job, bool has_waited);
 
-// Starts argv. All ends are non-blocking and close-on-exec. Its end is reaped by the caller (wait4
+// A text as a file without a name, for exec_child_start; -1: errno says why. Caller closes.
+int exec_text_file(const char *text);
+
+// What a program is started with; all borrowed.
+typedef struct ExecStart {
+    const StringList *argv;
+    char *const *environment;
+    const HandlerLimits *limits;
+    int steps;  // becomes its EXEC_FD_STEPS
+    int waited; // becomes its EXEC_FD_WAITED; -1 = none
+} ExecStart;
+
+// Starts it. All ends are non-blocking and close-on-exec. Its end is reaped by the caller (wait4
 // on pid). False: nothing is left behind, `why` has the reason.
-bool exec_child_start(ExecChild *child, const StringList *argv, char *const *environment,
-                      const HandlerLimits *limits, StrBuf *why);
+bool exec_child_start(ExecChild *child, const ExecStart *start, StrBuf *why);
 // Closes what is still open.
 void exec_child_close(ExecChild *child);
 

@@ -68,14 +68,14 @@ bool exec_output_is_cut_json(const char *text, size_t length, size_t total)
            offset + LONGEST_TOKEN_BYTES >= length;
 }
 
-JobOutcome exec_outcome(int wait_status, bool snoozed)
+JobOutcome exec_outcome(int wait_status, JobOutcome asked)
 {
     if (!WIFEXITED(wait_status)) {
         return OUTCOME_CRASHED;
     }
     switch (WEXITSTATUS(wait_status)) {
     case 0:
-        return snoozed ? OUTCOME_SNOOZE : OUTCOME_COMPLETED;
+        return asked;
     case EXEC_EXIT_SNOOZE:
         return OUTCOME_SNOOZE;
     case EXEC_EXIT_DISCARD:

@@ -28,8 +28,9 @@ char *exec_output_json(const char *text, size_t length, size_t total);
 // Was what is kept JSON, had it not been cut? `total` counts what was written.
 bool exec_output_is_cut_json(const char *text, size_t length, size_t total);
 
-// What a wait status means. `snoozed`: the program asked for it in a line on fd 3, which counts with exit codes 0 and 99.
-JobOutcome exec_outcome(int wait_status, bool snoozed);
+// What a wait status means. `asked`: what the program asked for in a line on fd 3 and gets with exit code 0: OUTCOME_SNOOZE,
+// OUTCOME_WAIT; else OUTCOME_COMPLETED.
+JobOutcome exec_outcome(int wait_status, JobOutcome asked);
 
 // The last line of stderr that is not blank: a ring of the last bytes.
 typedef struct ExecLastLine {

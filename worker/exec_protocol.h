@@ -13,6 +13,20 @@ enum {
     EXEC_LINE_MAX_BYTES = 1024 * 1024 // an output and its key; a longer line fails the attempt
 };
 
+typedef enum ExecWait {
+    EXEC_WAIT_NONE,
+    EXEC_WAIT_FOR,
+    EXEC_WAIT_UNTIL,
+    EXEC_WAIT_TOKEN,
+    EXEC_WAIT_CREATED // for the token that the same line creates
+} ExecWait;
+
+typedef struct ExecToken { // a token to be created, and the step that keeps its name
+    char *step;
+    int64_t timeout_ms; // -1 = never
+    char *tags;         // JSON array or NULL
+} ExecToken;
+
 typedef struct ExecMessage { // what one line asks for; texts are owned
     int percent;             // -1 = not given
     char *message;
@@ -21,8 +35,14 @@ typedef struct ExecMessage { // what one line asks for; texts are owned
     char *log;
     int64_t prolong_ms; // -1 = not given
     int64_t snooze_ms;  // -1 = not given
-    char *unsupported;  // name of a member this version cannot serve: the job must fail
-    char *problem;      // what was wrong with the line, for the log; the rest of it counts
+    char *step;
+    char *result; // JSON; NULL = not given
+    ExecWait wait;
+    int64_t wait_ms;         // EXEC_WAIT_FOR: how long; EXEC_WAIT_UNTIL: since 1970
+    char *wait_token;        // EXEC_WAIT_TOKEN
+    ExecToken *create_token; // NULL = not given
+    char *failure;           // what the program must not be taken to have said: the attempt fails
+    char *problem; // what else was wrong with the line, for the log; the rest of it counts
 } ExecMessage;
 
 // Reads one line (without its newline).

@@ -13,5 +13,6 @@ void job_deinit(Job *job)
     free(job->tags);
     free(job->owner);
     free(job->metadata);
+    free(job->group_key);
     memset(job, 0, sizeof *job);
 }

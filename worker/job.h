@@ -3,6 +3,7 @@
 #ifndef WORKER_JOB_H
 #define WORKER_JOB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,8 +20,10 @@ typedef struct Job {
     char *tags;            // JSON array or NULL
     char *owner;           // or NULL
     char *metadata;        // JSON or NULL
+    char *group_key;       // or NULL
     int64_t timeout_ms;    // effective: the job's, else the handler's; 0 = none
     int64_t kill_grace_ms; // effective: the job's, else the supervisor's
+    bool is_first_start;   // it was never claimed before, so it has no steps
 } Job;
 
 void job_deinit(Job *job); // frees what the fields own

@@ -2,6 +2,7 @@
 // JobContext: the services a running handler may ask for, whatever its kind.
 #include "worker/job_context.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +14,10 @@
 #include "sql_queries.h"
 #include "worker/deadman.h"
 #include "worker/job_transaction.h"
+#include "worker/job_waits.h"
 
 enum {
+    MEMORY_TIMEOUT_MS = 10000,  // steps and tokens, without which a handler cannot go on
     PROGRESS_TIMEOUT_MS = 5000, // a handler must not hang because its progress cannot be written
     AUX_CONNECT_TIMEOUT_MS = 2000,
     AUX_RETRY_MS = 5000 // and it must not spend its time on a database that is away
@@ -23,6 +26,8 @@ enum {
 static const int64_t PROLONG_MAX_MS = 365LL * 86400 * 1000; // others add to the deadline
 
 static int write_progress(JobContext *self);
+static void note_prolonged(JobContext *self, int64_t ms);
+static void write_prolonged(JobContext *self);
 
 void job_context_init(JobContext *self, RunContext *run)
 {
@@ -34,6 +39,8 @@ void job_context_init(JobContext *self, RunContext *run)
     self->snooze_ms = -1;
     self->percent = -1;
     self->progress_sent_at = INT64_MIN / 2;
+    self->prolonged_ms = -1;
+    self->prolonged_sent_at = INT64_MIN / 2;
 }
 
 void job_context_deinit(JobContext *self)
@@ -41,6 +48,8 @@ void job_context_deinit(JobContext *self)
     free(self->error);
     free(self->message);
     free(self->stage);
+    free(self->wait.token);
+    job_memory_free(&self->memory);
     memset(self, 0, sizeof *self);
 }
 
@@ -69,7 +78,7 @@ int job_context_fail(JobContext *self, const char *format, ...)
     return GANGER_FAILED;
 }
 
-static int lost(JobContext *self)
+int job_context_lost(JobContext *self)
 {
     atomic_store(&self->is_lost, true);
     (void)job_context_fail(self, "this attempt no longer owns the job");
@@ -96,6 +105,7 @@ int job_context_prolong(JobContext *self, int64_t ms)
         }
         atomic_store(&slot->run_soft_at, wanted);
         job_transaction_update_limits(self);
+        note_prolonged(self, ms); // last: it may wait for the database
     }
     return GANGER_DONE;
 }
@@ -116,7 +126,7 @@ int job_context_progress(JobContext *self, int percent, const char *message, con
         return job_context_fail(self, "progress %d is not within 0..100", percent);
     }
     if (atomic_load(&self->is_lost)) {
-        return lost(self);
+        return job_context_lost(self);
     }
     if (percent >= 0) {
         self->percent = percent;
@@ -130,16 +140,23 @@ int job_context_progress(JobContext *self, int percent, const char *message, con
     return write_progress(self);
 }
 
-int job_context_flush_progress(JobContext *self)
+void job_context_flush(JobContext *self)
 {
-    return self->is_progress_unsent && !atomic_load(&self->is_lost) ? write_progress(self)
-                                                                    : GANGER_DONE;
+    if (atomic_load(&self->is_lost)) {
+        return;
+    }
+    if (self->is_progress_unsent) {
+        (void)write_progress(self);
+    }
+    if (self->prolonged_ms >= 0) {
+        write_prolonged(self);
+    }
 }
 
 // Inside the job's transaction nobody would see the progress before its end, and the row would stay
 // locked until then; so it goes over a connection of its own. So it does when the worker's is lost,
-// which is made anew after the run only.
-static Db *progress_connection(JobContext *self)
+// which is made anew after the run only. `insist`: also soon after a try that failed.
+static Db *connection_beside(JobContext *self, bool insist)
 {
     RunContext *run = self->run;
     if (!run->in_transaction && run->db != NULL && !db_is_lost(run->db)) {
@@ -150,7 +167,7 @@ static Db *progress_connection(JobContext *self)
         run->aux = NULL;
     }
     const int64_t now = clock_boot_ms();
-    if (run->aux == NULL && run->url != NULL && now >= self->aux_retry_at &&
+    if (run->aux == NULL && run->url != NULL && (insist || now >= self->aux_retry_at) &&
         db_open(&run->aux, run->url, "ganger-worker progress", AUX_CONNECT_TIMEOUT_MS, false) !=
             STATUS_OK) {
         run->aux = NULL;
@@ -159,18 +176,64 @@ static Db *progress_connection(JobContext *self)
     return run->aux;
 }
 
+bool job_context_exec(JobContext *self, const SqlStatement *statement, const DbParams *params,
+                      PGresult **result)
+{
+    Status status = STATUS_LOST;
+    for (int tries = 0; tries < 2 && status == STATUS_LOST; tries++) {
+        Db *db = connection_beside(self, true);
+        if (db == NULL) {
+            (void)job_context_fail(self, "no connection to the database");
+            return false;
+        }
+        status = db_exec(db, statement, params, MEMORY_TIMEOUT_MS, result);
+        if (status != STATUS_OK) {
+            (void)job_context_fail(self, "%s", db_error_message(db));
+        }
+    }
+    return status == STATUS_OK;
+}
+
+static void add_job(DbParams *params, const Job *job)
+{
+    db_params_init(params);
+    db_param_int(params, job->id);
+    db_param_binary(params, (const char *)job->lease, sizeof job->lease);
+}
+
+static void note_prolonged(JobContext *self, int64_t ms)
+{
+    self->prolonged_ms = ms;
+    if (clock_boot_ms() - self->prolonged_sent_at >= JOB_PROLONGED_MIN_MS &&
+        !atomic_load(&self->is_lost)) {
+        write_prolonged(self);
+    }
+}
+
+// Only to let people know: a failure changes nothing.
+static void write_prolonged(JobContext *self)
+{
+    DbParams params;
+    add_job(&params, self->run->job);
+    db_param_int(&params, self->prolonged_ms);
+    self->prolonged_ms = -1;
+    self->prolonged_sent_at = clock_boot_ms();
+    Db *db = connection_beside(self, false);
+    if (db == NULL ||
+        db_exec(db, &SQL_note_prolonged, &params, PROGRESS_TIMEOUT_MS, NULL) != STATUS_OK) {
+        log_debug("job.prolong_not_told", "job=%" PRId64, self->run->job->id);
+    }
+}
+
 static int write_progress(JobContext *self)
 {
     self->progress_sent_at = clock_boot_ms();
-    Db *db = progress_connection(self);
+    Db *db = connection_beside(self, false);
     if (db == NULL) {
         return job_context_fail(self, "no connection to the database");
     }
-    const Job *job = self->run->job;
     DbParams params;
-    db_params_init(&params);
-    db_param_int(&params, job->id);
-    db_param_binary(&params, (const char *)job->lease, sizeof job->lease);
+    add_job(&params, self->run->job);
     if (self->percent >= 0) {
         db_param_int(&params, self->percent);
     } else {
@@ -185,7 +248,7 @@ static int write_progress(JobContext *self)
     const bool done = db_bool(result, 0, "done");
     PQclear(result);
     self->is_progress_unsent = false;
-    return done ? GANGER_DONE : lost(self);
+    return done ? GANGER_DONE : job_context_lost(self);
 }
 
 int job_context_output(JobContext *self, const char *json, size_t length)
@@ -244,6 +307,10 @@ void job_context_fill_result(JobContext *self, JobOutcome outcome, RunResult *re
         break;
     case OUTCOME_SNOOZE:
         result->delay_ms = self->snooze_ms >= 0 ? self->snooze_ms : JOB_SNOOZE_DEFAULT_MS;
+        break;
+    case OUTCOME_WAIT:
+        result->delay_ms = self->wait.kind == JOB_WAIT_FOR ? self->wait.ms : -1;
+        result->text = job_wait_body(self);
         break;
     case OUTCOME_NONE:
         panic("a run without outcome");

@@ -8,17 +8,32 @@
 #include <stdint.h>
 
 #include "handlers/ganger/handler.h"
+#include "worker/job_memory.h"
 #include "worker/runner.h"
 
 enum {
     JOB_OUTPUT_MAX_BYTES = 1024 * 1024, // of one job's output
     JOB_ERROR_MAX_BYTES = 4000,         // of an error message; fits SCOREBOARD_RESULT_INLINE
     JOB_PROGRESS_MIN_MS = 100,          // progress is written at most so often
+    JOB_PROLONGED_MIN_MS = 1000,        // and the event of a prolong
     JOB_SNOOZE_DEFAULT_MS = 60000
 };
 
 // A job is put off by at most 100 years, the bound of the SQL API (a year has 360 days where intervals are compared).
 #define JOB_DELAY_MAX_MS (100 * 360LL * 24 * 60 * 60 * 1000)
+
+typedef enum JobWaitKind {
+    JOB_WAIT_NONE,
+    JOB_WAIT_FOR,
+    JOB_WAIT_UNTIL,
+    JOB_WAIT_TOKEN
+} JobWaitKind;
+
+typedef struct JobWait { // what OUTCOME_WAIT waits for (job_waits.h)
+    JobWaitKind kind;
+    int64_t ms;  // JOB_WAIT_FOR: how long; JOB_WAIT_UNTIL: since 1970
+    char *token; // JOB_WAIT_TOKEN
+} JobWait;
 
 typedef struct JobContext {
     struct ganger_context plugin; // first: plugins hold a pointer to it
@@ -35,7 +50,11 @@ typedef struct JobContext {
     char *stage;
     bool is_progress_unsent;
     int64_t progress_sent_at; // clock_boot_ms
-    int64_t aux_retry_at;     // no second connection before that: the last try failed
+    JobWait wait;
+    JobMemory memory;
+    int64_t prolonged_ms; // that no event tells of yet; -1 = none
+    int64_t prolonged_sent_at;
+    int64_t aux_retry_at; // no second connection before that: the last try failed
 } JobContext;
 
 void job_context_init(JobContext *self, RunContext *run);
@@ -51,7 +70,8 @@ int job_context_prolong(JobContext *self, int64_t ms);
 // percent -1, message NULL, stage NULL: unchanged. Written at once, or kept for the next call or
 // flush.
 int job_context_progress(JobContext *self, int percent, const char *message, const char *stage);
-int job_context_flush_progress(JobContext *self);
+// At the end of a run: what was kept for later, of progress and prolongs.
+void job_context_flush(JobContext *self);
 int job_context_output(JobContext *self, const char *json, size_t length);
 
 // One line or more; a newline is added where it is missing.
@@ -61,6 +81,13 @@ void job_context_set_error(JobContext *self,
 // For services: keeps the reason and returns GANGER_FAILED.
 int job_context_fail(JobContext *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+// The same for a lease that is gone: GANGER_LOST, now and for all that comes.
+int job_context_lost(JobContext *self);
+// Runs a statement about the job beside the handler's transaction: it is committed when this returns. A connection that breaks is
+// replaced once, so the statement may have been run twice. False: last_error says why.
+bool job_context_exec(JobContext *self, const SqlStatement *statement, const DbParams *params,
+                      PGresult **result);
 
 // Turns what the handler asked for into the result; takes run->output and the error over.
 void job_context_fill_result(JobContext *self, JobOutcome outcome, RunResult *result);

@@ -4,7 +4,9 @@
 
 #include "sql_queries.h"
 #include "worker/job_context.h"
+#include "worker/job_steps.h"
 #include "worker/job_transaction.h"
+#include "worker/job_waits.h"
 
 enum { ENQUEUE_TIMEOUT_MS = 10000 };
 
@@ -101,6 +103,41 @@ static void *connection(ganger_context *plugin)
     return job_transaction_begin(context) ? db_conn(context->run->db) : NULL;
 }
 
+static int step_get(ganger_context *plugin, const char *name, const char **json)
+{
+    return job_steps_get(context_of(plugin), name, json);
+}
+
+static int step_put(ganger_context *plugin, const char *name, const char *json, size_t length)
+{
+    return job_steps_put(context_of(plugin), name, json, length);
+}
+
+static void wait_for(ganger_context *plugin, int64_t ms)
+{
+    job_wait_for(context_of(plugin), ms);
+}
+
+static void wait_until(ganger_context *plugin, int64_t unix_ms)
+{
+    job_wait_until(context_of(plugin), unix_ms);
+}
+
+static int wait_for_token(ganger_context *plugin, const char *token, const char **data)
+{
+    return job_wait_for_token(context_of(plugin), token, data);
+}
+
+static const char *create_token(ganger_context *plugin, int64_t timeout_ms, const char *tags)
+{
+    return job_create_token(context_of(plugin), timeout_ms, tags);
+}
+
+static int complete_token(ganger_context *plugin, const char *token, const char *json)
+{
+    return job_complete_token(context_of(plugin), token, json);
+}
+
 static const char *last_error(ganger_context *plugin)
 {
     return context_of(plugin)->last_error;
@@ -121,6 +158,13 @@ const ganger_services JOB_SERVICES = {
     .connection = connection,
     .exec_sql = exec_sql,
     .last_error = last_error,
+    .step_get = step_get,
+    .step_put = step_put,
+    .wait_for = wait_for,
+    .wait_until = wait_until,
+    .wait_for_token = wait_for_token,
+    .create_token = create_token,
+    .complete_token = complete_token,
 };
 
 static void call_rows(const PGresult *result, ganger_row_function on_row, void *data)

@@ -18,9 +18,10 @@
 #include "common/base/log.h"
 #include "common/base/signals.h"
 #include "worker/exec_child.h"
+#include "worker/exec_commands.h"
 #include "worker/exec_output.h"
-#include "worker/exec_protocol.h"
 #include "worker/job_context.h"
+#include "worker/job_steps.h"
 #include "worker/runner.h"
 
 enum {
@@ -36,20 +37,18 @@ typedef struct ExecRun {
     StrBuf out;       // stdout, capped
     size_t out_total; // all of it
     ExecLastLine last_line;
-    ExecLines lines;
-    bool is_snoozed;
+    ExecCommands commands;
     bool is_term_sent;
     int64_t kill_at;  // clock_boot_ms; 0 = the SIGKILL, if any, is the supervisor's
     bool is_orphaned; // the supervisor is gone
-    char *unsupported;
-    bool has_lost_line; // it may have been the output
     bool has_status;
     int status; // wait status
     struct rusage usage;
     long own_peak_kib; // the worker's
 } ExecRun;
 
-static void start_and_watch(ExecRun *self, const HandlerConfig *config, JobOutcome *outcome);
+static bool start(ExecRun *self, const HandlerConfig *config);
+static JobOutcome watch_to_the_end(ExecRun *self);
 static void watch(ExecRun *self);
 static void drain(ExecRun *self);
 static JobOutcome judge(ExecRun *self);
@@ -59,9 +58,10 @@ void run_exec(const Handler *handler, RunContext *run, RunResult *result)
     ExecRun self = {.usage = {.ru_maxrss = -1}};
     run->settled = false;
     job_context_init(&self.context, run);
-    JobOutcome outcome = OUTCOME_ERROR;
-    start_and_watch(&self, handler->config, &outcome);
-    (void)job_context_flush_progress(&self.context);
+    exec_commands_init(&self.commands, &self.context);
+    const JobOutcome outcome =
+        start(&self, handler->config) ? watch_to_the_end(&self) : OUTCOME_ERROR;
+    job_context_flush(&self.context);
     job_context_fill_result(&self.context, outcome, result);
 
     if (self.has_status && WIFEXITED(self.status)) {
@@ -79,25 +79,66 @@ void run_exec(const Handler *handler, RunContext *run, RunResult *result)
     const bool is_own_peak = has_usage && usage->ru_maxrss > self.own_peak_kib + RSS_SLACK_KIB;
     result->max_rss_bytes = is_own_peak ? (int64_t)usage->ru_maxrss * 1024 : -1;
     strbuf_free(&self.out);
-    exec_lines_free(&self.lines);
-    free(self.unsupported);
+    exec_commands_free(&self.commands);
     job_context_deinit(&self.context);
 }
 
-static void start_and_watch(ExecRun *self, const HandlerConfig *config, JobOutcome *outcome)
+// What a job that is started for the first time cannot have is not asked for.
+static bool open_memory(ExecRun *self, ExecStart *wanted)
+{
+    JobContext *context = &self->context;
+    if (job_steps_load(context) != GANGER_DONE) {
+        char *why = mem_printf("its steps could not be read: %s", context->last_error);
+        job_context_set_error(context, why);
+        free(why);
+        return false;
+    }
+    char *steps = job_memory_json(&context->memory);
+    const char *waited = context->memory.waited;
+    wanted->steps = exec_text_file(steps);
+    wanted->waited = waited != NULL ? exec_text_file(waited) : -1;
+    free(steps);
+    if (wanted->steps < 0 || (waited != NULL && wanted->waited < 0)) {
+        char *why = mem_printf("its steps could not be handed over: %s", strerror(errno));
+        job_context_set_error(context, why);
+        free(why);
+        return false;
+    }
+    return true;
+}
+
+static bool start_child(ExecRun *self, ExecStart *wanted)
 {
     StrBuf why = {0};
     signals_ignore_pipe(); // a program may close its stdin without reading
-    char **environment = exec_environment(self->context.run->job);
-    const bool started =
-        exec_child_start(&self->child, &config->exec, environment, &config->limits, &why);
+    char **environment = exec_environment(self->context.run->job, wanted->waited >= 0);
+    wanted->environment = environment;
+    const bool started = exec_child_start(&self->child, wanted, &why);
     free(environment);
     if (!started) {
         job_context_set_error(&self->context, why.text);
-        strbuf_free(&why);
-        return;
     }
     strbuf_free(&why);
+    return started;
+}
+
+// False: the context's error says why not.
+static bool start(ExecRun *self, const HandlerConfig *config)
+{
+    ExecStart wanted = {
+        .argv = &config->exec, .limits = &config->limits, .steps = -1, .waited = -1};
+    const bool started = open_memory(self, &wanted) && start_child(self, &wanted);
+    if (wanted.steps >= 0) {
+        close(wanted.steps);
+    }
+    if (wanted.waited >= 0) {
+        close(wanted.waited);
+    }
+    return started;
+}
+
+static JobOutcome watch_to_the_end(ExecRun *self)
+{
     struct rusage own;
     (void)getrusage(RUSAGE_SELF, &own); // after the start: the child stood in our memory until then
     self->own_peak_kib = own.ru_maxrss;
@@ -107,7 +148,7 @@ static void start_and_watch(ExecRun *self, const HandlerConfig *config, JobOutco
     exec_child_close(&self->child);
     run_sweep_children();
     exec_last_line_end(&self->last_line);
-    *outcome = judge(self);
+    return judge(self);
 }
 
 static void close_end(int *fd)
@@ -129,63 +170,6 @@ static void keep_stderr(ExecRun *self, const char *bytes, size_t length)
 {
     slot_log_append(self->context.run->slot, bytes, length);
     exec_last_line_feed(&self->last_line, bytes, length);
-}
-
-static void note(ExecRun *self, const char *what)
-{
-    char *line = mem_printf("ganger: fd 3: %s", what);
-    job_context_log(&self->context, line, strlen(line));
-    free(line);
-}
-
-static void obey(ExecRun *self, ExecMessage *message)
-{
-    JobContext *context = &self->context;
-    if (message->log != NULL) {
-        job_context_log(context, message->log, strlen(message->log));
-    }
-    if (message->output != NULL) {
-        free(
-            context->run->output); // the line was checked as JSON, and it is shorter than the limit
-        context->run->output = message->output;
-        message->output = NULL;
-    }
-    // Before the progress, which may wait for the database.
-    if (message->prolong_ms >= 0 &&
-        job_context_prolong(context, message->prolong_ms) != GANGER_DONE) {
-        note(self, context->last_error);
-    }
-    if (message->percent >= 0 || message->message != NULL || message->stage != NULL) {
-        if (job_context_progress(context, message->percent, message->message, message->stage) ==
-            GANGER_FAILED) {
-            log_debug("job.progress_failed", "reason=\"%s\"", context->last_error);
-        }
-    }
-    if (message->snooze_ms >= 0) {
-        context->snooze_ms = message->snooze_ms;
-        self->is_snoozed = true;
-    }
-    if (message->unsupported != NULL && self->unsupported == NULL) {
-        self->unsupported = message->unsupported;
-        message->unsupported = NULL;
-    }
-}
-
-static void on_line(void *data, const char *line, size_t length)
-{
-    ExecRun *self = data;
-    if (line == NULL) {
-        note(self, "a line longer than 1 MiB was dropped");
-        self->has_lost_line = true;
-        return;
-    }
-    ExecMessage message;
-    exec_message_parse(&message, line, length);
-    obey(self, &message);
-    if (message.problem != NULL) {
-        note(self, message.problem);
-    }
-    exec_message_deinit(&message);
 }
 
 // --- moving bytes
@@ -210,7 +194,7 @@ static bool read_some(ExecRun *self, int *fd)
     } else if (fd == &self->child.err) {
         keep_stderr(self, buffer, (size_t)bytes);
     } else {
-        exec_lines_feed(&self->lines, buffer, (size_t)bytes, on_line, self);
+        exec_commands_feed(&self->commands, buffer, (size_t)bytes);
     }
     return true;
 }
@@ -355,7 +339,7 @@ static void drain(ExecRun *self)
         }
         (void)poll(fds, 3, (int)left);
     }
-    exec_lines_end(&self->lines, on_line, self);
+    exec_commands_end(&self->commands);
 }
 
 // --- the end
@@ -391,25 +375,26 @@ static JobOutcome judge(ExecRun *self)
         context->snooze_ms = 0;
         return OUTCOME_SNOOZE;
     }
-    if (self->unsupported != NULL) {
-        char *message = mem_printf("'%s' on fd 3 is not supported by this version of ganger",
-                                   self->unsupported);
-        job_context_set_error(context, message);
-        free(message);
-        return OUTCOME_ERROR;
-    }
-    const JobOutcome outcome = exec_outcome(self->status, self->is_snoozed);
-    if (outcome == OUTCOME_COMPLETED) {
-        if (self->has_lost_line) {
-            job_context_set_error(context, "a line on fd 3 was longer than 1 MiB");
+    const JobOutcome outcome = exec_outcome(self->status, self->commands.asked);
+    switch (outcome) {
+    case OUTCOME_COMPLETED:
+    case OUTCOME_SNOOZE:
+    case OUTCOME_WAIT:
+        if (self->commands.failure != NULL) {
+            char *message = mem_printf("on fd 3: %s", self->commands.failure);
+            job_context_set_error(context, message);
+            free(message);
             return OUTCOME_ERROR;
         }
-        return take_stdout(self) ? outcome : OUTCOME_ERROR;
+        return outcome != OUTCOME_COMPLETED || take_stdout(self) ? outcome : OUTCOME_ERROR;
+    case OUTCOME_NONE:
+    case OUTCOME_ERROR:
+    case OUTCOME_DISCARD:
+    case OUTCOME_CRASHED:
+        break;
     }
-    if (outcome != OUTCOME_SNOOZE) {
-        char *message = exec_error_message(self->status, self->last_line.last);
-        job_context_set_error(context, message);
-        free(message);
-    }
+    char *message = exec_error_message(self->status, self->last_line.last);
+    job_context_set_error(context, message);
+    free(message);
     return outcome;
 }

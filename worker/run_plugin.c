@@ -29,6 +29,8 @@ static ganger_job public_job(const Job *job)
         .tags = job->tags,
         .owner = job->owner,
         .metadata = job->metadata,
+        .group_key = job->group_key,
+        .priority = job->priority,
     };
 }
 
@@ -48,7 +50,7 @@ void run_plugin(const Handler *handler, RunContext *run, RunResult *result)
     run_sweep_children();
 
     JobOutcome outcome = outcome_of(&context, returned);
-    (void)job_context_flush_progress(&context);
+    job_context_flush(&context);
     outcome = end_transaction(&context, outcome);
     call_on_error(&context, handler, &job, outcome);
     job_context_fill_result(&context, outcome, result);
@@ -71,8 +73,12 @@ static JobOutcome outcome_of(JobContext *context, enum ganger_result returned)
     case GANGER_SNOOZE:
         return OUTCOME_SNOOZE;
     case GANGER_WAIT:
-        job_context_set_error(context, "GANGER_WAIT is not supported by this version of ganger");
-        return OUTCOME_ERROR;
+        if (context->wait.kind == JOB_WAIT_NONE) {
+            job_context_set_error(context,
+                                  "the handler returned GANGER_WAIT and did not say what for");
+            return OUTCOME_ERROR;
+        }
+        return OUTCOME_WAIT;
     }
     // Not an enumerator: the handler is compiled by others.
     char *message = mem_printf("the handler returned %d, which is no ganger_result", (int)returned);

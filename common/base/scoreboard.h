@@ -75,7 +75,8 @@ typedef enum JobOutcome {
     OUTCOME_ERROR,     // text = message; retried when attempts are left
     OUTCOME_DISCARD,   // text = message; failed at once, reason discarded
     OUTCOME_SNOOZE,    // delay_ms; given back without a charge
-    OUTCOME_CRASHED    // text = message; its program died of a signal: retried by the rule
+    OUTCOME_CRASHED,   // text = message; its program died of a signal: retried by the rule
+    OUTCOME_WAIT // delay_ms, or text = {"until": "..."} or {"token": "..."}: suspended without a charge
 } JobOutcome;
 
 // An entry's state and the batch it belongs to change in one step, so that a decision about an entry cannot
@@ -90,7 +91,8 @@ typedef struct BatchEntry {   // written by the worker, except state_word
     int32_t outcome;      // JobOutcome, valid from ENTRY_DONE on
     uint32_t text_offset; // into Slot.results
     uint32_t text_length;
-    int64_t delay_ms;   // OUTCOME_SNOOZE, or the retry delay an error asks for (-1: by the rule)
+    int64_t
+        delay_ms; // OUTCOME_SNOOZE, OUTCOME_WAIT, or the retry delay an error asks for (-1: by the rule)
     int64_t started_us; // CLOCK_BOOTTIME microseconds
     int64_t ended_us;
     int64_t cpu_us;        // processor time of the attempt, children included; -1 unknown
@@ -199,7 +201,7 @@ void slot_log_append(Slot *slot, const char *text, size_t length);
 void slot_log_clear(Slot *slot);
 // Copies the log tail, oldest byte first, into a new string (caller frees); NULL when empty.
 char *slot_log_copy(const Slot *slot);
-// The word of ganger._settle_result for an entry's outcome: completed, discarded, snoozed, program_crashed, else error.
+// The word of ganger._settle_result for an entry's outcome: completed, discarded, snoozed, program_crashed, waiting, else error.
 const char *job_outcome_word(int outcome);
 
 // --- entry states

@@ -333,6 +333,8 @@ const char *job_outcome_word(int outcome)
         return "snoozed";
     case OUTCOME_CRASHED:
         return "program_crashed";
+    case OUTCOME_WAIT:
+        return "waiting";
     default:
         return "error";
     }

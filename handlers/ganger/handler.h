@@ -40,9 +40,14 @@
  * libraries of your own with an absolute path. Constructors have 5 seconds, those of all files together
  * 15, and are first tried in a process apart; a file is never unloaded.
  *
+ * Starting again. A handler that waits (GANGER_WAIT) is not frozen: it returns, holds no worker while
+ * it waits, and is called anew from its beginning, perhaps on another machine. What it has done it
+ * remembers by steps: ganger_step_put stores a result under a name, ganger_step_get finds it again in
+ * every later run of the same job, whether that follows a wait, a failure or a crash.
+ *
  * Growing. Structs only ever gain fields at their end, so look at `struct_size` (GANGER_HAS) before
- * you use a service that is newer than version 1.0. Steps, waits and tokens will come this way. A
- * change that breaks old plugins gets a new symbol name (ganger_plugin_v2).
+ * you use a service that is newer than version 1.0; those of 1.1 begin with step_get. A change that
+ * breaks old plugins gets a new symbol name (ganger_plugin_v2).
  */
 #ifndef GANGER_HANDLER_H
 #define GANGER_HANDLER_H
@@ -55,7 +60,7 @@ extern "C" {
 #endif
 
 #define GANGER_ABI_MAJOR 1u
-#define GANGER_ABI_MINOR 0u
+#define GANGER_ABI_MINOR 1u
 
 #if defined(__GNUC__)
 #define GANGER_EXPORT __attribute__((visibility("default")))
@@ -69,8 +74,10 @@ enum ganger_result {
     GANGER_ERROR = 1,   /* failed; retried while attempts are left */
     GANGER_DISCARD = 2, /* failed for good: no retry */
     GANGER_SNOOZE =
-        3,          /* to be run again after the delay given to ganger_snooze, without a charge */
-    GANGER_WAIT = 4 /* reserved: fails the attempt in this version */
+        3, /* to be run again after the delay given to ganger_snooze, without a charge */
+    GANGER_WAIT =
+        4 /* to be run again after what ganger_wait_for, ganger_wait_until or ganger_wait_for_token
+             said, without a charge; without one of them the attempt fails */
 };
 
 /* What a service answers. */
@@ -78,6 +85,13 @@ enum ganger_answer {
     GANGER_DONE = 0,
     GANGER_FAILED = -1, /* not done; ganger_last_error says why */
     GANGER_LOST = -2 /* this attempt no longer owns the job (cancelled, taken away): stop working */
+};
+
+/* What ganger_wait_for_token answers, beside GANGER_FAILED and GANGER_LOST. */
+enum ganger_token_status {
+    GANGER_TOKEN_WAITING = 0, /* return GANGER_WAIT now */
+    GANGER_TOKEN_COMPLETED = 1,
+    GANGER_TOKEN_TIMED_OUT = 2
 };
 
 /* The job. Everything is the worker's and valid until the handler returns. */
@@ -93,6 +107,9 @@ typedef struct ganger_job {
     const char *tags;      /* JSON array of strings, or NULL */
     const char *owner;     /* or NULL */
     const char *metadata;  /* JSON, or NULL */
+    /* Since 1.1: */
+    const char *group_key; /* or NULL */
+    int32_t priority;
 } ganger_job;
 
 typedef struct ganger_context ganger_context;
@@ -123,6 +140,14 @@ typedef struct ganger_services {
     int64_t (*exec_sql)(ganger_context *context, const char *sql, int count,
                         const char *const *params, ganger_row_function on_row, void *data);
     const char *(*last_error)(ganger_context *context);
+    /* Since 1.1: */
+    int (*step_get)(ganger_context *context, const char *name, const char **json);
+    int (*step_put)(ganger_context *context, const char *name, const char *json, size_t length);
+    void (*wait_for)(ganger_context *context, int64_t ms);
+    void (*wait_until)(ganger_context *context, int64_t unix_ms);
+    int (*wait_for_token)(ganger_context *context, const char *token, const char **data);
+    const char *(*create_token)(ganger_context *context, int64_t timeout_ms, const char *tags);
+    int (*complete_token)(ganger_context *context, const char *token, const char *json);
 } ganger_services;
 
 /* Made by the worker for one run of one job; never copy or keep it. */
@@ -184,8 +209,8 @@ static inline int64_t ganger_remaining_ms(ganger_context *context)
 }
 
 /* Makes sure at least `ms` are left from now on; never shortens. Nothing to do (GANGER_DONE) for a
- * job without timeout. GANGER_FAILED: ms is negative. GANGER_LOST: the job has been told to stop
- * already. */
+ * job without timeout. The job's events tell of it, at most once a second. GANGER_FAILED: ms is
+ * negative. GANGER_LOST: the job has been told to stop already. */
 static inline int ganger_prolong(ganger_context *context, int64_t ms)
 {
     return context->services->prolong(context, ms);
@@ -264,6 +289,70 @@ static inline int64_t ganger_exec_sql(ganger_context *context, const char *sql, 
                                       void *data)
 {
     return context->services->exec_sql(context, sql, count, params, on_row, data);
+}
+
+/* Finds the result of a step: *json is what ganger_step_put was given for `name` in this run or an
+ * earlier one of this job, NULL when there is none. The first call of a run reads all steps of the
+ * job, later ones cost nothing. GANGER_FAILED: it could not be found out; *json is NULL, and the step
+ * may have been done: return GANGER_ERROR. GANGER_LOST. */
+static inline int ganger_step_get(ganger_context *context, const char *name, const char **json)
+{
+    return context->services->step_get(context, name, json);
+}
+
+/* Stores the result of a step, replacing an earlier one: `length` bytes of JSON, at most 1 MiB; a name
+ * has 1 to 255 bytes. It is committed when this returns, also while the job's transaction is open, and
+ * whatever becomes of that. Kept until the job has completed. GANGER_FAILED: it is not stored; as the
+ * next run would do the step again, return GANGER_ERROR. GANGER_LOST. */
+static inline int ganger_step_put(ganger_context *context, const char *name, const char *json,
+                                  size_t length)
+{
+    return context->services->step_put(context, name, json, length);
+}
+
+/* Suspends the job for so long: `return ganger_wait_for(context, 5000);`. 100 years at most. The job's
+ * transaction is rolled back, the worker is free for others, the attempt is not charged; progress and
+ * steps are kept. Say by a step that you have waited, or you will wait again. */
+static inline enum ganger_result ganger_wait_for(ganger_context *context, int64_t ms)
+{
+    context->services->wait_for(context, ms);
+    return GANGER_WAIT;
+}
+
+/* The same until an instant, in milliseconds since 1970 UTC; one in the past resumes at once. */
+static inline enum ganger_result ganger_wait_until(ganger_context *context, int64_t unix_ms)
+{
+    context->services->wait_until(context, unix_ms);
+    return GANGER_WAIT;
+}
+
+/* Asks whether a token is completed (GANGER_TOKEN_COMPLETED; *data is the JSON it was completed with,
+ * or NULL) or timed out (GANGER_TOKEN_TIMED_OUT). GANGER_TOKEN_WAITING: neither yet; return
+ * GANGER_WAIT, and the job runs again when it is. GANGER_FAILED: it could not be found out, or there
+ * is no such token. `data` may be NULL. */
+static inline int ganger_wait_for_token(ganger_context *context, const char *token,
+                                        const char **data)
+{
+    return context->services->wait_for_token(context, token, data);
+}
+
+/* Creates a token: a name that somebody completes once, by ganger.complete_token in SQL, from a
+ * handler, or over HTTP. It belongs to this job and is committed when this returns. `timeout_ms`
+ * negative: it never times out. `tags` is a JSON array of strings, or NULL. Store it as a step before
+ * you hand it out: the next run must find it again. NULL: ganger_last_error says why. */
+static inline const char *ganger_create_token(ganger_context *context, int64_t timeout_ms,
+                                              const char *tags)
+{
+    return context->services->create_token(context, timeout_ms, tags);
+}
+
+/* Completes a token; whoever waits for it goes on. `json` may be NULL. As ganger_enqueue, it is part of
+ * the job's transaction while that is open. GANGER_FAILED: there is no such token, it was completed
+ * before or has timed out, or it could not be done. */
+static inline int ganger_complete_token(ganger_context *context, const char *token,
+                                        const char *json)
+{
+    return context->services->complete_token(context, token, json);
 }
 
 /* Why the last service that answered GANGER_FAILED, GANGER_LOST or NULL did so; "" when none did.

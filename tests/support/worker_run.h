@@ -56,7 +56,8 @@ static inline void worker_run_setup(WorkerRun *run)
                      .payload_length = 8,
                      .attempt = 2,
                      .max_attempts = 3,
-                     .queue = mem_strdup("mail")};
+                     .queue = mem_strdup("mail"),
+                     .is_first_start = true}; // so that no steps are looked for
     run->context.config = &run->config;
     run->context.slot = run->slot;
     run->context.job = &run->job;

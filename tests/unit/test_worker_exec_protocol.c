@@ -28,7 +28,7 @@ static void test_all_members(void **state)
                                 "\"output\": [1, 2], \"log\": \"l\", \"prolong\": \"30s\", "
                                 "\"snooze\": \"1h30m\"}");
     assert_null(message.problem);
-    assert_null(message.unsupported);
+    assert_null(message.failure);
     assert_int_equal(message.percent, 100);
     assert_string_equal(message.message, "m");
     assert_string_equal(message.stage, "s");
@@ -46,6 +46,10 @@ static void test_nothing_asked(void **state)
     assert_int_equal(message.percent, -1);
     assert_int_equal(message.prolong_ms, -1);
     assert_int_equal(message.snooze_ms, -1);
+    assert_int_equal(message.wait, EXEC_WAIT_NONE);
+    assert_null(message.step);
+    assert_null(message.create_token);
+    assert_null(message.failure);
     assert_null(message.problem);
     exec_message_deinit(&message);
 }
@@ -74,15 +78,81 @@ static void test_rest_of_a_bad_line_counts(void **state)
     exec_message_deinit(&message);
 }
 
-static void test_unsupported(void **state)
+static void test_steps(void **state)
 {
     (void)state;
-    static const char *const lines[] = {"{\"wait\": \"5m\"}", "{\"wait_until\": \"x\"}",
-                                        "{\"wait_token\": \"t\"}", "{\"step\": \"s\"}"};
-    static const char *const names[] = {"wait", "wait_until", "wait_token", "step"};
-    for (size_t i = 0; i < 4; i++) {
-        ExecMessage message = parse(lines[i]);
-        assert_string_equal(message.unsupported, names[i]);
+    ExecMessage message = parse("{\"step\": \"s1\", \"result\": {\"a\": [1, null]}}");
+    assert_string_equal(message.step, "s1");
+    assert_string_equal(message.result, "{\"a\": [1, null]}");
+    assert_null(message.failure);
+    exec_message_deinit(&message);
+    message = parse("{\"step\": \"done\"}");
+    assert_string_equal(message.step, "done");
+    assert_null(message.result);
+    assert_null(message.failure);
+    exec_message_deinit(&message);
+}
+
+static void test_waits(void **state)
+{
+    (void)state;
+    ExecMessage message = parse("{\"wait\": \"1h30m\"}");
+    assert_int_equal(message.wait, EXEC_WAIT_FOR);
+    assert_int_equal(message.wait_ms, 5400000);
+    exec_message_deinit(&message);
+    message = parse("{\"wait_until\": \"2026-01-31T13:00:00+01:00\"}");
+    assert_int_equal(message.wait, EXEC_WAIT_UNTIL);
+    assert_int_equal(message.wait_ms, 1769860800000);
+    exec_message_deinit(&message);
+    message = parse("{\"wait_token\": \"tok_1\"}");
+    assert_int_equal(message.wait, EXEC_WAIT_TOKEN);
+    assert_string_equal(message.wait_token, "tok_1");
+    exec_message_deinit(&message);
+    message = parse("{\"wait\": true, \"create_token\": {\"step\": \"ok\", \"timeout\": \"2d\", "
+                    "\"tags\": [\"a, b\", \"}\"]}}");
+    assert_null(message.failure);
+    assert_int_equal(message.wait, EXEC_WAIT_CREATED);
+    assert_string_equal(message.create_token->step, "ok");
+    assert_int_equal(message.create_token->timeout_ms, 172800000);
+    assert_string_equal(message.create_token->tags, "[\"a, b\", \"}\"]");
+    exec_message_deinit(&message);
+    message = parse("{\"create_token\": {\"step\": \"ok\"}}");
+    assert_int_equal(message.wait, EXEC_WAIT_NONE);
+    assert_int_equal(message.create_token->timeout_ms, -1);
+    assert_null(message.create_token->tags);
+    exec_message_deinit(&message);
+}
+
+// A program that says such a thing means something that must not be passed over.
+static void test_failures(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{\"wait\": 30}", "'wait' must be a duration like \"5m\": it must be a string"},
+        {"{\"wait\": \"30\"}", "'wait' must be a duration like \"5m\": needs a unit: ms, s, m, h, d or w"},
+        {"{\"wait\": true}", "'wait': true without a 'create_token'"},
+        {"{\"wait\": false}", "'wait' must be a duration like \"5m\": it must be a string"},
+        {"{\"wait_until\": \"tomorrow\"}",
+         "'wait_until' must be an instant like \"2026-01-31T12:00:00Z\": no date and time"},
+        {"{\"wait_until\": 1769860800}",
+         "'wait_until' must be an instant like \"2026-01-31T12:00:00Z\": it must be a string"},
+        {"{\"wait_token\": \"\"}", "'wait_token' must be a string that is not empty"},
+        {"{\"step\": 1, \"result\": 1}", "'step' must be a string that is not empty"},
+        {"{\"result\": 1}", "'result' without a 'step'"},
+        {"{\"create_token\": \"ok\"}",
+         "'create_token' must be an object with a 'step': not an object"},
+        {"{\"create_token\": {}}", "'create_token' has no 'step' to keep the token in"},
+        {"{\"create_token\": {\"step\": \"s\", \"timeout\": 5}}",
+         "'create_token.timeout' must be a duration like \"5m\": it must be a string"},
+        {"{\"create_token\": {\"step\": \"s\", \"tags\": \"t\"}}",
+         "'create_token.tags' must be an array of strings"},
+        {"{\"create_token\": {\"step\": \"s\", \"colour\": 1}}",
+         "unknown key 'create_token.colour'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ExecMessage message = parse(cases[i][0]);
+        assert_non_null(message.failure);
+        assert_string_equal(message.failure, cases[i][1]);
         exec_message_deinit(&message);
     }
 }
@@ -140,7 +210,9 @@ int main(void)
         cmocka_unit_test(test_nothing_asked),
         cmocka_unit_test(test_problems),
         cmocka_unit_test(test_rest_of_a_bad_line_counts),
-        cmocka_unit_test(test_unsupported),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_failures),
         cmocka_unit_test(test_lines_in_any_pieces),
         cmocka_unit_test(test_long_lines_are_dropped),
     };

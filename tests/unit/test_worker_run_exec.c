@@ -166,10 +166,58 @@ static void test_lines_on_fd_3(void **state)
     expect_end(run, "echo '{\"snooze\": \"2m\"}' >&3; exit 75", OUTCOME_ERROR, "exit code 75");
     assert_int_equal(run->result.delay_ms, -1);
     expect_end(run, "echo '{\"snooze\": \"2m\"}' >&3; exit 100", OUTCOME_DISCARD, "exit code 100");
-    expect_end(run, "echo '{\"wait\": \"5m\"}' >&3", OUTCOME_ERROR,
-               "'wait' on fd 3 is not supported by this version of ganger");
+}
+
+static void expect_wait(WorkerRun *run, const char *line, int64_t delay_ms, const char *body)
+{
+    char *script = mem_printf("echo '%s' >&3; echo not an output", line);
+    expect_end(run, script, OUTCOME_WAIT, body);
+    assert_int_equal(run->result.delay_ms, delay_ms);
+    free(script);
+}
+
+static void test_waits(void **state)
+{
+    WorkerRun *run = *state;
+    expect_wait(run, "{\"wait\": \"5m\"}", 300000, NULL);
+    expect_wait(run, "{\"wait_until\": \"2026-01-31T13:00:00+01:00\"}", -1,
+                "{\"until\": \"2026-01-31T12:00:00.000Z\"}");
+    expect_wait(run, "{\"wait_token\": \"a \\\"b\\\"\"}", -1, "{\"token\": \"a \\\"b\\\"\"}");
+    // The last line counts; with any other exit code none does.
+    expect_wait(run, "{\"snooze\": \"1s\"}\n{\"wait\": \"5m\"}\n{\"wait\": \"6m\"}", 360000, NULL);
+    expect_end(run, "printf '{\"wait\": \"5m\"}\n{\"snooze\": \"2m\"}' >&3", OUTCOME_SNOOZE, NULL);
+    assert_int_equal(run->result.delay_ms, 120000);
+    expect_end(run, "echo '{\"wait\": \"5m\"}' >&3; exit 3", OUTCOME_ERROR, "exit code 3");
+    expect_end(run, "echo '{\"wait\": \"5m\"}' >&3; exit 100", OUTCOME_DISCARD, "exit code 100");
+    expect_end(run, "echo '{\"wait\": \"5m\"}' >&3; exit 99", OUTCOME_SNOOZE, NULL);
+    assert_int_equal(run->result.delay_ms, 60000);
+}
+
+// What the program relied on did not happen: no success, no wait.
+static void test_what_cannot_be_done_fails(void **state)
+{
+    WorkerRun *run = *state;
+    expect_end(run, "echo '{\"wait\": 5}' >&3", OUTCOME_ERROR,
+               "on fd 3: 'wait' must be a duration like \"5m\": it must be a string");
     expect_end(run, "echo '{\"step\": \"s1\", \"result\": 1}' >&3", OUTCOME_ERROR,
-               "'step' on fd 3 is not supported by this version of ganger");
+               "on fd 3: step 's1' was not stored: no connection to the database");
+    expect_log(run, "ganger: fd 3: step 's1' was not stored");
+    expect_end(run, "echo '{\"step\": \"s1\", \"wait\": \"5m\"}' >&3", OUTCOME_ERROR,
+               "on fd 3: step 's1' was not stored: no connection to the database");
+    expect_end(run, "echo '{\"create_token\": {\"step\": \"s\"}, \"wait\": true}' >&3",
+               OUTCOME_ERROR, "on fd 3: the token was not created: no connection to the database");
+    expect_end(run, "echo '{\"wait_until\": \"soon\"}' >&3; exit 4", OUTCOME_ERROR, "exit code 4");
+    run->job.is_first_start = false;
+    expect_end(run, "exit 0", OUTCOME_ERROR,
+               "its steps could not be read: no connection to the database");
+}
+
+static void test_steps_file_is_there(void **state)
+{
+    WorkerRun *run = *state;
+    expect_end(run, "cat \"$GANGER_STEPS\"", OUTCOME_COMPLETED, "{}");
+    expect_end(run, "cat \"$GANGER_STEPS\" \"$GANGER_STEPS\"", OUTCOME_COMPLETED, "\"{}{}\"");
+    expect_end(run, "echo ${GANGER_WAITED-unset}", OUTCOME_COMPLETED, "\"unset\"");
 }
 
 static void test_floods_are_capped(void **state)
@@ -185,7 +233,7 @@ static void test_floods_are_capped(void **state)
     // A cut or lost output is no success.
     result = run_script(run, "head -c 2000000 /dev/zero | tr '\\000' 3 >&3; echo >&3");
     assert_int_equal(result->outcome, OUTCOME_ERROR);
-    assert_string_equal(result->text, "a line on fd 3 was longer than 1 MiB");
+    assert_string_equal(result->text, "on fd 3: a line longer than 1 MiB was dropped");
     expect_log(run, "a line longer than 1 MiB was dropped");
     result = run_script(
         run, "printf '{\"x\": \"'; head -c 2000000 /dev/zero | tr '\\000' y; echo '\"}'");
@@ -224,6 +272,8 @@ static void test_environment_is_clean(void **state)
     assert_int_equal(setenv("DATABASE_URL", "secret", 1), 0);
     run->job.owner = mem_strdup("ann");
     run->job.tags = mem_strdup("[\"t\"]");
+    run->job.metadata = mem_strdup("{\"m\": 1}");
+    run->job.group_key = mem_strdup("g");
     run->job.timeout_ms = 5000;
     const RunResult *result = run_script(run, "env; exit 0");
     const char *text = result->text;
@@ -234,6 +284,8 @@ static void test_environment_is_clean(void **state)
                                          "GANGER_ATTEMPT=2",
                                          "GANGER_QUEUE=mail",
                                          "GANGER_OWNER=ann",
+                                         "GANGER_METADATA={\\\"m\\\": 1}",
+                                         "GANGER_GROUP_KEY=g",
                                          "GANGER_MAX_ATTEMPTS=3",
                                          "GANGER_TIMEOUT_MS=5000"};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
@@ -253,7 +305,7 @@ static void test_open_files(void **state)
     expect_end(run,
                "n=0; while [ $n -lt 64 ]; do [ -e /proc/$$/fd/$n ] && l=\"$l $n\"; n=$((n+1)); "
                "done; echo \"$l\"",
-               OUTCOME_COMPLETED, "\" 0 1 2 3\"");
+               OUTCOME_COMPLETED, "\" 0 1 2 3 4\"");
     close(leak);
     // No files of ours are left open either.
     int before = 0;
@@ -421,6 +473,9 @@ int main(void)
         TEST(test_stdout_is_the_output),
         TEST(test_payload_is_stdin),
         TEST(test_lines_on_fd_3),
+        TEST(test_waits),
+        TEST(test_what_cannot_be_done_fails),
+        TEST(test_steps_file_is_there),
         TEST(test_floods_are_capped),
         TEST(test_grandchildren_are_swept),
         TEST(test_environment_is_clean),

@@ -119,6 +119,71 @@ static enum ganger_result return_nonsense(const ganger_job *job, ganger_context 
     return result;
 }
 
+static enum ganger_result wait_a_while(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    (void)ganger_wait_until(context, 0);
+    return ganger_wait_for(context, 90000);
+}
+
+static enum ganger_result wait_for_ever(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    return ganger_wait_for(context, INT64_MAX);
+}
+
+static enum ganger_result wait_until_noon(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    return ganger_wait_until(context, 1769860800000);
+}
+
+static void test_waits(void **state)
+{
+    WorkerRun *run = *state;
+    const RunResult *result = run_function(run, wait_a_while);
+    assert_int_equal(result->outcome, OUTCOME_WAIT);
+    assert_int_equal(result->delay_ms, 90000);
+    assert_null(result->text);
+    assert_int_equal(run_function(run, wait_for_ever)->delay_ms, JOB_DELAY_MAX_MS);
+    result = run_function(run, wait_until_noon);
+    assert_int_equal(result->outcome, OUTCOME_WAIT);
+    assert_int_equal(result->delay_ms, -1);
+    assert_string_equal(result->text, "{\"until\": \"2026-01-31T12:00:00.000Z\"}");
+}
+
+// Without a database nothing is remembered, and that is said.
+static enum ganger_result use_steps(const ganger_job *job, ganger_context *context)
+{
+    const char *json = "untouched";
+    assert_int_equal(ganger_step_put(context, "", "1", 1), GANGER_FAILED);
+    assert_string_equal(ganger_last_error(context), "the name of a step has 1 to 255 bytes, not 0");
+    assert_int_equal(ganger_step_put(context, "s", "[1", 2), GANGER_FAILED);
+    assert_string_equal(ganger_last_error(context),
+                        "the result of step 's' is not JSON: a comma or "
+                        "a closing bracket is missing (byte 2)");
+    assert_int_equal(ganger_step_put(context, "s", "1", 1), GANGER_FAILED);
+    assert_string_equal(ganger_last_error(context), "no connection to the database");
+    assert_int_equal(ganger_step_get(context, "s", &json),
+                     job->attempt == 1 ? GANGER_DONE : GANGER_FAILED);
+    assert_null(json);
+    assert_null(ganger_create_token(context, -1, NULL));
+    assert_int_equal(ganger_wait_for_token(context, "t", &json), GANGER_FAILED);
+    assert_int_equal(ganger_complete_token(context, "t", "{"), GANGER_FAILED);
+    assert_int_equal(ganger_complete_token(context, "t", NULL), GANGER_FAILED);
+    return GANGER_WAIT;
+}
+
+static void test_no_memory_without_database(void **state)
+{
+    WorkerRun *run = *state;
+    run->job.attempt = 1; // a first start has no steps: nothing is asked
+    assert_int_equal(run_function(run, use_steps)->outcome, OUTCOME_ERROR);
+    run->job.attempt = 2;
+    run->job.is_first_start = false;
+    assert_int_equal(run_function(run, use_steps)->outcome, OUTCOME_ERROR);
+}
+
 static void test_results(void **state)
 {
     WorkerRun *run = *state;
@@ -142,7 +207,7 @@ static void test_results(void **state)
     assert_int_equal(result->delay_ms, 5000);
     result = run_function(run, return_wait);
     assert_int_equal(result->outcome, OUTCOME_ERROR);
-    assert_string_equal(result->text, "GANGER_WAIT is not supported by this version of ganger");
+    assert_string_equal(result->text, "the handler returned GANGER_WAIT and did not say what for");
     result = run_function(run, return_nonsense);
     assert_int_equal(result->outcome, OUTCOME_ERROR);
     assert_string_equal(result->text, "the handler returned 17, which is no ganger_result");
@@ -300,6 +365,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_results),
+        TEST(test_waits),
+        TEST(test_no_memory_without_database),
         TEST(test_on_error),
         TEST(test_state_is_put_back),
         TEST(test_state_is_put_back_after_the_hook),
