@@ -22,7 +22,7 @@ static const char BUILD_SCRIPT[] =
     "CXXFLAGS='-Wall -Wextra -Wpedantic -Werror' install >/dev/null\n"
     "cmake -S \"$1handlers/examples\" -B \"$3/cmake\" >/dev/null\n"
     "cmake --build \"$3/cmake\" >/dev/null\n"
-    "test -f \"$3/cmake/hello.so\" -a -f \"$3/cmake/hello_cpp.so\"\n"
+    "test -f \"$3/cmake/hello.so\" -a -f \"$3/cmake/approval.so\" -a -f \"$3/cmake/hello_cpp.so\"\n"
     "pkg-config --variable=handlersdir ganger > \"$3/handlersdir\"\n";
 
 static int run_shell(const char *script, const char *a, const char *b, const char *c)
@@ -79,6 +79,9 @@ static void test_examples_run(void **state)
          .kind = HANDLER_PLUGIN,
          .plugin = (char[]){"hello_cpp.so"},
          .symbol = (char[]){"hello_cpp"}},
+        {.job_type = (char[]){"approval"},
+         .kind = HANDLER_PLUGIN,
+         .plugin = (char[]){"approval.so"}},
         {.job_type = (char[]){"email"}, .kind = HANDLER_PLUGIN, .plugin = (char[]){"hello.so"}},
         {.job_type = (char[]){"true"},
          .kind = HANDLER_EXEC,
@@ -93,7 +96,7 @@ static void test_examples_run(void **state)
     const PoolConfig pool = {.name = NULL};
     HandlerTable *table = NULL;
     handler_table_load(&table, &run.config, &pool, NULL);
-    assert_int_equal(handler_table_count(table), 3);
+    assert_int_equal(handler_table_count(table), 4);
     assert_null(handler_table_find(table, "email"));
     assert_null(handler_table_find(table, "gone"));
     assert_non_null(handler_table_find(table, "true"));
@@ -106,6 +109,10 @@ static void test_examples_run(void **state)
     run_plugin(handler_table_find(table, "greet"), &run.context, &run.result);
     assert_int_equal(run.result.outcome, OUTCOME_COMPLETED);
     assert_string_equal(run.result.text, "{\"greeting\": \"hello from C++\", \"attempt\": 2}");
+    worker_run_forget_result(&run);
+    run_plugin(handler_table_find(table, "approval"), &run.context, &run.result);
+    assert_int_equal(run.result.outcome, OUTCOME_ERROR); // it needs a database
+    assert_string_equal(run.result.text, "no connection to the database");
     handler_table_destroy(table);
 
     // A pool that names job types gets those only.

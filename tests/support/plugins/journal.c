@@ -115,6 +115,79 @@ static enum ganger_result run_journal_tx(const ganger_job *job, ganger_context *
     return GANGER_OK;
 }
 
+// 1: the step was done in an earlier run; 0: it is done now, and a line says so; -1: it cannot be told.
+static int do_step(ganger_context *context, const ganger_job *job, const char *path,
+                   const char *name)
+{
+    const char *json;
+    if (ganger_step_get(context, name, &json) != GANGER_DONE) {
+        return -1;
+    }
+    if (json != NULL) {
+        return 1;
+    }
+    return write_line(path, name, job) && ganger_step_put(context, name, "true", 4) == GANGER_DONE
+               ? 0
+               : -1;
+}
+
+static enum ganger_result await_token(ganger_context *context)
+{
+    const char *json;
+    const char *data;
+    char token[80];
+    if (ganger_step_get(context, "token", &json) != GANGER_DONE) {
+        return GANGER_ERROR;
+    }
+    if (json == NULL) {
+        const char *made = ganger_create_token(context, -1, NULL);
+        const int length = snprintf(token, sizeof token, "\"%s\"", made != NULL ? made : "");
+        if (made == NULL ||
+            ganger_step_put(context, "token", token, (size_t)length) != GANGER_DONE) {
+            return GANGER_ERROR;
+        }
+        json = token;
+    }
+    char name[80];
+    (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(json + 1, "\""), json + 1);
+    switch (ganger_wait_for_token(context, name, &data)) {
+    case GANGER_TOKEN_WAITING:
+        return GANGER_WAIT;
+    case GANGER_TOKEN_COMPLETED:
+        return ganger_output(context, data, strlen(data)) == GANGER_DONE ? GANGER_OK : GANGER_ERROR;
+    default:
+        return GANGER_ERROR;
+    }
+}
+
+// journal_steps {"file": path, "wait": n, "ms": n}: "begin" in every run; in one of them "one" and a wait of n milliseconds; in one
+// "two" and n milliseconds of work; then it waits for a token of its own, whose data is the output.
+static enum ganger_result run_journal_steps(const ganger_job *job, ganger_context *context)
+{
+    char path[256];
+    if (!payload_path(job->payload, path, sizeof path) || !write_line(path, "begin", job)) {
+        ganger_set_error(context, "the journal cannot be written");
+        return GANGER_DISCARD;
+    }
+    const int one = do_step(context, job, path, "one");
+    if (one == 0) {
+        return ganger_wait_for(context, payload_number(job->payload, "wait", 0));
+    }
+    const int two = one == 1 ? do_step(context, job, path, "two") : -1;
+    if (two == 0) {
+        const long long until = boot_us() + payload_number(job->payload, "ms", 0) * 1000;
+        while (boot_us() < until && !ganger_should_stop(context)) {
+            const struct timespec pause = {.tv_nsec = SLICE_MS * 1000000L};
+            (void)nanosleep(&pause, NULL);
+        }
+    }
+    if (two < 0) {
+        ganger_set_error(context, ganger_last_error(context));
+        return GANGER_ERROR;
+    }
+    return await_token(context);
+}
+
 // grow: keeps memory for good.
 static enum ganger_result run_grow(const ganger_job *job, ganger_context *context)
 {
@@ -134,6 +207,7 @@ static enum ganger_result run_grow(const ganger_job *job, ganger_context *contex
 static const ganger_handler handlers[] = {
     {"journal", run_journal, NULL},
     {"journal_tx", run_journal_tx, NULL},
+    {"journal_steps", run_journal_steps, NULL},
     {"grow", run_grow, NULL},
     {NULL, NULL, NULL},
 };
