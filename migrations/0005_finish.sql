@@ -63,7 +63,7 @@ begin
         from gone g
         returning id, status, job_type, started_at, finished_at, group_key, batch_id,
             unique_key is not null or tags is not null or depends_on is not null or depends_on_tags is not null
-            or (status = 'failed' and dead_letter_job_type is not null) as has_sequel
+            or status = 'failed' as has_sequel
     ), left_places as (
         insert into ganger.signal (kind, key)
         select distinct 'group', k.group_key from kept k where k.group_key is not null

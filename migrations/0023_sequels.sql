@@ -30,6 +30,7 @@ begin
         perform ganger._drop_unique_keys(followed);
         delete from ganger.dependency d where d.job_id = any (followed);
         perform ganger._bury_dead_letters(followed);
+        perform ganger._call_hooks(followed);
         perform ganger._follow_barriers(followed);
     end if;
 end $$;

@@ -34,4 +34,47 @@ begin
     where j.id = _note_prolonged.id and j.lease_id = _note_prolonged.lease_id and j.status = 'processing';
 end $$;
 
+-- Job types with an on_error hook, as the worker that was started last says.
+create table ganger.hook_type (
+    job_type text primary key
+);
+
+-- For a worker that has loaded its handlers: job types that have a hook, and such that have none.
+create function ganger._tell_hooks(with_hook text[], without_hook text[]) returns void
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    insert into ganger.hook_type select distinct t from unnest(with_hook) t order by 1 on conflict do nothing;
+    delete from ganger.hook_type h where h.job_type = any (without_hook);
+end $$;
+
+-- Has the on_error hook of each of these jobs called that has failed for good and has one: by a job of its own, with one attempt and in the
+-- transaction that ends the failed job. So the hook has a time limit, an attempt and a log as any job, and its own end, whatever it
+-- is, changes nothing for the failed job and calls no hook. ids: jobs that _finish has just moved to history.
+create function ganger._call_hooks(ids bigint[]) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+as $$
+declare
+    h    ganger.history;
+    hook bigint;
+begin
+    for h in
+        select x.* from ganger.history x join ganger.hook_type t on t.job_type = x.job_type
+        where x.id = any (ids) and x.status = 'failed' order by x.id
+    loop
+        hook := ganger._enqueue_all(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
+            'job_type', h.job_type || ':on_error', 'queue', h.queue, 'priority', h.priority, 'owner', h.owner, 'max_attempts', 1,
+            'timeout', coalesce(h.timeout, (select t.timeout from ganger.job_type t where t.name = h.job_type)),
+            'kill_grace', h.kill_grace))), null);
+        -- it may be longer than a payload may be
+        update ganger.job j
+        set payload = jsonb_build_object('id', h.id, 'job_type', h.job_type, 'queue', h.queue, 'priority', h.priority,
+                'payload', h.payload, 'attempt', h.attempts, 'max_attempts', h.max_attempts, 'tags', h.tags, 'owner', h.owner,
+                'metadata', h.metadata, 'group_key', h.group_key, 'message', h.error, 'reason', h.failure_reason)
+        where j.id = hook;
+        insert into ganger.event (id, job_id, event, data)
+        values ((ganger._take_seqs(1))[1], h.id, 'on_error', jsonb_build_object('job_id', hook));
+    end loop;
+end $$;
+
+revoke all on ganger.hook_type from public;
 revoke all on all routines in schema ganger from public;

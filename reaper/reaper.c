@@ -2,6 +2,7 @@
 // Reaper: see the header.
 #include "reaper/reaper.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -49,8 +50,15 @@ static void bind_lists(Reaper *self)
         }
     }
     for (size_t i = 0; i < self->config->handler_count; i++) {
-        if (is_run(self->config, self->config->handlers[i].job_type)) {
-            db_array_add_text(&self->job_types, self->config->handlers[i].job_type);
+        const HandlerConfig *handler = &self->config->handlers[i];
+        if (!is_run(self->config, handler->job_type)) {
+            continue;
+        }
+        db_array_add_text(&self->job_types, handler->job_type);
+        if (handler->kind == HANDLER_PLUGIN) { // which have a hook only the workers know
+            char *hook = mem_printf("%s%s", handler->job_type, HOOK_TYPE_SUFFIX);
+            db_array_add_text(&self->job_types, hook);
+            free(hook);
         }
     }
 }

@@ -24,6 +24,8 @@ struct HandlerTable {
     int count;
     LoadedPlugin *plugins;
     size_t plugin_count;
+    HandlerConfig *hooks; // of on_error hooks: as their handler's, under another job type
+    size_t hook_count;
     int64_t load_until; // clock_boot_ms
 };
 
@@ -32,6 +34,7 @@ static bool load_handler(HandlerTable *table, const Config *config, const Handle
 static bool load_plugin(HandlerTable *table, const Config *config, const HandlerConfig *handler,
                         Handler *out, StrBuf *why);
 static bool check_sql(const HandlerConfig *handler, Db *db, StrBuf *why);
+static void add_hook(HandlerTable *table, const Config *config, const Handler *handler);
 
 static bool is_wanted(const PoolConfig *pool, const char *job_type)
 {
@@ -65,7 +68,8 @@ static void log_refused_plugins(const HandlerTable *table)
 void handler_table_load(HandlerTable **out, const Config *config, const PoolConfig *pool, Db *db)
 {
     HandlerTable *table = mem_alloc(sizeof *table);
-    table->handlers = mem_alloc(sizeof *table->handlers * (config->handler_count + 1));
+    table->handlers = mem_alloc(sizeof *table->handlers * (2 * config->handler_count + 1));
+    table->hooks = mem_alloc(sizeof *table->hooks * (config->handler_count + 1));
     table->plugins = mem_alloc(sizeof *table->plugins * (config->handler_count + 1));
     table->load_until = clock_boot_ms() + HANDLER_LOAD_BUDGET_MS;
     StrBuf why = {0};
@@ -96,6 +100,10 @@ void handler_table_destroy(HandlerTable *table)
         free(table->plugins[i].why);
         strbuf_free(&table->plugins[i].job_types);
     }
+    for (size_t i = 0; i < table->hook_count; i++) {
+        free(table->hooks[i].job_type);
+    }
+    free(table->hooks);
     free(table->plugins); // the shared objects stay: their code may have left threads or exit hooks
     free(table->handlers);
     free(table);
@@ -148,8 +156,38 @@ static bool load_handler(HandlerTable *table, const Config *config, const Handle
     }
     if (ok) {
         table->handlers[table->count++] = loaded;
+        add_hook(table, config, &loaded);
     }
     return ok;
+}
+
+static bool is_configured(const Config *config, const char *job_type)
+{
+    for (size_t i = 0; i < config->handler_count; i++) {
+        if (str_equal(config->handlers[i].job_type, job_type)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// A handler that the configuration gives to the hook's job type takes its place.
+static void add_hook(HandlerTable *table, const Config *config, const Handler *handler)
+{
+    const ganger_handler *entry = handler->plugin_entry;
+    if (entry == NULL || entry->on_error == NULL) {
+        return;
+    }
+    char *job_type = mem_printf("%s%s", handler->config->job_type, HOOK_TYPE_SUFFIX);
+    if (is_configured(config, job_type)) {
+        free(job_type);
+        return;
+    }
+    HandlerConfig *hook = &table->hooks[table->hook_count++];
+    *hook = *handler->config;
+    hook->job_type = job_type;
+    table->handlers[table->count++] =
+        (Handler){.config = hook, .plugin_entry = entry, .is_hook = true};
 }
 
 static LoadedPlugin *open_plugin(HandlerTable *table, const char *path)

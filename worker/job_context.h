@@ -43,7 +43,6 @@ typedef struct JobContext {
     int64_t retry_after_ms; // -1 = by the job's rule
     int64_t snooze_ms;      // -1 = not asked for
     atomic_bool is_lost;    // the database said the lease is gone
-    bool is_after_run;      // the on_error hook is running: no transaction any more
     // Progress: what is known, and whether the database knows it too.
     int percent; // -1 = never set
     char *message;

@@ -26,10 +26,6 @@ bool job_transaction_begin(JobContext *context)
     if (run->in_transaction) {
         return true;
     }
-    if (context->is_after_run) {
-        (void)job_context_fail(context, "the job's transaction is over");
-        return false;
-    }
     if (run->db == NULL || db_begin(run->db) != STATUS_OK) {
         (void)job_context_fail(context, "%s",
                                run->db == NULL ? "no connection to the database"

@@ -55,7 +55,7 @@ static void call_handler(const Handler *handler, RunContext *context, RunResult 
 {
     switch (handler->config->kind) {
     case HANDLER_PLUGIN:
-        run_plugin(handler, context, result);
+        (handler->is_hook ? run_hook : run_plugin)(handler, context, result);
         return;
     case HANDLER_EXEC:
         run_exec(handler, context, result);

@@ -7,13 +7,11 @@
 #include "common/base/log.h"
 #include "worker/job_context.h"
 #include "worker/job_transaction.h"
+#include "worker/plugin_run.h"
 #include "worker/process_guard.h"
 #include "worker/runner.h"
 
 static JobOutcome outcome_of(JobContext *context, enum ganger_result returned);
-static JobOutcome end_transaction(JobContext *context, JobOutcome outcome);
-static void call_on_error(JobContext *context, const Handler *handler, const ganger_job *job,
-                          JobOutcome outcome);
 
 static ganger_job public_job(const Job *job)
 {
@@ -51,8 +49,7 @@ void run_plugin(const Handler *handler, RunContext *run, RunResult *result)
 
     JobOutcome outcome = outcome_of(&context, returned);
     job_context_flush(&context);
-    outcome = end_transaction(&context, outcome);
-    call_on_error(&context, handler, &job, outcome);
+    outcome = plugin_end_transaction(&context, outcome);
     job_context_fill_result(&context, outcome, result);
     result->cpu_us = clock_cpu_us() - cpu_start_us;
     result->max_rss_bytes = -1;
@@ -87,7 +84,7 @@ static JobOutcome outcome_of(JobContext *context, enum ganger_result returned)
     return OUTCOME_ERROR;
 }
 
-static JobOutcome end_transaction(JobContext *context, JobOutcome outcome)
+JobOutcome plugin_end_transaction(JobContext *context, JobOutcome outcome)
 {
     RunContext *run = context->run;
     if (!run->in_transaction) {
@@ -111,35 +108,4 @@ static JobOutcome end_transaction(JobContext *context, JobOutcome outcome)
         break;
     }
     return OUTCOME_ERROR;
-}
-
-// A job that is stopped for any reason but its own timeout is given back rather than failed.
-static bool is_last_failure(const RunContext *run, JobOutcome outcome)
-{
-    const bool is_stopped = run_should_stop(run);
-    if (is_stopped && atomic_load(&run->slot->stop_cause) != STOP_TIMEOUT) {
-        return false;
-    }
-    return outcome == OUTCOME_DISCARD ||
-           (outcome == OUTCOME_ERROR && run->job->attempt >= run->job->max_attempts);
-}
-
-static void call_on_error(JobContext *context, const Handler *handler, const ganger_job *job,
-                          JobOutcome outcome)
-{
-    const ganger_handler *entry = handler->plugin_entry;
-    RunContext *run = context->run;
-    if (entry->on_error == NULL || run->settled || atomic_load(&context->is_lost) ||
-        !is_last_failure(run, outcome)) {
-        return;
-    }
-    context->is_after_run = true;
-    char *message = mem_strdup(context->error); // the hook may set another
-    ProcessGuard guard;
-    process_guard_begin(&guard, &handler->config->limits);
-    entry->on_error(job, &context->plugin, message);
-    process_guard_end(&guard);
-    job_context_set_error(context, message);
-    free(message);
-    run_sweep_children();
 }

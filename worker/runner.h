@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Runner: runs one job through its handler and says what came of it. One implementation per handler
-// kind: run_plugin.c, run_exec.c, run_sql.c.
+// kind: run_plugin.c, run_exec.c, run_sql.c; run_hook.c calls the on_error hook of a plugin.
 #ifndef WORKER_RUNNER_H
 #define WORKER_RUNNER_H
 
@@ -45,6 +45,7 @@ typedef struct Handler Handler;
 struct Handler {
     const HandlerConfig *config;
     const void *plugin_entry; // HANDLER_PLUGIN: entry in the plugin's table
+    bool is_hook;             // its job type is that of the entry's on_error hook
 };
 
 // True when the supervisor wants the running job to stop.
@@ -57,6 +58,7 @@ void run_sweep_children(void);
 // Each runs run->job to its end. Never fails itself: what goes wrong is an OUTCOME_ERROR with a
 // message.
 void run_plugin(const Handler *handler, RunContext *run, RunResult *result);
+void run_hook(const Handler *handler, RunContext *run, RunResult *result);
 void run_exec(const Handler *handler, RunContext *run, RunResult *result);
 void run_sql(const Handler *handler, RunContext *run, RunResult *result);
 

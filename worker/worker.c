@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
+#include "handlers/ganger/handler.h"
 #include "sql_queries.h"
 #include "worker/claim.h"
 #include "worker/finish.h"
@@ -152,11 +153,38 @@ static void leave(Worker *self, const char *reason)
     }
 }
 
+// So that failed jobs of these types are followed by a job for the hook (ganger._call_hooks).
+static void tell_hooks(Worker *self)
+{
+    DbArray with;
+    DbArray without;
+    db_array_begin(&with, DB_ELEMENT_TEXT);
+    db_array_begin(&without, DB_ELEMENT_TEXT);
+    for (int i = 0; i < handler_table_count(self->handlers); i++) {
+        const Handler *handler = handler_table_at(self->handlers, i);
+        if (!handler->is_hook) {
+            const ganger_handler *entry = handler->plugin_entry;
+            db_array_add_text(entry != NULL && entry->on_error != NULL ? &with : &without,
+                              handler->config->job_type);
+        }
+    }
+    DbParams params;
+    db_params_init(&params);
+    db_param_array(&params, &with);
+    db_param_array(&params, &without);
+    if (db_exec(self->db, &SQL_tell_hooks, &params, DB_STATEMENT_TIMEOUT_MS, NULL) != STATUS_OK) {
+        log_warn("worker.hooks_not_told", "worker=%" PRId64, self->worker_id);
+    }
+    db_array_free(&with);
+    db_array_free(&without);
+}
+
 static Status start(Worker *self)
 {
     worker_set_state(self, SLOT_STARTING);
     TRY(link_connect(self, LINK_FOR_WORK));
     handler_table_load(&self->handlers, self->config, self->pool, self->db);
+    tell_hooks(self);
     db_array_begin(&self->queues, DB_ELEMENT_TEXT);
     for (size_t i = 0; i < self->pool->queues.count; i++) {
         db_array_add_text(&self->queues, self->pool->queues.items[i]);

@@ -34,6 +34,9 @@ typedef struct HandlerLimits { // 0 = not limited
     int64_t file_size_bytes;
 } HandlerLimits;
 
+// A failed job whose plugin has an on_error hook is followed by a job of its job type and this (ganger._call_hooks).
+#define HOOK_TYPE_SUFFIX ":on_error"
+
 typedef struct HandlerConfig {
     char *job_type; // the key in `handlers:`
     HandlerKind kind;

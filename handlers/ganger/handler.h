@@ -162,10 +162,12 @@ typedef struct ganger_handler {
     /* Runs one job to its end. Must return soon after ganger_should_stop has become true: after the
      * job's kill_grace the process is killed. */
     enum ganger_result (*run)(const ganger_job *job, ganger_context *context);
-    /* May be NULL. Called once after the last failure of a job: run answered GANGER_DISCARD, or
-     * GANGER_ERROR at the last attempt. `message` is the error. Not called when the process died or
-     * was killed. The job's transaction has been rolled back; ganger_enqueue and ganger_log work,
-     * output and progress are of no use any more. */
+    /* May be NULL. Called once when a job of this handler has failed for good, whatever the reason: its
+     * own word, a timeout, a crash, a lost machine. `job` tells of that job, `message` is its error. The
+     * call is a job of its own, of the job type `<job type>:on_error` and with one attempt, so it may
+     * run in another process or on another machine, and what becomes of it (a crash, too) is found
+     * there and changes nothing for the failed job. The services are those of that job: log, progress,
+     * output, enqueue and ganger_connection work. After ganger_set_error it counts as failed. */
     void (*on_error)(const ganger_job *job, ganger_context *context, const char *message);
 } ganger_handler;
 

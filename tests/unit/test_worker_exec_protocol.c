@@ -129,7 +129,8 @@ static void test_failures(void **state)
     (void)state;
     static const char *const cases[][2] = {
         {"{\"wait\": 30}", "'wait' must be a duration like \"5m\": it must be a string"},
-        {"{\"wait\": \"30\"}", "'wait' must be a duration like \"5m\": needs a unit: ms, s, m, h, d or w"},
+        {"{\"wait\": \"30\"}",
+         "'wait' must be a duration like \"5m\": needs a unit: ms, s, m, h, d or w"},
         {"{\"wait\": true}", "'wait': true without a 'create_token'"},
         {"{\"wait\": false}", "'wait' must be a duration like \"5m\": it must be a string"},
         {"{\"wait_until\": \"tomorrow\"}",

@@ -315,6 +315,45 @@ static void test_hanging_constructor(void **state)
     strbuf_free(&why);
 }
 
+// A hook is a handler of its own, unless the configuration has another one of that name.
+static void test_hooks(void **state)
+{
+    (void)state;
+    compile(
+        "hooked.so",
+        "#include <ganger/handler.h>\n"
+        "static enum ganger_result r(const ganger_job *j, ganger_context *c) { (void)j; (void)c; "
+        "return GANGER_OK; } static void e(const ganger_job *j, ganger_context *c, const char *m) "
+        "{ (void)j; (void)c; (void)m; } static const ganger_handler h[] = {{\"a\", r, e}, {\"b\", "
+        "r, "
+        "e}, {\"c\", r, 0}, {0, 0, 0}}; const struct ganger_plugin ganger_plugin_v1 = "
+        "GANGER_PLUGIN(\"hooked\", h);");
+    char *path = path_in_folder("hooked.so");
+    HandlerConfig handlers[] = {
+        {.job_type = (char[]){"a"}, .kind = HANDLER_PLUGIN, .plugin = path, .timeout_ms = 7},
+        {.job_type = (char[]){"b"}, .kind = HANDLER_PLUGIN, .plugin = path},
+        {.job_type = (char[]){"c"}, .kind = HANDLER_PLUGIN, .plugin = path},
+        {.job_type = (char[]){"b:on_error"},
+         .kind = HANDLER_EXEC,
+         .exec = {.items = (char *[]){(char[]){"true"}}, .count = 1}},
+    };
+    const Config config = {.handlers = handlers, .handler_count = 4};
+    const PoolConfig pool = {.name = NULL};
+    HandlerTable *table = NULL;
+    handler_table_load(&table, &config, &pool, NULL);
+    assert_int_equal(handler_table_count(table), 5);
+    const Handler *hook = handler_table_find(table, "a:on_error");
+    assert_non_null(hook);
+    assert_true(hook->is_hook);
+    assert_int_equal(hook->config->timeout_ms, 7);
+    assert_ptr_equal(hook->plugin_entry, handler_table_find(table, "a")->plugin_entry);
+    assert_false(handler_table_find(table, "a")->is_hook);
+    assert_false(handler_table_find(table, "b:on_error")->is_hook);
+    assert_null(handler_table_find(table, "c:on_error"));
+    handler_table_destroy(table);
+    free(path);
+}
+
 static void test_paths(void **state)
 {
     (void)state;
@@ -349,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_wrong_job_type),
         cmocka_unit_test(test_unresolved_symbol),
         cmocka_unit_test(test_hanging_constructor),
+        cmocka_unit_test(test_hooks),
         cmocka_unit_test(test_paths),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

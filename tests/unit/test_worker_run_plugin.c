@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Tests of plugin handlers without a database: results, services, the state put back, on_error, the
-// stop.
+// Tests of plugin handlers without a database: results, services, the state put back, the stop; and
+// of their on_error hooks.
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -16,13 +16,28 @@ typedef enum ganger_result (*RunFunction)(const ganger_job *job, ganger_context 
 
 static char hook_message[128];
 static bool hook_spoils;
+static bool hook_fails;
 
 static void on_error(const ganger_job *job, ganger_context *context, const char *message)
 {
-    (void)job;
+    assert_int_equal(job->struct_size, sizeof *job);
+    assert_int_equal(job->id, 12);
+    assert_int_equal(job->attempt, 3);
+    assert_int_equal(job->max_attempts, 4);
+    assert_int_equal(job->priority, -5);
+    assert_string_equal(job->job_type, "mail");
+    assert_string_equal(job->queue, "q");
+    assert_string_equal(job->payload, "{\"a\": [1, \"}\"]}");
+    assert_int_equal(job->payload_length, strlen(job->payload));
+    assert_string_equal(job->tags, "[\"t\"]");
+    assert_null(job->owner);
+    assert_null(job->metadata);
+    assert_string_equal(job->group_key, "g");
     (void)snprintf(hook_message, sizeof hook_message, "%s", message);
-    assert_null(ganger_connection(context));
-    ganger_set_error(context, "a message of the hook");
+    ganger_log(context, "the hook was here");
+    if (hook_fails) {
+        ganger_set_error(context, "a message of the hook");
+    }
     if (hook_spoils) {
         (void)umask(0);
         assert_int_equal(chdir("/proc"), 0);
@@ -36,6 +51,7 @@ static int setup(void **state)
     worker_run_setup(run);
     hook_message[0] = '\0';
     hook_spoils = false;
+    hook_fails = false;
     *state = run;
     return 0;
 }
@@ -55,6 +71,26 @@ static const RunResult *run_function(WorkerRun *run, RunFunction function)
     run_plugin(&run->handler, &run->context, &run->result);
     run->handler.plugin_entry = NULL;
     assert_null(run->context.output);
+    assert_string_equal(hook_message, ""); // never in the run itself
+    return &run->result;
+}
+
+static const char hook_payload[] =
+    "{\"id\": 12, \"tags\": [\"t\"], \"owner\": null, \"queue\": \"q\", \"reason\": \"error\", "
+    "\"attempt\": 3, \"max_attempts\": 4, \"message\": \"no \\\"luck\\\"\", \"payload\": {\"a\": "
+    "[1, \"}\"]}, \"job_type\": \"mail\", \"metadata\": null, \"priority\": -5, \"group_key\": "
+    "\"g\"}";
+
+static const RunResult *run_the_hook(WorkerRun *run, const char *payload)
+{
+    const ganger_handler entry = {"probe", NULL, on_error};
+    run->handler.plugin_entry = &entry;
+    run->handler.is_hook = true;
+    hook_message[0] = '\0';
+    worker_run_set_payload(run, payload);
+    worker_run_forget_result(run);
+    run_hook(&run->handler, &run->context, &run->result);
+    run->handler.plugin_entry = NULL;
     return &run->result;
 }
 
@@ -200,7 +236,6 @@ static void test_results(void **state)
     assert_int_equal(result->outcome, OUTCOME_ERROR);
     assert_string_equal(result->text, "broken ?");
     assert_int_equal(result->delay_ms, 1500);
-    assert_string_equal(hook_message, ""); // attempt 2 of 3
 
     result = run_function(run, return_snooze);
     assert_int_equal(result->outcome, OUTCOME_SNOOZE);
@@ -216,22 +251,36 @@ static void test_results(void **state)
 static void test_on_error(void **state)
 {
     WorkerRun *run = *state;
-    const RunResult *result = run_function(run, return_discard);
-    assert_int_equal(result->outcome, OUTCOME_DISCARD);
-    assert_string_equal(hook_message, "the handler reported an error without a message");
-    assert_string_equal(result->text, hook_message);
     run->job.attempt = 3;
-    hook_message[0] = '\0';
-    run_function(run, return_error);
-    assert_string_equal(hook_message, "broken ?");
-    // Stopped by a shutdown: the job goes back, so this was not its last failure.
-    hook_message[0] = '\0';
-    worker_run_stop(run, STOP_SHUTDOWN);
-    run_function(run, return_error);
-    assert_string_equal(hook_message, "");
-    atomic_store(&run->slot->stop_cause, STOP_TIMEOUT);
-    run_function(run, return_error);
-    assert_string_equal(hook_message, "broken ?");
+    assert_int_equal(run_function(run, return_error)->outcome, OUTCOME_ERROR);
+    assert_int_equal(run_function(run, return_discard)->outcome, OUTCOME_DISCARD);
+    assert_string_equal(run->result.text, "the handler reported an error without a message");
+
+    const RunResult *result = run_the_hook(run, hook_payload);
+    assert_int_equal(result->outcome, OUTCOME_COMPLETED);
+    assert_string_equal(hook_message, "no \"luck\"");
+    char *log = slot_log_copy(run->slot);
+    assert_string_equal(log, "the hook was here\n");
+    free(log);
+    hook_fails = true;
+    result = run_the_hook(run, hook_payload);
+    assert_int_equal(result->outcome, OUTCOME_ERROR);
+    assert_string_equal(result->text, "a message of the hook");
+}
+
+// Anybody may enqueue a job of the hook's type.
+static void test_on_error_of_nothing(void **state)
+{
+    static const char *const payloads[] = {
+        "[]", "{}", "{\"id\": \"12\", \"job_type\": 7}",
+        "{\"id\": 12, \"job_type\": \"mail\", \"queue\": \"q\"}"};
+    WorkerRun *run = *state;
+    for (size_t i = 0; i < sizeof payloads / sizeof payloads[0]; i++) {
+        const RunResult *result = run_the_hook(run, payloads[i]);
+        assert_int_equal(result->outcome, OUTCOME_DISCARD);
+        assert_string_equal(result->text, "its payload does not tell of a failed job");
+        assert_string_equal(hook_message, "");
+    }
 }
 
 static enum ganger_result spoil_state(const ganger_job *job, ganger_context *context)
@@ -287,7 +336,7 @@ static void test_state_is_put_back_after_the_hook(void **state)
     const mode_t mode = umask(0);
     (void)umask(mode);
     hook_spoils = true;
-    run_function(run, return_discard);
+    run_the_hook(run, hook_payload);
     assert_string_not_equal(hook_message, "");
     assert_int_equal(umask(mode), mode);
     assert_non_null(getcwd(after, sizeof after));
@@ -368,6 +417,7 @@ int main(void)
         TEST(test_waits),
         TEST(test_no_memory_without_database),
         TEST(test_on_error),
+        TEST(test_on_error_of_nothing),
         TEST(test_state_is_put_back),
         TEST(test_state_is_put_back_after_the_hook),
         TEST(test_delays_are_bounded),

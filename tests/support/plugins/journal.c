@@ -204,8 +204,29 @@ static enum ganger_result run_grow(const ganger_job *job, ganger_context *contex
     return GANGER_OK;
 }
 
+// journal_hook: as journal, with a line "hook" when it has failed. {"hook_crash": 1}: the hook dies of SIGSEGV; {"hook_ms": n}: it takes
+// n milliseconds, deaf.
+static void on_journal_error(const ganger_job *job, ganger_context *context, const char *message)
+{
+    char path[256];
+    const long long until = boot_us() + payload_number(job->payload, "hook_ms", 0) * 1000;
+    ganger_log(context, message);
+    if (!payload_path(job->payload, path, sizeof path) || !write_line(path, "hook", job)) {
+        ganger_set_error(context, "the journal cannot be written");
+    }
+    if (payload_number(job->payload, "hook_crash", 0) != 0) {
+        (void)signal(SIGSEGV, SIG_DFL);
+        (void)raise(SIGSEGV);
+    }
+    while (boot_us() < until) {
+        const struct timespec pause = {.tv_nsec = SLICE_MS * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 static const ganger_handler handlers[] = {
     {"journal", run_journal, NULL},
+    {"journal_hook", run_journal, on_journal_error},
     {"journal_tx", run_journal_tx, NULL},
     {"journal_steps", run_journal_steps, NULL},
     {"grow", run_grow, NULL},

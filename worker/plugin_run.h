@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// PluginRun: what the runs of a plugin's functions share.
+#ifndef WORKER_PLUGIN_RUN_H
+#define WORKER_PLUGIN_RUN_H
+
+#include "worker/job_context.h"
+
+// Ends the transaction the function may have opened: by completing the job, or by a rollback. The answer is the outcome of the run.
+JobOutcome plugin_end_transaction(JobContext *context, JobOutcome outcome);
+
+#endif
