@@ -144,9 +144,28 @@ static enum ganger_result run_db_effect(const ganger_job *job, ganger_context *c
     return GANGER_OK;
 }
 
+// nap {"ms": n}: waits once for so long, and holds no worker meanwhile.
+static enum ganger_result run_nap(const ganger_job *job, ganger_context *context)
+{
+    const char *has_slept = NULL;
+    int answer = ganger_step_get(context, "slept", &has_slept);
+    if (answer == GANGER_DONE && has_slept != NULL) {
+        return GANGER_OK;
+    }
+    if (answer == GANGER_DONE) {
+        answer = ganger_step_put(context, "slept", "true", strlen("true"));
+    }
+    if (answer != GANGER_DONE) {
+        ganger_set_error(context, ganger_last_error(context));
+        return GANGER_ERROR;
+    }
+    return ganger_wait_for(context, payload_number(job->payload, "ms", 1000));
+}
+
 static const ganger_handler handlers[] = {
     {"flaky", run_flaky, NULL},   {"spin", run_spin, NULL},           {"segv", run_segv, NULL},
-    {"orphan", run_orphan, NULL}, {"db_effect", run_db_effect, NULL}, {NULL, NULL, NULL},
+    {"orphan", run_orphan, NULL}, {"db_effect", run_db_effect, NULL}, {"nap", run_nap, NULL},
+    {NULL, NULL, NULL},
 };
 
 const struct ganger_plugin ganger_plugin_v1 = GANGER_PLUGIN("demo", handlers);

@@ -445,6 +445,7 @@ static void test_demo_plugin(void **state)
         {.job_type = (char[]){"db_effect"}, .kind = HANDLER_PLUGIN, .plugin = (char[]){"demo.so"}},
         {.job_type = (char[]){"flaky"}, .kind = HANDLER_PLUGIN, .plugin = (char[]){"demo.so"}},
         {.job_type = (char[]){"orphan"}, .kind = HANDLER_PLUGIN, .plugin = (char[]){"demo.so"}},
+        {.job_type = (char[]){"nap"}, .kind = HANDLER_PLUGIN, .plugin = (char[]){"demo.so"}},
         {.job_type = (char[]){"echo"}, .kind = HANDLER_PLUGIN, .plugin = (char[]){"noop.so"}},
         {.job_type = (char[]){"sleep"}, .kind = HANDLER_PLUGIN, .plugin = (char[]){"noop.so"}},
     };
@@ -455,7 +456,7 @@ static void test_demo_plugin(void **state)
     const PoolConfig pool = {.name = NULL};
     HandlerTable *table = NULL;
     handler_table_load(&table, &run->config, &pool, run->context.db);
-    assert_int_equal(handler_table_count(table), 5);
+    assert_int_equal(handler_table_count(table), 6);
 
     claim(self);
     worker_run_set_payload(run, "{\"fail\": 1, \"table\": \"effect\"}");
@@ -482,8 +483,16 @@ static void test_demo_plugin(void **state)
     run_plugin(handler_table_find(table, "orphan"), &run->context, &run->result);
     assert_int_equal(run->result.outcome, OUTCOME_COMPLETED);
     assert_true(proc_has_no_children());
-    worker_run_stop(run, STOP_TIMEOUT);
+    worker_run_forget_result(run);
+    claim(self);
     worker_run_set_payload(run, "{\"ms\": 100000}");
+    run_plugin(handler_table_find(table, "nap"), &run->context, &run->result);
+    assert_int_equal(run->result.outcome, OUTCOME_WAIT);
+    assert_int_equal(run->result.delay_ms, 100000);
+    run->job.is_first_start = false;
+    run_plugin(handler_table_find(table, "nap"), &run->context, &run->result);
+    assert_int_equal(run->result.outcome, OUTCOME_COMPLETED);
+    worker_run_stop(run, STOP_TIMEOUT);
     run_plugin(handler_table_find(table, "sleep"), &run->context, &run->result);
     assert_string_equal(run->result.text, "stopped while sleeping");
     handler_table_destroy(table);
