@@ -176,8 +176,7 @@ begin
             ('_promote',             '..w..', 'function'),
             ('_tick',                '..w..', 'function'),
             ('_tidy',                '..w..', 'function'),
-            ('_tidy_partitions',     '..w..', 'function'),
-            ('_apply_configured',    '..w..', 'function')
+            ('_tidy_partitions',     '..w..', 'function')
         ) m (name, letters, kind)
         join (values ('p', 'ganger_producer'), ('r', 'ganger_reader'), ('w', 'ganger_worker'), ('o', 'ganger_operator'),
                      ('a', 'ganger_admin')) g (letter, role) on strpos(m.letters, g.letter) > 0
