@@ -157,6 +157,18 @@ reset timezone;
 select is(wait_until, '2190-01-01T00:00:00Z'::timestamptz, 'in UTC unless it says otherwise') from ganger.jobs where id = pg_temp.id('w');
 select ganger.cancel(id) from t where name = 'w' \g /dev/null
 
+-- as they are settled when that worker has died
+select ganger._register_node('n', 'h', 'b', 1, 1, '60 s', '0') as node \gset
+select ganger._register_worker(:node, 'p', 1, 1, false) as worker \gset
+select ganger.enqueue('d') as job, ganger.create_token() as token \gset
+select lease_id as lease from ganger._take_jobs(:worker, 1, null, null, '{default}', '{d}', 1, null, null) \gset
+select ganger._mark_worker_dead(:worker) \g /dev/null
+select results_eq(format($f$ select finished, charged, released from ganger._settle_worker(%s, '{%s}', '{%s}', '{waiting}', array[%L], '{null}', '{1000}', '{500}',
+    '{null}', '{null}', '{null}', null, null, null, null, null, null, null, null, null, null, false, 'x') $f$, :worker, :job, :'lease',
+    jsonb_build_object('token', :'token')), 'values (1, 0, 0)', 'a wait that its worker''s slot has kept');
+select results_eq(format('select status, attempts, wait_token from ganger.jobs where id = %s', :job), format($$ values ('waiting', 0, %L) $$, :'token'), 'is a wait');
+select ganger._stop_node(:node) \g /dev/null
+
 -- tokens
 select ganger.create_token() as token \gset
 select matches(:'token'::text, '^tok_[0-9a-f-]{36}$', 'a token');
@@ -175,6 +187,22 @@ select throws_ok($$ select ganger.create_token('101 years') $$, '22003', null, '
 select throws_ok($$ select ganger.create_token(tags => '{""}') $$, '22023', 'tags has an empty tag in it', 'a bad tag');
 select throws_ok($$ select ganger.create_token(job_id => -1) $$, '42704', 'there is no job -1', 'an unknown job');
 select throws_ok(format('select ganger.complete_token(%L, to_jsonb(repeat(%L, 1048576)))', :'mine', 'x'), '22023', 'data has 1048578 bytes, more than 1048576', 'large data');
+
+-- of a producer's jobs
+drop role if exists waits_bob;
+create role waits_bob in role ganger_producer;
+select ganger.enqueue('p', owner => 'waits_bob') as bobs, ganger.enqueue('p', owner => 'waits_ann') as anns \gset
+set role waits_bob;
+select ganger.create_token(job_id => :bobs) as its_own, ganger.create_token() as nobodys \gset
+\set ON_ERROR_STOP off
+select ganger.create_token(job_id => :anns);
+\set state :LAST_ERROR_SQLSTATE
+\set ON_ERROR_STOP on
+reset role;
+select is((select array_agg(status) from ganger.tokens where token in (:'its_own', :'nobodys')), '{waiting,waiting}', 'a producer makes tokens for its own job, and for none');
+select is(:'state'::text, '42704', 'not for another''s');
+select is((select count(*) from ganger.tokens where job_id in (:bobs, :anns)), 1::bigint, 'nothing of that is left');
+drop role waits_bob;
 
 -- wait for one
 select is(pg_temp.await('t', :'token'), '{"status": "completed", "data": {"by": "me"}}', 'a token that is completed: go on');
