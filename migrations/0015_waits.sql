@@ -87,7 +87,8 @@ begin
     return value::timestamptz;
 end $$;
 
--- Suspends a running job whose row the caller holds: the attempt is given back, what the job has said so far stays.
+-- Suspends a running job whose row the caller holds: the attempt is given back, its group gets a place, what the job has said so far
+-- stays.
 --
 --   body    {"token": "..."}, {"until": "<instant>"}, or null: `delay` from `ended`, when its handler said so
 -- Returns the job's new status: waiting, or pending when there is nothing to wait for any more. Errors: 22023 nothing to wait for, 42704
@@ -116,6 +117,7 @@ begin
     insert into ganger.event (id, job_id, event, data)
     values ((ganger._take_seqs(1))[1], j.id, 'waiting', jsonb_build_object('attempt', j.attempts)
             || case when awaited is null then jsonb_build_object('until', until) else jsonb_build_object('token', awaited) end);
+    perform ganger._leave_places(j);
     if is_over then
         perform ganger._resume(array[j.id]);
         return 'pending';

@@ -157,6 +157,25 @@ reset timezone;
 select is(wait_until, '2190-01-01T00:00:00Z'::timestamptz, 'in UTC unless it says otherwise') from ganger.jobs where id = pg_temp.id('w');
 select ganger.cancel(id) from t where name = 'w' \g /dev/null
 
+-- a waiting job leaves its place in a group
+select ganger.set_group_limit('g', 1) \g /dev/null
+select ganger.enqueue('in a group', group_key => 'g') as first, ganger.enqueue('in a group', group_key => 'g') as second \gset
+select ganger.maintain() \g /dev/null
+select results_eq(format($$ select pg_temp.again('in a group') = %s, pg_temp.again('in a group') $$, :first), 'values (true, null::bigint)', 'one of a group at a time');
+select ganger.wait_for(id, lease_id, '1 h') from t where name = 'in a group' \g /dev/null
+select ganger.maintain() \g /dev/null
+select is(pg_temp.again('in a group'), :second::bigint, 'while it waits the other one runs');
+update ganger.job set due_at = clock_timestamp() where id = :first;
+select ganger.maintain() \g /dev/null
+select results_eq(format('select status, pending_reason from ganger.jobs where id = %s', :first), $$ values ('pending', 'limited') $$, 'then it waits for a place');
+select ganger.wait_until(id, lease_id, now()) from t where name = 'in a group' \g /dev/null
+select results_eq(format('select status, pending_reason from ganger.jobs where id = %s', :second), $$ values ('pending', 'limited') $$, 'as one does whose wait is over at once');
+select ganger.maintain() \g /dev/null
+select is(pg_temp.again('in a group'), :first::bigint, 'the first one goes first');
+select ganger.complete(id, lease_id) from t where name = 'in a group' \g /dev/null
+select ganger.maintain() \g /dev/null
+select is(pg_temp.again('in a group'), :second::bigint, 'both go on');
+
 -- as they are settled when that worker has died
 select ganger._register_node('n', 'h', 'b', 1, 1, '60 s', '0') as node \gset
 select ganger._register_worker(:node, 'p', 1, 1, false) as worker \gset
