@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Steps, waits and tokens.
-select no_plan();
+select plan(168);
 
 -- A running job, by name.
 create temp table t (name text primary key, id bigint, lease_id uuid);
