@@ -41,7 +41,7 @@ $$;
 -- The result that was kept for a step of this job by any of its attempts; null: none yet, or the lease is stale. (A step whose
 -- result is JSON null has 'null'.) Sees what this attempt has put and what was put off. Errors: 22023 step missing, empty or too long.
 create function ganger.step_get(id bigint, lease_id uuid, step text) returns jsonb
-language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 begin
     perform ganger._raise_problem(ganger._step_problem(step));
     return (

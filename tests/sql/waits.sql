@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Steps, waits and tokens.
-select plan(168);
+select plan(169);
 
 -- A running job, by name.
 create temp table t (name text primary key, id bigint, lease_id uuid);
@@ -30,6 +30,7 @@ select pg_temp.run('s') \g /dev/null
 select is(pg_temp.get('s', 'a'), null, 'an unknown step');
 select ok(pg_temp.put('s', 'a', '{"n": 1}'), 'a step is kept');
 select is(pg_temp.get('s', 'a'), '{"n": 1}', 'as it was given');
+select is(case when ganger.step_put(id, lease_id, 'a', '0') then ganger.step_get(id, lease_id, 'a') end, '0', 'also in one statement') from t where name = 's';
 select ok(pg_temp.put('s', 'a', '{"n": 2}'), 'once more');
 select is(pg_temp.get('s', 'a'), '{"n": 2}', 'the last one counts');
 select ok(pg_temp.put('s', 'null', 'null') and pg_temp.put('s', 'none', null), 'nothing is a result, too');
