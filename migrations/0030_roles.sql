@@ -153,6 +153,9 @@ begin
             ('_error_history',       'pr.oa', 'function'),
             -- what gangerd's programs call
             ('_apply_configured',    '..w..', 'function'),
+            ('_tell_hooks',          '..w..', 'function'),
+            ('_memory',              '..w..', 'function'),
+            ('_note_prolonged',      '..w..', 'function'),
             ('_register_node',       '..w..', 'function'),
             ('_heartbeat_node',      '..w..', 'function'),
             ('_live_nodes',          '..w..', 'function'),
