@@ -34,6 +34,7 @@ void scenario_kill(Bench *bench);
 void scenario_crash(Bench *bench);
 void scenario_footprint(Bench *bench);
 void scenario_snapshot(Bench *bench);
+void scenario_groups(Bench *bench);
 
 // `full` repetitions, or a tenth with --quick.
 int bench_count(const Bench *bench, int full);

@@ -25,6 +25,7 @@ static const Scenario scenarios[] = {
     {"crash", "from the death of a worker to its job being claimable", scenario_crash},
     {"footprint", "memory of the processes, transactions of an idle node", scenario_footprint},
     {"snapshot", "throughput while a session holds a snapshot", scenario_snapshot},
+    {"groups", "jobs of many groups, one of each at a time", scenario_groups},
 };
 
 enum { SCENARIO_COUNT = (int)(sizeof scenarios / sizeof scenarios[0]) };

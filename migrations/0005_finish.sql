@@ -3,7 +3,8 @@
 -- Moves jobs to history in one statement, whatever ended them. Arrays run in parallel; a null array means null for all.
 -- Only what is processing under its lease is moved; with `unheld` only what nobody holds (a cancel of a pending job).
 -- unless_late: nor what has something in late_result, which comes first. roots: of a cascade, for the event. What follows an end, for
--- others, is done here too (_follow_end).
+-- others, is done here too (_follow_end). admits: the caller's transaction is a short one, so the places of groups are given on at
+-- once.
 --
 --   ran_us, ago_us   how long the attempt ran, and how long ago it ended (by the worker's clock); null = by the
 --                    database's
@@ -14,7 +15,7 @@ create function ganger._finish(ids bigint[], leases uuid[], statuses ganger.job_
                                ago_us bigint[] default null, cpu_us bigint[] default null, max_rss bigint[] default null,
                                exit_codes integer[] default null, signals integer[] default null, logs text[] default null,
                                unheld boolean default false, unless_late boolean default false,
-                               roots bigint[] default null)
+                               roots bigint[] default null, admits boolean default false)
 returns bigint[]
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
@@ -26,6 +27,7 @@ declare
     finish_ids constant bigint[] := ganger._take_seqs(cardinality(ids));
     moved      bigint[];
     followed   bigint[];
+    groups     text[];
 begin
     with gone as (
         delete from ganger.job j
@@ -66,7 +68,7 @@ begin
             or status = 'failed' as has_sequel
     ), left_places as (
         insert into ganger.signal (kind, key)
-        select distinct 'group', k.group_key from kept k where k.group_key is not null
+        select distinct 'group', k.group_key from kept k where k.group_key is not null and not admits
         union all
         select distinct 'batch', k.batch_id from kept k where k.batch_id is not null
     ), forgotten as (
@@ -92,8 +94,13 @@ begin
                     when g.root is not null then jsonb_build_object('root_job_id', g.root) end
         from gone g where g.end_status <> 'completed'
     )
-    select coalesce(array_agg(k.id), '{}'), array_agg(k.id) filter (where k.has_sequel) into moved, followed from kept k;
+    select coalesce(array_agg(k.id), '{}'), array_agg(k.id) filter (where k.has_sequel),
+           array_agg(distinct k.group_key) filter (where k.group_key is not null and admits)
+    into moved, followed, groups from kept k;
     perform ganger._follow_end(moved, followed);
+    if groups is not null then
+        perform ganger._admit_groups(groups);
+    end if;
     return moved;
 end $$;
 
@@ -109,7 +116,8 @@ declare
     moved bigint[];
 begin
     moved := ganger._finish(ids, leases, array_fill('completed'::ganger.job_status, array[cardinality(ids)]), outputs,
-        ran_us => ran_us, ago_us => ago_us, cpu_us => cpu_us, max_rss => max_rss, logs => logs, unless_late => true);
+        ran_us => ran_us, ago_us => ago_us, cpu_us => cpu_us, max_rss => max_rss, logs => logs, unless_late => true,
+        admits => current_setting('transaction_isolation') = 'read committed');
     if cardinality(moved) = cardinality(ids) then
         return '{}';
     end if;

@@ -50,19 +50,22 @@ begin
     if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
         return 0; -- counting places needs a snapshot that is newer than the locks
     end if;
-    -- equal ones together; when there are too many, it is by lot which come first
+    -- equal ones together; when there are too many, those that keep groups shut come first, and then it is by lot
     with seen as materialized (
         select s.ctid as row_ctid, s.kind, s.key, s.job_id from ganger.signal s
         where (s.kind not in ('blocked', 'ended', 'token') or s.made_in is distinct from pg_current_xact_id_if_assigned())
           and (s.not_before is null or s.not_before <= clock_timestamp())
-        limit budget * 10 for update skip locked
+        limit budget * 10
     ), chosen as materialized (
         select x.row_ctid from (
-            select s.row_ctid, dense_rank() over (order by hashtextextended(coalesce(s.key, s.job_id::text), salt), s.kind, s.key, s.job_id) as place
+            select s.row_ctid, dense_rank() over (order by s.kind not in ('queue', 'job_type', 'regroup'),
+                                                  hashtextextended(coalesce(s.key, s.job_id::text), salt), s.kind, s.key, s.job_id) as place
             from seen s) x
         where x.place <= budget
     ), gone as (
-        delete from ganger.signal s where s.ctid = any (array(select c.row_ctid from chosen c)) returning s.kind, s.key, s.job_id
+        delete from ganger.signal s where s.ctid = any (array(
+            select x.ctid from ganger.signal x where x.ctid = any (array(select c.row_ctid from chosen c)) for update skip locked))
+        returning s.kind, s.key, s.job_id
     )
     select array_agg(row(g.kind, g.key, g.job_id, null, null)::ganger.signal) into taken from (select distinct g.kind, g.key, g.job_id from gone g) g;
     if taken is null then

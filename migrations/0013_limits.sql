@@ -95,19 +95,18 @@ begin
         where not o.is_gated order by o.n), false); -- in their order
 end $$;
 
--- The queues in which jobs of a group wait for a place.
-create function ganger._limited_queues(group_key text) returns setof text
-language sql stable set search_path = pg_catalog, ganger, pg_temp as $$
+-- The queues after this one in which jobs of a group wait for a place. Called when there is one, which is seldom.
+create function ganger._more_limited_queues(group_key text, queue text) returns setof text
+language sql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
     with recursive q (queue) as (
-        (select j.queue from ganger.job j where j.group_key = _limited_queues.group_key and j.pending_reason = 'limited'
-         order by j.queue limit 1)
+        select _more_limited_queues.queue
         union all
         select (select j.queue from ganger.job j
-                where j.group_key = _limited_queues.group_key and j.pending_reason = 'limited' and j.queue > q.queue
+                where j.group_key = _more_limited_queues.group_key and j.pending_reason = 'limited' and j.queue > q.queue
                 order by j.queue limit 1)
         from q where q.queue is not null
     )
-    select q.queue from q where q.queue is not null
+    select q.queue from q where q.queue is not null offset 1
 $$;
 
 -- Gives free places of these groups to their next jobs: by priority, then age. A group another session is at is left to a signal, and so
@@ -149,31 +148,38 @@ begin
                                       then q.group_concurrency - (select count(*) from ganger.job j
                                                                   where j.group_key = o.key and j.queue = w.queue
                                                                     and (j.seq is not null or j.status = 'processing')) end)) as places
-        from own o cross join lateral ganger._limited_queues(o.key) w (queue) left join ganger.queue q on q.name = w.queue
+        from own o
+        cross join lateral (select j.queue from ganger.job j where j.group_key = o.key and j.pending_reason = 'limited'
+                            order by j.queue limit 1) first
+        cross join lateral (select j.queue from ganger.job j where j.group_key = o.key and j.pending_reason = 'limited'
+                            order by j.queue desc limit 1) last
+        cross join lateral (select first.queue union all
+                            select x from ganger._more_limited_queues(o.key, first.queue) x where last.queue > first.queue) w (queue)
+        left join ganger.queue q on q.name = w.queue
         where w.queue <> all ((select p.queues from paused p)::text[])
-    ), found_jobs as materialized (
-        select r.key, r.queue, r.places, r.group_places, j.id,
-               row_number() over (partition by r.key order by j.priority desc, j.id) as place
+    ), fitting as materialized (
+        select r.key, r.queue, r.places, r.group_places, coalesce(c.ids, '{}') as ids, c.priorities
         from room r
         cross join lateral (
-            select j.id, j.priority from ganger.job j
-            where j.group_key = r.key and j.queue = r.queue and j.pending_reason = 'limited'
-              and j.job_type <> all ((select p.types from paused p)::text[])
-            order by j.priority desc, j.id limit r.places
-            for update skip locked) j
-    ), next as materialized (
-        select f.key, f.queue, f.id from found_jobs f where f.place <= coalesce(f.group_places, f.place)
+            select array_agg(x.id) as ids, array_agg(x.priority) as priorities from (
+                select j.id, j.priority from ganger.job j
+                where j.group_key = r.key and j.queue = r.queue and j.pending_reason = 'limited'
+                  and j.job_type <> all ((select p.types from paused p)::text[])
+                order by j.priority desc, j.id limit r.places
+                for update skip locked) x) c
+        where r.places > 0
     ), left_over as (
         insert into ganger.signal (kind, key)
-        select distinct 'group', r.key from room r cross join lateral (
-            select count(*) as n, coalesce(array_agg(n.id), '{}') as ids from next n where n.key = r.key and n.queue = r.queue) got
-        where r.places > 0 and (got.n = most or (got.n < r.places and exists (
+        select distinct 'group', f.key from fitting f
+        where cardinality(f.ids) = most or (cardinality(f.ids) < f.places and exists (
             select from ganger.job j
-            where j.group_key = r.key and j.queue = r.queue and j.pending_reason = 'limited' and j.id <> all (got.ids)
-              and j.job_type <> all ((select p.types from paused p)::text[]))
-            and (select count(*) from next n where n.key = r.key) < coalesce(r.group_places, most)))
+            where j.group_key = f.key and j.queue = f.queue and j.pending_reason = 'limited' and j.id <> all (f.ids)
+              and j.job_type <> all ((select p.types from paused p)::text[])))
     )
-    select coalesce((select array_agg(n.id) from next n), '{}'), coalesce((select bool_or(o.is_rated) from own o), false) into ids, rated;
+    select coalesce(array_agg(n.id), '{}'), coalesce((select bool_or(o.is_rated) from own o), false) into ids, rated
+    from (select x.id, f.group_places, row_number() over (partition by f.key order by x.priority desc, x.id) as place
+          from fitting f cross join lateral unnest(f.ids, f.priorities) x (id, priority)) n
+    where n.place <= coalesce(n.group_places, n.place);
     perform ganger._make_runnable(ids, false);
     if rated then
         perform ganger._await_rate(locked, clock);
@@ -253,30 +259,39 @@ set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_merg
 as $$
 declare
     own    ganger.group_limit;
+    room   bigint; -- under its rate
+    paused_queues constant text[] := array(select q.name from ganger.queue q where q.paused);
+    paused_types  constant text[] := array(select t.name from ganger.job_type t where t.paused);
     spare  record;
     taken  bigint;
     missed boolean := false;
 begin
+    if not exists (select from ganger.job j where j.group_key = _take_places_back.key and j.seq is not null) then
+        return false;
+    end if;
     select l.* into own from ganger.group_limit l where l.group_key = _take_places_back.key;
+    if own.rate is not null then
+        room := ganger._rate_room('group', key, own.rate, own.rate_period);
+    end if;
     for spare in
         with held as materialized (
-            select j.queue, j.job_type, j.seq is not null as is_waiting, count(*) as n from ganger.job j
+            select j.queue, j.job_type, j.seq is not null as is_waiting, count(*) as n,
+                   j.seq is not null and (j.queue = any (paused_queues) or j.job_type = any (paused_types)) as is_paused
+            from ganger.job j
             where j.group_key = _take_places_back.key and (j.seq is not null or j.status = 'processing')
             group by j.queue, j.job_type, j.seq is not null
         )
         -- in a pause; then beyond the queue's limit; then beyond the group's own
         select 1 as step, h.queue, h.job_type, h.n from held h left join ganger.queue q on q.name = h.queue
-        where h.is_waiting and ganger._is_paused(h.queue, h.job_type)
-          and (own.group_key is not null or (q.group_concurrency is not null and not q.paused))
+        where h.is_paused and (own.group_key is not null or (q.group_concurrency is not null and not q.paused))
         union all
         select 2, h.queue, null, sum(h.n) - q.group_concurrency from held h join ganger.queue q on q.name = h.queue
-        where own.concurrency is null and not q.paused
-          and not (h.is_waiting and ganger._is_paused(h.queue, h.job_type))
+        where own.concurrency is null and not h.is_paused
         group by h.queue, q.group_concurrency having sum(h.n) > q.group_concurrency
         union all
         select 3, null, null, greatest(sum(h.n) - own.concurrency,
-            sum(h.n) filter (where h.is_waiting) - ganger._rate_room('group', _take_places_back.key, own.rate, own.rate_period))
-        from held h where not (h.is_waiting and ganger._is_paused(h.queue, h.job_type))
+                                         sum(h.n) filter (where h.is_waiting) - room)
+        from held h where not h.is_paused
         order by 1
     loop
         continue when coalesce(spare.n, 0) <= 0;
