@@ -41,10 +41,7 @@ as $$
 #variable_conflict use_variable
 declare
     rules record;
-    is_shut boolean := false; -- some groups are not in order yet: these
-    shut_groups text[];
-    shut_queues text[];
-    shut_types  text[];
+    shut  jsonb; -- groups that are not in order yet
     rooms jsonb; -- what limits leave, null: no limits
     busy  boolean := false;
     has_taken boolean;
@@ -54,8 +51,7 @@ begin
         if worker_id is not null or not rules.has_nodes then
             perform ganger._work_signals(); -- what has become free may be the next job
         end if;
-        select s.groups, s.queues, s.job_types into shut_groups, shut_queues, shut_types from ganger._shut_groups() s;
-        is_shut := coalesce(shut_groups, shut_queues, shut_types) is not null;
+        shut := ganger._shut_groups();
     end if;
     for attempt_at in 1..10 loop
         if rules.is_limited then
@@ -96,9 +92,8 @@ begin
                       select j.ctid, j.seq, j.queue, j.job_type, j.started_at, j.attempts from ganger.job j
                       where j.lane_id = o.lane_id and j.seq >= o.start_at
                         and (j.expires_at is null or j.expires_at > clock_timestamp())
-                        and (not is_shut or j.group_key is null
-                             or coalesce(j.group_key <> all (shut_groups), true) and coalesce(j.queue <> all (shut_queues), true)
-                                and coalesce(j.job_type <> all (shut_types), true))
+                        and (shut is null or j.group_key is null
+                             or not shut ?| array['regroup ' || j.group_key, 'queue ' || j.queue, 'job_type ' || j.job_type])
                       order by j.seq limit o.most
                       for update skip locked) j
                   limit max_jobs) p

@@ -308,11 +308,10 @@ begin
     return missed;
 end $$;
 
--- Groups of which nothing may be claimed yet: their places are not in order with what was said about them, as signals tell. null: none.
-create function ganger._shut_groups(out groups text[], out queues text[], out job_types text[]) language sql stable as $$
-    select array_agg(s.key) filter (where s.kind = 'regroup'), array_agg(s.key) filter (where s.kind = 'queue'),
-           array_agg(s.key) filter (where s.kind = 'job_type')
-    from ganger.signal s where s.kind in ('regroup', 'queue', 'job_type')
+-- Groups of which nothing may be claimed yet, as their places are not in order with what was said about them: an object with the keys
+-- "regroup <group_key>", "queue <name>", "job_type <name>". null: none.
+create function ganger._shut_groups() returns jsonb language sql stable as $$
+    select jsonb_object_agg(s.kind || ' ' || s.key, 1) from ganger.signal s where s.kind in ('regroup', 'queue', 'job_type')
 $$;
 
 -- What was said about queues or job types (`kind`) has changed: looks at all their groups again, and wakes who can serve them.
