@@ -129,9 +129,13 @@ begin
         from (select distinct j.queue, j.priority, j.job_type from ganger.job j where j.id = any (ids)) k
     )
     update ganger.job j
-    set lane_id = l.lane_id, seq = p.seq, status = 'pending', pending_reason = null, due_at = null
-    from unnest(ids, seqs) as p (id, seq), lanes l
-    where j.id = p.id and l.queue = j.queue and l.priority = j.priority and l.job_type = j.job_type;
+    set lane_id = r.lane_id, seq = r.seq, status = 'pending', pending_reason = null, due_at = null
+    from (select x.row_ctid, p.seq, l.lane_id
+          from unnest(ids, seqs) as p (id, seq)
+          -- by id one by one: a plan that joined them made while the table was small would read all of a large one
+          cross join lateral (select f.ctid as row_ctid, f.queue, f.priority, f.job_type from ganger.job f where f.id = p.id offset 0) x
+          join lanes l on l.queue = x.queue and l.priority = x.priority and l.job_type = x.job_type) r
+    where j.ctid = r.row_ctid;
     for woken in select distinct j.queue from ganger.job j where j.id = any (ids) loop
         perform ganger._notify_work(woken);
     end loop;
