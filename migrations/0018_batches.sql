@@ -155,20 +155,21 @@ begin
 end $$;
 
 -- Gives free places of running batches, whose locks the caller has, to their next items. One that somebody's open transaction holds is
--- passed over, and looked at again.
+-- passed over, and looked at again; so is a batch with many places.
 create function ganger._admit_items(keys text[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    ids bigint[];
+    most constant integer := 1000; -- of a batch, at a call
+    ids  bigint[];
 begin
     with room as materialized (
         select b.id, b.cancelled_at, -- of a cancelled one only what somebody has retried since
-               greatest(0, b.concurrency - (select count(*) from ganger.job j
-                                            where j.batch_id = b.id and j.pending_reason is distinct from 'batch'
-                                              and j.batch_place)) as places
+               greatest(0, least(most, b.concurrency - (select count(*) from ganger.job j
+                                                        where j.batch_id = b.id and j.pending_reason is distinct from 'batch'
+                                                          and j.batch_place))) as places
         from ganger.batch b where b.id = any (keys) and ganger._is_batch_running(b.id)
     ), next as materialized (
         select r.id as key, n.id
@@ -180,7 +181,7 @@ begin
     ), missed as (
         insert into ganger.signal (kind, key)
         select 'batch', r.id from room r cross join lateral (select count(*) as n from next x where x.key = r.id) got
-        where got.n < r.places
+        where (got.n < r.places or got.n = most)
           and got.n < (select count(*) from ganger.job j
                        where j.batch_id = r.id and j.pending_reason = 'batch'
                          and (r.cancelled_at is null or j.last_retried_at > r.cancelled_at))
@@ -259,7 +260,7 @@ begin
         when serialization_failure then
             raise;
         when others then
-            problem := sqlerrm;
+            problem := regexp_replace(sqlerrm, '^jobs\[0\]: ', '');
     end;
     update ganger.batch_state s
     set finished_at = b.finished_at, was_cancelled = b.cancelled, on_finish_job_id = job
