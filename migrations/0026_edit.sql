@@ -74,7 +74,7 @@ begin
         due := null;
     end if;
     moved := due is null
-             and (j.pending_reason = 'limited' and i.group_key is null or coalesce(not gated, true)
+             and (j.pending_reason is not distinct from 'limited' and i.group_key is null or coalesce(not gated, true)
              and (j.seq is null or (i.queue, i.priority, i.job_type) is distinct from (j.queue, j.priority::integer, j.job_type)
                   or i.group_key is distinct from j.group_key));
     update ganger.job x
