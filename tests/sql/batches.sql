@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Batches: create, start, pause, resume, cancel, get, clear, stats; places, retries, on_finish, events.
-select plan(149);
+select plan(151);
 
 create function pg_temp.batch(id text) returns setof ganger.batches language sql as $$ select * from ganger.batches b where b.id = $1 $$;
 create function pg_temp.claimed(queue text, n int default 100) returns bigint[] language sql as
@@ -119,6 +119,12 @@ select ganger.create_batch('e', 'x', '[1, 2, 3]', 1, options => '{"queue": "e"}'
 select id as e1, lease_id as lease from ganger.claim('w', '{e}') \gset
 select ganger.snooze(:e1, :'lease', '1 h') \gset
 select is(pg_temp.claimed('e'), '{}', 'a snoozed item keeps its place');
+update ganger.job set due_at = now() where id = :e1;
+select ganger.maintain() \g /dev/null
+select lease_id as lease from ganger.claim('w', '{e}') \gset
+select ganger.wait_for(:e1, :'lease', '1 h') \gset
+select is(ganger.get_batch('e') #>> '{items,0,status}', 'waiting', 'one that waits');
+select is(pg_temp.claimed('e'), '{}', 'keeps it, too');
 select ganger.edit(id, jsonb_build_object('run_at', now() + interval '100 ms')) from ganger.jobs where batch_id = 'e' and id > :e1 \g /dev/null
 update ganger.job set due_at = now() where batch_id = 'e';
 select ganger.maintain() \g /dev/null
