@@ -60,6 +60,7 @@ create table ganger.job (
     dead_letter_job_id   bigint,
     dead_letter_of       bigint,
     batch_id             text,
+    schedule_id          bigint,                       -- ganger.schedule.id
     wait_token           text,                         -- waiting, until that ganger.token has ended
     owner                text,
     metadata             jsonb,
@@ -89,6 +90,7 @@ create index job_group_held on ganger.job (group_key) where group_key is not nul
 create index job_group_next on ganger.job (group_key, queue, priority desc, id) where pending_reason = 'limited';
 create index job_batch_held on ganger.job (batch_id) where batch_id is not null and pending_reason is distinct from 'batch';
 create index job_batch_next on ganger.job (batch_id, id) where pending_reason = 'batch';
+create index job_schedule on ganger.job (schedule_id) where schedule_id is not null;
 -- Jobs that wait until no other job with certain tags is left, and the tags of those they wait for.
 create index job_barrier on ganger.job (id) where pending_reason = 'blocked' and depends_on_tags is not null;
 create index job_tags on ganger.job using gin (tags) where tags is not null;
@@ -134,6 +136,7 @@ create table ganger.history (
     dead_letter_job_id   bigint,
     dead_letter_of       bigint,
     batch_id             text,
+    schedule_id          bigint,
     owner                text,
     metadata             jsonb,
     progress_message     text,

@@ -168,14 +168,14 @@ begin
     insert into ganger.job (id, lane_id, created_at, run_at, started_at, max_attempts, attempts, priority,
         retry_backoff, queue, job_type, payload, timeout, kill_grace, retry_delay, retry_delay_max, expires_at, tags,
         idempotency_key, unique_key, group_key, depends_on, depends_on_tags, dead_letter_job_type, dead_letter_job_id,
-        dead_letter_of, batch_id, owner, metadata, error, failure_reason, last_failed_at, last_retried_at,
+        dead_letter_of, batch_id, schedule_id, owner, metadata, error, failure_reason, last_failed_at, last_retried_at,
         last_cancelled_at, pending_reason, has_steps)
     values (h.id, ganger._lane_id(h.queue, h.priority, h.job_type, false), h.created_at, h.run_at, h.started_at,
         greatest(h.max_attempts, h.attempts + 1), h.attempts,
         h.priority, h.retry_backoff, h.queue, h.job_type, h.payload, h.timeout, h.kill_grace,
         h.retry_delay, h.retry_delay_max, case when h.expires_at > clock_timestamp() then h.expires_at end, h.tags,
         h.idempotency_key, h.unique_key, h.group_key, h.depends_on,
-        h.depends_on_tags, h.dead_letter_job_type, h.dead_letter_job_id, h.dead_letter_of, h.batch_id, h.owner, h.metadata,
+        h.depends_on_tags, h.dead_letter_job_type, h.dead_letter_job_id, h.dead_letter_of, h.batch_id, h.schedule_id, h.owner, h.metadata,
         h.error, h.failure_reason, h.last_failed_at, clock_timestamp(), h.last_cancelled_at,
         case when h.batch_id is not null then 'batch' end, true);
     insert into ganger.stat_delta values (h.job_type, h.status, -1, - coalesce(ganger._run_us(h.started_at, h.finished_at), 0));

@@ -35,10 +35,6 @@ create table ganger.schedule_cancel (
     job_id bigint not null
 );
 
--- Which live jobs a schedule has made.
-alter table ganger.job add column schedule_id bigint;
-create index job_schedule on ganger.job (schedule_id) where schedule_id is not null;
-
 create view ganger.schedules with (security_barrier) as
 select s.name, s.cron, s.job_type, s.payload, s.timezone, s.overlap, s.catch_up, s.options, s.paused,
        nullif(coalesce(s.tick_at, s.next_at), 'infinity') as next_run_at, r.at as last_run_at, r.job_id as last_job_id, s.last_error,

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Schedules: what they take, when they fire, overlap, catching up, pausing, editing, failing.
-select plan(163);
+select plan(164);
 set timezone = 'UTC';
 
 -- Makes a schedule's next tick one that is so old.
@@ -146,6 +146,9 @@ select is(pg_temp.fire('skip'), 1, 'or completed');
 select ganger.enqueue('skip') \g /dev/null
 select ganger.cancel((select last_job_id from ganger.schedules where name = 'skip')) \g /dev/null
 select is(pg_temp.fire('skip'), 1, 'other jobs of that type are no concern');
+select last_job_id as id from ganger.schedules where name = 'skip' \gset
+select ganger.cancel(:id), ganger.retry(:id) \g /dev/null
+select is(pg_temp.fire('skip'), 0, 'one that was brought back is its job again');
 select ganger.delete_schedule('skip') \g /dev/null
 
 select ganger.create_schedule('allow', '@yearly', 'allow', overlap => 'allow') \g /dev/null
