@@ -41,17 +41,13 @@ as $$
 #variable_conflict use_variable
 declare
     rules record;
-    shut  jsonb; -- groups that are not in order yet
     rooms jsonb; -- what limits leave, null: no limits
     busy  boolean := false;
     has_taken boolean;
 begin
     rules := ganger._claim_rules(queues, job_types);
-    if rules.has_signals then
-        if worker_id is not null or not rules.has_nodes then
-            perform ganger._work_signals(); -- what has become free may be the next job
-        end if;
-        shut := ganger._shut_groups();
+    if rules.has_signals and (worker_id is not null or not rules.has_nodes) then
+        perform ganger._work_signals(); -- what has become free may be the next job
     end if;
     for attempt_at in 1..10 loop
         if rules.is_limited then
@@ -92,8 +88,10 @@ begin
                       select j.ctid, j.seq, j.queue, j.job_type, j.started_at, j.attempts from ganger.job j
                       where j.lane_id = o.lane_id and j.seq >= o.start_at
                         and (j.expires_at is null or j.expires_at > clock_timestamp())
-                        and (shut is null or j.group_key is null
-                             or not shut ?| array['regroup ' || j.group_key, 'queue ' || j.queue, 'job_type ' || j.job_type])
+                        -- a group whose places are not in order is passed over; told by this statement's own snapshot
+                        and (j.group_key is null
+                             or coalesce(not (select ganger._shut_groups())
+                                             ?| array['regroup ' || j.group_key, 'queue ' || j.queue, 'job_type ' || j.job_type], true))
                       order by j.seq limit o.most
                       for update skip locked) j
                   limit max_jobs) p
