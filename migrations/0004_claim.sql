@@ -43,13 +43,15 @@ declare
     rules record;
     rooms jsonb; -- what limits leave, null: no limits
     busy  boolean := false;
-    has_taken boolean;
+    wanted  integer := max_jobs;
+    taken   integer := 0;
+    n       integer;
 begin
     rules := ganger._claim_rules(queues, job_types);
     if rules.has_signals and (worker_id is not null or not rules.has_nodes) then
         perform ganger._work_signals(); -- what has become free may be the next job
     end if;
-    for attempt_at in 1..10 loop
+    for attempt_at in 1..10 loop -- once, but for limits
         if rules.is_limited then
             select r.rooms, r.busy into rooms, busy from ganger._limit_room(queues, job_types) r;
         end if;
@@ -67,7 +69,7 @@ begin
             select v.lane_id, v.priority, v.returned, greatest(v.frontier, h.seq) as start_at, m.most
             from visible v
             left join unnest(hint_lanes, hint_seqs) h (lane_id, seq) on h.lane_id = v.lane_id
-            cross join lateral (select least(max_jobs, (rooms -> 'queue' ->> v.queue)::integer,
+            cross join lateral (select least(wanted, (rooms -> 'queue' ->> v.queue)::integer,
                                              (rooms -> 'job_type' ->> v.job_type)::integer) as most) m
             where v.queue <> all (rules.paused_queues) and v.job_type <> all (rules.paused_types) and m.most > 0
         ), ordered (lane_id, start_at, most) as materialized (
@@ -94,7 +96,7 @@ begin
                                              ?| array['regroup ' || j.group_key, 'queue ' || j.queue, 'job_type ' || j.job_type], true))
                       order by j.seq limit o.most
                       for update skip locked) j
-                  limit max_jobs) p
+                  limit wanted) p
         ), fitting as (
             select p.row_ctid, p.seq, p.was_started, p.place from picked p where rooms is null
             union all
@@ -103,8 +105,8 @@ begin
             from (select p.*, row_number() over (partition by p.queue order by p.place) as queue_place,
                          row_number() over (partition by p.job_type order by p.place) as type_place
                   from picked p where rooms is not null) w
-            where w.queue_place <= coalesce((rooms -> 'queue' ->> w.queue)::integer, max_jobs)
-              and w.type_place <= coalesce((rooms -> 'job_type' ->> w.job_type)::integer, max_jobs)
+            where w.queue_place <= coalesce((rooms -> 'queue' ->> w.queue)::integer, wanted)
+              and w.type_place <= coalesce((rooms -> 'job_type' ->> w.job_type)::integer, wanted)
         ), claimed as (
             update ganger.job j
             set status = 'processing', seq = null, lease_id = gen_random_uuid(), started_at = clock_timestamp(),
@@ -121,16 +123,20 @@ begin
                     else coalesce(c.timeout, (rules.type_timeouts ->> c.job_type)::interval) end,
                c.kill_grace, c.tags, c.group_key, c.owner, c.metadata, c.lane_id, c.seq, c.was_started
         from claimed c where not rules.is_rated or exists (select from rated) order by c.place;
-        has_taken := found;
-        exit when has_taken or not busy;
-        perform pg_sleep(0.002); -- whoever has the limit's lock will commit in a moment, if it is one of gangerd's
+        get diagnostics n = row_count;
+        taken := taken + n;
+        wanted := max_jobs - taken;
+        exit when rooms is null or wanted = 0 or (n = 0 and (taken > 0 or not busy));
+        if n = 0 then
+            perform pg_sleep(0.002); -- whoever has the limit's lock will commit in a moment, if it is one of gangerd's
+        end if; -- else: what no limit let through may have been in the way of others
     end loop;
     if rules.is_rated then
         perform ganger._notify_due(ganger._next_rate_free());
     end if;
     -- Last, and only when something was taken: an empty claim shall write nothing. Whoever marks the worker dead waits for
     -- this transaction, or was first: then nothing was taken. The node is only looked at: who buries one marks its workers too.
-    if has_taken and worker_id is not null then
+    if taken > 0 and worker_id is not null then
         perform from ganger.worker w join ganger.node n on n.id = w.node_id
         where w.id = _take_jobs.worker_id and w.link = _take_jobs.link and w.state = 'alive' and n.state = 'alive'
         for key share of w;

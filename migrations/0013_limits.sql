@@ -219,12 +219,14 @@ begin
           and ganger._rate_room('group', l.group_key, l.rate, l.rate_period, clock) = 0
           and exists (select from ganger.job j where j.group_key = l.group_key and j.pending_reason = 'limited')
     loop
+        continue when exists (select from ganger.job j where j.due_at = rated.free_at and j.group_key = rated.group_key
+                              and j.pending_reason = 'limited');
         head := (select j.id from ganger.job j where j.group_key = rated.group_key and j.pending_reason = 'limited' limit 1
                  for update skip locked);
         if head is null then
             insert into ganger.signal (kind, key) values ('group', rated.group_key); -- somebody holds them all
         else
-            update ganger.job j set due_at = rated.free_at where j.id = head and j.due_at is distinct from rated.free_at;
+            update ganger.job j set due_at = rated.free_at where j.id = head;
             perform ganger._notify_due(rated.free_at);
         end if;
     end loop;
