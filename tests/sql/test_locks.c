@@ -28,6 +28,29 @@ static const char *const HELD_CALLS[] = {
     "select ganger.enqueue('held', run_at => clock_timestamp() + interval '1 s')",
     "select ganger.enqueue_many('[{\"job_type\": \"held\", \"idempotency_key\": \"held key 2\"}, "
     "{\"job_type\": \"t0\", \"priority\": 1}]')",
+    "select ganger.enqueue('t1', group_key => 'busy'), ganger.enqueue('t1', group_key => 'held')",
+    "select ganger.enqueue('t1', unique_key => 'held unique'), ganger.enqueue('t1', unique_key => "
+    "'known', on_conflict => 'replace', payload => '1')",
+    "select ganger.enqueue('t1', dead_letter_job_type => 'dead', depends_on => array[{pending}])",
+    "select ganger.enqueue('t1', depends_on_tags => '{x}'), ganger.enqueue('t1', tags => '{x}')",
+    "select ganger.enqueue_many('[{\"job_type\": \"t1\", \"group_key\": \"busy\"}, "
+    "{\"job_type\": \"t1\", \"unique_key\": \"held 3\"}, {\"job_type\": \"t1\", "
+    "\"depends_on\": [-1]}]')",
+    "select ganger.set_queue('default', group_concurrency => 1)",
+    "select ganger.set_queue('tight', concurrency => 1, rate => 1, rate_period => '1 s')",
+    "select ganger.set_job_type('t1', concurrency => 1, timeout => '1 s', max_crashes => 1)",
+    "select ganger.set_group_limit('busy', 5, rate => 1000, rate_period => '1 s')",
+    "select ganger.set_group_limit('busy', null)",
+    "select ganger.pause_queue('default')",
+    "select ganger.pause_job_type('t0')",
+    "select ganger.resume_queue('paused'), ganger.resume_job_type('paused')",
+    "select ganger.complete({grouped}, {grouped_lease})",
+    "select ganger.snooze({grouped}, {grouped_lease}, '5 s')",
+    "select ganger.discard({grouped}, {grouped_lease}, 'x')",
+    "select ganger.edit({limited}, '{\"group_key\": \"other\"}')",
+    "select ganger.cancel({limited})",
+    "select ganger.cancel({unique})",
+    "select ganger._work_signals(1000)",
     "select ganger.get_job({pending}), ganger.get_job({ended})",
     "select ganger.list_jobs('{\"status\": [\"pending\", \"failed\"]}')",
     "select ganger.count_jobs(), ganger.stats(), ganger.job_events({ended})",
@@ -100,6 +123,21 @@ static const char *const OTHERS_CALLS[] = {
     "clock_timestamp() + interval '1 ms') > 0",
     "select count(*) = 100 from ganger.enqueue_many((select jsonb_agg(jsonb_build_object("
     "'job_type', 't' || i % 2)) from generate_series(1, 100) i))",
+    "select ganger.enqueue('t0', group_key => 'busy') > 0 and ganger.enqueue('t0', group_key => "
+    "'idle') > 0 and ganger.enqueue('t0', unique_key => 'known') = {unique}",
+    "select count(*) = 2 from ganger.enqueue_many('[{\"job_type\": \"t0\", \"group_key\": "
+    "\"busy\"}, {\"job_type\": \"t0\", \"unique_key\": \"known\"}]')",
+    // limits, on other names
+    "select ganger.set_queue('mine', 1, 1, 1, '1 s') is not null and ganger.set_job_type('mine', 1) "
+    "is not null and ganger.set_group_limit('mine', 1) is not null",
+    "select ganger.pause_queue('mine') and ganger.resume_queue('mine') and "
+    "ganger.pause_job_type('mine') and ganger.resume_job_type('mine')",
+    "select ganger._work_signals() >= 0",
+    // a limited queue, and a group the holder has nothing of
+    "select count(*) = 1 and bool_and(ganger.complete(id, lease_id)) from ganger.claim('b', "
+    "'{tight}', max_jobs => 5)",
+    "select count(*) = 1 and bool_and(ganger.complete(id, lease_id)) from "
+    "ganger._take_jobs({other_worker}, 1, null, null, '{apart}', '{t0}', 5, null, null)",
     // operate, on other jobs
     "select ganger.cancel({other_pending})",
     "select ganger.edit({other_edited}, '{\"priority\": 3}')",
@@ -128,7 +166,7 @@ static const char *const OTHERS_CALLS[] = {
 enum {
     HELD_COUNT = sizeof HELD_CALLS / sizeof HELD_CALLS[0],
     OTHERS_COUNT = sizeof OTHERS_CALLS / sizeof OTHERS_CALLS[0],
-    NAMES_MAX = 16
+    NAMES_MAX = 24
 };
 
 typedef struct Name {
@@ -217,12 +255,31 @@ static void prepare_jobs(PGconn *conn)
     claim_one(conn, "other_running", NULL);
     prepare_ended(conn, "ended");
     prepare_ended(conn, "other_ended");
+    // a group with one at work and one that waits, others that nobody is at; a holder of a unique key
+    test_db_run(conn, "select ganger.set_queue('apart', group_concurrency => 1), "
+                      "ganger.set_queue('tight', concurrency => 1), "
+                      "ganger.set_group_limit('busy', 1)");
+    test_db_run(conn, "select ganger.enqueue('t0', group_key => 'busy', queue => 'grouped') from "
+                      "generate_series(1, 3)");
+    set_name("grouped", test_db_text(conn, "select id from ganger.claim('w', '{grouped}')"));
+    set_name("grouped_lease",
+             test_db_text(conn, "select quote_literal(lease_id) from ganger.job where id = %s",
+                          find_name("grouped", strlen("grouped"))->value));
+    set_name("limited", test_db_text(conn, "select min(id) from ganger.job where pending_reason = "
+                                           "'limited'"));
+    test_db_run(conn, "select ganger.enqueue('t0', queue => 'tight'), ganger.enqueue('t0', queue "
+                      "=> 'apart', group_key => 'apart')");
+    set_name("unique",
+             test_db_text(conn, "select ganger.enqueue('t1', unique_key => 'known', run_at => "
+                                "clock_timestamp() + interval '1 h')"));
+    test_db_run(conn, "select ganger.pause_queue('paused'), ganger.pause_job_type('paused')");
     set_name("pending", test_db_text(conn, "select id from ganger.job where seq is not null "
                                            "order by seq limit 1"));
     set_name("other_pending",
-             test_db_text(conn, "select max(id) from ganger.job where seq is not null"));
+             test_db_text(conn, "select max(id) from ganger.job where seq is not null and queue = 'default'"));
     set_name("other_edited",
-             test_db_text(conn, "select max(id) - 1 from ganger.job where seq is not null"));
+             test_db_text(conn, "select id from ganger.job where seq is not null and queue = 'default' order by id desc "
+                                "offset 1 limit 1"));
     set_name("node",
              test_db_text(conn, "select ganger._register_node('a', 'h', 'b', 1, 1, '60 s', '0')"));
     set_name("other_node",
@@ -277,7 +334,9 @@ static void test_nobody_waits(void **state)
         assert_int_equal(test_db_int(others, "select count(*) from ganger.late_result"), 0);
         test_db_run(holder, i % 2 == 0 ? "commit" : "rollback");
         test_db_run(holder, "update ganger.node set state = 'stopped'");
-        test_db_run(holder, "truncate ganger.job");
+        test_db_run(holder, "truncate ganger.job, ganger.queue, ganger.job_type, "
+                            "ganger.group_limit, ganger.signal, ganger.rate_use, ganger.job_key, "
+                            "ganger.dependency");
         free(call);
     }
     assert_int_equal(failed, 0);
