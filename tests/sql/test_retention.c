@@ -53,8 +53,10 @@ static int setup(void **state)
                 "insert into ganger.attempt (job_id, attempt, outcome, finished_at) select i, 1, "
                 "'error', '2000-01-05' from generate_series(1, %d) i",
                 OLD_JOBS);
-    test_db_run(stage.duty, "insert into ganger.job_key (kind, key, job_id) select 'idempotency', i::text, i from "
-                            "generate_series(1, 100) i");
+    test_db_run(
+        stage.duty,
+        "insert into ganger.job_key (kind, key, job_id) select 'idempotency', i::text, i from "
+        "generate_series(1, 100) i");
     test_db_run(stage.duty, "insert into ganger.stat values ('old', 'failed', %d, 0)", OLD_JOBS);
     return 0;
 }

@@ -32,7 +32,8 @@ typedef struct CrewMember {
 struct Crew {
     const TestDb *db;
     atomic_bool is_over;
-    atomic_bool is_calm; // no more work is made, nothing is disturbed any more: what is there is to end
+    atomic_bool
+        is_calm; // no more work is made, nothing is disturbed any more: what is there is to end
     atomic_int failures;
     int count;
     CrewMember members[CREW_MAX];
@@ -80,9 +81,8 @@ crew_ask(CrewMember *member, const char *allowed, const char *format, ...)
             crew_fail(member, sql, PQresultErrorMessage(result));
         }
     }
-    char *text = mem_strdup(status == PGRES_TUPLES_OK && PQntuples(result) > 0
-                                ? PQgetvalue(result, 0, 0)
-                                : "");
+    char *text = mem_strdup(
+        status == PGRES_TUPLES_OK && PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "");
     PQclear(result);
     return text;
 }
@@ -109,13 +109,12 @@ static inline void crew_add(Crew *crew, void (*step)(CrewMember *member), int co
 {
     for (int i = 0; i < count && crew->count < CREW_MAX; i++) {
         CrewMember *member = &crew->members[crew->count];
-        *member = (CrewMember){.crew = crew,
-                               .conn = test_db_connect(crew->db),
-                               .number = crew->count,
-                               .step = step};
+        *member = (CrewMember){
+            .crew = crew, .conn = test_db_connect(crew->db), .number = crew->count, .step = step};
         const char *seed = getenv("GANGER_CREW_SEED");
-        member->random = (seed != NULL ? (uint64_t)strtoull(seed, NULL, 10) : (uint64_t)time(NULL)) * 1000 +
-                         (uint64_t)crew->count;
+        member->random =
+            (seed != NULL ? (uint64_t)strtoull(seed, NULL, 10) : (uint64_t)time(NULL)) * 1000 +
+            (uint64_t)crew->count;
         crew->count++;
     }
 }
