@@ -12,10 +12,11 @@ enum { JOBS = 10000, JOBS_OF_A_GROUP = 10, TIMEOUT_MS = 120000, PROCESSES = 2 };
 
 #define PLAIN_ABOUT "the same jobs without groups"
 
-static const Figure rate = {"groups", "no-op jobs of 1,000 groups, limit 1", "jobs/s",
-                            GOAL_RATIO_AT_LEAST, 0.5, PLAIN_ABOUT};
-static const Figure wal = {
-    "groups", "WAL of a job, claim to finish", "bytes", GOAL_NONE, 0, PLAIN_ABOUT};
+static const Figure rate = {"groups", "no-op jobs of 1,000 groups, limit 1",
+                            "jobs/s", GOAL_RATIO_AT_LEAST,
+                            0.5,      PLAIN_ABOUT};
+static const Figure wal = {"groups",   "WAL of a job, claim to finish", "bytes", GOAL_NONE, 0,
+                           PLAIN_ABOUT};
 static const Figure wal_in = {
     "groups", "WAL of a job, enqueue_many of 1,000", "bytes", GOAL_NONE, 0, PLAIN_ABOUT};
 
@@ -31,11 +32,12 @@ static void load(PGconn *conn, int jobs, bool is_grouped)
     char groups[16];
     snprintf(groups, sizeof groups, "%d", is_grouped ? jobs / JOBS_OF_A_GROUP : 0);
     const char *const values[] = {groups};
-    sql_prepare(conn, "load_groups",
-                "select count(*) from ganger.enqueue_many((select jsonb_agg(jsonb_build_object("
-                "'job_type', 'noop', 'payload', jsonb_build_object('n', i)) || case when $1::int > 0 then "
-                "jsonb_build_object('group_key', 'customer ' || nextval('bench_groups') % $1::int) "
-                "else '{}' end) from generate_series(1, 1000) i))");
+    sql_prepare(
+        conn, "load_groups",
+        "select count(*) from ganger.enqueue_many((select jsonb_agg(jsonb_build_object("
+        "'job_type', 'noop', 'payload', jsonb_build_object('n', i)) || case when $1::int > 0 then "
+        "jsonb_build_object('group_key', 'customer ' || nextval('bench_groups') % $1::int) "
+        "else '{}' end) from generate_series(1, 1000) i))");
     for (int done = 0; done < jobs; done += LOAD_BULK) {
         PQclear(sql_execute(conn, "load_groups", 1, values));
     }
