@@ -16,10 +16,14 @@ static JobStep *find(const JobMemory *memory, const char *name)
     return NULL;
 }
 
-const char *job_memory_find(const JobMemory *memory, const char *name)
+const char *job_memory_find(JobMemory *memory, const char *name)
 {
-    const JobStep *step = find(memory, name);
-    return step != NULL ? step->json : NULL;
+    JobStep *step = find(memory, name);
+    if (step == NULL) {
+        return NULL;
+    }
+    step->is_given = true;
+    return step->json;
 }
 
 const char *job_memory_keep(JobMemory *memory, char *text)
@@ -29,16 +33,27 @@ const char *job_memory_keep(JobMemory *memory, char *text)
     return text;
 }
 
+void job_memory_add(JobMemory *memory, const char *name, char *json)
+{
+    memory->steps = mem_realloc(memory->steps, (memory->count + 1) * sizeof *memory->steps);
+    memory->steps[memory->count++] = (JobStep){.name = mem_strdup(name), .json = json};
+}
+
 void job_memory_put(JobMemory *memory, const char *name, char *json)
 {
     JobStep *step = find(memory, name);
-    if (step != NULL) {
-        (void)job_memory_keep(memory, step->json); // the handler may hold it
-        step->json = json;
+    if (step == NULL) {
+        job_memory_add(memory, name, json);
         return;
     }
-    memory->steps = mem_realloc(memory->steps, (memory->count + 1) * sizeof *memory->steps);
-    memory->steps[memory->count++] = (JobStep){.name = mem_strdup(name), .json = json};
+    // Only what the handler may hold is kept: a step may be put a million times, as a cursor.
+    if (step->is_given) {
+        (void)job_memory_keep(memory, step->json);
+    } else {
+        free(step->json);
+    }
+    step->json = json;
+    step->is_given = false;
 }
 
 char *job_memory_json(const JobMemory *memory)

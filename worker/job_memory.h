@@ -9,6 +9,7 @@
 typedef struct JobStep {
     char *name;
     char *json;
+    bool is_given; // job_memory_find has handed `json` out
 } JobStep;
 
 typedef struct JobMemory { // zero-initialise; job_memory_free when done
@@ -22,7 +23,9 @@ typedef struct JobMemory { // zero-initialise; job_memory_free when done
 } JobMemory;
 
 // The result of a step, NULL when there is none. Valid until job_memory_free, whatever is put meanwhile.
-const char *job_memory_find(const JobMemory *memory, const char *name);
+const char *job_memory_find(JobMemory *memory, const char *name);
+// The same as job_memory_put for a name that is not there yet, which is not looked for.
+void job_memory_add(JobMemory *memory, const char *name, char *json);
 // Takes `json` over.
 void job_memory_put(JobMemory *memory, const char *name, char *json);
 // Keeps a text until job_memory_free, and returns it.

@@ -26,11 +26,14 @@ int job_steps_load(JobContext *context)
     if (!job_context_exec(context, &SQL_load_memory, &params, &result)) {
         return GANGER_FAILED;
     }
+    // The rows have each name once; to look for it among thousands would take a square of the time.
+    void (*const remember)(JobMemory *, const char *, char *) =
+        memory->count == 0 ? job_memory_add : job_memory_put;
     for (int row = 0; row < PQntuples(result); row++) {
         const char *name = db_text(result, row, "name");
         const char *json = db_text(result, row, "result");
         if (name != NULL) {
-            job_memory_put(memory, name, mem_strdup(json));
+            remember(memory, name, mem_strdup(json));
         } else if (json != NULL) {
             memory->waited = mem_strdup(json);
         }

@@ -294,8 +294,8 @@ static inline int64_t ganger_exec_sql(ganger_context *context, const char *sql, 
 }
 
 /* Finds the result of a step: *json is what ganger_step_put was given for `name` in this run or an
- * earlier one of this job, NULL when there is none. The first call of a run reads all steps of the
- * job, later ones cost nothing. GANGER_FAILED: it could not be found out; *json is NULL, and the step
+ * earlier one of this job, NULL when there is none; valid until the handler returns. The first call of
+ * a run reads all steps of the job, later ones cost nothing. GANGER_FAILED: it could not be found out; *json is NULL, and the step
  * may have been done: return GANGER_ERROR. GANGER_LOST. */
 static inline int ganger_step_get(ganger_context *context, const char *name, const char **json)
 {
