@@ -41,7 +41,8 @@ static void fail(ExecCommands *self, char *why)
 static void put_step(ExecCommands *self, const char *name, const char *json)
 {
     if (job_steps_put(self->context, name, json, strlen(json)) == GANGER_FAILED) {
-        fail(self, mem_printf("step '%s' was not stored: %s", name, self->context->last_error));
+        fail(self, mem_printf("step '%.*s' was not stored: %s", (int)JOB_STEP_NAME_MAX_BYTES, name,
+                              self->context->last_error));
     }
 }
 
@@ -50,7 +51,8 @@ static bool find_token(ExecCommands *self, const char *step, char **token)
 {
     const char *json = NULL;
     if (job_steps_get(self->context, step, &json) != GANGER_DONE) {
-        fail(self, mem_printf("step '%s' was not read: %s", step, self->context->last_error));
+        fail(self, mem_printf("step '%.*s' was not read: %s", (int)JOB_STEP_NAME_MAX_BYTES, step,
+                              self->context->last_error));
         return false;
     }
     if (json == NULL) {

@@ -31,13 +31,28 @@ static void set_failure(ExecMessage *message, char *text)
     }
 }
 
+// A line that cannot be read, but speaks of what the program relies on: taken as if it had said nothing, a job that wants to
+// wait would complete.
+static bool is_promising(const char *line, size_t length)
+{
+    static const char *const keys[] = {"\"step\"",       "\"wait\"",         "\"wait_until\"",
+                                       "\"wait_token\"", "\"create_token\"", "\"output\""};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (memmem(line, length, keys[i], strlen(keys[i])) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void exec_message_parse(ExecMessage *message, const char *line, size_t length)
 {
     *message = (ExecMessage){.percent = -1, .prolong_ms = -1, .snooze_ms = -1};
     JsonLine object;
     const char *why = NULL;
     if (!json_line_parse(&object, line, length, &why)) {
-        set_problem(message, mem_printf("a line that is not a JSON object (%s)", why));
+        char *text = mem_printf("a line that is not a JSON object (%s)", why);
+        (is_promising(line, length) ? set_failure : set_problem)(message, text);
         return;
     }
     for (size_t i = 0; i < object.count; i++) {

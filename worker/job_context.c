@@ -18,6 +18,7 @@
 
 enum {
     MEMORY_TIMEOUT_MS = 10000,  // steps and tokens, without which a handler cannot go on
+    MEMORY_SLOW_MS = 1000,      // a failure that took so long is not asked for again at once
     PROGRESS_TIMEOUT_MS = 5000, // a handler must not hang because its progress cannot be written
     AUX_CONNECT_TIMEOUT_MS = 2000,
     AUX_RETRY_MS = 5000 // and it must not spend its time on a database that is away
@@ -176,8 +177,8 @@ static Db *connection_beside(JobContext *self, bool insist)
     return run->aux;
 }
 
-bool job_context_exec(JobContext *self, const SqlStatement *statement, const DbParams *params,
-                      PGresult **result)
+static bool exec_beside(JobContext *self, const SqlStatement *statement, const DbParams *params,
+                        PGresult **result)
 {
     Status status = STATUS_LOST;
     for (int tries = 0; tries < 2 && status == STATUS_LOST; tries++) {
@@ -192,6 +193,23 @@ bool job_context_exec(JobContext *self, const SqlStatement *statement, const DbP
         }
     }
     return status == STATUS_OK;
+}
+
+// A program writes thousands of lines: were each to wait for a database that does not answer, its run would have no end.
+bool job_context_exec(JobContext *self, const SqlStatement *statement, const DbParams *params,
+                      PGresult **result)
+{
+    const int64_t begun = clock_boot_ms();
+    if (begun < self->exec_retry_at) {
+        (void)job_context_fail(self, "the database does not answer");
+        return false;
+    }
+    const bool done = exec_beside(self, statement, params, result);
+    const int64_t now = clock_boot_ms();
+    if (!done && now - begun >= MEMORY_SLOW_MS) {
+        self->exec_retry_at = now + AUX_RETRY_MS;
+    }
+    return done;
 }
 
 static void add_job(DbParams *params, const Job *job)

@@ -53,7 +53,8 @@ typedef struct JobContext {
     JobMemory memory;
     int64_t prolonged_ms; // that no event tells of yet; -1 = none
     int64_t prolonged_sent_at;
-    int64_t aux_retry_at; // no second connection before that: the last try failed
+    int64_t aux_retry_at;  // no second connection before that: the last try failed
+    int64_t exec_retry_at; // no job_context_exec before that: the last one has waited in vain
 } JobContext;
 
 void job_context_init(JobContext *self, RunContext *run);
@@ -84,7 +85,8 @@ int job_context_fail(JobContext *self, const char *format, ...)
 // The same for a lease that is gone: GANGER_LOST, now and for all that comes.
 int job_context_lost(JobContext *self);
 // Runs a statement about the job beside the handler's transaction: it is committed when this returns. A connection that breaks is
-// replaced once, so the statement may have been run twice. False: last_error says why.
+// replaced once, so the statement may have been run twice. False: last_error says why; after one that has waited in vain the next
+// ones fail at once, for some seconds.
 bool job_context_exec(JobContext *self, const SqlStatement *statement, const DbParams *params,
                       PGresult **result);
 

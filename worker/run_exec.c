@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Runs a job through a child program: payload in, output, log and commands out, an end by process
-// exit.
+// Runs a job through a child program: payload in, output, log and commands out, an end by process exit.
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -27,7 +26,9 @@
 enum {
     DRAIN_LIMIT_MS = 100,   // after the program's exit, for what a child of it may still write
     READ_BYTES = 64 * 1024, // as much as a pipe holds
-    RSS_SLACK_KIB = 1024    // the kernel counts pages in portions
+    READ_COMMANDS_BYTES =
+        4096,            // each line may wait for the database, and a stop must not wait for many
+    RSS_SLACK_KIB = 1024 // the kernel counts pages in portions
 };
 
 typedef struct ExecRun {
@@ -174,14 +175,14 @@ static void keep_stderr(ExecRun *self, const char *bytes, size_t length)
 
 // --- moving bytes
 
-// Reads once; false when there is nothing now. An end of the pipe closes it.
-static bool read_some(ExecRun *self, int *fd)
+// Reads once, `most` bytes at most; false when there is nothing now. An end of the pipe closes it.
+static bool read_some(ExecRun *self, int *fd, size_t most)
 {
     static char buffer[READ_BYTES];
     if (*fd < 0) {
         return false;
     }
-    const ssize_t bytes = read(*fd, buffer, sizeof buffer);
+    const ssize_t bytes = read(*fd, buffer, most);
     if (bytes < 0 && (errno == EAGAIN || errno == EINTR)) {
         return false;
     }
@@ -305,9 +306,9 @@ static void watch(ExecRun *self)
         if (poll(fds, sizeof fds / sizeof fds[0], poll_time(self)) < 0) {
             continue; // a signal
         }
-        (void)(fds[1].revents != 0 && read_some(self, &child->out));
-        (void)(fds[2].revents != 0 && read_some(self, &child->err));
-        (void)(fds[3].revents != 0 && read_some(self, &child->commands));
+        (void)(fds[1].revents != 0 && read_some(self, &child->out, READ_BYTES));
+        (void)(fds[2].revents != 0 && read_some(self, &child->err, READ_BYTES));
+        (void)(fds[3].revents != 0 && read_some(self, &child->commands, READ_COMMANDS_BYTES));
         if (fds[4].revents != 0) {
             feed_payload(self);
         }
@@ -318,8 +319,7 @@ static void watch(ExecRun *self)
     }
 }
 
-// The attempt ends with the process. Its children may hold the pipes for ever, so they get a moment
-// only.
+// The attempt ends with the process. Its children may hold the pipes for ever, so they get a moment only.
 static void drain(ExecRun *self)
 {
     int *const ends[] = {&self->child.out, &self->child.err, &self->child.commands};
@@ -328,7 +328,7 @@ static void drain(ExecRun *self)
         struct pollfd fds[3];
         bool is_open = false;
         for (int i = 0; i < 3; i++) {
-            while (read_some(self, ends[i]) && clock_boot_ms() < deadline) {
+            while (read_some(self, ends[i], READ_BYTES) && clock_boot_ms() < deadline) {
             }
             fds[i] = (struct pollfd){.fd = *ends[i], .events = POLLIN};
             is_open = is_open || *ends[i] >= 0;

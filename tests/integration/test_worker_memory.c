@@ -419,6 +419,32 @@ static void test_program_remembers(void **state)
     free(log);
 }
 
+// All are stored, and handed to the next run; nothing is held back for the others.
+static void test_program_with_thousands_of_steps(void **state)
+{
+    Fixture *self = *state;
+    add_and_claim(self);
+    run_script(self, "seq 3000 | sed 's/.*/{\"step\": \"s&\", \"result\": &}/' >&3\n"
+                     "seq 1000 | sed 's/.*/{\"step\": \"cursor\", \"result\": &}/' >&3; exit 1");
+    settle(self, "pending");
+    assert_int_equal(test_db_int(self->admin, "SELECT count(*) FROM ganger.step"), 3001);
+    resume(self);
+    run_script(self, "grep -o '\"s[0-9]*\": [0-9]*' $GANGER_STEPS | wc -l\n"
+                     "grep -o '\"cursor\": 1000' $GANGER_STEPS");
+    expect(self, OUTCOME_COMPLETED, "\"3000\\n\\\"cursor\\\": 1000\"");
+}
+
+// PostgreSQL has the last word on a wait; what it refuses fails the attempt.
+static void test_program_waits_for_what_there_is_not(void **state)
+{
+    Fixture *self = *state;
+    add_and_claim(self);
+    run_script(self, "echo '{\"wait_until\": \"9999-12-31T23:59:59Z\"}' >&3");
+    expect(self, OUTCOME_WAIT, "{\"until\": \"9999-12-31T23:59:59.000Z\"}");
+    settle(self, "waiting");
+    expect_sql(self, "wait_until = '9999-12-31 23:59:59+00'", "true");
+}
+
 static void test_program_waits_for_its_token(void **state)
 {
     static const char script[] =
@@ -504,6 +530,8 @@ int main(void)
         TEST(test_token_times_out),
         TEST(test_completing_is_part_of_the_transaction),
         TEST(test_program_remembers),
+        TEST(test_program_with_thousands_of_steps),
+        TEST(test_program_waits_for_what_there_is_not),
         TEST(test_program_waits_for_its_token),
         TEST(test_prolongs_are_told),
     };

@@ -158,6 +158,42 @@ static void test_failures(void **state)
     }
 }
 
+static void expect_unreadable(const char *line, size_t length, bool is_failure)
+{
+    ExecMessage message;
+    exec_message_parse(&message, line, length);
+    const char *said = is_failure ? message.failure : message.problem;
+    assert_non_null(said);
+    assert_non_null(strstr(said, "a line that is not a JSON object ("));
+    assert_null(is_failure ? message.problem : message.failure);
+    assert_int_equal(message.wait, EXEC_WAIT_NONE);
+    assert_null(message.step);
+    exec_message_deinit(&message);
+}
+
+#define LINE(text) (text), sizeof(text) - 1
+
+// Whatever bytes it is made of: when it was to be a step, a wait or the output, it is not passed over.
+static void test_unreadable_lines(void **state)
+{
+    (void)state;
+    expect_unreadable(LINE("{\"wait\": \"1h\""), true);
+    expect_unreadable(LINE("{\"wait_until\": 2026-01-31T12:00:00Z}"), true);
+    expect_unreadable(LINE("{\"wait_token\": \"t\"}}"), true);
+    expect_unreadable(LINE("{\"step\": \"a\", \"result\": \"\xff\"}"), true);
+    expect_unreadable(LINE("{\"step\": \"a\0b\"}"), true);
+    expect_unreadable(LINE("\0{\"create_token\": {\"step\": \"a\"}}"), true);
+    expect_unreadable(LINE("{\"output\": \"\\ud800\"}"), true);
+    expect_unreadable(
+        LINE("{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,"
+             "\"j\":1,\"k\":1,\"l\":1,\"m\":1,\"n\":1,\"o\":1,\"p\":1,\"wait\":\"1h\"}"),
+        true);
+    expect_unreadable(LINE("\0"), false);
+    expect_unreadable(LINE("waiting for step 3"), false);
+    expect_unreadable(LINE("{\"progress\": 30, \"message\": \"caf\xe9\"}"), false);
+    expect_unreadable(LINE("[\"log\"]"), false);
+}
+
 static void collect(void *data, const char *line, size_t length)
 {
     StrBuf *seen = data;
@@ -214,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_waits),
         cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_unreadable_lines),
         cmocka_unit_test(test_lines_in_any_pieces),
         cmocka_unit_test(test_long_lines_are_dropped),
     };

@@ -207,6 +207,14 @@ static void test_what_cannot_be_done_fails(void **state)
     expect_end(run, "echo '{\"create_token\": {\"step\": \"s\"}, \"wait\": true}' >&3",
                OUTCOME_ERROR, "on fd 3: the token was not created: no connection to the database");
     expect_end(run, "echo '{\"wait_until\": \"soon\"}' >&3; exit 4", OUTCOME_ERROR, "exit code 4");
+    expect_end(run, "printf '{\"wait\": \"1h\", \"message\": \"\\377\"}\\n' >&3; echo done",
+               OUTCOME_ERROR, "on fd 3: a line that is not a JSON object (not UTF-8)");
+    // The reason stands behind the name of the step, however long that is.
+    const RunResult *result =
+        run_script(run, "{ printf '{\"step\": \"'; head -c 900000 /dev/zero | tr '\\000' s; "
+                        "echo '\"}'; } >&3");
+    assert_int_equal(result->outcome, OUTCOME_ERROR);
+    assert_non_null(strstr(result->text, "the name of a step has 1 to 255 bytes, not 900000"));
     run->job.is_first_start = false;
     expect_end(run, "exit 0", OUTCOME_ERROR,
                "its steps could not be read: no connection to the database");
@@ -423,6 +431,9 @@ static void test_lifeline_kills(void **state)
 typedef struct MuteServer {
     WorkerRun *run;
     int listener;
+    struct sockaddr_un address;
+    char folder[32];
+    char *url;
     bool was_prolonged; // when the progress came to it
 } MuteServer;
 
@@ -435,31 +446,60 @@ static void *accept_one(void *argument)
     return NULL;
 }
 
+static void mute_server_begin(MuteServer *self, WorkerRun *run)
+{
+    *self = (MuteServer){.run = run, .folder = "/tmp/ganger-mute-XXXXXX"};
+    self->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_non_null(mkdtemp(self->folder));
+    self->address.sun_family = AF_UNIX;
+    assert_true(snprintf(self->address.sun_path, sizeof self->address.sun_path, "%s/.s.PGSQL.5432",
+                         self->folder) > 0);
+    assert_int_equal(
+        bind(self->listener, (const struct sockaddr *)&self->address, sizeof self->address), 0);
+    assert_int_equal(listen(self->listener, 1), 0);
+    self->url = mem_printf("host=%s port=5432 dbname=x", self->folder);
+    run->context.url = self->url;
+}
+
+static void mute_server_end(MuteServer *self)
+{
+    close(self->listener);
+    (void)unlink(self->address.sun_path);
+    (void)rmdir(self->folder);
+    self->run->context.url = NULL;
+    free(self->url);
+}
+
 // Progress may wait for the database, and time must not run out meanwhile.
 static void test_prolong_comes_before_progress(void **state)
 {
     WorkerRun *run = *state;
-    MuteServer server = {.run = run, .listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    char folder[] = "/tmp/ganger-mute-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    assert_true(snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.5432", folder) >
-                0);
-    assert_int_equal(bind(server.listener, (const struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(server.listener, 1), 0);
-    char *url = mem_printf("host=%s port=5432 dbname=x", folder);
-    run->context.url = url;
+    MuteServer server;
+    mute_server_begin(&server, run);
     atomic_store(&run->slot->run_soft_at, clock_boot_ms() + 100000);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, accept_one, &server), 0);
     expect_end(run, "echo '{\"progress\": 1, \"prolong\": \"1h\"}' >&3", OUTCOME_COMPLETED, NULL);
     pthread_join(thread, NULL);
     assert_true(server.was_prolonged);
-    close(server.listener);
-    (void)unlink(address.sun_path);
-    (void)rmdir(folder);
-    run->context.url = NULL;
-    free(url);
+    mute_server_end(&server);
+}
+
+// One step has waited for it, the others do not: each for itself would take hours.
+static void test_many_steps_beside_a_mute_database(void **state)
+{
+    WorkerRun *run = *state;
+    MuteServer server;
+    mute_server_begin(&server, run);
+    const int64_t start = clock_boot_ms();
+    const RunResult *result =
+        run_script(run, "seq 5000 | sed 's/.*/{\"step\": \"s&\"}/' >&3"); // as fast as it can
+    assert_int_equal(result->outcome, OUTCOME_ERROR);
+    assert_string_equal(result->text,
+                        "on fd 3: step 's1' was not stored: no connection to the database");
+    expect_log(run, "step 's5000' was not stored: the database does not answer");
+    assert_true(clock_boot_ms() - start < 20000);
+    mute_server_end(&server);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -486,6 +526,7 @@ int main(void)
         TEST(test_stop_before_start),
         TEST(test_lifeline_kills),
         TEST(test_prolong_comes_before_progress),
+        TEST(test_many_steps_beside_a_mute_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
