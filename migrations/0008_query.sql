@@ -9,8 +9,8 @@ end $$;
 
 -- A filter as SQL conditions over the columns that ganger.job and ganger.history share. `source`: 'job' or 'history', or null
 -- to check only. Keys: status, job_type, queue, owner, priority, run_at, created_at, finished_at {gt, gte, lt, lte, eq}, tags
--- {values, mode}, idempotency_key, search. status, job_type, queue and owner take a value or an array of them; owner null: of nobody.
--- Errors: 22023 with the key, also for another null; 0A000 for keys this version does not support.
+-- {values, mode}, group_key, batch, idempotency_key, search. status, job_type, queue, owner, group_key and batch take a value or an array of
+-- them; owner null: of nobody. Errors: 22023 with the key, also for another null.
 create function ganger._filter_sql(filter jsonb, source text) returns text language plpgsql stable as $$
 declare
     key   text;
@@ -30,15 +30,12 @@ begin
     end if;
     for key, value in select e.key, e.value from jsonb_each(filter) e loop
         case
-        when key in ('group_key', 'batch') then
-            raise exception 'filter.% is not supported by this version', key using errcode = '0A000',
-                hint = 'Leave it out: the keys of this version are in docs/sql-api.md.';
         when key = 'owner' and value = 'null' then
             conditions := conditions || ' and j.owner is null';
         when value = 'null' and key in ('status', 'job_type', 'queue', 'priority', 'run_at', 'created_at', 'finished_at', 'tags',
-                                        'idempotency_key', 'search') then
+                                        'group_key', 'batch', 'idempotency_key', 'search') then
             raise exception 'filter.% is null', key using errcode = '22023', hint = 'Leave it out to look at all jobs.';
-        when key in ('status', 'job_type', 'queue', 'owner') then
+        when key in ('status', 'job_type', 'queue', 'owner', 'group_key', 'batch') then
             if jsonb_typeof(value) = 'string' then
                 value := jsonb_build_array(value);
             end if;
@@ -59,6 +56,12 @@ begin
                                where source is null or (w in ('completed', 'failed', 'cancelled')) = (source = 'history'));
                 conditions := conditions || case when words = '{}' then ' and false'
                                                  else format(' and j.status = any (%L::ganger.job_status[])', words) end;
+            elsif key = 'batch' then
+                -- a batch's live items are in two partial indexes
+                conditions := conditions || format(case when source = 'job'
+                    then ' and (j.batch_id = any (%1$L::text[]) and j.pending_reason = ''batch'''
+                         ' or j.batch_id = any (%1$L::text[]) and j.pending_reason is distinct from ''batch'')'
+                    else ' and j.batch_id = any (%1$L::text[])' end, words);
             else
                 conditions := conditions || format(' and j.%I = any (%L::text[])', key, words);
             end if;
@@ -66,8 +69,10 @@ begin
             if jsonb_typeof(value) <> 'string' then
                 raise exception 'filter.idempotency_key must be a string, not a JSON %', jsonb_typeof(value) using errcode = '22023';
             end if;
+            -- each owner may have one
             conditions := conditions || format(
-                ' and j.id = (select k.job_id from ganger.job_key k where k.kind = ''idempotency'' and k.key = %L)', value #>> '{}');
+                ' and j.id = any (array(select k.job_id from ganger.job_key k where k.kind = ''idempotency'' and k.key = %L))',
+                value #>> '{}');
         when key = 'priority' then
             if jsonb_typeof(value) = 'number' then
                 value := jsonb_build_object('eq', value);
@@ -95,12 +100,13 @@ begin
                 raise exception 'filter.tags: a tag must be a string' using errcode = '22023';
             end if;
             words := array(select jsonb_array_elements_text(value));
+            -- no tags are the empty set; where that cannot match, the plain column is compared, which has an index
+            col := case when words = '{}' then 'coalesce(j.tags, ''{}'')' else 'j.tags' end;
             conditions := conditions || case mode
-                when 'all' then format(' and coalesce(j.tags, %L) @> %L::text[]', '{}', words)
-                when 'any' then format(' and coalesce(j.tags, %L) && %L::text[]', '{}', words)
+                when 'all' then format(' and %s @> %L::text[]', col, words)
+                when 'any' then format(' and %s && %L::text[]', col, words)
                 when 'none' then format(' and not coalesce(j.tags, %L) && %L::text[]', '{}', words)
-                when 'exact' then format(' and coalesce(j.tags, %1$L) @> %2$L::text[] and coalesce(j.tags, %1$L) <@ %2$L::text[]',
-                                         '{}', words)
+                when 'exact' then format(' and %1$s @> %2$L::text[] and %1$s <@ %2$L::text[]', col, words)
             end;
             if conditions is null then
                 raise exception 'filter.tags.mode: there is no mode "%"', mode
@@ -110,7 +116,8 @@ begin
             conditions := conditions || format(' and j.payload @> %L::jsonb', value);
         else
             raise exception 'filter: unknown key "%"', key using errcode = '22023',
-                hint = 'Keys are status, job_type, queue, owner, priority, run_at, created_at, finished_at, tags, idempotency_key, search.';
+                hint = 'Keys are status, job_type, queue, owner, priority, run_at, created_at, finished_at, tags, '
+                       'group_key, batch, idempotency_key, search.';
         end case;
     end loop;
     return conditions;

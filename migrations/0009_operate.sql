@@ -145,64 +145,89 @@ begin
 end $$;
 
 -- Runs a failed or cancelled job again: pending at once, one more attempt than it has had if they were used up, its crashes forgotten, and
--- an expiry that has passed. It still waits for its group, its batch, and prerequisites that are live again. False: it is in no such
--- state.
+-- an expiry that has passed. It still waits for its group, its batch, and those of its prerequisites that are live (again) if it never
+-- started; it takes its unique key if that is free, and goes without if not. False: it is in no such state.
 create function ganger.retry(id bigint) returns boolean
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
-declare
-    h ganger.history;
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
-    delete from ganger.history x
-    where x.id = retry.id and x.status in ('failed', 'cancelled') and not ganger._is_retiring(x.tableoid)
-    returning * into h;
-    if not found then
-        return false;
-    end if;
-    if h.lease_id is not null then
-        insert into ganger.attempt (job_id, attempt, lease_id, outcome, error, exit_code, signal, cpu_us, max_rss, worker_id,
-            worker_name, started_at, finished_at, log)
-        values (h.id, h.attempts, h.lease_id, coalesce(h.outcome, h.failure_reason, h.status::text),
-            case when h.status = 'failed' then h.error end,
-            h.exit_code, h.signal, h.cpu_us, h.max_rss, h.worker_id, h.worker_name, h.started_at, h.finished_at, h.log);
-    end if;
-    insert into ganger.job (id, lane_id, created_at, run_at, started_at, max_attempts, attempts, priority,
-        retry_backoff, queue, job_type, payload, timeout, kill_grace, retry_delay, retry_delay_max, expires_at, tags,
-        idempotency_key, unique_key, group_key, depends_on, depends_on_tags, dead_letter_job_type, dead_letter_job_id,
-        dead_letter_of, batch_id, schedule_id, owner, metadata, error, failure_reason, last_failed_at, last_retried_at,
-        last_cancelled_at, pending_reason, has_steps)
-    values (h.id, ganger._lane_id(h.queue, h.priority, h.job_type, false), h.created_at, h.run_at, h.started_at,
-        greatest(h.max_attempts, h.attempts + 1), h.attempts,
-        h.priority, h.retry_backoff, h.queue, h.job_type, h.payload, h.timeout, h.kill_grace,
-        h.retry_delay, h.retry_delay_max, case when h.expires_at > clock_timestamp() then h.expires_at end, h.tags,
-        h.idempotency_key, h.unique_key, h.group_key, h.depends_on,
-        h.depends_on_tags, h.dead_letter_job_type, h.dead_letter_job_id, h.dead_letter_of, h.batch_id, h.schedule_id, h.owner, h.metadata,
-        h.error, h.failure_reason, h.last_failed_at, clock_timestamp(), h.last_cancelled_at,
-        case when h.batch_id is not null then 'batch' end, true);
-    insert into ganger.stat_delta values (h.job_type, h.status, -1, - coalesce(ganger._run_us(h.started_at, h.finished_at), 0));
-    insert into ganger.event (id, job_id, event, data)
-    values ((ganger._take_seqs(1))[1], h.id, 'retried',
-            jsonb_build_object('attempts', h.attempts, 'max_attempts', greatest(h.max_attempts, h.attempts + 1)));
-    perform ganger._renew_ties(h);
-    return true;
+    return ganger._retry(array[id]) = 1;
 end $$;
 
--- A retried job is live again: it takes its unique key if that is free, waits for those of its prerequisites that are live, too, and
+-- The same for many. Returns how many that was.
+create function ganger._retry(ids bigint[]) returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    seqs constant bigint[] := ganger._take_seqs(cardinality(ids));
+    back bigint[];
+begin
+    with gone as materialized (
+        delete from ganger.history x using unnest(ids, seqs) g (id, seq)
+        where x.id = g.id and x.status in ('failed', 'cancelled') and not ganger._is_retiring(x.tableoid)
+        returning x.*, g.seq
+    ), tried as (
+        insert into ganger.attempt (job_id, attempt, lease_id, outcome, error, exit_code, signal, cpu_us, max_rss, worker_id,
+            worker_name, started_at, finished_at, log)
+        select h.id, h.attempts, h.lease_id, coalesce(h.outcome, h.failure_reason, h.status::text),
+            case when h.status = 'failed' then h.error end,
+            h.exit_code, h.signal, h.cpu_us, h.max_rss, h.worker_id, h.worker_name, h.started_at, h.finished_at, h.log
+        from gone h where h.lease_id is not null
+    ), made as (
+        insert into ganger.job (id, lane_id, created_at, run_at, started_at, max_attempts, attempts, priority,
+            retry_backoff, queue, job_type, payload, timeout, kill_grace, retry_delay, retry_delay_max, expires_at, tags,
+            idempotency_key, unique_key, group_key, depends_on, depends_on_tags, dead_letter_job_type, dead_letter_job_id,
+            dead_letter_of, batch_id, schedule_id, owner, metadata, error, failure_reason, last_failed_at, last_retried_at,
+            last_cancelled_at, pending_reason, has_steps)
+        select h.id, ganger._lane_id(h.queue, h.priority, h.job_type, false), h.created_at, h.run_at, h.started_at,
+            greatest(h.max_attempts, h.attempts + 1), h.attempts,
+            h.priority, h.retry_backoff, h.queue, h.job_type, h.payload, h.timeout, h.kill_grace,
+            h.retry_delay, h.retry_delay_max, case when h.expires_at > clock_timestamp() then h.expires_at end, h.tags,
+            h.idempotency_key, h.unique_key, h.group_key, h.depends_on,
+            h.depends_on_tags, h.dead_letter_job_type, h.dead_letter_job_id, h.dead_letter_of, h.batch_id, h.schedule_id, h.owner, h.metadata,
+            h.error, h.failure_reason, h.last_failed_at, clock_timestamp(), h.last_cancelled_at,
+            case when h.batch_id is not null then 'batch' end, true
+        from gone h
+    ), counted as (
+        insert into ganger.stat_delta (job_type, status, jobs, run_us)
+        select h.job_type, h.status, - count(*), - coalesce(sum(ganger._run_us(h.started_at, h.finished_at)), 0)
+        from gone h group by h.job_type, h.status
+    ), told as (
+        insert into ganger.event (id, job_id, event, data)
+        select h.seq, h.id, 'retried',
+               jsonb_build_object('attempts', h.attempts, 'max_attempts', greatest(h.max_attempts, h.attempts + 1))
+        from gone h
+    ), returned as (
+        insert into ganger.batch_delta (batch_id, completed, failed, cancelled)
+        select h.batch_id, 0, - count(*) filter (where h.status = 'failed'), - count(*) filter (where h.status = 'cancelled')
+        from gone h where h.batch_id is not null group by h.batch_id
+    )
+    select array_agg(h.id order by h.id) into back from gone h;
+    if back is not null then
+        perform ganger._renew_ties(back);
+    end if;
+    return coalesce(cardinality(back), 0);
+end $$;
+
+-- Retried jobs are live again: each takes its unique key if that is free, waits for those of its prerequisites that are live, too, and
 -- goes on as far as it can.
-create function ganger._renew_ties(h ganger.history) returns void
+create function ganger._renew_ties(ids bigint[]) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 begin
-    if h.unique_key is not null then
-        perform ganger._retake_unique_key(h.id, h.unique_key, h.owner);
+    -- in the order of keys, as enqueue_many
+    perform ganger._retake_unique_key(k.id, k.unique_key, k.owner)
+    from (select j.id, j.unique_key, j.owner from ganger.job j
+          where j.id = any (ids) and j.unique_key is not null order by j.unique_key, j.id) k;
+    insert into ganger.dependency (prerequisite_id, job_id)
+    select distinct d.id, j.id from ganger.job j, unnest(j.depends_on) d (id)
+    where j.id = any (ids) and j.started_at is null and exists (select from ganger.job p where p.id = d.id);
+    insert into ganger.signal (kind, key)
+    select distinct 'batch', j.batch_id from ganger.job j where j.id = any (ids) and j.batch_id is not null;
+    if found then
+        perform ganger._notify_signal();
     end if;
-    if h.depends_on is not null and h.started_at is null then
-        insert into ganger.dependency (prerequisite_id, job_id)
-        select d, h.id from unnest(h.depends_on) d where exists (select from ganger.job j where j.id = d);
-    end if;
-    if h.batch_id is not null then
-        perform ganger._return_item(h.batch_id, h.status);
-    else
-        perform ganger._open_gates(array[h.id]);
-    end if;
+    perform ganger._open_gates(array(select j.id from ganger.job j where j.id = any (ids) and j.batch_id is null order by j.id));
 end $$;
 
 -- Rows of a partition that is being taken apart are nobody's any more.

@@ -83,15 +83,6 @@ language sql volatile set search_path = pg_catalog, ganger, pg_temp as $$
     values ((ganger._take_seqs(1))[1], _tell_batch.event, jsonb_build_object('batch_id', _tell_batch.id) || _tell_batch.data)
 $$;
 
--- retry() has made an item live again.
-create function ganger._return_item(batch_id text, was ganger.job_status) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
-begin
-    insert into ganger.batch_delta
-    values (_return_item.batch_id, 0, case was when 'failed' then -1 else 0 end, case was when 'cancelled' then -1 else 0 end);
-    perform ganger._signal('batch', batch_id);
-end $$;
-
 -- Takes the places of a paused batch's items back, as far as they have not started. True: some are in others' hands just now.
 create function ganger._hold_items(keys text[]) returns boolean
 language plpgsql volatile

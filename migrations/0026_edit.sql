@@ -120,14 +120,32 @@ language plpgsql volatile security definer set search_path = pg_catalog, ganger,
 declare
     j ganger.job;
 begin
-    if jsonb_typeof(changes) is distinct from 'object' then
-        raise exception 'changes must be a JSON object' using errcode = '22023';
-    end if;
+    perform ganger._check_changes(changes);
     select * into j from ganger.job x where x.id = edit.id and x.status = 'pending' for update;
     if not found then
-        perform ganger._edited_input(null, 0, changes || '{"job_type": "x"}'); -- bad input is told in any case
         return false;
     end if;
     perform ganger._edit_job(j, changes);
     return true;
+end $$;
+
+-- Raises when `changes` are wrong for any job. (What is wrong for some: _edited_input.)
+create function ganger._check_changes(changes jsonb) returns void
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    if jsonb_typeof(changes) is distinct from 'object' then
+        raise exception 'changes must be a JSON object' using errcode = '22023';
+    end if;
+    perform ganger._edited_input(null, 0, '{"job_type": "x"}' || changes);
+end $$;
+
+-- The same for many pending jobs whose rows the caller holds.
+create function ganger._edit_locked(ids bigint[], changes jsonb) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    j ganger.job;
+begin
+    for j in select * from ganger.job x where x.id = any (ids) order by x.id loop
+        perform ganger._edit_job(j, changes);
+    end loop;
 end $$;
