@@ -164,9 +164,9 @@ declare
     back bigint[];
 begin
     with gone as materialized (
-        delete from ganger.history x using unnest(ids, seqs) g (id, seq)
-        where x.id = g.id and x.status in ('failed', 'cancelled') and not ganger._is_retiring(x.tableoid)
-        returning x.*, g.seq
+        delete from ganger.history x
+        where x.id = any (ids) and x.status in ('failed', 'cancelled') and not ganger._is_retiring(x.tableoid)
+        returning x.*
     ), tried as (
         insert into ganger.attempt (job_id, attempt, lease_id, outcome, error, exit_code, signal, cpu_us, max_rss, worker_id,
             worker_name, started_at, finished_at, log)
@@ -195,7 +195,7 @@ begin
         from gone h group by h.job_type, h.status
     ), told as (
         insert into ganger.event (id, job_id, event, data)
-        select h.seq, h.id, 'retried',
+        select seqs[row_number() over (order by h.id)], h.id, 'retried',
                jsonb_build_object('attempts', h.attempts, 'max_attempts', greatest(h.max_attempts, h.attempts + 1))
         from gone h
     ), returned as (
