@@ -66,28 +66,40 @@ begin
             where (a.lane_id is null or a.state = 'idle')
               and s.queue = any (queues) and (job_types is null or s.job_type = any (job_types))
         ), hinted as materialized (
-            select v.lane_id, v.priority, v.returned, greatest(v.frontier, h.seq) as start_at, m.most
+            select v.lane_id, v.priority, v.returned, greatest(v.frontier, h.seq) as start_at, v.queue, v.job_type
             from visible v
             left join unnest(hint_lanes, hint_seqs) h (lane_id, seq) on h.lane_id = v.lane_id
-            cross join lateral (select least(wanted, (rooms -> 'queue' ->> v.queue)::integer,
-                                             (rooms -> 'job_type' ->> v.job_type)::integer) as most) m
-            where v.queue <> all (rules.paused_queues) and v.job_type <> all (rules.paused_types) and m.most > 0
-        ), ordered (lane_id, start_at, most) as materialized (
+            where v.queue <> all (rules.paused_queues) and v.job_type <> all (rules.paused_types)
+              and (rooms is null or (coalesce((rooms -> 'queue' ->> v.queue)::integer, 1) > 0
+                                     and coalesce((rooms -> 'job_type' ->> v.job_type)::integer, 1) > 0))
+        ), ordered (lane_id, start_at, queue, job_type) as materialized (
             -- The rest is not even sorted when the first lanes have enough. Both sort alike, so no priority comes too late.
-            (select h.lane_id, f.seq, h.most
+            (select h.lane_id, f.seq, h.queue, h.job_type
              from (select * from hinted order by priority desc, returned desc, start_at, lane_id limit 64) h
              cross join lateral (select j.seq from ganger.job j where j.lane_id = h.lane_id and j.seq >= h.start_at
                                  order by j.seq limit 1) f
              order by h.priority desc, h.returned desc, f.seq)
             union all
-            (select h.lane_id, h.start_at, h.most
-             from hinted h order by h.priority desc, h.returned desc, h.start_at, h.lane_id offset 64)
+            (select h.lane_id, h.start_at, h.queue, h.job_type
+             from (select * from hinted order by priority desc, returned desc, start_at, lane_id offset 64) h
+             where rooms is null or exists (select from ganger.job j where j.lane_id = h.lane_id and j.seq >= h.start_at))
+        ), shared (lane_id, start_at, most) as (
+            select o.lane_id, o.start_at, wanted from ordered o where rooms is null
+            union all
+            -- lanes share what limits leave: each as if those before it took all they may; what they do not take is the next round's
+            select s.lane_id, s.start_at, s.most
+            from (select o.lane_id, o.start_at, o.place,
+                         least(wanted, (rooms -> 'queue' ->> o.queue)::integer - wanted * (row_number() over (partition by o.queue order by o.place) - 1),
+                               (rooms -> 'job_type' ->> o.job_type)::integer
+                               - wanted * (row_number() over (partition by o.job_type order by o.place) - 1)) as most
+                  from (select x.*, row_number() over () as place from ordered x where rooms is not null) o) s
+            where s.most > 0
         ), picked as materialized (
-            select p.row_ctid, p.seq, p.queue, p.job_type, p.was_started, row_number() over () as place
-            from (select j.ctid as row_ctid, j.seq, j.queue, j.job_type, j.started_at is not null or j.attempts > 0 as was_started
-                  from ordered o
+            select p.row_ctid, p.seq, p.was_started, row_number() over () as place
+            from (select j.ctid as row_ctid, j.seq, j.started_at is not null or j.attempts > 0 as was_started
+                  from shared o
                   cross join lateral (
-                      select j.ctid, j.seq, j.queue, j.job_type, j.started_at, j.attempts from ganger.job j
+                      select j.ctid, j.seq, j.started_at, j.attempts from ganger.job j
                       where j.lane_id = o.lane_id and j.seq >= o.start_at
                         and (j.expires_at is null or j.expires_at > clock_timestamp())
                         -- a group whose places are not in order is passed over; told by this statement's own snapshot
@@ -97,22 +109,12 @@ begin
                       order by j.seq limit o.most
                       for update skip locked) j
                   limit wanted) p
-        ), fitting as (
-            select p.row_ctid, p.seq, p.was_started, p.place from picked p where rooms is null
-            union all
-            -- lanes share what limits leave
-            select w.row_ctid, w.seq, w.was_started, w.place
-            from (select p.*, row_number() over (partition by p.queue order by p.place) as queue_place,
-                         row_number() over (partition by p.job_type order by p.place) as type_place
-                  from picked p where rooms is not null) w
-            where w.queue_place <= coalesce((rooms -> 'queue' ->> w.queue)::integer, wanted)
-              and w.type_place <= coalesce((rooms -> 'job_type' ->> w.job_type)::integer, wanted)
         ), claimed as (
             update ganger.job j
             set status = 'processing', seq = null, lease_id = gen_random_uuid(), started_at = clock_timestamp(),
                 attempts = j.attempts + 1, worker_id = _take_jobs.worker_id, worker_name = _take_jobs.worker_name,
                 lease_until = _take_jobs.lease_until
-            from fitting p where j.ctid = p.row_ctid
+            from picked p where j.ctid = p.row_ctid
             returning j.id, j.lease_id, j.job_type, j.payload, j.attempts, j.max_attempts, j.queue, j.priority, j.timeout,
                       j.kill_grace, j.tags, j.group_key, j.owner, j.metadata, j.lane_id, p.seq, p.place, p.was_started
         ), rated as materialized (
