@@ -3,9 +3,11 @@
 // loaded.
 #include "worker/handler_table.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "common/base/clock.h"
+#include "common/base/config_options.h"
 #include "common/base/log.h"
 #include "sql_queries.h"
 #include "worker/exec_child.h"
@@ -208,6 +210,19 @@ static LoadedPlugin *open_plugin(HandlerTable *table, const char *path)
     return entry;
 }
 
+// The hook's jobs are made in the transaction that writes the failure, which a name that is too long would make impossible.
+static bool has_room_for_hook(const HandlerConfig *handler, const ganger_handler *entry,
+                              StrBuf *why)
+{
+    const int64_t most =
+        config_section(SECTION_HANDLER)->name_max - (int64_t)strlen(HOOK_TYPE_SUFFIX);
+    if (entry->on_error == NULL || (int64_t)strlen(handler->job_type) <= most) {
+        return true;
+    }
+    strbuf_printf(why, "its on_error hook needs a job type of at most %" PRId64 " bytes", most);
+    return false;
+}
+
 // A refused file is named at the end, with all it was wanted for: `why` stays empty.
 static bool load_plugin(HandlerTable *table, const Config *config, const HandlerConfig *handler,
                         Handler *out, StrBuf *why)
@@ -224,7 +239,7 @@ static bool load_plugin(HandlerTable *table, const Config *config, const Handler
     strbuf_printf(why, "%s: ", entry->path);
     const char *name = handler->symbol != NULL ? handler->symbol : handler->job_type;
     out->plugin_entry = plugin_find_handler(entry->plugin, name, why);
-    return out->plugin_entry != NULL;
+    return out->plugin_entry != NULL && has_room_for_hook(handler, out->plugin_entry, why);
 }
 
 // Without a connection the check is left to the first run.

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/support/daemon.h"
 
@@ -91,11 +92,42 @@ static void test_its_own_end(void **state)
     CHECK(test, journal_count(test, hangs, "hook") == 1);
 }
 
+// With a name of its own the hook's job would have one that is too long: the handler is refused, not its failures.
+static void test_no_room_for_the_name(void **state)
+{
+    SystemTest *test = *state;
+    char handlers[1024];
+    char longest[256 - sizeof ":on_error" + 1];
+    char longer[sizeof longest + 1];
+    memset(longest, 'x', sizeof longest - 1);
+    memset(longer, 'y', sizeof longer - 1);
+    longest[sizeof longest - 1] = '\0';
+    longer[sizeof longer - 1] = '\0';
+    const char *folder = getenv("GANGER_TEST_PLUGINS");
+    CHECK(test, (size_t)snprintf(handlers, sizeof handlers,
+                                 "%s: {plugin: %s/journal.so, symbol: journal_hook}, "
+                                 "%s: {plugin: %s/journal.so, symbol: journal_hook}",
+                                 longest, folder, longer, folder) < sizeof handlers);
+    const Daemon *daemon = daemon_run(test, "names", 2, &(DaemonOptions){.handlers = handlers});
+    CHECK(test, daemon_await_log(daemon, "its on_error hook needs a job type of at most 246 bytes",
+                                 DAEMON_PATIENCE_MS));
+    int64_t fits =
+        job_add(test, "'%s', '{\"file\": \"%s/journal\", \"fail_until\": 9}', max_attempts => 1",
+                longest, test->folder);
+    job_await(test, hook_of(test, fits), "completed");
+    int64_t refused =
+        job_add(test, "'%s', '{\"file\": \"%s/journal\", \"fail_until\": 9}', max_attempts => 1",
+                longer, test->folder);
+    job_await(test, job_add(test, "'noop'"), "completed");
+    sql_check(test, "(select status = 'pending' from ganger.jobs where id = %" PRId64 ")", refused);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_whatever_it_fails_of, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_its_own_end, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_no_room_for_the_name, system_setup, system_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,6 +116,25 @@ static void test_program_waits(void **state)
               id);
 }
 
+// PostgreSQL refuses the wait when the program has ended: that attempt fails, and the worker goes on.
+static void test_program_waits_for_no_token(void **state)
+{
+    SystemTest *test = *state;
+    daemon_run(test, "lost", 1,
+               &(DaemonOptions){.pools = "{default: {processes: 1}}",
+                                .handlers =
+                                    "lost: {exec: [/bin/sh, -c, \"echo '{\\\"wait_token\\\": "
+                                    "\\\"tok_none\\\"}' >&3\"]}"});
+    int64_t id = job_add(test, "'lost', max_attempts => 2, retry_delay => '0 s'");
+    job_await(test, id, "failed");
+    sql_check(test,
+              "(select attempts = 2 and error = 'PostgreSQL does not accept the result: there is "
+              "no token tok_none' "
+              "from ganger.jobs where id = %" PRId64 ")",
+              id);
+    job_await(test, job_add(test, "'noop'"), "completed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +142,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_wait_outlives_its_worker, system_setup,
                                         system_teardown),
         cmocka_unit_test_setup_teardown(test_program_waits, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_program_waits_for_no_token, system_setup,
+                                        system_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
