@@ -102,13 +102,15 @@ Status configured_apply(Reaper *self, int64_t now)
     print_schedules(config, &schedules);
     print_queues(config, &queues);
     Status status = apply(self, false, config->schedules != NULL, schedules.text, &is_busy);
-    if (status == STATUS_OK) {
-        status = apply(self, true, config->queues != NULL, queues.text, &is_busy);
+    if (status != STATUS_LOST) { // one section does not wait for the mend of the other
+        Status queued = apply(self, true, config->queues != NULL, queues.text, &is_busy);
+        status = status != STATUS_OK ? status : queued;
     }
     strbuf_free(&schedules);
     strbuf_free(&queues);
-    self->next_apply_at = status != STATUS_OK ? now + AGAIN_FAILED_MS
-                          : is_busy           ? now + AGAIN_BUSY_MS
-                                              : INT64_MAX;
+    self->next_apply_at = status == STATUS_LOST ? now // with the next connection
+                          : status != STATUS_OK ? now + AGAIN_FAILED_MS
+                          : is_busy             ? now + AGAIN_BUSY_MS
+                                                : INT64_MAX;
     return status;
 }

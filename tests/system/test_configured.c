@@ -136,6 +136,38 @@ static void test_queues_from_the_file(void **state)
                     "ganger.queue where name = 'mail')");
 }
 
+// One mistake, wherever it stands, and all stays as it was.
+static void test_mistakes_at_a_reload(void **state)
+{
+    static const char *const mistakes[] = {
+        "queues: {mail: {concurrency: 5}}\nschedules: {a: {cron: \"61 * * * *\", job_type: "
+        "noop}}\n",
+        "queues: {mail: {concurrency: 5, paused: true}}\n",
+        "queues: {mail: {concurrency: 5}}\nschedules: {a: {cron: \"@daily\", job_type: noop, "
+        "payload: &p [*p]}}\n",
+        "queues: {mail: {concurrency: 5}}\nschedules: [a\n",
+    };
+    SystemTest *test = *state;
+    Daemon *daemon = daemon_configure(test, "mistaken", NULL);
+    append(test, daemon,
+           "queues: {mail: {concurrency: 3}}\n"
+           "schedules: {a: {cron: \"@yearly\", job_type: noop}}\n");
+    daemon_start(daemon);
+    await_logged(test, daemon, "queue.applied", 1);
+    for (int i = 0; i < (int)(sizeof mistakes / sizeof mistakes[0]); i++) {
+        daemon_configure(test, "mistaken", NULL);
+        append(test, daemon, mistakes[i]);
+        daemon_signal(daemon, SIGHUP);
+        await_logged(test, daemon, "config.kept", i + 1);
+    }
+    daemon_configure(test, "mistaken", NULL);
+    append(test, daemon, "queues: {mail: {concurrency: 3, rate: 7, rate_period: 1s}}\n");
+    reload(test, daemon, 1);
+    await_logged(test, daemon, "queue.applied", 2);
+    sql_check(test, "(select (concurrency, rate) = (3, 7) from ganger.queue where name = 'mail')");
+    sql_check(test, "(select count(*) = 0 from ganger.schedules)"); // its section is gone
+}
+
 // Nobody handles it: it fails soon, while others of the same queue run; a type of another queue, which no node serves, waits.
 static void test_no_handler(void **state)
 {
@@ -188,6 +220,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_schedule_that_is_held, system_setup,
                                         system_teardown),
         cmocka_unit_test_setup_teardown(test_queues_from_the_file, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_mistakes_at_a_reload, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_no_handler, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_no_pool_for_the_handler, system_setup,
                                         system_teardown),
