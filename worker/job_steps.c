@@ -57,6 +57,9 @@ static bool is_named(JobContext *context, const char *name)
 
 int job_steps_get(JobContext *context, const char *name, const char **json)
 {
+    if (json == NULL) {
+        return job_context_fail(context, "there is no place for the result");
+    }
     *json = NULL;
     if (!is_named(context, name)) {
         return GANGER_FAILED;

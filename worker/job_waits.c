@@ -73,6 +73,10 @@ int job_wait_for_token(JobContext *context, const char *token, const char **data
 
 const char *job_create_token(JobContext *context, int64_t timeout_ms, const char *tags)
 {
+    if (atomic_load(&context->is_lost)) { // nobody would ever look for it
+        (void)job_context_lost(context);
+        return NULL;
+    }
     DbParams params;
     db_params_init(&params);
     db_param_int_or_null(&params, timeout_ms, timeout_ms >= 0);
