@@ -136,15 +136,39 @@ begin
     end;
 end $$;
 
--- The live jobs that keep a job with this id waiting by their tags. Of two that wait for each other (both were committed
--- at the same time) the older one goes first.
+-- The live jobs that keep a job with this id waiting by their tags. One that is younger and itself waits for this one, directly or
+-- through others, by id or by tags, does not: of a circle (its jobs were committed at the same time, or tags were edited) the oldest
+-- goes first. It always waits by tags, as depends_on only names older jobs. Where others are in the way for certain, those are all that is
+-- told.
 create function ganger._drain_blockers(id bigint, tags text[], drained text[]) returns setof bigint
-language sql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    doubtful bigint[];
+    front    bigint[] := array[_drain_blockers.id];
+    seen     bigint[] := '{}';
+begin
+    return query
     select j.id from ganger.job j
     where j.tags @> drained and j.id <> _drain_blockers.id
-      and not (j.id > _drain_blockers.id and j.pending_reason = 'blocked'
-               and coalesce(j.depends_on_tags <@ _drain_blockers.tags, false))
-$$;
+      and not (j.id > _drain_blockers.id and j.status = 'pending' and j.started_at is null
+               and (j.depends_on is not null or j.depends_on_tags is not null));
+    if found then
+        return;
+    end if;
+    doubtful := array(select j.id from ganger.job j where j.tags @> drained and j.id > _drain_blockers.id);
+    while cardinality(doubtful) > 0 and cardinality(front) > 0 loop
+        front := array(
+            select d.job_id from ganger.dependency d where d.prerequisite_id = any (front) and d.job_id <> all (seen)
+            union
+            select b.id
+            from (select f.tags from ganger.job f where f.id = any (front) union all select _drain_blockers.tags where seen = '{}') t
+            join ganger.job b on b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ t.tags
+            where b.id <> all (seen));
+        seen := seen || front;
+        doubtful := array(select d from unnest(doubtful) d where d <> all (front));
+    end loop;
+    return query select unnest(doubtful);
+end $$;
 
 -- Which of these pending jobs have nothing to wait for any more. The caller holds their rows.
 create function ganger._unblocked(ids bigint[]) returns bigint[]
@@ -167,6 +191,47 @@ begin
     end if;
 end $$;
 
+-- Everything that waits by id for these jobs, directly or through others.
+create function ganger._dependents(ids bigint[]) returns bigint[]
+language sql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+    with recursive reached (id) as (
+        select d.job_id from ganger.dependency d where d.prerequisite_id = any (ids)
+        union
+        select d.job_id from reached r join ganger.dependency d on d.prerequisite_id = r.id
+    )
+    select coalesce(array_agg(r.id), '{}') from reached r
+$$;
+
+-- For each of `ids`, dependents of `front`: one of the roots it comes from; `origin`: that of each in front. As depends_on names older jobs only, one
+-- pass by id is enough.
+create function ganger._roots_of(ids bigint[], front bigint[], origin bigint[]) returns bigint[]
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+declare
+    roots bigint[];
+    edge  record;
+begin
+    if cardinality(front) = 1 then
+        return array_fill(origin[1], array[cardinality(ids)]);
+    end if;
+    -- places: first those of ids, then those of front
+    roots := array_fill(null::bigint, array[cardinality(ids)]) || origin;
+    for edge in
+        with known as materialized (
+            select distinct on (k.id) k.id, k.place from unnest(ids || front) with ordinality k (id, place) order by k.id, k.place desc
+        )
+        select j.place as job, p.place as prerequisite
+        from unnest(ids) with ordinality j (id, place)
+        join ganger.dependency d on d.job_id = j.id
+        join known p on p.id = d.prerequisite_id
+        order by j.id, p.id
+    loop
+        if roots[edge.job] is null then
+            roots[edge.job] := roots[edge.prerequisite];
+        end if;
+    end loop;
+    return roots[:cardinality(ids)];
+end $$;
+
 -- Cancels everything that waits for these ended jobs, directly or through others, by id or by tags, in one statement. Each has its
 -- event, with the root. What somebody's open transaction holds is looked at again when that has ended.
 create function ganger._cancel_dependents(roots bigint[]) returns void
@@ -174,35 +239,39 @@ language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off
 as $$
 declare
-    front  bigint[] := roots;
-    origin bigint[] := roots;  -- of each in front
-    hit    bigint[] := '{}';
-    hit_by bigint[] := '{}';
-    free   bigint[];
+    front   bigint[] := roots;
+    origin  bigint[] := roots;  -- of each in front
+    reached bigint[];
+    hit     bigint[] := '{}';
+    hit_by  bigint[] := '{}';
+    free    bigint[];
     free_by bigint[];
 begin
     while cardinality(front) > 0 loop
-        with recursive reached (id, root) as (
-            select d.job_id, f.root
-            from unnest(front, origin) f (id, root) join ganger.dependency d on d.prerequisite_id = f.id
-            union
-            select d.job_id, r.root from reached r join ganger.dependency d on d.prerequisite_id = r.id
-        ), by_tags as (
-            select b.id, f.root
-            from unnest(front, origin) f (id, root)
-            cross join lateral (select h.tags from ganger.history h where h.id = f.id union all
-                                select j.tags from ganger.job j where j.id = f.id) t
-            join ganger.job b on b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ t.tags
+        reached := array(select x from unnest(ganger._dependents(front)) x except select x from unnest(hit) x);
+        origin := origin || ganger._roots_of(reached, front, origin);
+        hit := hit || reached;
+        hit_by := hit_by || origin[cardinality(front) + 1:];
+        front := front || reached;
+        -- chains are followed to their end; another round is for tags alone
+        exit when not exists (select from ganger.job b where b.pending_reason = 'blocked' and b.depends_on_tags is not null);
+        with ended as (
+            select h.id, h.tags, h.depends_on, h.depends_on_tags, f.root
+            from unnest(front, origin) f (id, root) join ganger.history h on h.id = f.id
+            union all
+            select j.id, j.tags, j.depends_on, j.depends_on_tags, f.root
+            from unnest(front, origin) f (id, root) join ganger.job j on j.id = f.id
         ), fresh as (
-            select distinct on (x.id) x.id, x.root
-            from (select * from reached union all select * from by_tags) x
-            where x.id <> all (hit) order by x.id, x.root
+            select distinct on (b.id) b.id, e.root
+            from ended e
+            join ganger.job b on b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ e.tags
+            where b.id <> all (hit)
+              and not (e.id > b.id and (b.id = any (e.depends_on) or coalesce(e.depends_on_tags <@ b.tags, false))) -- waited for b
+            order by b.id, e.root
         )
         select coalesce(array_agg(f.id), '{}'), coalesce(array_agg(f.root), '{}') into front, origin from fresh f;
         hit := hit || front;
         hit_by := hit_by || origin;
-        -- chains are followed by the recursion: another round is for tags alone
-        exit when not exists (select from ganger.job b where b.pending_reason = 'blocked' and b.depends_on_tags is not null);
     end loop;
     if cardinality(hit) = 0 then
         return;

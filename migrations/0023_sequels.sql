@@ -13,6 +13,8 @@ begin
            or exists (select from ganger.job_type t where t.concurrency is not null) as has_limits
     into facts;
     if facts.has_dependents then
+        -- first what they waited for: of jobs that end together none is another's dependent any more
+        delete from ganger.dependency d where d.job_id = any (followed);
         if current_setting('transaction_isolation') in ('read committed', 'read uncommitted') then
             perform ganger._follow_dependents(ids);
         else
@@ -28,7 +30,6 @@ begin
     end if;
     if followed is not null then
         perform ganger._drop_unique_keys(followed);
-        delete from ganger.dependency d where d.job_id = any (followed);
         perform ganger._bury_dead_letters(followed);
         perform ganger._call_hooks(followed);
         perform ganger._follow_barriers(followed);

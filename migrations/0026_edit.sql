@@ -31,9 +31,6 @@ begin
         checked.max_attempts := null; -- retry() may have raised it above the bound
     end if;
     perform ganger._raise_problem(coalesce(ganger._json_misfit(changes), ganger._input_problem(checked)), 'changes: ');
-    if changes ->> 'max_attempts' is not null and i.max_attempts <= attempts then
-        raise exception 'changes: max_attempts must be more than the % attempts the job has had', attempts using errcode = '22003';
-    end if;
     i.payload := coalesce(i.payload, '{}');
     i.queue := coalesce(i.queue, 'default');
     i.priority := coalesce(i.priority, 0);
@@ -53,30 +50,34 @@ create function ganger._as_input(j ganger.job) returns ganger.job_input language
             j.metadata)::ganger.job_input
 $$;
 
--- Changes a pending job whose row the caller holds. False: nothing is different from what it was.
-create function ganger._edit_job(j ganger.job, changes jsonb) returns boolean
+-- Changes one pending job whose row the caller holds, in its row and by its event, which gets the number `seq`. What follows is told:
+--
+--   moved   it has lost its place, and is to come through the gates again
+--   due     when it is due now; null: no such time
+create function ganger._edit_row(j ganger.job, changes jsonb, seq bigint, out moved boolean, out due timestamptz)
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
     was     constant ganger.job_input := ganger._as_input(j);
     i       constant ganger.job_input := ganger._edited_input(was, j.attempts, changes);
-    gated   constant boolean := j.pending_reason in ('blocked', 'limited', 'batch');
+    gated   constant boolean := coalesce(j.pending_reason in ('blocked', 'limited', 'batch'), false);
+    old     constant jsonb := to_jsonb(was);
+    new     constant jsonb := to_jsonb(i);
     changed jsonb;
-    due     timestamptz;
-    moved   boolean; -- it needs a place in a lane
 begin
-    select jsonb_object_agg(c.key, c.value) into changed from jsonb_each(changes) c
-    where to_jsonb(i) -> c.key is distinct from to_jsonb(was) -> c.key;
-    if changed is null then
-        return false;
+    select jsonb_object_agg(c.key, c.value) into changed from jsonb_each(changes) c where new -> c.key is distinct from old -> c.key;
+    moved := false;
+    if changes ->> 'max_attempts' is not null and i.max_attempts <= j.attempts then
+        raise exception 'changes: max_attempts must be more than the % attempts job % has had', j.attempts, j.id using errcode = '22003';
+    elsif changed is null then
+        return;
     end if;
-    due := case when changes ? 'run_at' then i.run_at when not gated or j.pending_reason is null then j.due_at end;
+    due := case when changes ? 'run_at' then i.run_at when not gated then j.due_at end;
     if due <= clock_timestamp() then
         due := null;
     end if;
-    moved := due is null
-             and (j.pending_reason is not distinct from 'limited' and i.group_key is null or coalesce(not gated, true)
-             and (j.seq is null or (i.queue, i.priority, i.job_type) is distinct from (j.queue, j.priority::integer, j.job_type)
-                  or i.group_key is distinct from j.group_key));
+    moved := due is null and case when gated then j.pending_reason = 'limited' and i.group_key is distinct from j.group_key
+                                  else j.seq is null or (i.queue, i.priority, i.job_type) is distinct from (j.queue, j.priority::integer, j.job_type)
+                                       or i.group_key is distinct from j.group_key end;
     update ganger.job x
     set job_type = i.job_type, payload = i.payload, queue = i.queue, priority = i.priority,
         lane_id = case when moved or x.seq is null or due is not null then ganger._lane_id(i.queue, i.priority, i.job_type, false)
@@ -85,29 +86,53 @@ begin
         run_at = case when changes ? 'run_at' and x.attempts = 0 then i.run_at else x.run_at end,
         due_at = due,
         pending_reason = case when due is not null and (x.pending_reason is null or gated) then 'scheduled'
-                              when due is null and not coalesce(gated, false) then null else x.pending_reason end,
+                              when due is null and (moved or not gated) then null else x.pending_reason end,
         max_attempts = i.max_attempts, timeout = i.timeout, kill_grace = i.kill_grace,
         retry_delay = nullif(i.retry_delay, interval '60 s'), retry_backoff = nullif(i.retry_backoff, true),
         retry_delay_max = i.retry_delay_max, expires_at = i.expires_at, tags = i.tags, group_key = i.group_key,
         dead_letter_job_type = i.dead_letter_job_type, owner = i.owner, metadata = i.metadata
     where x.id = j.id;
-    insert into ganger.event (id, job_id, event, data) values ((ganger._take_seqs(1))[1], j.id, 'edited', changed);
-    if moved then
-        perform ganger._open_gates(array[j.id]);
-    elsif due is not null then
-        perform ganger._notify_due(due);
+    insert into ganger.event (id, job_id, event, data) values (seq, j.id, 'edited', changed);
+    -- others: the places of its old group and its new one, and barriers that waited for tags it may have lost
+    if (j.group_key is not null or i.group_key is not null)
+       and (j.pending_reason = 'limited' or j.seq is not null or i.group_key is distinct from j.group_key) then
+        perform ganger._signal_limited(array_agg(distinct g)) from unnest(array[j.group_key, i.group_key]) g where g is not null;
     end if;
-    perform ganger._follow_edit(j, i.group_key);
-    return true;
+    if i.tags is distinct from j.tags then
+        insert into ganger.signal (kind, job_id)
+        select 'blocked', b.id from ganger.job b
+        where b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ j.tags;
+    end if;
 end $$;
 
--- What an edit means for others: the places of its old group and its new one, and barriers that waited for tags it has lost.
-create function ganger._follow_edit(was ganger.job, group_key text) returns void
+-- Changes pending jobs whose rows the caller holds.
+create function ganger._edit_locked(ids bigint[], changes jsonb) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+declare
+    seqs    constant bigint[] := ganger._take_seqs(cardinality(ids));
+    j       ganger.job;
+    n       integer := 0;
+    edited  record;
+    moved   bigint[] := '{}';
+    soonest timestamptz;
 begin
-    perform ganger._signal_limited(array_agg(distinct g)) from unnest(array[was.group_key, group_key]) g
-    where g is not null and (was.pending_reason = 'limited' or was.seq is not null
-                             or was.group_key is distinct from _follow_edit.group_key);
+    for j in select * from ganger.job x where x.id = any (ids) order by x.id loop
+        n := n + 1;
+        edited := ganger._edit_row(j, changes, seqs[n]);
+        if edited.moved then
+            moved := moved || j.id;
+        end if;
+        soonest := least(soonest, edited.due);
+    end loop;
+    if cardinality(moved) > 0 then
+        perform ganger._open_gates(moved);
+    end if;
+    if soonest is not null then
+        perform ganger._notify_due(soonest);
+    end if;
+    if exists (select from ganger.signal) then
+        perform ganger._notify_signal();
+    end if;
 end $$;
 
 -- Changes a pending job: payload, queue, priority, run_at, max_attempts, timeout, kill_grace, retry_delay, retry_backoff,
@@ -117,19 +142,17 @@ end $$;
 -- Returns false when the job is not pending. Errors: 22023 unknown key or bad value, 22003 out of range.
 create function ganger.edit(id bigint, changes jsonb) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
-declare
-    j ganger.job;
 begin
     perform ganger._check_changes(changes);
-    select * into j from ganger.job x where x.id = edit.id and x.status = 'pending' for update;
+    perform from ganger.job x where x.id = edit.id and x.status = 'pending' for update;
     if not found then
         return false;
     end if;
-    perform ganger._edit_job(j, changes);
+    perform ganger._edit_locked(array[id], changes);
     return true;
 end $$;
 
--- Raises when `changes` are wrong for any job. (What is wrong for some: _edited_input.)
+-- Raises when `changes` are wrong for any job. (What is wrong for some: _edit_row.)
 create function ganger._check_changes(changes jsonb) returns void
 language plpgsql stable set search_path = pg_catalog, ganger, pg_temp as $$
 begin
@@ -137,15 +160,4 @@ begin
         raise exception 'changes must be a JSON object' using errcode = '22023';
     end if;
     perform ganger._edited_input(null, 0, '{"job_type": "x"}' || changes);
-end $$;
-
--- The same for many pending jobs whose rows the caller holds.
-create function ganger._edit_locked(ids bigint[], changes jsonb) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
-declare
-    j ganger.job;
-begin
-    for j in select * from ganger.job x where x.id = any (ids) order by x.id loop
-        perform ganger._edit_job(j, changes);
-    end loop;
 end $$;
