@@ -40,17 +40,23 @@ end $$;
 create function ganger._follow_dependents(ids bigint[]) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
 declare
+    awaited bigint[];
     bad     bigint[];
     waiters bigint[];
     free    bigint[];
 begin
-    select array_agg(distinct h.id) filter (where h.status <> 'completed'), array_agg(distinct d.job_id) filter (where h.status = 'completed')
-    into bad, waiters
-    from unnest(ids) e (id) join ganger.dependency d on d.prerequisite_id = e.id join ganger.history h on h.id = e.id;
-    if bad is not null then
+    -- by arrays, not by joins: what the planner thinks of so short-lived a table may be far off
+    awaited := array(select distinct d.prerequisite_id from ganger.dependency d where d.prerequisite_id = any (ids));
+    if cardinality(awaited) = 0 then
+        return;
+    end if;
+    bad := array(select h.id from ganger.history h where h.id = any (awaited) and h.status <> 'completed');
+    awaited := array(select h.id from ganger.history h where h.id = any (awaited) and h.status = 'completed');
+    waiters := array(select distinct d.job_id from ganger.dependency d where d.prerequisite_id = any (awaited));
+    if cardinality(bad) > 0 then
         perform ganger._cancel_dependents(bad);
     end if;
-    if waiters is not null then
+    if cardinality(waiters) > 0 then
         free := array(select j.id from ganger.job j where j.id = any (waiters) and j.pending_reason = 'blocked'
                       order by j.id for update skip locked);
         insert into ganger.signal (kind, job_id)
