@@ -17,7 +17,12 @@
 #include "common/base/json_check.h"
 #include "common/base/log.h"
 
-enum { TALK_WIDTH_DEFAULT = 80 };
+enum {
+    TALK_WIDTH_DEFAULT = 80,
+    LIST_LIMIT_DEFAULT = 20,
+    LIST_LIMIT_MAX = 10000,
+    PAYLOAD_INPUT_MAX_BYTES = 32 * 1024 * 1024 // twice the hard limit of the SQL API
+};
 
 const char *cli_option(const Cli *cli, OptionId id)
 {
@@ -72,6 +77,25 @@ bool cli_read_duration(const Cli *cli, OptionId id, int64_t *ms, int *exit_code)
         return false;
     }
     return true;
+}
+
+bool cli_read_limit(const Cli *cli, int64_t *limit, int *exit_code)
+{
+    const char *text = cli_option(cli, OPT_LIMIT);
+    *limit = LIST_LIMIT_DEFAULT;
+    return !text || cli_read_number(cli, "--limit", text, 1, LIST_LIMIT_MAX, limit, exit_code);
+}
+
+int cli_with_payload(Cli *cli, OptionId id, int (*run)(Cli *cli, const char *payload))
+{
+    const char *payload = cli_option(cli, id);
+    if (!payload || !str_equal(payload, "-")) {
+        return run(cli, payload);
+    }
+    char *text = cli_read_input("-", PAYLOAD_INPUT_MAX_BYTES);
+    int exit_code = text ? run(cli, text) : EXIT_CODE_FAILED;
+    free(text);
+    return exit_code;
 }
 
 bool cli_check_json(const Cli *cli, OptionId id, const char *text, int *exit_code)
@@ -180,6 +204,9 @@ static int run_command(Cli *cli, int argc, char **argv)
     if (cli_option(cli, OPT_VERSION)) {
         (void)puts("ganger " GANGER_VERSION);
         return EXIT_CODE_OK;
+    }
+    if (cli->line.group) {
+        return help_print_group(cli, cli->line.group) ? EXIT_CODE_OK : EXIT_CODE_USAGE;
     }
     if (cli_option(cli, OPT_HELP)) {
         return help_print(cli, cli->line.command);

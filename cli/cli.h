@@ -40,6 +40,10 @@ int cli_usage(const Cli *cli, const char *format, ...) __attribute__((format(pri
 bool cli_read_number(const Cli *cli, const char *what, const char *text, int64_t least,
                      int64_t most, int64_t *out, int *exit_code);
 bool cli_read_duration(const Cli *cli, OptionId id, int64_t *ms, int *exit_code);
+// --limit, or the default of lists.
+bool cli_read_limit(const Cli *cli, int64_t *limit, int *exit_code);
+// Runs `run` with the value of an option, read from standard input when it is "-"; NULL when it was not given.
+int cli_with_payload(Cli *cli, OptionId id, int (*run)(Cli *cli, const char *payload));
 // Reads all of a file ("-" = stdin) or says why not; caller frees; NULL on failure.
 char *cli_read_input(const char *path, size_t most_bytes);
 

@@ -9,62 +9,10 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/enqueue_many.h"
+#include "cli/job_options.h"
 #include "cli/output.h"
 #include "common/base/exit_code.h"
 #include "sql_queries.h"
-
-enum { PAYLOAD_INPUT_MAX_BYTES = 32 * 1024 * 1024 }; // twice the hard limit of the SQL API
-
-// Options bound to the statement: number or null, duration in ms or null.
-static bool add_number(struct Cli *cli, DbParams *params, OptionId id, int *exit_code)
-{
-    int64_t value = 0;
-    if (!cli_option(cli, id)) {
-        db_param_null(params);
-        return true;
-    }
-    char *what = mem_printf("--%s", OPT_SPECS[id].name);
-    bool is_read =
-        cli_read_number(cli, what, cli_option(cli, id), INT32_MIN, INT32_MAX, &value, exit_code);
-    free(what);
-    db_param_int(params, value);
-    return is_read;
-}
-
-static bool add_duration(struct Cli *cli, DbParams *params, OptionId id, int *exit_code)
-{
-    int64_t ms = 0;
-    if (!cli_option(cli, id)) {
-        db_param_null(params);
-        return true;
-    }
-    bool is_read = cli_read_duration(cli, id, &ms, exit_code);
-    db_param_int(params, ms);
-    return is_read;
-}
-
-static bool fill_params(struct Cli *cli, DbParams *params, const char *payload, int *exit_code)
-{
-    db_params_init(params);
-    db_param_text(params, cli->line.args[0]);
-    db_param_text(params, payload);
-    db_param_text(params, cli_option(cli, OPT_QUEUE));
-    bool is_good = add_number(cli, params, OPT_PRIORITY, exit_code);
-    db_param_text(params, cli_option(cli, OPT_RUN_AT));
-    is_good = is_good && add_duration(cli, params, OPT_DELAY, exit_code) &&
-              add_number(cli, params, OPT_MAX_ATTEMPTS, exit_code) &&
-              add_duration(cli, params, OPT_TIMEOUT, exit_code) &&
-              add_duration(cli, params, OPT_KILL_GRACE, exit_code) &&
-              add_duration(cli, params, OPT_RETRY_DELAY, exit_code);
-    // NULL is true, the default of the SQL API.
-    db_param_text(params, cli_option(cli, OPT_NO_RETRY_BACKOFF) ? "false" : NULL);
-    is_good = is_good && add_duration(cli, params, OPT_RETRY_DELAY_MAX, exit_code);
-    db_param_text(params, cli_option(cli, OPT_TAGS));
-    db_param_text(params, cli_option(cli, OPT_IDEMPOTENCY_KEY));
-    db_param_text(params, cli_option(cli, OPT_OWNER));
-    db_param_text(params, cli_option(cli, OPT_METADATA));
-    return is_good;
-}
 
 // The job is there whether or not its id can be told; who does not know it enqueues a second one.
 static int print_id(struct Cli *cli, const PGresult *result)
@@ -86,25 +34,37 @@ static int print_id(struct Cli *cli, const PGresult *result)
 
 static int enqueue_one(struct Cli *cli, const char *payload)
 {
-    DbParams params;
-    PGresult *result = NULL;
+    int64_t delay_ms = 0;
+    int64_t expires_in_ms = -1;
     int exit_code = EXIT_CODE_OK;
-    if (!fill_params(cli, &params, payload, &exit_code) ||
-        !cli_check_json(cli, OPT_PAYLOAD, payload, &exit_code) ||
-        !cli_check_json(cli, OPT_METADATA, cli_option(cli, OPT_METADATA), &exit_code)) {
+    bool has_delay = cli_option(cli, OPT_DELAY) != NULL;
+    if ((has_delay && !cli_read_duration(cli, OPT_DELAY, &delay_ms, &exit_code)) ||
+        !cli_check_json(cli, OPT_PAYLOAD, payload, &exit_code)) {
         return exit_code;
     }
+    char *options = job_options_json(cli, cli->line.command->options, &expires_in_ms, &exit_code);
+    if (!options) {
+        return exit_code;
+    }
+    DbParams params;
+    PGresult *result = NULL;
+    db_params_init(&params);
+    db_param_text(&params, cli->line.args[0]);
+    db_param_text(&params, payload);
+    db_param_text(&params, options);
+    db_param_int_or_null(&params, delay_ms, has_delay);
+    db_param_int_or_null(&params, expires_in_ms, expires_in_ms >= 0);
     exit_code = cli_change(cli, &SQL_cli_enqueue, &params, &result);
     if (exit_code == EXIT_CODE_OK) {
         exit_code = print_id(cli, result);
     }
     PQclear(result);
+    free(options);
     return exit_code;
 }
 
 int command_enqueue(struct Cli *cli)
 {
-    const char *payload = cli_option(cli, OPT_PAYLOAD);
     if (cli_option(cli, OPT_MANY)) {
         for (int id = 0; id < OPT_COUNT; id++) {
             bool is_general = (OPTS_EVERYWHERE & OPT_BIT(id)) != 0;
@@ -126,11 +86,5 @@ int command_enqueue(struct Cli *cli)
     if (cli_option(cli, OPT_RUN_AT) && cli_option(cli, OPT_DELAY)) {
         return cli_usage(cli, "--run-at and --delay exclude one another");
     }
-    if (!payload || !str_equal(payload, "-")) {
-        return enqueue_one(cli, payload);
-    }
-    char *text = cli_read_input("-", PAYLOAD_INPUT_MAX_BYTES);
-    int exit_code = text ? enqueue_one(cli, text) : EXIT_CODE_FAILED;
-    free(text);
-    return exit_code;
+    return cli_with_payload(cli, OPT_PAYLOAD, enqueue_one);
 }

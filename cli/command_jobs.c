@@ -1,73 +1,40 @@
 // SPDX-License-Identifier: MIT
-// Commands over several jobs: list, cancel, retry, edit, events.
+// Commands over jobs: list, cancel, retry, edit, redrive, explain, events.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/changes.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/ids.h"
+#include "cli/job_filter.h"
 #include "cli/output.h"
-#include "common/base/duration.h"
+#include "cli/text.h"
 #include "common/base/exit_code.h"
 #include "sql_queries.h"
 
-enum { LIST_LIMIT_DEFAULT = 20, LIST_LIMIT_MAX = 10000 };
-
-// An instant is for PostgreSQL to read; a duration is meant from now back.
-static void add_time(const struct Cli *cli, DbParams *params, OptionId id)
-{
-    const char *text = cli_option(cli, id);
-    const char *why = NULL;
-    int64_t ms = 0;
-    bool is_duration = text && duration_parse(text, &ms, &why) == STATUS_OK;
-    db_param_text(params, is_duration ? NULL : text);
-    db_param_int_or_null(params, ms, is_duration);
-}
-
-static bool fill_filter(const struct Cli *cli, DbParams *params, int *exit_code)
-{
-    int64_t priority = 0;
-    const char *priority_text = cli_option(cli, OPT_PRIORITY);
-    if (!cli_check_json(cli, OPT_SEARCH, cli_option(cli, OPT_SEARCH), exit_code) ||
-        (priority_text && !cli_read_number(cli, "--priority", priority_text, INT32_MIN, INT32_MAX,
-                                           &priority, exit_code))) {
-        return false;
-    }
-    db_params_init(params);
-    db_param_text(params, cli_option(cli, OPT_STATUS));
-    db_param_text(params, cli_option(cli, OPT_TYPE));
-    db_param_text(params, cli_option(cli, OPT_QUEUE));
-    db_param_text(params, cli_option(cli, OPT_OWNER));
-    db_param_text(params, cli_option(cli, OPT_TAG));
-    db_param_text(params, cli_option(cli, OPT_SEARCH));
-    db_param_int_or_null(params, priority, priority_text != NULL);
-    db_param_text(params, cli_option(cli, OPT_KEY));
-    add_time(cli, params, OPT_SINCE);
-    add_time(cli, params, OPT_UNTIL);
-    return true;
-}
-
 int command_jobs_list(struct Cli *cli)
 {
-    int64_t limit = LIST_LIMIT_DEFAULT;
+    int64_t limit = 0;
     int64_t after = 0;
     int exit_code = EXIT_CODE_OK;
-    const char *limit_text = cli_option(cli, OPT_LIMIT);
     const char *after_text = cli_option(cli, OPT_AFTER);
-    if (limit_text &&
-        !cli_read_number(cli, "--limit", limit_text, 1, LIST_LIMIT_MAX, &limit, &exit_code)) {
+    if (!cli_read_limit(cli, &limit, &exit_code)) {
         return exit_code;
     }
     if (after_text &&
         !cli_read_number(cli, "--after", after_text, 1, INT64_MAX, &after, &exit_code)) {
         return exit_code;
     }
-    DbParams params;
-    if (!fill_filter(cli, &params, &exit_code)) {
+    char *filter = job_filter_read(cli, &exit_code);
+    if (!filter) {
         return exit_code;
     }
+    DbParams params;
+    db_params_init(&params);
+    db_param_text(&params, filter);
     db_param_int(&params, limit);
     db_param_int_or_null(&params, after, after_text != NULL);
     db_param_bool(&params, cli->is_json);
@@ -81,48 +48,11 @@ int command_jobs_list(struct Cli *cli)
         }
     }
     PQclear(result);
+    free(filter);
     return exit_code;
 }
 
-// What to say about one job that was, or was not, changed.
-typedef struct Words {
-    const char *done;
-    const char *done_running; // when it was processing; NULL = the same
-    const char *refused;      // "cannot be cancelled"
-} Words;
-
-static bool say_change(const PGresult *result, int row, const Words *words)
-{
-    int64_t id = db_int(result, row, "id", 0);
-    const char *was = db_text(result, row, "was");
-    if (db_bool(result, row, "done")) {
-        bool is_running = was && str_equal(was, "processing") && words->done_running;
-        (void)printf("job %" PRId64 " %s\n", id, is_running ? words->done_running : words->done);
-        return true;
-    }
-    if (was) {
-        cli_say("job %" PRId64 " %s: it is %s", id, words->refused, was);
-    } else {
-        cli_say("there is no job %" PRId64, id);
-    }
-    return false;
-}
-
-static int print_changes(struct Cli *cli, PGresult *result, const Words *words)
-{
-    bool are_all_done = true;
-    if (cli->is_json) {
-        output_rows(cli, result, "");
-    }
-    for (int row = 0; row < PQntuples(result); row++) {
-        bool is_done = cli->is_json ? db_bool(result, row, "done") : say_change(result, row, words);
-        are_all_done = are_all_done && is_done;
-    }
-    PQclear(result);
-    return are_all_done ? EXIT_CODE_OK : EXIT_CODE_FAILED;
-}
-
-static int change_jobs(struct Cli *cli, const SqlStatement *statement, const Words *words)
+static int change_by_id(struct Cli *cli, const SqlStatement *statement, const ChangeWords *words)
 {
     DbArray ids;
     DbParams params;
@@ -135,41 +65,145 @@ static int change_jobs(struct Cli *cli, const SqlStatement *statement, const Wor
     db_param_array(&params, &ids);
     exit_code = cli_change(cli, statement, &params, &result);
     db_array_free(&ids);
-    return exit_code == EXIT_CODE_OK ? print_changes(cli, result, words) : exit_code;
+    return exit_code == EXIT_CODE_OK ? changes_print(cli, result, words) : exit_code;
+}
+
+// `changes` NULL: the statement takes the filter only.
+static int change_by_filter(struct Cli *cli, const SqlStatement *statement, const char *changes,
+                            const char *done)
+{
+    int exit_code = cli_require_schema(cli);
+    char *filter = exit_code == EXIT_CODE_OK ? job_filter_read(cli, &exit_code) : NULL;
+    if (!filter) {
+        return exit_code;
+    }
+    DbParams params;
+    PGresult *result = NULL;
+    db_params_init(&params);
+    db_param_text(&params, filter);
+    if (changes) {
+        db_param_text(&params, changes);
+    }
+    exit_code = cli_change(cli, statement, &params, &result);
+    if (exit_code == EXIT_CODE_OK && cli->is_json) {
+        output_object(result);
+    } else if (exit_code == EXIT_CODE_OK) {
+        int64_t jobs = db_int(result, 0, "jobs", 0);
+        (void)printf("%" PRId64 " job%s %s\n", jobs, jobs == 1 ? "" : "s", done);
+    }
+    PQclear(result);
+    free(filter);
+    return exit_code;
 }
 
 int command_jobs_cancel(struct Cli *cli)
 {
-    static const Words words = {"cancelled", "is running and is being stopped",
-                                "cannot be cancelled"};
-    return change_jobs(cli, &SQL_cli_jobs_cancel, &words);
+    static const ChangeWords words = {"job", false, "cancelled", "is running and is being stopped",
+                                      "cannot be cancelled"};
+    bool is_by_filter = false;
+    int exit_code = EXIT_CODE_OK;
+    if (!job_filter_check(cli, &is_by_filter, &exit_code)) {
+        return exit_code;
+    }
+    return is_by_filter ? change_by_filter(cli, &SQL_cli_jobs_cancel_all, NULL,
+                                           "cancelled; those that ran are being stopped")
+                        : change_by_id(cli, &SQL_cli_jobs_cancel, &words);
 }
 
 int command_jobs_retry(struct Cli *cli)
 {
-    static const Words words = {"will run again", NULL, "cannot be retried"};
-    return change_jobs(cli, &SQL_cli_jobs_retry, &words);
+    static const ChangeWords words = {"job", false, "will run again", NULL, "cannot be retried"};
+    bool is_by_filter = false;
+    int exit_code = EXIT_CODE_OK;
+    if (!job_filter_check(cli, &is_by_filter, &exit_code)) {
+        return exit_code;
+    }
+    return is_by_filter ? change_by_filter(cli, &SQL_cli_jobs_retry_all, NULL, "will run again")
+                        : change_by_id(cli, &SQL_cli_jobs_retry, &words);
 }
 
 int command_jobs_edit(struct Cli *cli)
 {
-    static const Words words = {"changed", NULL, "cannot be changed"};
+    static const ChangeWords words = {"job", false, "changed", NULL, "cannot be changed"};
     int64_t id = 0;
+    bool is_by_filter = false;
     int exit_code = EXIT_CODE_OK;
-    if (!cli_option(cli, OPT_SET)) {
+    const char *changes = cli_option(cli, OPT_SET);
+    if (!changes) {
         return cli_usage(cli, "say what to change with --set '{...}'");
     }
-    if (!ids_read_one(cli, cli->line.args[0], &id, &exit_code) ||
-        !cli_check_json(cli, OPT_SET, cli_option(cli, OPT_SET), &exit_code)) {
+    if (!job_filter_check(cli, &is_by_filter, &exit_code) ||
+        !cli_check_json(cli, OPT_SET, changes, &exit_code) ||
+        (!is_by_filter && !ids_read_one(cli, cli->line.args[0], &id, &exit_code))) {
+        return exit_code;
+    }
+    if (is_by_filter) {
+        return change_by_filter(cli, &SQL_cli_jobs_edit_all, changes, "changed");
+    }
+    DbParams params;
+    PGresult *result = NULL;
+    db_params_init(&params);
+    db_param_int(&params, id);
+    db_param_text(&params, changes);
+    exit_code = cli_change(cli, &SQL_cli_job_edit, &params, &result);
+    return exit_code == EXIT_CODE_OK ? changes_print(cli, result, &words) : exit_code;
+}
+
+int command_jobs_redrive(struct Cli *cli)
+{
+    DbArray ids;
+    DbParams params;
+    PGresult *result = NULL;
+    int exit_code = EXIT_CODE_OK;
+    if (!ids_read(cli, &ids, &exit_code)) {
+        return exit_code;
+    }
+    db_params_init(&params);
+    db_param_array(&params, &ids);
+    exit_code = cli_change(cli, &SQL_cli_jobs_redrive, &params, &result);
+    db_array_free(&ids);
+    if (exit_code == EXIT_CODE_OK && cli->is_json) {
+        output_rows(cli, result, "");
+    }
+    for (int row = 0; exit_code == EXIT_CODE_OK && !cli->is_json && row < PQntuples(result);
+         row++) {
+        (void)printf("job %" PRId64 " is enqueued again, as job %" PRId64 "\n",
+                     db_int(result, row, "id", 0), db_int(result, row, "job", 0));
+    }
+    PQclear(result);
+    return exit_code;
+}
+
+int command_jobs_explain(struct Cli *cli)
+{
+    int64_t id = 0;
+    int exit_code = EXIT_CODE_OK;
+    if (!ids_read_one(cli, cli->line.args[0], &id, &exit_code)) {
         return exit_code;
     }
     DbParams params;
     PGresult *result = NULL;
     db_params_init(&params);
     db_param_int(&params, id);
-    db_param_text(&params, cli_option(cli, OPT_SET));
-    exit_code = cli_change(cli, &SQL_cli_job_edit, &params, &result);
-    return exit_code == EXIT_CODE_OK ? print_changes(cli, result, &words) : exit_code;
+    exit_code = cli_query(cli, &SQL_cli_job_explain, &params, &result);
+    const char *explanation = exit_code == EXIT_CODE_OK ? db_text(result, 0, "explanation") : NULL;
+    if (exit_code == EXIT_CODE_OK && !explanation) {
+        cli_say("there is no job %" PRId64, id);
+        exit_code = EXIT_CODE_FAILED;
+    } else if (exit_code == EXIT_CODE_OK && cli->is_json) {
+        output_object(result);
+    } else if (exit_code == EXIT_CODE_OK) {
+        StrBuf text = {0};
+        StrBuf wrapped = {0};
+        text_append_safe(&text, explanation, true);
+        text_append_wrapped(&wrapped, text.text ? text.text : "",
+                            cli->width > 0 ? cli->width : SIZE_MAX, 0);
+        (void)puts(wrapped.text ? wrapped.text : "");
+        strbuf_free(&wrapped);
+        strbuf_free(&text);
+    }
+    PQclear(result);
+    return exit_code;
 }
 
 int command_jobs_events(struct Cli *cli)

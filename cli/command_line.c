@@ -17,6 +17,7 @@ static Status parse_words(CommandLine *line, int argc, char **argv, StrBuf *prob
 static Status take_command(CommandLine *line, StrBuf *problem);
 static Status check_options(const CommandLine *line, StrBuf *problem);
 static Status check_arguments(const CommandLine *line, StrBuf *problem);
+static size_t list_group(const char *first, const char **names, size_t max);
 
 Status command_line_parse(CommandLine *line, int argc, char **argv, StrBuf *problem)
 {
@@ -44,6 +45,10 @@ Status command_line_parse(CommandLine *line, int argc, char **argv, StrBuf *prob
     if (line->arg_count == 0 || (is_informed && !line->command)) {
         return STATUS_OK;
     }
+    if (line->values[OPT_HELP] && line->arg_count == 1 && list_group(first, NULL, 0) > 0) {
+        line->group = first;
+        return STATUS_OK;
+    }
     TRY(take_command(line, problem));
     TRY(check_options(line, problem));
     return line->values[OPT_HELP] ? STATUS_OK : check_arguments(line, problem);
@@ -52,27 +57,36 @@ Status command_line_parse(CommandLine *line, int argc, char **argv, StrBuf *prob
 void command_line_free(CommandLine *line)
 {
     free(line->args);
+    for (int id = 0; id < OPT_COUNT; id++) {
+        free(line->joined[id]);
+    }
     *line = (CommandLine){0};
 }
 
-const CommandSpec *command_find(const char *first, const char *second, int *words)
+static const CommandSpec *find_named(const char *first, const char *second)
 {
     size_t length = strlen(first);
     for (int i = 0; i < COMMAND_COUNT; i++) {
         const char *name = COMMAND_SPECS[i].name;
-        if (strncmp(name, first, length) != 0) {
-            continue;
-        }
-        if (name[length] == '\0') {
-            *words = 1;
-            return &COMMAND_SPECS[i];
-        }
-        if (name[length] == ' ' && second && str_equal(name + length + 1, second)) {
-            *words = 2;
+        if (strncmp(name, first, length) == 0 &&
+            (second ? name[length] == ' ' && str_equal(name + length + 1, second)
+                    : name[length] == '\0')) {
             return &COMMAND_SPECS[i];
         }
     }
     return NULL;
+}
+
+const CommandSpec *command_find(const char *first, const char *second, int *words)
+{
+    const CommandSpec *command = second ? find_named(first, second) : NULL;
+    if (command) {
+        *words = 2;
+        return command;
+    }
+    *words = 1;
+    command = find_named(first, NULL);
+    return command || second ? command : find_named(first, "list");
 }
 
 bool command_takes(const CommandSpec *command, OptionId id)
@@ -141,6 +155,17 @@ static void say_unknown_option(const CommandSpec *command, const char *text, siz
     free(typed);
 }
 
+static void take_value(CommandLine *line, int option, const char *value)
+{
+    if (line->values[option]) {
+        char *joined = mem_printf("%s,%s", line->values[option], value);
+        free(line->joined[option]);
+        line->joined[option] = joined;
+        value = joined;
+    }
+    line->values[option] = value;
+}
+
 static Status parse_words(CommandLine *line, int argc, char **argv, StrBuf *problem)
 {
     bool is_only_args = false;
@@ -159,11 +184,9 @@ static Status parse_words(CommandLine *line, int argc, char **argv, StrBuf *prob
             return STATUS_REFUSED;
         }
         const OptionSpec *spec = &OPT_SPECS[word.option];
-        if (line->values[word.option]) {
+        bool is_list = (OPTS_LISTS & OPT_BIT(word.option)) != 0;
+        if (line->values[word.option] && !is_list) {
             strbuf_printf(problem, "option '--%s' is given twice", spec->name);
-            if (word.option == OPT_STATUS) {
-                strbuf_append(problem, "; name several with commas between: failed,cancelled");
-            }
             return STATUS_REFUSED;
         }
         if (!spec->argument && word.value) {
@@ -178,20 +201,23 @@ static Status parse_words(CommandLine *line, int argc, char **argv, StrBuf *prob
             }
             word.value = argv[++i];
         }
-        line->values[word.option] = spec->argument ? word.value : "";
+        take_value(line, word.option, spec->argument ? word.value : "");
     }
     return STATUS_OK;
 }
 
-// The second words of all commands that begin with `first`; returns how many there are.
+// The second words of all commands that begin with `first`, at most `max` of them; returns how many there are.
 static size_t list_group(const char *first, const char **names, size_t max)
 {
     size_t length = strlen(first);
     size_t count = 0;
-    for (int i = 0; i < COMMAND_COUNT && count < max; i++) {
+    for (int i = 0; i < COMMAND_COUNT; i++) {
         const char *name = COMMAND_SPECS[i].name;
         if (strncmp(name, first, length) == 0 && name[length] == ' ') {
-            names[count++] = name + length + 1;
+            if (count < max) {
+                names[count] = name + length + 1;
+            }
+            count++;
         }
     }
     return count;
@@ -288,22 +314,23 @@ static bool is_choice(const char *choices, const char *word)
     return false;
 }
 
-// One status or several, separated by commas.
-static Status check_statuses(const char *list, StrBuf *problem)
+// One choice; of a list also several, separated by commas.
+static Status check_choice(int option, const char *value, StrBuf *problem)
 {
-    while (list) {
-        size_t length = strcspn(list, ",");
-        char *status = mem_strndup(list, length);
-        bool is_known = is_choice(OPT_SPECS[OPT_STATUS].choices, status);
+    const OptionSpec *spec = &OPT_SPECS[option];
+    bool is_list = (OPTS_LISTS & OPT_BIT(option)) != 0;
+    while (value) {
+        size_t length = is_list ? strcspn(value, ",") : strlen(value);
+        char *word = mem_strndup(value, length);
+        bool is_known = is_choice(spec->choices, word);
         if (!is_known) {
-            strbuf_printf(problem, "--status '%s' is none of: %s", status,
-                          OPT_SPECS[OPT_STATUS].choices);
+            strbuf_printf(problem, "--%s '%s' is none of: %s", spec->name, word, spec->choices);
         }
-        free(status);
+        free(word);
         if (!is_known) {
             return STATUS_REFUSED;
         }
-        list = list[length] == ',' ? list + length + 1 : NULL;
+        value = value[length] == ',' ? value + length + 1 : NULL;
     }
     return STATUS_OK;
 }
@@ -326,5 +353,10 @@ static Status check_arguments(const CommandLine *line, StrBuf *problem)
             return STATUS_REFUSED;
         }
     }
-    return check_statuses(line->values[OPT_STATUS], problem);
+    for (int id = 0; id < OPT_COUNT; id++) {
+        if (line->values[id] && OPT_SPECS[id].choices) {
+            TRY(check_choice(id, line->values[id], problem));
+        }
+    }
+    return STATUS_OK;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Commands about the whole: nodes, workers, queues, stats, maintain, config.
+// Commands about the whole: nodes, workers, stats, maintain, config.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -55,20 +55,25 @@ int command_workers(struct Cli *cli)
     return list_rows(cli, &SQL_cli_workers, &params, "no workers: start gangerd");
 }
 
-int command_queues(struct Cli *cli)
-{
-    DbParams params;
-    db_params_init(&params);
-    db_param_bool(&params, cli->is_json);
-    return list_rows(cli, &SQL_cli_queues, &params, "no queues: nothing was enqueued yet");
-}
-
 int command_stats(struct Cli *cli)
 {
     DbParams params;
+    const char *type = cli->line.arg_count > 0 ? cli->line.args[0] : NULL;
     db_params_init(&params);
-    db_param_text(&params, cli->line.arg_count > 0 ? cli->line.args[0] : NULL);
-    return list_facts(cli, &SQL_cli_stats, &params);
+    db_param_text(&params, type);
+    int exit_code = list_facts(cli, &SQL_cli_stats, &params);
+    if (exit_code != EXIT_CODE_OK || type || cli->is_json) {
+        return exit_code;
+    }
+    PGresult *result = NULL;
+    db_params_init(&params);
+    exit_code = cli_query(cli, &SQL_cli_stats_types, &params, &result);
+    if (exit_code == EXIT_CODE_OK && PQntuples(result) > 0) {
+        (void)putchar('\n');
+        output_rows(cli, result, "");
+    }
+    PQclear(result);
+    return exit_code;
 }
 
 int command_maintain(struct Cli *cli)

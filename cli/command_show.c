@@ -7,11 +7,11 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/facts.h"
 #include "cli/ids.h"
 #include "cli/output.h"
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/base/duration.h"
 #include "common/base/exit_code.h"
 #include "sql_queries.h"
 
@@ -27,48 +27,6 @@ static int show_json(struct Cli *cli, const DbParams *params, int64_t id)
     }
     PQclear(result);
     return exit_code;
-}
-
-// Lines after the first are indented to where the value began.
-static void append_lines(StrBuf *out, const char *text, size_t indent)
-{
-    StrBuf safe = {0};
-    text_append_safe(&safe, text, true);
-    for (const char *c = safe.text ? safe.text : ""; *c != '\0'; c++) {
-        strbuf_append_char(out, *c);
-        if (*c == '\n' && c[1] != '\0') {
-            strbuf_printf(out, "%*s", (int)indent, "");
-        }
-    }
-    strbuf_free(&safe);
-}
-
-static void print_facts(const struct Cli *cli, const PGresult *result)
-{
-    enum { FACT_COLUMNS = 17 };
-    StrBuf out = {0};
-    for (int row = 0; row < PQntuples(result); row++) {
-        const char *kind = db_text(result, row, "kind");
-        const char *value = db_text(result, row, "value");
-        strbuf_printf(&out, "%-*s", FACT_COLUMNS, db_text(result, row, "fact"));
-        bool is_limit = str_equal(kind, "limit");
-        if (is_limit || str_equal(kind, "ms")) {
-            char shown[TEXT_SHORT_BYTES];
-            // A limit reads as it is written on the command line: 1s, not 1.0s.
-            (is_limit ? duration_format : text_duration)(db_int(result, row, "value", 0), shown,
-                                                         sizeof shown);
-            strbuf_append(&out, shown);
-        } else {
-            const char *color =
-                cli->has_color && str_equal(kind, "status") ? table_status_color(value) : "";
-            strbuf_append(&out, color);
-            append_lines(&out, value, FACT_COLUMNS);
-            strbuf_append(&out, color[0] != '\0' ? "\033[0m" : "");
-        }
-        strbuf_append_char(&out, '\n');
-    }
-    (void)fputs(out.text, stdout);
-    strbuf_free(&out);
 }
 
 static void add_attempt(Table *table, const PGresult *result, int row)
@@ -127,7 +85,7 @@ static void print_last_log(const PGresult *result)
     }
     StrBuf out = {0};
     strbuf_append(&out, "  ");
-    append_lines(&out, log, 2);
+    facts_append_lines(&out, log, 2);
     bool has_end = out.text[out.length - 1] == '\n';
     (void)printf("\nlog of attempt %" PRId64 " (its end):\n%s%s", db_int(result, row, "attempt", 0),
                  out.text, has_end ? "" : "\n");
@@ -158,7 +116,7 @@ int command_jobs_show(struct Cli *cli)
         exit_code = cli_query(cli, &SQL_cli_job_attempts, &params, &attempts);
     }
     if (exit_code == EXIT_CODE_OK) {
-        print_facts(cli, facts);
+        facts_print(cli, facts);
         if (PQntuples(attempts) > 0) {
             print_attempts(cli, attempts);
             print_last_log(attempts);

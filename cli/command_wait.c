@@ -3,21 +3,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/ids.h"
 #include "cli/output.h"
+#include "cli/patience.h"
 #include "common/base/clock.h"
 #include "common/base/exit_code.h"
 #include "sql_queries.h"
 
-enum {
-    WAIT_POLL_FIRST_MS = 20,
-    WAIT_POLL_MOST_MS = 1000,
-    WAIT_OUTAGE_MOST_MS = 60 * 1000 // a restart takes less; who waits longer says so with --timeout
-};
+enum { WAIT_POLL_FIRST_MS = 20, WAIT_POLL_MOST_MS = 1000 };
 
 typedef struct Counts {
     int missing; // first id that does not exist: index + 1
@@ -44,12 +40,6 @@ static Counts count_rows(const PGresult *result)
     return counts;
 }
 
-static void pause_ms(int64_t ms)
-{
-    struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    (void)nanosleep(&pause, NULL);
-}
-
 static void show_progress(const struct Cli *cli, const Counts *counts, int total, bool is_over)
 {
     if (!cli->is_talk_shown) {
@@ -63,55 +53,13 @@ static void show_progress(const struct Cli *cli, const Counts *counts, int total
     (void)fflush(stderr);
 }
 
-// After a loss: tries once a second, until the deadline or for as long as a restart may take.
-static bool wait_for_database(struct Cli *cli, int64_t deadline)
-{
-    int64_t until = clock_boot_ms() + WAIT_OUTAGE_MOST_MS;
-    until = deadline > 0 && deadline < until ? deadline : until;
-    if (cli->is_talk_shown) {
-        (void)fprintf(stderr, "\r\033[Kwaiting for %s", cli->database_origin);
-    }
-    Status status = cli_reconnect(cli);
-    while (status == STATUS_LOST && clock_boot_ms() < until) {
-        int64_t left = until - clock_boot_ms();
-        pause_ms(left < WAIT_POLL_MOST_MS ? left : WAIT_POLL_MOST_MS);
-        status = cli_reconnect(cli);
-    }
-    if (cli->is_talk_shown) {
-        (void)fputs("\r\033[K", stderr);
-    }
-    if (status != STATUS_OK) {
-        cli_say("cannot reach %s: %s", cli->database_origin, db_open_error());
-    }
-    return status == STATUS_OK;
-}
-
-// The rows; a lost connection is none of the caller's concern as long as the database comes back.
-static int read_jobs(struct Cli *cli, const DbParams *params, int64_t deadline, PGresult **out)
-{
-    *out = NULL;
-    int exit_code = cli_connect(cli);
-    while (exit_code == EXIT_CODE_OK) {
-        Status status =
-            db_exec(cli->db, &SQL_cli_jobs_status, params, DB_STATEMENT_TIMEOUT_MS, out);
-        if (status == STATUS_OK) {
-            return EXIT_CODE_OK;
-        }
-        if (status != STATUS_LOST) {
-            return cli_fail_statement(cli, status);
-        }
-        exit_code = wait_for_database(cli, deadline) ? EXIT_CODE_OK : EXIT_CODE_NO_DATABASE;
-    }
-    return exit_code;
-}
-
 // Polls; on EXIT_CODE_OK *out has the last rows (all ended, or time is up).
 static int poll_jobs(struct Cli *cli, const DbParams *params, int64_t deadline, PGresult **out,
                      Counts *counts)
 {
     int64_t pause = WAIT_POLL_FIRST_MS;
     for (;;) {
-        int exit_code = read_jobs(cli, params, deadline, out);
+        int exit_code = patience_query(cli, &SQL_cli_jobs_status, params, deadline, out);
         if (exit_code != EXIT_CODE_OK) {
             return exit_code;
         }
@@ -124,7 +72,7 @@ static int poll_jobs(struct Cli *cli, const DbParams *params, int64_t deadline, 
         }
         PQclear(*out);
         *out = NULL;
-        pause_ms(left < pause ? left : pause);
+        patience_pause_ms(left < pause ? left : pause);
         pause = pause * 3 / 2 > WAIT_POLL_MOST_MS ? WAIT_POLL_MOST_MS : pause * 3 / 2;
     }
 }

@@ -3,6 +3,7 @@
 #include "cli/help.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -29,7 +30,7 @@ static void append_row(StrBuf *out, size_t width, const char *name, const char *
     strbuf_append_char(out, '\n');
 }
 
-static void append_options(StrBuf *out, size_t width, const char *title, uint64_t options)
+static void append_options(StrBuf *out, size_t width, const char *title, OptionSet options)
 {
     if (options == 0) {
         return;
@@ -53,23 +54,61 @@ static void append_options(StrBuf *out, size_t width, const char *title, uint64_
     }
 }
 
+// "look at jobs and change them: list, show, cancel"; the group's commands begin at `index`.
+static void append_group(StrBuf *out, size_t width, const GroupSpec *group, int index)
+{
+    StrBuf text = {0};
+    size_t length = strlen(group->name);
+    strbuf_append(&text, group->summary);
+    const char *separator = ": ";
+    for (int i = index; i < COMMAND_COUNT; i++) {
+        const char *name = COMMAND_SPECS[i].name;
+        if (strncmp(name, group->name, length) == 0 && name[length] == ' ') {
+            strbuf_printf(&text, "%s%s", separator, name + length + 1);
+            separator = ", ";
+        }
+    }
+    char *name = mem_printf("%s ...", group->name);
+    append_row(out, width, name, text.text);
+    free(name);
+    strbuf_free(&text);
+}
+
+static const GroupSpec *find_group(const char *command)
+{
+    size_t length = strcspn(command, " ");
+    for (int i = 0; i < GROUP_COUNT; i++) {
+        if (command[length] == ' ' && strlen(GROUP_SPECS[i].name) == length &&
+            strncmp(GROUP_SPECS[i].name, command, length) == 0) {
+            return &GROUP_SPECS[i];
+        }
+    }
+    return NULL;
+}
+
 static void write_overview(StrBuf *out, size_t width)
 {
     strbuf_append(out, "ganger: background jobs for PostgreSQL\n\n"
                        "Usage: ganger COMMAND [ARGUMENTS] [OPTIONS]\n\nCommands:\n");
+    const GroupSpec *last = NULL;
     for (int i = 0; i < COMMAND_COUNT; i++) {
-        StrBuf name = {0};
         const CommandSpec *command = &COMMAND_SPECS[i];
-        strbuf_append(&name, command->name);
-        if (command->arguments) {
-            strbuf_printf(&name, " %s", command->arguments);
+        const GroupSpec *group = find_group(command->name);
+        if (group && group != last) {
+            append_group(out, width, group, i);
+        } else if (!group) {
+            char *name = mem_printf("%s%s%s", command->name, command->arguments ? " " : "",
+                                    command->arguments ? command->arguments : "");
+            append_row(out, width, name, command->summary);
+            free(name);
         }
-        append_row(out, width, name.text, command->summary);
-        strbuf_free(&name);
+        last = group;
     }
     append_options(out, width, "Options of every command", OPTS_EVERYWHERE);
     strbuf_append_char(out, '\n');
     text_append_wrapped(out,
+                        "`ganger help COMMAND` explains one, with its options.\n"
+                        "\n"
                         "The database is the first of: --database, --state, DATABASE_URL, "
                         "database.url of --config, the one of `ganger dev`.\n"
                         "\n"
@@ -113,20 +152,26 @@ int help_print(const struct Cli *cli, const CommandSpec *command)
     return EXIT_CODE_OK;
 }
 
-// `ganger help jobs` lists the commands of the group.
-static bool print_group(const struct Cli *cli, const char *first)
+bool help_print_group(const struct Cli *cli, const char *first)
 {
     size_t length = strlen(first);
     StrBuf text = {0};
     for (int i = 0; i < COMMAND_COUNT; i++) {
         const CommandSpec *command = &COMMAND_SPECS[i];
         if (strncmp(command->name, first, length) == 0 && command->name[length] == ' ') {
-            append_row(&text, help_width(cli), command->name, command->summary);
+            char *name = mem_printf("%s%s%s", command->name, command->arguments ? " " : "",
+                                    command->arguments ? command->arguments : "");
+            append_row(&text, help_width(cli), name, command->summary);
+            free(name);
         }
     }
     bool is_found = text.length > 0;
     if (is_found) {
         (void)fputs(text.text, stdout);
+        int words = 0;
+        if (command_find(first, NULL, &words)) {
+            (void)printf("\n`ganger %s` alone is `ganger %s list`.\n", first, first);
+        }
     }
     strbuf_free(&text);
     return is_found;
@@ -140,12 +185,12 @@ int command_help(struct Cli *cli)
     const char *first = cli->line.args[0];
     const char *second = cli->line.arg_count > 1 ? cli->line.args[1] : NULL;
     int words = 0;
+    if (!second && help_print_group(cli, first)) {
+        return EXIT_CODE_OK;
+    }
     const CommandSpec *command = command_find(first, second, &words);
     if (command && words == cli->line.arg_count) {
         return help_print(cli, command);
-    }
-    if (!second && print_group(cli, first)) {
-        return EXIT_CODE_OK;
     }
     return cli_usage(cli, "there is no command '%s%s%s'", first, second ? " " : "",
                      second ? second : "");

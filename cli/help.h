@@ -13,5 +13,7 @@ struct Cli;
 void help_write(const CommandSpec *command, size_t width, StrBuf *out);
 // Prints it to stdout; returns EXIT_CODE_OK.
 int help_print(const struct Cli *cli, const CommandSpec *command);
+// Lists the commands of a group: those that begin with this word. False: there are none.
+bool help_print_group(const struct Cli *cli, const char *first);
 
 #endif

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Option table: the one static table of commands and options; parsing, help and completion read it.
+// Option table: all options, whichever command takes them.
 #include "cli/option_table.h"
-
-#include "cli/commands.h"
 
 #define STATUS_CHOICES "pending processing waiting completed failed cancelled"
 
@@ -59,125 +57,91 @@ const OptionSpec OPT_SPECS[OPT_COUNT] = {
     [OPT_OWNER] = {"owner", 0, "NAME", "owner of the job", COMPLETE_NOTHING, NULL},
     [OPT_METADATA] = {"metadata", 0, "JSON", "anything to keep beside the job", COMPLETE_NOTHING,
                       NULL},
+    [OPT_EXPIRES_AT] = {"expires-at", 0, "TIME",
+                        "fails when not started by then: an instant, or a duration from now",
+                        COMPLETE_NOTHING, NULL},
+    [OPT_UNIQUE_KEY] = {"unique-key", 0, "KEY",
+                        "one job with this key at a time; --on-conflict says what becomes of a "
+                        "second one",
+                        COMPLETE_NOTHING, NULL},
+    [OPT_UNIQUE_FOR] = {"unique-for", 0, "DURATION",
+                        "how long the unique key is taken; without it until the job has ended",
+                        COMPLETE_NOTHING, NULL},
+    [OPT_ON_CONFLICT] = {"on-conflict", 0, "WAY", "when the unique key is taken", COMPLETE_CHOICES,
+                         "ignore replace reschedule error"},
+    [OPT_GROUP_KEY] = {"group-key", 'g', "KEY", "group, whose limits hold for all its jobs",
+                       COMPLETE_NOTHING, NULL},
+    [OPT_DEPENDS_ON] = {"depends-on", 0, "ID,ID",
+                        "not before these jobs have completed; may be repeated", COMPLETE_NOTHING,
+                        NULL},
+    [OPT_DEPENDS_ON_TAGS] = {"depends-on-tags", 0, "A,B",
+                             "not while another live job has all these tags", COMPLETE_NOTHING,
+                             NULL},
+    [OPT_DEAD_LETTER_JOB_TYPE] = {"dead-letter-job-type", 0, "TYPE",
+                                  "type of the job that is enqueued when this one has failed for "
+                                  "good",
+                                  COMPLETE_NOTHING, NULL},
     [OPT_STATUS] = {"status", 's', "STATUS",
                     "only jobs with this status; several: failed,cancelled", COMPLETE_CHOICES,
                     STATUS_CHOICES},
-    [OPT_TYPE] = {"type", 0, "TYPE", "only jobs of this type", COMPLETE_NOTHING, NULL},
+    [OPT_TYPE] = {"job-type", 0, "TYPE", "job type", COMPLETE_NOTHING, NULL},
     [OPT_TAG] = {"tag", 0, "TAG", "only jobs with this tag", COMPLETE_NOTHING, NULL},
     [OPT_KEY] = {"key", 0, "KEY", "only the job with this idempotency key", COMPLETE_NOTHING, NULL},
+    [OPT_BATCH] = {"batch", 0, "ID", "only the items of this batch", COMPLETE_NOTHING, NULL},
     [OPT_SINCE] = {"since", 0, "TIME", "only jobs enqueued at this time or later", COMPLETE_NOTHING,
                    NULL},
     [OPT_UNTIL] = {"until", 0, "TIME", "only jobs enqueued before this time", COMPLETE_NOTHING,
                    NULL},
     [OPT_SEARCH] = {"search", 0, "JSON", "only jobs whose payload contains this", COMPLETE_NOTHING,
                     NULL},
-    [OPT_LIMIT] = {"limit", 'n', "N", "at most so many rows (20)", COMPLETE_NOTHING, NULL},
-    [OPT_AFTER] = {"after", 0, "ID", "go on after this job: the last one seen", COMPLETE_NOTHING,
+    [OPT_LIMIT] = {"limit", 'n', "N", "at most so many rows", COMPLETE_NOTHING, NULL},
+    [OPT_AFTER] = {"after", 0, "ID", "go on after this one: the last one seen", COMPLETE_NOTHING,
                    NULL},
     [OPT_SET] = {"set", 0, "JSON", "the changes, e.g. '{\"priority\": 5}'", COMPLETE_NOTHING, NULL},
-    [OPT_ALL] = {"all", 'a', NULL, "also what has ended, and every column", COMPLETE_NOTHING, NULL},
+    [OPT_ALL] = {"all", 'a', NULL, "all there are; of lists also what has ended", COMPLETE_NOTHING,
+                 NULL},
+    [OPT_CONCURRENCY] = {"concurrency", 0, "N", "at most so many running at once", COMPLETE_NOTHING,
+                         NULL},
+    [OPT_GROUP_CONCURRENCY] = {"group-concurrency", 0, "N",
+                               "at most so many of each group running at once", COMPLETE_NOTHING,
+                               NULL},
+    [OPT_RATE] = {"rate", 0, "N", "at most so many starts in each --rate-period", COMPLETE_NOTHING,
+                  NULL},
+    [OPT_RATE_PERIOD] = {"rate-period", 0, "DURATION", "time that --rate is meant for, e.g. 1m",
+                         COMPLETE_NOTHING, NULL},
+    [OPT_RETENTION] = {"retention", 0, "DURATION", "how long ended jobs are kept, e.g. 30d",
+                       COMPLETE_NOTHING, NULL},
+    [OPT_MAX_CRASHES] = {"max-crashes", 0, "N", "after so many crashes a job fails for good",
+                         COMPLETE_NOTHING, NULL},
+    [OPT_CRON] = {"cron", 0, "CRON", "cron expression, e.g. '0 3 * * *'", COMPLETE_NOTHING, NULL},
+    [OPT_TIMEZONE] = {"timezone", 0, "ZONE", "time zone of the cron expression, e.g. Europe/Berlin",
+                      COMPLETE_NOTHING, NULL},
+    [OPT_OVERLAP] = {"overlap", 0, "WAY", "when an earlier job of the schedule is not over",
+                     COMPLETE_CHOICES, "skip allow queue_one cancel_running"},
+    [OPT_CATCH_UP] = {"catch-up", 0, "WAY", "for ticks that nobody was there for", COMPLETE_CHOICES,
+                      "none last all"},
+    [OPT_ITEMS] = {"items", 0, "FILE",
+                   "the payloads: a JSON array, or one JSON value per line; - reads standard input",
+                   COMPLETE_FILE, NULL},
+    [OPT_ID] = {"id", 0, "ID", "id; without it one is made up", COMPLETE_NOTHING, NULL},
+    [OPT_ON_FINISH] =
+        {"on-finish", 0, "JSON",
+         "the job to enqueue when all items have ended, e.g. '{\"job_type\": \"report\"}'",
+         COMPLETE_NOTHING, NULL},
+    [OPT_START] = {"start", 0, NULL, "start it at once", COMPLETE_NOTHING, NULL},
+    [OPT_JOB] = {"job", 0, "ID", "the job it belongs to", COMPLETE_NOTHING, NULL},
+    [OPT_DATA] = {"data", 0, "JSON", "what the waiting job gets; - reads it from standard input",
+                  COMPLETE_NOTHING, NULL},
     [OPT_SAMPLE] = {"sample", 0, NULL, "print a commented sample configuration", COMPLETE_NOTHING,
                     NULL},
     [OPT_QUICK] = {"quick", 0, NULL, "a tenth of the jobs, once", COMPLETE_NOTHING, NULL},
 };
 
-const uint64_t OPTS_EVERYWHERE = OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_DATABASE) | OPT_BIT(OPT_STATE) |
-                                 OPT_BIT(OPT_JSON) | OPT_BIT(OPT_NO_COLOR) | OPT_BIT(OPT_HELP) |
-                                 OPT_BIT(OPT_VERSION);
+const OptionSet OPTS_EVERYWHERE = OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_DATABASE) | OPT_BIT(OPT_STATE) |
+                                  OPT_BIT(OPT_JSON) | OPT_BIT(OPT_NO_COLOR) | OPT_BIT(OPT_HELP) |
+                                  OPT_BIT(OPT_VERSION);
 
-#define ENQUEUE_OPTIONS                                                                            \
-    (OPT_BIT(OPT_PAYLOAD) | OPT_BIT(OPT_MANY) | OPT_BIT(OPT_QUEUE) | OPT_BIT(OPT_PRIORITY) |       \
-     OPT_BIT(OPT_RUN_AT) | OPT_BIT(OPT_DELAY) | OPT_BIT(OPT_MAX_ATTEMPTS) | OPT_BIT(OPT_TIMEOUT) | \
-     OPT_BIT(OPT_KILL_GRACE) | OPT_BIT(OPT_RETRY_DELAY) | OPT_BIT(OPT_RETRY_DELAY_MAX) |           \
-     OPT_BIT(OPT_NO_RETRY_BACKOFF) | OPT_BIT(OPT_TAGS) | OPT_BIT(OPT_IDEMPOTENCY_KEY) |            \
-     OPT_BIT(OPT_OWNER) | OPT_BIT(OPT_METADATA))
+const OptionSet OPTS_LISTS = OPT_BIT(OPT_STATUS) | OPT_BIT(OPT_TAGS) | OPT_BIT(OPT_DEPENDS_ON) |
+                             OPT_BIT(OPT_DEPENDS_ON_TAGS);
 
-#define LIST_OPTIONS                                                                               \
-    (OPT_BIT(OPT_STATUS) | OPT_BIT(OPT_TYPE) | OPT_BIT(OPT_QUEUE) | OPT_BIT(OPT_OWNER) |           \
-     OPT_BIT(OPT_TAG) | OPT_BIT(OPT_PRIORITY) | OPT_BIT(OPT_KEY) | OPT_BIT(OPT_SINCE) |            \
-     OPT_BIT(OPT_UNTIL) | OPT_BIT(OPT_SEARCH) | OPT_BIT(OPT_LIMIT) | OPT_BIT(OPT_AFTER))
-
-// clang-format off
-const CommandSpec COMMAND_SPECS[] = {
-    {"dev", NULL, 0, 0, NULL, OPT_BIT(OPT_RESET), OPT_BIT(OPT_DATABASE) | OPT_BIT(OPT_JSON),
-     "start a private database and workers, for development",
-     "Makes a PostgreSQL cluster in the state folder (first time only), reachable over a unix "
-     "socket by this machine alone, and runs gangerd on it until Ctrl-C. Other commands find this "
-     "database by themselves when no other is named; the one of another state folder needs the "
-     "same --state there.\n"
-     "Without --config a small configuration with the job types noop, sleep and echo is used.\n"
-     "The state folder is /var/lib/ganger for root, else $XDG_STATE_HOME/ganger or "
-     "~/.local/state/ganger.",
-     command_dev},
-    {"migrate up", NULL, 0, 0, NULL, 0, 0, "bring the schema to the version of this program", NULL,
-     command_migrate_up},
-    {"migrate status", NULL, 0, 0, NULL, 0, 0, "list the migrations and which are applied",
-     "Exits 1 when one is pending, was changed since it was applied, or is unknown to this program.",
-     command_migrate_status},
-    {"migrate sql", NULL, 0, 0, NULL, 0, OPT_BIT(OPT_JSON),
-     "print the SQL of all migrations, touching nothing",
-     "For those who run schema changes with another tool. Each migration is a transaction that also "
-     "records it, so that `ganger migrate up` has nothing left to do:\n"
-     "  ganger migrate sql | psql -v ON_ERROR_STOP=1",
-     command_migrate_sql},
-    {"enqueue", "[TYPE]", 0, 1, NULL, ENQUEUE_OPTIONS, 0, "enqueue one job, or many from a file",
-     "Prints the id of the job. Durations have a unit: 500ms, 30s, 5m, 1h30m, 2d.\n"
-     "\n"
-     "With --many each line of FILE is one JSON object with the names of ganger.enqueue's "
-     "parameters:\n"
-     "  {\"job_type\": \"echo\", \"payload\": {\"n\": 1}, \"priority\": 5}\n"
-     "1,000 lines are one transaction. A line that is refused ends the run: the lines before its "
-     "thousand are enqueued, the others are not, and the message says which.",
-     command_enqueue},
-    {"jobs list", NULL, 0, 0, NULL, LIST_OPTIONS, 0, "list jobs, newest first",
-     "DUE/TOOK is the time until a pending job may run, or how long the others ran. TIME is an "
-     "instant (2030-01-31T09:00Z) or a duration before now (2h).",
-     command_jobs_list},
-    {"jobs show", "ID", 1, 1, NULL, 0, 0, "show all about one job, its attempts and its log", NULL,
-     command_jobs_show},
-    {"jobs cancel", "ID...", 1, -1, NULL, 0, 0, "cancel jobs, running ones too",
-     "A pending job is cancelled at once. A running one is stopped: softly, then, after its "
-     "kill_grace, with SIGKILL; its status is `cancelled` when it has stopped.",
-     command_jobs_cancel},
-    {"jobs retry", "ID...", 1, -1, NULL, 0, 0, "run failed or cancelled jobs again", NULL,
-     command_jobs_retry},
-    {"jobs edit", "ID", 1, 1, NULL, OPT_BIT(OPT_SET), 0, "change a pending job",
-     "  ganger jobs edit 12 --set '{\"priority\": 5, \"timeout\": \"30s\"}'", command_jobs_edit},
-    {"jobs events", "ID", 1, 1, NULL, 0, 0, "show what happened to a job", NULL,
-     command_jobs_events},
-    {"jobs wait", "ID...", 1, -1, NULL, OPT_BIT(OPT_TIMEOUT), 0, "wait until jobs have ended",
-     "Exits 0 when all of them completed; 1 when one failed or was cancelled, or when --timeout has "
-     "passed. A restart of the database is waited for.",
-     command_jobs_wait},
-    {"nodes", NULL, 0, 0, NULL, OPT_BIT(OPT_ALL), 0, "list the machines that run workers",
-     "Machines that left in order are shown with --all only.", command_nodes},
-    {"workers", NULL, 0, 0, NULL, 0, 0, "list the worker processes and what they run", NULL,
-     command_workers},
-    {"queues", NULL, 0, 0, NULL, 0, 0, "list the queues", NULL, command_queues},
-    {"stats", "[TYPE]", 0, 1, NULL, 0, 0, "count the jobs by status", NULL, command_stats},
-    {"maintain", NULL, 0, 0, NULL, 0, 0, "do one pass of every cluster duty now",
-     "The reaper of the node that is the leader does this by itself, each second.",
-     command_maintain},
-    {"bench", "[SCENARIO...]", 0, -1,
-     "drain enqueue latency scheduled kill crash footprint snapshot", OPT_BIT(OPT_QUICK), 0,
-     "measure ganger on a server, beside what the server itself can do",
-     "Without SCENARIO all are measured, which takes about ten minutes. Works in databases of its "
-     "own, named ganger_bench_*, and drops them; needs a superuser. The server is the one named by "
-     "--database, DATABASE_URL or --state. In a source tree bench/run starts a server for it.",
-     command_bench},
-    {"config", NULL, 0, 0, NULL, OPT_BIT(OPT_SAMPLE), 0,
-     "print the effective configuration and where each value comes from", NULL, command_config},
-    {"completion", "SHELL", 1, 1, "bash zsh fish", 0, OPT_BIT(OPT_JSON),
-     "print a completion script",
-     "  bash:  source <(ganger completion bash)\n"
-     "  zsh:   ganger completion zsh > \"${fpath[1]}/_ganger\"\n"
-     "  fish:  ganger completion fish > ~/.config/fish/completions/ganger.fish",
-     command_completion},
-    {"help", "[COMMAND]", 0, 2, NULL, 0, OPT_BIT(OPT_JSON), "explain a command", NULL,
-     command_help},
-};
-// clang-format on
-
-const int COMMAND_COUNT = (int)(sizeof COMMAND_SPECS / sizeof COMMAND_SPECS[0]);
-
-_Static_assert(OPT_COUNT <= 64, "the options of a command are a 64-bit set");
+_Static_assert(OPT_COUNT <= 128, "the options of a command are a 128-bit set");

@@ -40,7 +40,8 @@ static ColumnKind column_kind(const PGresult *result, int column)
     if (ends_with(name, "_ms")) {
         return COLUMN_DURATION;
     }
-    if (str_equal(name, "status") || str_equal(name, "state") || str_equal(name, "outcome")) {
+    if (str_equal(name, "status") || str_equal(name, "state") || str_equal(name, "outcome") ||
+        str_equal(name, "cron")) { // the last is never cut
         return COLUMN_STATUS;
     }
     bool is_number = type == OID_INT8 || type == OID_INT2 || type == OID_INT4 ||
@@ -55,7 +56,8 @@ static bool begins_with_all(const char *name)
 
 static bool is_shown(const Cli *cli, const char *name)
 {
-    return !str_equal(name, "json") && (!begins_with_all(name) || cli_option(cli, OPT_ALL));
+    return !str_equal(name, "json") && strncmp(name, "raw_", strlen("raw_")) != 0 &&
+           (!begins_with_all(name) || cli_option(cli, OPT_ALL));
 }
 
 static void add_columns(const Cli *cli, Table *table, const PGresult *result)
@@ -108,15 +110,24 @@ static void print_and_destroy(const Cli *cli, Table *table, bool has_header)
     table_destroy(table);
 }
 
-static void print_table(const Cli *cli, const PGresult *result)
+static void print_table(const Cli *cli, const PGresult *result, const char *header,
+                        char *(*note)(const PGresult *result, int row))
 {
     Table *table = table_create();
     add_columns(cli, table, result);
+    if (note) {
+        table_add_column(table, header, COLUMN_NOTE);
+    }
     for (int row = 0; row < PQntuples(result); row++) {
         for (int column = 0; column < PQnfields(result); column++) {
             if (is_shown(cli, PQfname(result, column))) {
                 add_value(table, result, row, column);
             }
+        }
+        if (note) {
+            char *text = note(result, row);
+            table_add_cell(table, text);
+            free(text);
         }
     }
     print_and_destroy(cli, table, true);
@@ -134,12 +145,18 @@ static void print_json(const PGresult *result)
 
 void output_rows(const Cli *cli, const PGresult *result, const char *nothing)
 {
+    output_rows_noted(cli, result, nothing, NULL, NULL);
+}
+
+void output_rows_noted(const Cli *cli, const PGresult *result, const char *nothing,
+                       const char *header, char *(*note)(const PGresult *result, int row))
+{
     if (cli->is_json) {
         print_json(result);
     } else if (PQntuples(result) == 0) {
         cli_say("%s", nothing);
     } else {
-        print_table(cli, result);
+        print_table(cli, result, header, note);
     }
 }
 
