@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const OptionId time_options[] = {OPT_RUN_AT, OPT_SINCE, OPT_UNTIL};
-static const OptionId json_options[] = {OPT_PAYLOAD, OPT_METADATA, OPT_SEARCH, OPT_SET};
+static const OptionId time_options[] = {OPT_RUN_AT, OPT_EXPIRES_AT, OPT_SINCE, OPT_UNTIL};
+static const OptionId json_options[] = {OPT_PAYLOAD, OPT_METADATA,  OPT_SEARCH,
+                                        OPT_SET,     OPT_ON_FINISH, OPT_DATA};
 
 bool blame_is_value(const char *sqlstate)
 {
@@ -41,8 +42,10 @@ static OptionId find_given(const CommandLine *line, const OptionId *ids, size_t 
 // The messages of the SQL API begin with the parameter's name: "max_attempts must be ...".
 static OptionId find_parameter(const CommandLine *line, const char *message)
 {
-    if (strncmp(message, "filter.", strlen("filter.")) == 0) {
-        message += strlen("filter.");
+    static const char *const places[] = {"filter.", "options: "};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        size_t place = strlen(places[i]);
+        message += strncmp(message, places[i], place) == 0 ? place : 0;
     }
     size_t length = strspn(message, "abcdefghijklmnopqrstuvwxyz_");
     char *name = mem_strndup(message, length);

@@ -48,6 +48,8 @@ int cli_usage(const Cli *cli, const char *format, ...)
     va_end(args);
     if (cli->line.command) {
         (void)fprintf(stderr, "\nTry 'ganger help %s'.\n", cli->line.command->name);
+    } else if (cli->line.arg_count > 0 && command_is_group(cli->line.args[0])) {
+        (void)fprintf(stderr, "\nTry 'ganger help %s'.\n", cli->line.args[0]);
     } else {
         (void)fputs("\nTry 'ganger help'.\n", stderr);
     }

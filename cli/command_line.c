@@ -45,7 +45,7 @@ Status command_line_parse(CommandLine *line, int argc, char **argv, StrBuf *prob
     if (line->arg_count == 0 || (is_informed && !line->command)) {
         return STATUS_OK;
     }
-    if (line->values[OPT_HELP] && line->arg_count == 1 && list_group(first, NULL, 0) > 0) {
+    if (line->values[OPT_HELP] && line->arg_count == 1 && command_is_group(first)) {
         line->group = first;
         return STATUS_OK;
     }
@@ -87,6 +87,11 @@ const CommandSpec *command_find(const char *first, const char *second, int *word
     *words = 1;
     command = find_named(first, NULL);
     return command || second ? command : find_named(first, "list");
+}
+
+bool command_is_group(const char *first)
+{
+    return list_group(first, NULL, 0) > 0;
 }
 
 bool command_takes(const CommandSpec *command, OptionId id)

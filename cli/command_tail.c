@@ -72,7 +72,7 @@ static bool is_output_good(void)
     return fflush(stdout) == 0 && ferror(stdout) == 0;
 }
 
-// What was printed of one job. Events have no common number, and a late commit may stand before others.
+// What was printed of one job: a late commit may stand before what has been told already.
 typedef struct Seen {
     char **keys;
     int count;
@@ -80,8 +80,7 @@ typedef struct Seen {
 
 static bool seen_add(Seen *seen, const PGresult *result, int row)
 {
-    char *key = mem_printf("%s %s %s", db_text(result, row, "number"),
-                           db_text(result, row, "event"), db_text(result, row, "at"));
+    char *key = mem_strdup(db_text(result, row, "key"));
     for (int i = seen->count - 1; i >= 0; i--) {
         if (str_equal(seen->keys[i], key)) {
             free(key);

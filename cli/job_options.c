@@ -87,6 +87,20 @@ static bool append_list(const Cli *cli, OptionId id, bool are_ids, StrBuf *out, 
     return is_good;
 }
 
+// In the largest unit that fits: this is kept and read back, and 30 days look better than 2592000000 ms.
+static void append_interval(StrBuf *out, int64_t ms)
+{
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } units[] = {{86400000, "days"}, {3600000, "h"}, {60000, "min"}, {1000, "s"}, {1, "ms"}};
+    size_t i = 0;
+    while (ms % units[i].ms != 0) {
+        i++;
+    }
+    strbuf_printf(out, "\"%" PRId64 " %s\"", ms / units[i].ms, units[i].name);
+}
+
 static bool append_value(const Cli *cli, OptionId id, Kind kind, StrBuf *out, int *exit_code)
 {
     int64_t ms = 0;
@@ -102,7 +116,7 @@ static bool append_value(const Cli *cli, OptionId id, Kind kind, StrBuf *out, in
         break;
     case KIND_DURATION:
         is_good = cli_read_duration(cli, id, &ms, exit_code);
-        strbuf_printf(out, "\"%" PRId64 " ms\"", ms);
+        append_interval(out, ms);
         break;
     case KIND_WORDS:
     case KIND_IDS:

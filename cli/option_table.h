@@ -144,6 +144,8 @@ void command_line_free(CommandLine *line);
 // The command called exactly `first` or "first second"; *words tells how many of the two it took. A group's name
 // alone is its `list`.
 const CommandSpec *command_find(const char *first, const char *second, int *words);
+// True when commands of two words begin with this one.
+bool command_is_group(const char *first);
 bool command_takes(const CommandSpec *command, OptionId id);
 
 #endif

@@ -1,12 +1,20 @@
--- Counts by status, and what ended lately. $1 job_type, null = all.
+-- Counts by status, what ended lately, and how long jobs take. $1 job_type, null = all.
 -- Columns: fact, value; those facts that end in _ms are milliseconds; json = the object of ganger.stats, the same in each row.
-select
-    replace(s.key, '_seconds', '_ms') as fact,
-    case when s.key like '%\_seconds' then round(s.value::numeric * 1000)::text else s.value end as value,
-    t.stats as json
-from (select ganger.stats($1::text) as stats) as t,
-    jsonb_each_text(t.stats - '{throughput,job_types}'::text[] || jsonb_build_object(
-        'completed_last_minute', t.stats #> '{throughput,last_minute}',
-        'completed_last_hour', t.stats #> '{throughput,last_hour}',
-        'completed_last_day', t.stats #> '{throughput,last_day}')) with ordinality as s (key, value, place)
-order by s.place;
+select f.fact, f.value, t.stats as json
+from (select ganger.stats($1::text) as stats offset 0) as t,
+    lateral (values
+        (1, 'pending', t.stats ->> 'pending'),
+        (2, 'processing', t.stats ->> 'processing'),
+        (3, 'waiting', t.stats ->> 'waiting'),
+        (4, 'completed', t.stats ->> 'completed'),
+        (5, 'failed', t.stats ->> 'failed'),
+        (6, 'cancelled', t.stats ->> 'cancelled'),
+        (7, 'total', t.stats ->> 'total'),
+        (8, 'oldest pending_ms', round((t.stats ->> 'oldest_pending_seconds')::numeric * 1000)::text),
+        (9, 'average run_ms', round((t.stats ->> 'average_run_seconds')::numeric * 1000)::text),
+        (10, 'p95 run_ms', round((t.stats ->> 'p95_run_seconds')::numeric * 1000)::text),
+        (11, 'last minute', (t.stats #>> '{throughput,last_minute}') || ' completed'),
+        (12, 'last hour', (t.stats #>> '{throughput,last_hour}') || ' completed, ' || (t.stats ->> 'failed_last_hour') || ' failed'),
+        (13, 'last day', (t.stats #>> '{throughput,last_day}') || ' completed, ' || (t.stats ->> 'failed_last_day') || ' failed')
+    ) as f (place, fact, value)
+order by f.place;
