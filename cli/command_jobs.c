@@ -68,9 +68,9 @@ static int change_by_id(struct Cli *cli, const SqlStatement *statement, const Ch
     return exit_code == EXIT_CODE_OK ? changes_print(cli, result, words) : exit_code;
 }
 
-// `changes` NULL: the statement takes the filter only.
+// `changes` NULL: the statement takes the filter only. `besides` is said when there were any.
 static int change_by_filter(struct Cli *cli, const SqlStatement *statement, const char *changes,
-                            const char *done)
+                            const char *done, const char *besides)
 {
     int exit_code = cli_require_schema(cli);
     char *filter = exit_code == EXIT_CODE_OK ? job_filter_read(cli, &exit_code) : NULL;
@@ -89,7 +89,8 @@ static int change_by_filter(struct Cli *cli, const SqlStatement *statement, cons
         output_object(result);
     } else if (exit_code == EXIT_CODE_OK) {
         int64_t jobs = db_int(result, 0, "jobs", 0);
-        (void)printf("%" PRId64 " job%s %s\n", jobs, jobs == 1 ? "" : "s", done);
+        (void)printf("%" PRId64 " job%s %s%s\n", jobs, jobs == 1 ? "" : "s", done,
+                     jobs > 0 ? besides : "");
     }
     PQclear(result);
     free(filter);
@@ -105,8 +106,8 @@ int command_jobs_cancel(struct Cli *cli)
     if (!job_filter_check(cli, &is_by_filter, &exit_code)) {
         return exit_code;
     }
-    return is_by_filter ? change_by_filter(cli, &SQL_cli_jobs_cancel_all, NULL,
-                                           "cancelled; those that ran are being stopped")
+    return is_by_filter ? change_by_filter(cli, &SQL_cli_jobs_cancel_all, NULL, "cancelled",
+                                           "; those that ran are being stopped")
                         : change_by_id(cli, &SQL_cli_jobs_cancel, &words);
 }
 
@@ -118,7 +119,7 @@ int command_jobs_retry(struct Cli *cli)
     if (!job_filter_check(cli, &is_by_filter, &exit_code)) {
         return exit_code;
     }
-    return is_by_filter ? change_by_filter(cli, &SQL_cli_jobs_retry_all, NULL, "will run again")
+    return is_by_filter ? change_by_filter(cli, &SQL_cli_jobs_retry_all, NULL, "will run again", "")
                         : change_by_id(cli, &SQL_cli_jobs_retry, &words);
 }
 
@@ -138,7 +139,7 @@ int command_jobs_edit(struct Cli *cli)
         return exit_code;
     }
     if (is_by_filter) {
-        return change_by_filter(cli, &SQL_cli_jobs_edit_all, changes, "changed");
+        return change_by_filter(cli, &SQL_cli_jobs_edit_all, changes, "changed", "");
     }
     DbParams params;
     PGresult *result = NULL;
@@ -187,7 +188,7 @@ int command_jobs_explain(struct Cli *cli)
     db_param_int(&params, id);
     exit_code = cli_query(cli, &SQL_cli_job_explain, &params, &result);
     const char *explanation = exit_code == EXIT_CODE_OK ? db_text(result, 0, "explanation") : NULL;
-    if (exit_code == EXIT_CODE_OK && !explanation) {
+    if (exit_code == EXIT_CODE_OK && (!explanation || !db_bool(result, 0, "is_known"))) {
         cli_say("there is no job %" PRId64, id);
         exit_code = EXIT_CODE_FAILED;
     } else if (exit_code == EXIT_CODE_OK && cli->is_json) {

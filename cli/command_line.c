@@ -41,12 +41,12 @@ Status command_line_parse(CommandLine *line, int argc, char **argv, StrBuf *prob
     line->command = first ? command_find(first, second, &words) : NULL;
     line->arg_count = 0;
     TRY(parse_words(line, argc, argv, problem));
-    bool is_informed = line->values[OPT_HELP] || line->values[OPT_VERSION];
-    if (line->arg_count == 0 || (is_informed && !line->command)) {
+    if (line->values[OPT_HELP] && line->arg_count == 1 && command_is_group(line->args[0])) {
+        line->group = line->args[0];
         return STATUS_OK;
     }
-    if (line->values[OPT_HELP] && line->arg_count == 1 && command_is_group(first)) {
-        line->group = first;
+    bool is_informed = line->values[OPT_HELP] || line->values[OPT_VERSION];
+    if (line->arg_count == 0 || (is_informed && !line->command)) {
         return STATUS_OK;
     }
     TRY(take_command(line, problem));
@@ -211,7 +211,7 @@ static Status parse_words(CommandLine *line, int argc, char **argv, StrBuf *prob
     return STATUS_OK;
 }
 
-// The second words of all commands that begin with `first`, at most `max` of them; returns how many there are.
+// The second words of commands that begin with `first`, at most `max`; returns how many there are.
 static size_t list_group(const char *first, const char **names, size_t max)
 {
     size_t length = strlen(first);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Job options: the options that say how a job is to run, as JSON with the names of ganger.enqueue's parameters.
+// Job options: how a job is to run, as JSON with the names of ganger.enqueue's parameters.
 #include "cli/job_options.h"
 
 #include <inttypes.h>
@@ -87,7 +87,7 @@ static bool append_list(const Cli *cli, OptionId id, bool are_ids, StrBuf *out, 
     return is_good;
 }
 
-// In the largest unit that fits: this is kept and read back, and 30 days look better than 2592000000 ms.
+// In the largest unit that fits: it is read back, and 30 days look better than 2592000000 ms.
 static void append_interval(StrBuf *out, int64_t ms)
 {
     static const struct {

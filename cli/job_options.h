@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Job options: the options that say how a job is to run, as JSON with the names of ganger.enqueue's parameters.
+// Job options: how a job is to run, as JSON with the names of ganger.enqueue's parameters.
 #ifndef CLI_JOB_OPTIONS_H
 #define CLI_JOB_OPTIONS_H
 

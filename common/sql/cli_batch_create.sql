@@ -1,5 +1,6 @@
--- Makes a batch, and starts it if that is wanted. $1 id (null: one is made up), $2 job_type, $3 items JSON, $4 concurrency, $5 max_attempts,
--- $6 retry_delay in ms (null = the default), $7 on_finish JSON, $8 options JSON, $9 expires_at as ms from now (null: as $8 says), $10 start.
+-- Makes a batch, and starts it if that is wanted. $1 id (null: one is made up), $2 job_type, $3 items JSON, $4 concurrency,
+-- $5 max_attempts, $6 retry_delay in ms (null = the default), $7 on_finish JSON, $8 options JSON, $9 expires_at as ms from now (null:
+-- as $8 says), $10 start.
 -- Columns: id; json.
 select c.id, jsonb_build_object('id', c.id, 'started', c.is_started) as json
 from (

@@ -67,12 +67,13 @@ static int64_t claim(CrewMember *member)
 
 static void finish(CrewMember *member)
 {
-    free(crew_ask(member, NULL,
-                  "select count(case when random() < 0.1 then ganger.snooze(j.id, j.lease_id, '0 "
-                  "s') when random() < 0.05 then ganger.fail(j.id, j.lease_id, 'x') else "
-                  "ganger.complete(j.id, j.lease_id) end) from (select id, lease_id from ganger.job "
-                  "where worker_id = %" PRId64 " and status = 'processing' order by id) j",
-                  member->worker));
+    free(
+        crew_ask(member, NULL,
+                 "select count(case when random() < 0.1 then ganger.snooze(j.id, j.lease_id, '0 "
+                 "s') when random() < 0.05 then ganger.fail(j.id, j.lease_id, 'x') else "
+                 "ganger.complete(j.id, j.lease_id) end) from (select id, lease_id from ganger.job "
+                 "where worker_id = %" PRId64 " and status = 'processing' order by id) j",
+                 member->worker));
 }
 
 static void work(CrewMember *member)
@@ -94,13 +95,13 @@ static void work_under_changes(CrewMember *member)
     register_member(member);
     const int64_t before = crew_ask_int(member, "select max(id) from limit_log");
     if (claim(member) > 0) {
-        char *bad = crew_ask(member, NULL,
-                             "select string_agg(x.queue || ': ' || x.n, ', ') from (select j.queue, "
-                             "count(*) as n from ganger.job j where j.status = 'processing' group by "
-                             "j.queue having bool_or(j.worker_id = %" PRId64
-                             ")) x where x.n > (select max(most) from limit_log where id >= %" PRId64
-                             ")",
-                             member->worker, before);
+        char *bad =
+            crew_ask(member, NULL,
+                     "select string_agg(x.queue || ': ' || x.n, ', ') from (select j.queue, "
+                     "count(*) as n from ganger.job j where j.status = 'processing' group by "
+                     "j.queue having bool_or(j.worker_id = %" PRId64
+                     ")) x where x.n > (select max(most) from limit_log where id >= %" PRId64 ")",
+                     member->worker, before);
         if (bad[0] != '\0') {
             crew_fail(member, "a claim after the limit was changed", bad);
         }
@@ -128,12 +129,13 @@ static void tick(CrewMember *member)
 
 static void enqueue_all(int count)
 {
-    test_db_run(watcher,
-                "select count(*) from ganger.enqueue_many((select jsonb_agg(jsonb_build_object("
-                "'job_type', case when i %% 3 = 0 then 'u' else 't' end, 'queue', (array['a', 'b', "
-                "'c'])[1 + i %% 3], 'priority', i %% 2, 'max_attempts', 1000, 'retry_delay', '5 ms', "
-                "'group_key', case when i %% 5 = 0 then 'g' end)) from generate_series(1, %d) i))",
-                count);
+    test_db_run(
+        watcher,
+        "select count(*) from ganger.enqueue_many((select jsonb_agg(jsonb_build_object("
+        "'job_type', case when i %% 3 = 0 then 'u' else 't' end, 'queue', (array['a', 'b', "
+        "'c'])[1 + i %% 3], 'priority', i %% 2, 'max_attempts', 1000, 'retry_delay', '5 ms', "
+        "'group_key', case when i %% 5 = 0 then 'g' end)) from generate_series(1, %d) i))",
+        count);
 }
 
 static void drain(int64_t jobs)

@@ -128,7 +128,8 @@ static const char *const OTHERS_CALLS[] = {
     "select count(*) = 2 from ganger.enqueue_many('[{\"job_type\": \"t0\", \"group_key\": "
     "\"busy\"}, {\"job_type\": \"t0\", \"unique_key\": \"known\"}]')",
     // limits, on other names
-    "select ganger.set_queue('mine', 1, 1, 1, '1 s') is not null and ganger.set_job_type('mine', 1) "
+    "select ganger.set_queue('mine', 1, 1, 1, '1 s') is not null and ganger.set_job_type('mine', "
+    "1) "
     "is not null and ganger.set_group_limit('mine', 1) is not null",
     "select ganger.pause_queue('mine') and ganger.resume_queue('mine') and "
     "ganger.pause_job_type('mine') and ganger.resume_job_type('mine')",
@@ -275,11 +276,13 @@ static void prepare_jobs(PGconn *conn)
     test_db_run(conn, "select ganger.pause_queue('paused'), ganger.pause_job_type('paused')");
     set_name("pending", test_db_text(conn, "select id from ganger.job where seq is not null "
                                            "order by seq limit 1"));
-    set_name("other_pending",
-             test_db_text(conn, "select max(id) from ganger.job where seq is not null and queue = 'default'"));
-    set_name("other_edited",
-             test_db_text(conn, "select id from ganger.job where seq is not null and queue = 'default' order by id desc "
-                                "offset 1 limit 1"));
+    set_name(
+        "other_pending",
+        test_db_text(conn,
+                     "select max(id) from ganger.job where seq is not null and queue = 'default'"));
+    set_name("other_edited", test_db_text(conn, "select id from ganger.job where seq is not null "
+                                                "and queue = 'default' order by id desc "
+                                                "offset 1 limit 1"));
     set_name("node",
              test_db_text(conn, "select ganger._register_node('a', 'h', 'b', 1, 1, '60 s', '0')"));
     set_name("other_node",

@@ -23,7 +23,8 @@ static const char PRELUDE[] =
     "create function t_twice() returns text language sql as $$"
     " select string_agg(x.unique_key, ', ') from (select j.unique_key from ganger.job j where "
     "j.unique_key is not null and (j.last_retried_at is null or exists (select from "
-    "ganger.job_key k where k.job_id = j.id and k.kind = 'unique')) group by j.unique_key, j.owner having count(*) > 1) x $$;"
+    "ganger.job_key k where k.job_id = j.id and k.kind = 'unique')) group by j.unique_key, j.owner "
+    "having count(*) > 1) x $$;"
     "create table answer (id bigint)";
 
 static int setup(void **state)
@@ -47,11 +48,12 @@ static void enqueue(CrewMember *member)
     const char *conflict = CONFLICTS[crew_dice(member, 4)];
     const bool is_rolled_back = crew_dice(member, 8) == 0;
     free(crew_ask(member, NULL, "begin"));
-    free(crew_ask(member, "23505",
-                  "insert into answer select ganger.enqueue('t', unique_key => 'k%d', on_conflict => "
-                  "'%s', payload => '%d', run_at => clock_timestamp() + interval '%d ms', owner => %s)",
-                  crew_dice(member, KEYS), conflict, member->number, crew_dice(member, 5) - 3,
-                  crew_dice(member, 2) == 0 ? "null" : "'bob'"));
+    free(crew_ask(
+        member, "23505",
+        "insert into answer select ganger.enqueue('t', unique_key => 'k%d', on_conflict => "
+        "'%s', payload => '%d', run_at => clock_timestamp() + interval '%d ms', owner => %s)",
+        crew_dice(member, KEYS), conflict, member->number, crew_dice(member, 5) - 3,
+        crew_dice(member, 2) == 0 ? "null" : "'bob'"));
     crew_pause_ms(crew_dice(member, 4));
     free(crew_ask(member, NULL, is_rolled_back ? "rollback" : "commit"));
 }
@@ -61,7 +63,8 @@ static void enqueue_many(CrewMember *member)
 {
     free(crew_ask(
         member, NULL,
-        "insert into answer select ganger.enqueue_many((select jsonb_agg(jsonb_build_object('job_type', "
+        "insert into answer select ganger.enqueue_many((select "
+        "jsonb_agg(jsonb_build_object('job_type', "
         "'t', 'unique_key', 'k' || i %% %d, 'on_conflict', (array['ignore', 'replace', "
         "'reschedule'])[1 + (random() * 2)::int], 'idempotency_key', case when random() < 0.3 then "
         "'i' || (random() * 1000)::int end) order by random()) from generate_series(1, %d) i))",
@@ -79,11 +82,12 @@ static void work(CrewMember *member)
     }
     free(bad);
     free(crew_ask(member, NULL, "begin"));
-    free(crew_ask(member, "55P03",
-                  "select count(case when random() < 0.2 then ganger.discard(j.id, j.lease_id, 'x') "
-                  "else ganger.complete(j.id, j.lease_id) end) from (select id, lease_id from "
-                  "ganger.job where worker_name = 'w%d' and status = 'processing' order by id) j",
-                  member->number));
+    free(
+        crew_ask(member, "55P03",
+                 "select count(case when random() < 0.2 then ganger.discard(j.id, j.lease_id, 'x') "
+                 "else ganger.complete(j.id, j.lease_id) end) from (select id, lease_id from "
+                 "ganger.job where worker_name = 'w%d' and status = 'processing' order by id) j",
+                 member->number));
     crew_pause_ms(crew_dice(member, 4));
     free(crew_ask(member, NULL, "commit"));
 }

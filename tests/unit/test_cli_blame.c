@@ -19,6 +19,7 @@ static void test_parameter_in_the_message(void **state)
     expect(&line, "22003", "priority must be between -32768 and 32767, not 99999", OPT_PRIORITY);
     expect(&line, "22003", "max_attempts must be between 1 and 1000, not 0", OPT_MAX_ATTEMPTS);
     expect(&line, "22023", "filter.priority: no", OPT_PRIORITY);
+    expect(&line, "22003", "options: priority must be between", OPT_PRIORITY);
     // Not given on this command line, so not to be blamed.
     expect(&line, "22023", "timeout must be more than zero, not 00:00:00", OPT_COUNT);
     expect(&line, "42P01", "priority", OPT_COUNT);

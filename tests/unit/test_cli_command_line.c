@@ -120,15 +120,78 @@ static void test_refused(void **state)
     expect_problem("jobs list --status failed,done",
                    "--status 'done' is none of: pending processing waiting completed failed "
                    "cancelled");
-    expect_problem("jobs list --status failed --status pending",
-                   "option '--status' is given twice; name several with commas between: "
-                   "failed,cancelled");
+    expect_problem("jobs list --status failed --status done",
+                   "--status 'done' is none of: pending processing waiting completed failed "
+                   "cancelled");
+    expect_problem("enqueue a --on-conflict ignore,replace",
+                   "--on-conflict 'ignore,replace' is none of: ignore replace reschedule error");
+    expect_problem("pause mail", "unknown command 'pause mail': one of queue, type");
+    expect_problem("queues lst", "unknown command 'queues lst'; did you mean 'queues list'?");
+    expect_problem("queues --all", "'queues list' does not take the option '--all'");
     expect_problem("dev --database x", "'dev' does not take the option '--database'");
     expect_problem("dev --json", "'dev' does not take the option '--json'");
     expect_problem("migrate sql --json", "'migrate sql' does not take the option '--json'");
     expect_problem("jobs show", "'jobs show' needs ID");
     expect_problem("jobs show 1 2", "'jobs show' has no use for '2'");
     expect_problem("completion csh", "'csh' is none of: bash zsh fish");
+}
+
+static void test_lists_are_joined(void **state)
+{
+    (void)state;
+    char text[] = "enqueue a --depends-on 1 --tags x --depends-on=2,3 --depends-on 4";
+    CommandLine line = parse(text);
+    assert_string_equal(line.values[OPT_DEPENDS_ON], "1,2,3,4");
+    assert_string_equal(line.values[OPT_TAGS], "x");
+    command_line_free(&line);
+}
+
+static void test_groups(void **state)
+{
+    (void)state;
+    char alone[] = "queues --json";
+    CommandLine line = parse(alone);
+    assert_string_equal(line.command->name, "queues list");
+    assert_int_equal(line.arg_count, 0);
+    command_line_free(&line);
+    char help[] = "migrate --help";
+    line = parse(help);
+    assert_null(line.command);
+    assert_string_equal(line.group, "migrate");
+    command_line_free(&line);
+    char one[] = "nodes --help";
+    line = parse(one);
+    assert_string_equal(line.command->name, "nodes");
+    assert_null(line.group);
+    command_line_free(&line);
+}
+
+// Each group has a summary, and its commands stand together, as help lists it once.
+static void test_groups_are_whole(void **state)
+{
+    (void)state;
+    for (int i = 0; i < GROUP_COUNT; i++) {
+        size_t length = strlen(GROUP_SPECS[i].name);
+        int runs = 0;
+        bool was_member = false;
+        for (int j = 0; j < COMMAND_COUNT; j++) {
+            const char *name = COMMAND_SPECS[j].name;
+            bool is_member = strncmp(name, GROUP_SPECS[i].name, length) == 0 && name[length] == ' ';
+            runs += is_member && !was_member ? 1 : 0;
+            was_member = is_member;
+        }
+        assert_int_equal(runs, 1);
+    }
+    for (int j = 0; j < COMMAND_COUNT; j++) {
+        const char *name = COMMAND_SPECS[j].name;
+        size_t length = strcspn(name, " ");
+        bool has_group = name[length] == '\0';
+        for (int i = 0; i < GROUP_COUNT && !has_group; i++) {
+            has_group = strlen(GROUP_SPECS[i].name) == length &&
+                        strncmp(GROUP_SPECS[i].name, name, length) == 0;
+        }
+        assert_true(has_group);
+    }
 }
 
 // glibc would take --idem for --idempotency-key; a later --idem would then break scripts.
@@ -164,6 +227,9 @@ int main(void)
         cmocka_unit_test(test_values_that_look_like_options),
         cmocka_unit_test(test_help_and_nothing),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_lists_are_joined),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_groups_are_whole),
         cmocka_unit_test(test_abbreviations_are_refused),
         cmocka_unit_test(test_table_is_consistent),
     };
