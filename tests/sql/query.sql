@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- get_job, list_jobs, count_jobs: every filter, every tag mode, the cursor; what is refused.
-select plan(115);
+select plan(137);
 
 -- twelve jobs, one of each kind; `name` is payload.n
 create function pg_temp.put(name text, job_type text default 'a', queue text default 'default', priority integer default 0,
@@ -30,6 +30,17 @@ create function pg_temp.check(filter text, wanted text) returns setof text langu
 begin
     return next is(pg_temp.found(filter::jsonb), wanted, filter);
     return next is(ganger.count_jobs(filter::jsonb), coalesce(cardinality(string_to_array(wanted, ' ')), 0)::bigint, 'counted: ' || filter);
+end $$;
+
+create function pg_temp.plan(condition text) returns text language plpgsql as $$
+declare
+    line text;
+    plan text := '';
+begin
+    for line in execute 'explain select from ganger.job j where ' || condition loop
+        plan := plan || line || E'\n';
+    end loop;
+    return plan;
 end $$;
 
 select pg_temp.check('{}', 'b cancelled done failed high later low plain q running');
@@ -76,8 +87,8 @@ select throws_ok(format('select count(*) from ganger.list_jobs(%L)', v[1]), v[2]
     (array['{"run_at": "2020-01-01"}', '22023']), (array['{"run_at": {"gt": "soon"}}', '22023']),
     (array['{"tags": "red"}', '22023']), (array['{"tags": {"values": ["red"], "mode": "some"}}', '22023']),
     (array['{"tags": {"value": ["red"]}}', '22023']), (array['{"tags": {"mode": "all"}}', '22023']),
-    (array['{"group_key": "g"}', '0A000']), (array['{"batch": "b"}', '0A000']), (array['{"group_key": null}', '0A000']),
-    (array['{"batch": null}', '0A000']), (array['{"statsu": null}', '22023']), (array['{"status": null}', '22023']),
+    (array['{"group_key": 1}', '22023']), (array['{"batch": {}}', '22023']), (array['{"group_key": null}', '22023']),
+    (array['{"batch": null}', '22023']), (array['{"statsu": null}', '22023']), (array['{"status": null}', '22023']),
     (array['{"job_type": null}', '22023']), (array['{"queue": null}', '22023']), (array['{"priority": null}', '22023']),
     (array['{"tags": null}', '22023']), (array['{"search": null}', '22023']), (array['{"run_at": null}', '22023']),
     (array['{"idempotency_key": null}', '22023']), (array['{"idempotency_key": {"x": 1}}', '22023']),
@@ -105,6 +116,28 @@ end $$;
 select results_eq($$ select page, count(*) from pages group by page order by page $$,
     $$ values (1, 3::bigint), (2, 3), (3, 3), (4, 1) $$, 'pages of three');
 select is((select count(distinct id) from pages), 10::bigint, 'do not overlap');
+
+-- group, batch, and the same key of two owners
+select ganger.enqueue('g', '{"n": "g1"}', group_key => 'g'), ganger.enqueue('g', '{"n": "g2"}', group_key => 'g', run_at => now() + interval '1 h'),
+    ganger.enqueue('g', '{"n": "h"}', group_key => 'h') \gset
+select ganger.create_batch('b1', 'i', '[{"n": "i1"}, {"n": "i2"}, {"n": "i3"}]', 2), ganger.create_batch('b2', 'i', '[{"n": "k"}]'), ganger.start_batch('b1') \gset
+select ganger.maintain() \g /dev/null
+select ganger.complete(id, lease_id) from ganger.claim('w', job_types => '{i}') where payload ->> 'n' = 'i1' \gset
+select pg_temp.check('{"group_key": "g"}', 'g1 g2');
+select pg_temp.check('{"group_key": ["g", "h", "none"]}', 'g1 g2 h');
+select pg_temp.check('{"batch": "b1"}', 'i1 i2 i3');
+select pg_temp.check('{"batch": "b1", "status": "pending"}', 'i2 i3');
+select pg_temp.check('{"batch": ["b1", "b2"]}', 'i1 i2 i3 k');
+select pg_temp.check('{"batch": "none"}', null);
+insert into ganger.job_key select 'idempotency', 'the key', 'somebody', id from ganger.job where payload ->> 'n' = 'h';
+select pg_temp.check('{"idempotency_key": "the key"}', 'h later');
+select is((select count(*) from ganger.list_jobs('{"tags": {"values": []}}')), ganger.count_jobs('{}'), 'every job has no tags at least');
+select pg_temp.check('{"tags": {"values": [], "mode": "any"}}', null);
+set enable_seqscan = off;
+select ok(exists (select from (select pg_temp.plan(ganger._filter_sql(f, 'job'))) p (plan) where plan like '%' || i || '%'), f::text || ' uses an index')
+from (values ('{"batch": "b1"}'::jsonb, 'job_batch_next'), ('{"tags": ["red"]}', 'job_tags'), ('{"tags": {"values": ["red"], "mode": "any"}}', 'job_tags'),
+      ('{"tags": {"values": ["red"], "mode": "exact"}}', 'job_tags'), ('{"idempotency_key": "x"}', 'job_pkey')) x (f, i);
+reset enable_seqscan;
 
 -- get_job
 select is((select status from ganger.get_job(:running)), 'processing', 'get_job');
