@@ -10,7 +10,7 @@ $$;
 
 -- Of a message: its first line, not too much of it.
 create function ganger._brief(message text) returns text language sql immutable parallel safe as $$
-    select case when length(m) > 200 then left(m, 197) || '...' else m end
+    select case when length(m) > 200 then left(m, 197) || '...' else rtrim(m, '. ') end
     from (select split_part(coalesce(nullif(message, ''), 'no message'), E'\n', 1)) x (m)
 $$;
 
@@ -119,8 +119,7 @@ begin
     select count(*) into held from ganger.job x
     where x.batch_id = j.batch_id and x.pending_reason is distinct from 'batch' and x.batch_place;
     if held >= b.concurrency then
-        return format('Job %s waits for a place in its batch "%s": %s of %s taken.', j.id, j.batch_id,
-                      ganger._counted(held, 'place is', 'places are'), b.concurrency);
+        return format('Job %s waits for a place in its batch "%s": %s of %s taken.', j.id, j.batch_id, held, b.concurrency);
     end if;
     return format('Job %s is about to get a place in its batch "%s"', j.id, j.batch_id) || ganger._explain_late('-infinity', '');
 end $$;
@@ -205,43 +204,37 @@ begin
     return null;
 end $$;
 
--- Who could take a runnable job; null: a live node.
-create function ganger._explain_service(j ganger.job) returns text
+-- Why nobody takes a runnable job; null: a live node could, or an outside worker (`outside`: one has asked for its type, and no node
+-- handles it).
+create function ganger._explain_service(j ganger.job, out answer text, out outside boolean)
 language plpgsql stable set search_path = pg_catalog, ganger, pg_temp as $$
 declare
+    nodes        bigint;
     serves_queue boolean;
     serves_both  boolean;
-    nodes        bigint;
-    asked_at     timestamptz;
 begin
     select count(*), coalesce(bool_or(j.queue = any (s.queues)), false), coalesce(bool_or(j.queue = any (s.queues) and j.job_type = any (s.job_types)), false)
     into nodes, serves_queue, serves_both
     from ganger.node n left join ganger.node_service s on s.node_id = n.id where n.state = 'alive';
-    if serves_both then
-        return null;
-    end if;
-    asked_at := (select max(o.at) from ganger.outside_claim o where o.job_type in ('', j.job_type) and o.at > clock_timestamp() - interval '24 h');
-    if asked_at is not null then
-        return format('Job %s waits for an outside worker: no live node handles type "%s" in queue "%s", but claim() has asked for such jobs, last at about %s.',
-                      j.id, j.job_type, j.queue, ganger._iso(asked_at));
-    elsif nodes = 0 then
-        return format('Job %s is runnable, but no node is alive: start gangerd, or take it with ganger.claim().', j.id);
-    elsif not serves_queue then
-        return format('Job %s is runnable, but no live node serves its queue "%s": add the queue to a pool.', j.id, j.queue);
-    end if;
-    return format('Job %s is runnable, but no live node that serves its queue "%s" has a handler for its type "%s": it will fail, reason no_handler.',
-                  j.id, j.queue, j.job_type);
+    outside := not serves_both and exists (select from ganger.outside_claim o
+                                           where o.job_type in ('', j.job_type) and o.at > clock_timestamp() - interval '24 h');
+    answer := case
+        when serves_both or outside then null
+        when nodes = 0 then format('Job %s is runnable, but no node is alive: start gangerd, or take it with ganger.claim().', j.id)
+        when not serves_queue then format('Job %s is runnable, but no live node serves its queue "%s": add it to a pool.', j.id, j.queue)
+        else format('Job %s is runnable, but no live node that serves its queue "%s" has a handler for its type "%s": it will fail, reason no_handler.',
+                    j.id, j.queue, j.job_type) end;
 end $$;
 
 -- A runnable job's place in line: what a claim of its queue would take before it. Counts to a thousand.
-create function ganger._explain_line(j ganger.job) returns text
+create function ganger._explain_line(j ganger.job, outside boolean) returns text
 language plpgsql stable
 set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     most     constant integer := 1000;
-    returned constant boolean := j.lane_id = ganger._lane_id(j.queue, j.priority, j.job_type, true);
+    is_returned constant boolean := j.lane_id = ganger._lane_id(j.queue, j.priority, j.job_type, true);
     n        bigint;
 begin
     select count(*) into n from (
@@ -252,12 +245,14 @@ begin
         cross join lateral (
             select from ganger.job x
             where x.lane_id = l.lane_id and x.seq >= l.frontier
-              and ((l.priority, l.returned) > (j.priority, returned) or ((l.priority, l.returned) = (j.priority, returned) and x.seq < j.seq))
+              and ((l.priority, l.returned) > (j.priority, is_returned) or ((l.priority, l.returned) = (j.priority, is_returned) and x.seq < j.seq))
             limit most + 1) x
-        where (l.priority, l.returned) >= (j.priority, returned)
+        where (l.priority, l.returned) >= (j.priority, is_returned)
           and not exists (select from ganger.job_type t where t.name = l.job_type and t.paused)
         limit most + 1) y;
-    return format('Job %s is runnable and waits for a free worker: ', j.id)
+    return format('Job %s is runnable and waits for %s: ', j.id,
+                  case when outside then format('an outside worker, as no live node handles type "%s" in its queue', j.job_type)
+                       else 'a free worker' end)
         || case when n = 0 then format('it is the next one of queue "%s".', j.queue)
                 when n > most then format('more than %s jobs of queue "%s" come before it.', to_char(most, 'FM9,999'), j.queue)
                 else format('%s of queue "%s" %s before it.', ganger._counted(n, 'job'), j.queue, case when n = 1 then 'comes' else 'come' end) end;
@@ -266,6 +261,9 @@ end $$;
 -- A pending one: the first thing it waits for.
 create function ganger._explain_pending(j ganger.job, own text) returns text
 language plpgsql stable set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    answer  text;
+    service record;
 begin
     case
     when j.pending_reason = 'scheduled' then
@@ -280,7 +278,12 @@ begin
     when j.pending_reason = 'limited' then
         return ganger._explain_limited(j, own);
     else
-        return coalesce(ganger._explain_pause(j), ganger._explain_limits(j), ganger._explain_service(j), ganger._explain_line(j));
+        answer := coalesce(ganger._explain_pause(j), ganger._explain_limits(j));
+        if answer is null then
+            service := ganger._explain_service(j);
+            answer := coalesce(service.answer, ganger._explain_line(j, service.outside));
+        end if;
+        return answer;
     end case;
 end $$;
 
