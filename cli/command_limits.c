@@ -66,7 +66,7 @@ static char *describe_limits(const PGresult *result, int row)
         strbuf_printf(&out, " in %s", shown);
     }
     append_part(&out, result, row, "raw_timeout", "timeout ", "", true);
-    append_part(&out, result, row, "raw_max_crashes", "", " crashes", false);
+    append_part(&out, result, row, "raw_max_crashes", "max crashes ", "", false);
     append_part(&out, result, row, "raw_retention", "kept ", "", true);
     strbuf_append(&out, "");
     return strbuf_take(&out);

@@ -3,58 +3,7 @@
 # The ganger command from outside: exit codes, what is printed and what is said, against a database without gangerd.
 set -euo pipefail
 
-ganger=$GANGER_BIN_DIR/ganger
-place=$(mktemp -d /tmp/ganger-cli.XXXXXX)
-databases=()
-private=
-failures=0
-unset DATABASE_URL
-
-cleanup() {
-    local url
-    for url in ${databases[@]+"${databases[@]}"}; do
-        "$GANGER_FRESH_DB" drop "$url"
-    done
-    [ -z "$private" ] || "$GANGER_SOURCE_DIR/tests/support/pg_cluster.sh" stop "$private"
-    rm -rf "$place"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
-
-# make_database create|empty: sets DATABASE_URL
-make_database() {
-    DATABASE_URL=$("$GANGER_FRESH_DB" "$1")
-    export DATABASE_URL
-    databases+=("$DATABASE_URL")
-}
-
-complain() {
-    echo "not ok: $1"
-    sed 's/^/  out: /' "$place/out"
-    sed 's/^/  err: /' "$place/err"
-    failures=$((failures + 1))
-}
-
-# expect CODE NAME ARGUMENTS...: runs ganger; its output is in $place/out and $place/err.
-expect() {
-    local wanted=$1 name=$2 code=0
-    shift 2
-    "$ganger" "$@" >"$place/out" 2>"$place/err" </dev/null || code=$?
-    [ "$code" -eq "$wanted" ] || complain "$name: exit code $code, not $wanted"
-}
-
-# says out|err TEXT: the last run printed it.
-says() {
-    grep -qF -- "$2" "$place/$1" || complain "'$2' is not in $1"
-}
-
-says_not() {
-    ! grep -qF -- "$2" "$place/$1" || complain "'$2' is in $1"
-}
-
-run_sql() {
-    psql -XqAt -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -c "$1"
-}
+. "$GANGER_SOURCE_DIR/tests/system/cli_frame.sh"
 
 test_migrate_sql() {
     make_database empty
@@ -188,10 +137,18 @@ test_80_columns() {
                 from generate_series(1, 3); end \$\$;
              update ganger.job set error = repeat('a long error message ', 20), attempts = 3;
              insert into ganger.node (name, host, boot_id, pid, process_start, lease, version)
-             values ('worker-01.example.org', 'worker-01.example.org', 'x', 1234567, 1, '60 s', '0.1.0')" >/dev/null
+             values ('worker-01.example.org', 'worker-01.example.org', 'x', 1234567, 1, '60 s', '0.1.0');
+             select ganger.set_queue('a_rather_long_queue', 100, 10, 1000, '1 min', '30 days'),
+                    ganger.set_job_type('a_rather_long_type', 100, '30 s', 3), ganger.set_group_limit('a_rather_long_group', 1),
+                    ganger.create_schedule('a_rather_long_schedule', '*/15 8-18 * * mon-fri', 'a_rather_long_type',
+                                           timezone => 'America/New_York'),
+                    ganger.create_batch('a_rather_long_batch', 'a_rather_long_type', '[1, 2, 3]'),
+                    ganger.create_token('1 h', '{a_rather_long_tag, another_long_tag}')" >/dev/null
     local command id
     id=$(run_sql "select min(id) from ganger.jobs")
-    for command in "jobs list" nodes queues workers stats "jobs events $id" "help enqueue" help; do
+    for command in "jobs list" nodes queues workers stats "jobs events $id" "help enqueue" help types groups schedules \
+        "schedules next a_rather_long_schedule" batches "batches stats" tokens "tokens --all" "help jobs" "help jobs cancel" \
+        "help schedules create"; do
         [ -z "$(too_wide "$command")" ] || {
             too_wide "$command" >"$place/out"
             complain "'$command' is wider than 80 columns"
@@ -259,7 +216,4 @@ test_stopped_node
 test_wait_over_a_restart
 test_bench_finds_gangerd
 
-if [ "$failures" -gt 0 ]; then
-    echo "$failures failures"
-    exit 1
-fi
+finish
