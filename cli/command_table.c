@@ -155,9 +155,9 @@ const CommandSpec COMMAND_SPECS[] = {
      TICK_OPTIONS | OPT_BIT(OPT_TIMEZONE) | OPT_BIT(OPT_OVERLAP) | OPT_BIT(OPT_CATCH_UP), 0,
      "enqueue a job at every tick of a cron expression",
      "  ganger schedules create nightly '0 3 * * *' report --timezone Europe/Berlin\n"
-     "--overlap: skip (no job), allow (one more), queue_one (one more, unless one waits already), "
-     "cancel_running. --catch-up: none, last (one job for all of them), all. The first of each is "
-     "the default.",
+     "--overlap: skip makes no job, allow one more, queue_one one more unless one waits already, "
+     "cancel_running cancels the earlier ones. --catch-up: none, last (one job for all of them), "
+     "all. The first of each is the default.",
      command_schedules_create},
     {"schedules edit", "NAME", 1, 1, NULL,
      OPT_BIT(OPT_CRON) | OPT_BIT(OPT_TIMEZONE) | OPT_BIT(OPT_OVERLAP) | OPT_BIT(OPT_CATCH_UP) |

@@ -30,6 +30,20 @@ static void append_row(StrBuf *out, size_t width, const char *name, const char *
     strbuf_append_char(out, '\n');
 }
 
+// With what its value may be: "(skip, allow)".
+static void append_help_row(StrBuf *out, size_t width, const char *name, const OptionSpec *spec)
+{
+    StrBuf text = {0};
+    strbuf_append(&text, spec->help);
+    strbuf_append(&text, spec->choices ? " (" : "");
+    for (const char *c = spec->choices ? spec->choices : ""; *c != '\0'; c++) {
+        strbuf_append(&text, *c == ' ' ? ", " : (char[]){*c, '\0'});
+    }
+    strbuf_append(&text, spec->choices ? ")" : "");
+    append_row(out, width, name, text.text);
+    strbuf_free(&text);
+}
+
 static void append_options(StrBuf *out, size_t width, const char *title, OptionSet options)
 {
     if (options == 0) {
@@ -49,7 +63,7 @@ static void append_options(StrBuf *out, size_t width, const char *title, OptionS
         }
         strbuf_printf(&name, "--%s%s%s", spec->name, spec->argument ? " " : "",
                       spec->argument ? spec->argument : "");
-        append_row(out, width, name.text, spec->help);
+        append_help_row(out, width, name.text, spec);
         strbuf_free(&name);
     }
 }
