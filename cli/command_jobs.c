@@ -107,7 +107,7 @@ int command_jobs_cancel(struct Cli *cli)
         return exit_code;
     }
     return is_by_filter ? change_by_filter(cli, &SQL_cli_jobs_cancel_all, NULL, "cancelled",
-                                           "; those that ran are being stopped")
+                                           "; running ones are being stopped")
                         : change_by_id(cli, &SQL_cli_jobs_cancel, &words);
 }
 

@@ -104,16 +104,22 @@ static void write_bash(StrBuf *out)
     strbuf_append(out, "'\n    else\n        case \"$first $second\" in\n");
     for (int i = 0; i < COMMAND_COUNT; i++) {
         const CommandSpec *command = &COMMAND_SPECS[i];
-        bool has_two = strchr(command->name, ' ') != NULL;
-        strbuf_printf(out, "        \"%s%s) words='", command->name, has_two ? "\"" : " \"*");
+        const char *second = strchr(command->name, ' ');
+        strbuf_printf(out, "        \"%s%s", command->name, second ? "\"" : " \"*");
+        if (second && str_equal(second, " list")) {
+            // The group's name alone is its list.
+            strbuf_printf(out, "|\"%.*s -\"*", (int)(second - command->name), command->name);
+        }
+        strbuf_append(out, ") words='");
         append_option_words(out, command);
         if (command->choices) {
             strbuf_printf(out, " %s", command->choices);
         }
         strbuf_append(out, "' ;;\n");
     }
-    strbuf_append(out, "        esac\n        if [ \"$COMP_CWORD\" -eq 2 ]; then\n"
-                       "            case $first in\n");
+    strbuf_append(out,
+                  "        esac\n        if [ \"$COMP_CWORD\" -eq 2 ] && [[ $word != -* ]]; then\n"
+                  "            case $first in\n");
     for (int i = 0; i < COMMAND_COUNT; i++) {
         StrBuf words = {0};
         if (is_first_of_group(i) && append_second_words(&words, i)) {

@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/dev_state.h"
+#include "cli/text.h"
 #include "common/base/exit_code.h"
 
 static char *url_of_state(Cli *cli, const char *dir)
@@ -70,6 +71,26 @@ static int choose_url(Cli *cli, char **url)
     return EXIT_CODE_OK;
 }
 
+// A function that has done less than it was asked to says so by a warning.
+static void on_notice(void *data, const PGresult *result)
+{
+    (void)data;
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (severity && message && str_equal(severity, "WARNING")) {
+        StrBuf safe = {0};
+        text_append_safe(&safe, message, false);
+        cli_say("warning: %s", safe.text ? safe.text : "");
+        strbuf_free(&safe);
+    }
+}
+
+static void set_up(Cli *cli)
+{
+    db_set_quiet(cli->db, true);
+    (void)PQsetNoticeReceiver(db_conn(cli->db), on_notice, NULL);
+}
+
 int cli_connect(Cli *cli)
 {
     if (cli->db) {
@@ -90,7 +111,7 @@ int cli_connect(Cli *cli)
         }
         return status == STATUS_REFUSED ? EXIT_CODE_CONFIG : EXIT_CODE_NO_DATABASE;
     }
-    db_set_quiet(cli->db, true);
+    set_up(cli);
     return EXIT_CODE_OK;
 }
 
@@ -100,7 +121,7 @@ Status cli_reconnect(Cli *cli)
     cli->db = NULL;
     Status status = db_open(&cli->db, cli->url, "ganger", DB_CONNECT_TIMEOUT_MS, true);
     if (status == STATUS_OK) {
-        db_set_quiet(cli->db, true);
+        set_up(cli);
     }
     return status;
 }

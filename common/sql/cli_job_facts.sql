@@ -56,7 +56,7 @@ from ganger.get_job($1::bigint) as j,
         (30, 'expires', to_char(j.expires_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS"Z"'), 'text'),
         (31, 'started', to_char(j.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS"Z"'), 'text'),
         (32, 'finished', to_char(j.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS"Z"'), 'text'),
-        (33, 'took', case when j.started_at is not null and j.status <> 'pending' then
+        (33, 'took', case when j.started_at is not null and j.status not in ('pending', 'waiting') then
             (extract(epoch from coalesce(j.finished_at, clock_timestamp()) - j.started_at) * 1000)::bigint::text
             end, 'ms'),
         (34, 'metadata', j.metadata::text, 'json'),

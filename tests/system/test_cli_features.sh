@@ -62,13 +62,13 @@ test_bulk() {
     expect 64 "bad edit" jobs edit --all --set '{"prio": 7}'
     says err "--set '{\"prio\": 7}' is not accepted"
     expect 0 "cancel by filter" jobs cancel --queue q --status pending
-    says out "1 job cancelled; those that ran"
+    says out "1 job cancelled; running ones"
     [ "$(one "count(*)" "status = 'cancelled'")" = 1 ] || complain "one is cancelled"
     expect 0 "cancel all" jobs cancel --all --json
     as_json "j" '{"cancelled": 2}'
     expect 0 "nothing is left" jobs cancel --all
     says out "0 jobs cancelled"
-    says_not out "those that ran"
+    says_not out "running ones"
     expect 0 "retry by filter" jobs retry --status failed,cancelled --tag t
     says out "1 job will run again"
     expect 64 "which ones" jobs cancel
@@ -79,6 +79,24 @@ test_bulk() {
     says err "--all and --queue exclude one another"
     expect 64 "edit what" jobs edit --all
     says err "--set"
+}
+
+# What a bulk command leaves as it is, since somebody's open transaction holds it, is told.
+test_left_over() {
+    make_database create
+    local id
+    id=$("$ganger" enqueue a)
+    coproc holder { psql -XqAt -d "$DATABASE_URL"; }
+    echo "begin; select 'held' from ganger.job where id = $id for update;" >&"${holder[1]}"
+    read -r <&"${holder[0]}"
+    expect 0 "a held job" jobs cancel --all
+    says out "0 jobs cancelled"
+    says err "warning: 1 jobs were left as they are"
+    echo '\q' >&"${holder[1]}"
+    wait "$holder_PID" || true
+    expect 0 "a free job" jobs cancel --all
+    says out "1 job cancelled"
+    says_not err warning
 }
 
 test_redrive() {
@@ -262,6 +280,10 @@ test_tokens() {
     says out 'data             {"by": "ann"}'
     expect 0 "those that have ended" tokens list --all --json
     as_json "j #>> '{0,status}'" completed
+    run_sql "select ganger.enqueue('a'); select ganger.wait_for(id, lease_id, '1 h') from ganger.claim('w')" >/dev/null
+    expect 0 "a job that waits" jobs show "$(one id "status = 'waiting'")"
+    says out "waits for        its time, at "
+    says_not out took
     expect 1 "nobody's" tokens complete nope
     says err "there is no token 'nope'"
     expect 64 "no JSON" tokens complete "$token" --data '{'
@@ -329,6 +351,7 @@ test_tail() {
 
 test_enqueue_options
 test_bulk
+test_left_over
 test_redrive
 test_limits
 test_pause
