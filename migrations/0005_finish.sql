@@ -161,7 +161,7 @@ end $$;
 create function ganger._end_attempt(id bigint, lease_id uuid, outcome text, message text, retryable boolean, delay interval,
                                     facts ganger.attempt_facts)
 returns text
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off
 as $$
 declare
     j       ganger.job;
@@ -263,7 +263,7 @@ end $$;
 create function ganger._apply_result(id bigint, lease_id uuid, outcome text, body text, delay interval,
                                      facts ganger.attempt_facts)
 returns text
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '100ms' set enable_seqscan = off
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '100ms' set jit = off set enable_seqscan = off
 as $$
 begin
     if exists (select from ganger.late_result l where l.job_id = _apply_result.id and l.lease_id = _apply_result.lease_id) then
@@ -290,7 +290,7 @@ end $$;
 -- How an attempt with this lease has ended, or will by a result that was put off: an outcome as in the view attempts; null: it
 -- runs, or is unknown.
 create function ganger._ended_as(id bigint, lease_id uuid) returns text
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off
 as $$
 begin
     return coalesce(
@@ -312,7 +312,7 @@ $$;
 -- lease counts. False: the lease is stale, or has a result.
 create function ganger._put_off(id bigint, lease_id uuid, outcome text, body text, delay interval, facts ganger.attempt_facts)
 returns boolean
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off
 as $$
 begin
     insert into ganger.late_result (job_id, lease_id, outcome, body, delay, ended_at, facts)
@@ -346,7 +346,7 @@ end $$;
 create function ganger._settle_result(id bigint, lease_id uuid, outcome text, body text, delay_ms bigint, exit_code integer,
                                       signal integer, cpu_us bigint, max_rss bigint, log text, ran_us bigint, ago_us bigint)
 returns text
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off
 as $$
 declare
     facts  constant ganger.attempt_facts := (exit_code, signal, cpu_us, max_rss, log, ran_us, ago_us);
@@ -367,7 +367,7 @@ end $$;
 -- Completes a job as part of a transaction with other effects: waits for the row, so that the answer is final. True only when the
 -- job has ended completed; false (stale, or cancelled meanwhile) means: roll back.
 create function ganger._complete_with_effects(id bigint, lease_id uuid, output jsonb) returns boolean
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 begin
     perform from ganger.job j where j.id = _complete_with_effects.id and j.lease_id = _complete_with_effects.lease_id for update;
     return coalesce(ganger._apply_result(id, lease_id, 'completed', output::text, null, null) = 'completed', false);
@@ -392,7 +392,7 @@ end $$;
 
 -- Writes one note into a running job's row, which the caller holds. body, until: as in late_result.
 create function ganger._write_note(id bigint, kind text, body text, until timestamptz) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off
 as $$
 declare
     was   record;
@@ -433,7 +433,7 @@ end $$;
 -- Writes the notes that were put off for a lease, oldest first; the caller holds the job's row, and so is the only one at it. False:
 -- a result was put off, and nothing comes after that.
 create function ganger._apply_notes(id bigint, lease_id uuid) returns boolean
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off
 as $$
 declare
     late ganger.late_result;
@@ -456,7 +456,7 @@ end $$;
 -- Notes something about a running job: kind as in _is_note. A row that somebody's open transaction holds is waited for 100 ms; then
 -- the note is put off. True: it is written, or will be. False: the lease is stale, has a result, or the job was cancelled.
 create function ganger._note(id bigint, lease_id uuid, kind text, body text, until timestamptz default null) returns boolean
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off set lock_timeout = '100ms'
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off set lock_timeout = '100ms'
 as $$
 declare
     is_cancelled boolean;
@@ -489,7 +489,7 @@ end $$;
 
 -- Applies what was put off and whose row is free now. Returns how many.
 create function ganger._apply_late_results() returns integer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off
 as $$
 declare
     late ganger.late_result;

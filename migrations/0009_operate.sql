@@ -126,7 +126,7 @@ end $$;
 -- there, already ended, or another's; a caller bound to one owner has only its own, and 42501 for naming another. Waits for an open transaction that changes the same job, as long as the caller's lock_timeout
 -- lets it.
 create function ganger.cancel(id bigint, owner text default null) returns boolean
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     j ganger.job;
 begin
@@ -213,7 +213,7 @@ end $$;
 -- Retried jobs are live again: each takes its unique key if that is free, waits for those of its prerequisites that are live, too, and
 -- goes on as far as it can.
 create function ganger._renew_ties(ids bigint[]) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 begin
     -- in the order of keys, as enqueue_many
     perform ganger._retake_unique_key(k.id, k.unique_key, k.owner)

@@ -14,7 +14,7 @@ create index dependency_job on ganger.dependency (job_id);
 -- What is wrong with a list of prerequisites, as 'SQLSTATE message', or null: one that nobody knows, or that the caller may not see,
 -- which is the same to it; one that has ended otherwise than completed.
 create function ganger._prerequisite_problem(ids bigint[]) returns text
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     own constant text := ganger._visible_owner();
     bad record;
@@ -70,7 +70,7 @@ end $$;
 
 -- What new jobs depend on was written in this transaction: notes who waits for whom. Errors: 22023 a circle by tags.
 create function ganger._note_dependencies(ids bigint[]) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     circle record;
 begin
@@ -94,7 +94,7 @@ end $$;
 -- Does job `id` with these tags, which waits for `drained` tags, close a circle: is one of the jobs it waits for, directly or through
 -- others, waiting until jobs with such tags as its own are gone? The id of such a job, or null.
 create function ganger._drain_circle(id bigint, tags text[], drained text[]) returns bigint
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     front bigint[] := array(select j.id from ganger.job j
                             where j.tags @> drained and j.pending_reason = 'blocked' and j.id <> _drain_circle.id);
@@ -122,7 +122,7 @@ end $$;
 -- Is somebody's open transaction at one of these jobs, maybe about to end it? Looks by taking the locks for a moment: they are gone when
 -- this returns, as the exception rolls them back.
 create function ganger._is_any_held(ids bigint[]) returns boolean
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     live integer;
     free integer;
@@ -141,7 +141,7 @@ end $$;
 -- goes first. It always waits by tags, as depends_on only names older jobs. Where others are in the way for certain, those are all that is
 -- told.
 create function ganger._drain_blockers(id bigint, tags text[], drained text[]) returns setof bigint
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     doubtful bigint[];
     front    bigint[] := array[_drain_blockers.id];
@@ -172,7 +172,7 @@ end $$;
 
 -- Which of these pending jobs have nothing to wait for any more. The caller holds their rows.
 create function ganger._unblocked(ids bigint[]) returns bigint[]
-language sql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
     select coalesce(array_agg(j.id), '{}') from ganger.job j
     where j.id = any (ids)
       and (j.depends_on is null or not exists (select from ganger.job p where p.id = any (j.depends_on)))
@@ -181,7 +181,7 @@ $$;
 
 -- Lets go on what has nothing left to wait for, of blocked jobs whose rows the caller holds.
 create function ganger._release_dependents(ids bigint[]) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     ready bigint[] := ganger._unblocked(array(select j.id from ganger.job j where j.id = any (ids) and j.pending_reason = 'blocked'));
 begin
@@ -297,7 +297,7 @@ end $$;
 
 -- A signal's second look at blocked jobs, after the transaction that left it has ended.
 create function ganger._recheck_blocked(ids bigint[]) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     free bigint[] := array(select j.id from ganger.job j where j.id = any (ids) and j.pending_reason = 'blocked'
                            order by j.id for update skip locked);
@@ -320,7 +320,7 @@ end $$;
 
 -- Every barrier is looked at now and then, whatever signal went astray between two transactions that did not see each other.
 create function ganger._recheck_barriers(budget integer default 200) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     ids bigint[] := array(select j.id from ganger.job j where j.pending_reason = 'blocked' and j.depends_on_tags is not null
                           order by j.id limit budget for update skip locked);

@@ -12,7 +12,7 @@ $$;
 
 -- How many more may start at an instant under a rate; null: as many as you like.
 create function ganger._rate_room(kind text, key text, rate integer, period interval, clock timestamptz default clock_timestamp())
-returns bigint language sql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+returns bigint language sql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
     select case when rate is not null
                 then greatest(0, rate - (select coalesce(sum(u.jobs), 0) from ganger.rate_use u
                                          where u.kind = _rate_room.kind and u.key = _rate_room.key
@@ -21,7 +21,7 @@ $$;
 
 -- When the next one may start under a rate that is used up.
 create function ganger._rate_free_at(kind text, key text, period interval, clock timestamptz default clock_timestamp())
-returns timestamptz language sql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+returns timestamptz language sql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
     select min(u.at) + period from ganger.rate_use u
     where u.kind = _rate_free_at.kind and u.key = _rate_free_at.key and u.at > _rate_free_at.clock - period
 $$;
@@ -97,7 +97,7 @@ end $$;
 
 -- The queues after this one in which jobs of a group wait for a place. Called when there is one, which is seldom.
 create function ganger._more_limited_queues(group_key text, queue text) returns setof text
-language sql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language sql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
     with recursive q (queue) as (
         select _more_limited_queues.queue
         union all
@@ -208,7 +208,7 @@ end $$;
 -- Where a group's rate is used up: has its next job wait for the time when one more may start. While jobs that were given a place have
 -- not started there is no such time; their start leaves a signal.
 create function ganger._await_rate(keys text[], clock timestamptz) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     rated record;
     head  bigint;
@@ -318,7 +318,7 @@ $$;
 
 -- What was said about queues or job types (`kind`) has changed: looks at all their groups again, and wakes who can serve them.
 create function ganger._regroup_all(kind text, names text[]) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     woken text;
 begin

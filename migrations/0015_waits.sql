@@ -41,7 +41,7 @@ $$;
 -- The result that was kept for a step of this job by any of its attempts; null: none yet, or the lease is stale. (A step whose
 -- result is JSON null has 'null'.) Sees what this attempt has put and what was put off. Errors: 22023 step missing, empty or too long.
 create function ganger.step_get(id bigint, lease_id uuid, step text) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 begin
     perform ganger._raise_problem(ganger._step_problem(step));
     return (
@@ -57,7 +57,7 @@ end $$;
 
 -- All of them in one object, for gangerd's workers; null: the lease is stale.
 create function ganger._steps(id bigint, lease_id uuid) returns jsonb
-language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 begin
     return (
         select coalesce((select jsonb_object_agg(s.name, s.result) from ganger.step s where s.job_id = j.id), '{}')
@@ -94,7 +94,7 @@ end $$;
 -- Returns the job's new status: waiting, or pending when there is nothing to wait for any more. Errors: 22023 nothing to wait for, 42704
 -- unknown token.
 create function ganger._suspend(j ganger.job, body text, delay interval, ended timestamptz) returns text
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off
 as $$
 declare
     awaited constant text := body::jsonb ->> 'token';
@@ -184,7 +184,7 @@ end $$;
 --   lost        the lease is stale, the job was cancelled, or the attempt has another result: stop
 -- Errors: 42704 unknown token.
 create function ganger.wait_for_token(id bigint, lease_id uuid, token text) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     t ganger.token;
 begin
@@ -206,7 +206,7 @@ end $$;
 
 -- Does the attempt with this lease still run, without a result or a cancel?
 create function ganger._is_mine(id bigint, lease_id uuid) returns boolean
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 begin
     return exists (select from ganger.job j
                    where j.id = _is_mine.id and j.lease_id = _is_mine.lease_id and j.status = 'processing'
@@ -224,7 +224,7 @@ end $$;
 -- A job that is to wait for it keeps it as a step: a wait starts the job again from the top.
 -- Errors: 22023 bad timeout or tags, 22003 timeout too long, 42704 unknown job.
 create function ganger.create_token(timeout interval default null, tags text[] default null, job_id bigint default null) returns text
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     made  constant text := 'tok_' || gen_random_uuid();
     until constant timestamptz := clock_timestamp() + timeout;
@@ -253,7 +253,7 @@ end $$;
 -- True for the first one only; false: unknown, completed before, or timed out. Waits for another open transaction that completes the same
 -- token, and for nothing else. Errors: 22023 data too large.
 create function ganger.complete_token(token text, data jsonb default null) returns boolean
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 begin
     perform ganger._raise_problem(ganger._json_problem('data', data));
     -- looked at first: one that has timed out may be held by a duty
@@ -357,7 +357,7 @@ end $$;
 
 -- When the next token times out; null: none will.
 create function ganger._next_timeout(after timestamptz default '-infinity') returns timestamptz
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off set enable_bitmapscan = off as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off as $$
 begin
     return (select t.timeout_at from ganger.token t
             where t.status = 'waiting' and t.timeout_at is not null and t.timeout_at > after order by t.timeout_at limit 1);

@@ -265,7 +265,7 @@ end $$;
 -- Enqueues the job of a schedule now, also when it is paused or an earlier job is not over; its ticks go on as they would. Returns the
 -- job's id. Errors: 42704 there is no such schedule; what enqueue raises.
 create function ganger.run_schedule(name text) returns bigint
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     s ganger.schedule;
 begin

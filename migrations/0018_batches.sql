@@ -187,7 +187,7 @@ end $$;
 -- For signals: gives the places of these batches, tells how far they are, and ends those whose items have all ended. One that another
 -- session is at is left to a signal.
 create function ganger._admit_batches(keys text[]) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     locked text[] := ganger._lock_places('batch', keys, 'batch');
     item   record;
@@ -235,7 +235,7 @@ end $$;
 -- All items have ended: enqueues what on_finish says, and writes down that it is over. The caller has the batch's lock, so this is done
 -- once. A job that is refused by now (a prerequisite has failed, its key is taken) does not keep the batch from its end: the event says so.
 create function ganger._end_batch(id text) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     b       ganger.batches;
     job     bigint;
@@ -273,7 +273,7 @@ $$;
 
 -- Deletes batches and what belongs to them; their jobs are gone.
 create function ganger._drop_batches(ids text[]) returns void
-language sql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
     delete from ganger.batch_delta d where d.batch_id = any (ids);
     delete from ganger.batch_state s where s.batch_id = any (ids);
     delete from ganger.event e where e.job_id is null and e.data ->> 'batch_id' = any (ids);
@@ -282,7 +282,7 @@ $$;
 
 -- Finished batches of whose jobs none is left; one without items goes as a completed job does. Returns how many.
 create function ganger._forget_batches() returns integer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     empty_until constant timestamptz := clock_timestamp() - ganger._setting('retention_completed', '30 days')::interval;
     ids text[] := array(

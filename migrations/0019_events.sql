@@ -10,7 +10,7 @@
 -- The last number below which nothing can appear any more: where read_events ends now, whatever the number is of. To follow from
 -- now on, begin with it: what it leaves out has been committed already.
 create function ganger.last_event_id() returns bigint
-language sql stable security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language sql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
     select least(s.lo, (select e.lo from ganger.epoch e order by e.epoch limit 1)) from ganger.epoch_state s
 $$;
 

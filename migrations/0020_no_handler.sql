@@ -31,7 +31,7 @@ create table ganger.seq_mark (
 -- Part of a node's poll: notes what it serves.
 create function ganger._note_service(node bigint, queues text[], job_types text[]) returns void
 language plpgsql volatile
-set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off
 as $$
 begin
     if not exists (select from ganger.node_service s where s.node_id = node and s.queues = _note_service.queues
@@ -45,7 +45,7 @@ end $$;
 -- Part of claim(): remembers what an outside worker asks for; null = any.
 create function ganger._note_outside_claim(job_types text[]) returns void
 language plpgsql volatile
-set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off
 as $$
 begin
     insert into ganger.outside_claim (job_type)

@@ -15,7 +15,7 @@ begin
 end $$;
 
 create function ganger._take_idempotency_key(job_id bigint, i ganger.job_input) returns bigint
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     scope constant text := ganger._key_scope();
     other bigint;
@@ -33,7 +33,7 @@ end $$;
 
 -- A new job's unique key turned out to be `other`'s (null: it did not): so its idempotency key now stands for that one.
 create function ganger._point_idempotency_key(i ganger.job_input, other bigint) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 begin
     if other is not null and i.idempotency_key is not null then
         update ganger.job_key k set job_id = other
@@ -44,7 +44,7 @@ end $$;
 -- The same for its unique key. Looks first: a holder that somebody's open transaction is about to end is live until that is committed,
 -- and not waited for.
 create function ganger._take_unique_key(job_id bigint, i ganger.job_input) returns bigint
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     scope  constant text := ganger._key_scope();
     until  constant timestamptz := clock_timestamp() + i.unique_for;
@@ -96,7 +96,7 @@ end $$;
 -- on_conflict replace and reschedule: changes the job that has the key, if it is pending and nobody is at it; else it is too late, and
 -- it stays as it is.
 create function ganger._change_holder(holder bigint, i ganger.job_input) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     had     integer;
     changes jsonb;
@@ -185,7 +185,7 @@ end $$;
 
 -- Removes the unique keys of ended jobs that nobody else is at; what is left does no harm (see _take_unique_key).
 create function ganger._drop_unique_keys(ids bigint[]) returns void
-language sql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
     delete from ganger.job_key k
     where k.ctid = any (array(select x.ctid from ganger.job_key x
                               where x.job_id = any (ids) and x.kind = 'unique' and x.expires_at is null for update skip locked))

@@ -3,7 +3,7 @@
 
 -- ids: jobs that _finish has just moved to history; followed: those of them that have something to follow by themselves (null: none).
 create function ganger._follow_end(ids bigint[], followed bigint[]) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     facts record;
 begin
@@ -38,7 +38,7 @@ end $$;
 
 -- Lets dependents of ended jobs go on, or cancels them.
 create function ganger._follow_dependents(ids bigint[]) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     awaited bigint[];
     bad     bigint[];
@@ -75,7 +75,7 @@ $$;
 -- Barriers that waited for tags of ended jobs: looked at again after the commit; those that waited for one that failed or was
 -- cancelled are cancelled.
 create function ganger._follow_barriers(ids bigint[]) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     bad     bigint[];
     waiters bigint[];
@@ -100,7 +100,7 @@ end $$;
 -- Enqueues the dead letter of each job that has failed for good and asks for one, in its queue and for its owner; the two know each
 -- other.
 create function ganger._bury_dead_letters(ids bigint[]) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     h      ganger.history;
     letter bigint;

@@ -4,7 +4,7 @@
 -- wait was for, as {token, status, data}, or null. No rows: the lease is stale.
 create function ganger._memory(id bigint, lease_id uuid) returns table (name text, result jsonb)
 language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
     steps constant jsonb := ganger._steps(id, lease_id);
@@ -23,7 +23,7 @@ end $$;
 
 -- Leaves the event `prolonged` {ms, until}: a running job was given `ms` from now on. Takes no lock; a stale lease leaves nothing.
 create function ganger._note_prolonged(id bigint, lease_id uuid, ms bigint) returns void
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     clock constant timestamptz := clock_timestamp();
 begin
@@ -51,7 +51,7 @@ end $$;
 -- transaction that ends the failed job. So the hook has a time limit, an attempt and a log as any job, and its own end, whatever it
 -- is, changes nothing for the failed job and calls no hook. ids: jobs that _finish has just moved to history.
 create function ganger._call_hooks(ids bigint[]) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off
 as $$
 declare
     h    ganger.history;

@@ -55,7 +55,7 @@ $$;
 --   moved   it has lost its place, and is to come through the gates again
 --   due     when it is due now; null: no such time
 create function ganger._edit_row(j ganger.job, changes jsonb, seq bigint, out moved boolean, out due timestamptz)
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     was     constant ganger.job_input := ganger._as_input(j);
     i       constant ganger.job_input := ganger._edited_input(was, j.attempts, changes);
@@ -107,7 +107,7 @@ end $$;
 
 -- Changes pending jobs whose rows the caller holds.
 create function ganger._edit_locked(ids bigint[], changes jsonb) returns void
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     seqs    constant bigint[] := ganger._take_seqs(cardinality(ids));
     j       ganger.job;
@@ -141,7 +141,7 @@ end $$;
 -- that retry. What a job waits for besides the time (others, its batch, its group) it goes on waiting for. All or nothing.
 -- Returns false when the job is not pending. Errors: 22023 unknown key or bad value, 22003 out of range.
 create function ganger.edit(id bigint, changes jsonb) returns boolean
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 begin
     perform ganger._check_changes(changes);
     perform from ganger.job x where x.id = edit.id and x.status = 'pending' for update;

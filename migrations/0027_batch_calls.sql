@@ -164,7 +164,7 @@ end $$;
 -- Deletes a finished batch with its items and events; the job of on_finish stays. False: unknown, not finished (cancel it first), or one
 -- of its items is being retried or runs again.
 create function ganger.clear_batch(id text) returns boolean
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     known  bigint;
     ended  bigint[];

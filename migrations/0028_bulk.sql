@@ -141,7 +141,7 @@ end $$;
 -- shall handle it any more. Returns the new job's id; the event `redriven` stands at both.
 -- Errors: 22023 not a dead letter, 42704 unknown job.
 create function ganger.redrive(id bigint) returns bigint
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     letter record;
     was    record;

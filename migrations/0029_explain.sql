@@ -23,7 +23,7 @@ $$;
 
 -- An ended job.
 create function ganger._explain_ended(h ganger.history) returns text
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     again constant text := format(' ganger.retry(%s) runs it again.', h.id);
     root  bigint;
@@ -49,7 +49,7 @@ end $$;
 
 -- A running or waiting one.
 create function ganger._explain_begun(j ganger.job) returns text
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     until constant timestamptz := case when j.wait_token is not null then ganger._token_timeout(j.wait_token) else j.due_at end;
 begin
@@ -79,7 +79,7 @@ $$;
 
 -- A blocked one. own: whose jobs the caller may see; null: those of all.
 create function ganger._explain_blocked(j ganger.job, own text) returns text
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     by_ids  record;
     by_tags record;
@@ -103,7 +103,7 @@ end $$;
 
 -- An item of a batch that has none of its places.
 create function ganger._explain_batch(j ganger.job) returns text
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     b    ganger.batch;
     held bigint;
@@ -126,7 +126,7 @@ end $$;
 
 -- One that has no place in its group.
 create function ganger._explain_limited(j ganger.job, own text) returns text
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     g       ganger.group_limit;
     most    integer;
@@ -171,7 +171,7 @@ $$;
 
 -- What keeps a runnable job from being claimed, a limit of its queue or type; null: nothing does.
 create function ganger._explain_limits(j ganger.job) returns text
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     q ganger.queue;
     t ganger.job_type;
@@ -290,7 +290,7 @@ end $$;
 -- Says in plain English why a job is not running, what would let it, and how it stands if it runs or has ended. One for people: the words
 -- may change. A caller bound to an owner is told of its jobs alone: another's is not there. Unknown: "There is no job 5."
 create function ganger.explain_job(id bigint) returns text
-language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set enable_seqscan = off as $$
+language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     own    constant text := ganger._visible_owner();
     j      ganger.job;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Plans made while the tables were small stay in a session for its life: none of them may read a big table row by row.
-select plan(28);
+select plan(29);
 
 create temp table l (id bigint, lease_id uuid);
 create function pg_temp.run(job_type text) returns void language sql as $$
@@ -63,5 +63,11 @@ select pg_temp.scanning(c.call, c.kind) from calls c order by c.n \g /dev/null
 select ganger.enqueue_many((select jsonb_agg('{"job_type": "big"}'::jsonb) from generate_series(1, 20000))) from generate_series(1, 3) \g /dev/null
 
 select is(pg_temp.scanning(c.call, c.kind), 0::bigint, c.kind || ': ' || trim(c.call)) from calls c order by c.n;
+
+-- A plan that has to do without what it is denied has a cost of ten billion, which is worth compiling to PostgreSQL: 10 ms and more a query.
+select is(array(select p.proname::text from pg_proc p
+                where p.pronamespace = 'ganger'::regnamespace and p.proconfig::text like '%enable_%=off%'
+                  and not 'jit=off' = any (p.proconfig) order by 1),
+          '{}'::text[], 'what is denied plans is denied JIT compilation');
 
 select * from finish();
