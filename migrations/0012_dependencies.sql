@@ -266,7 +266,7 @@ begin
             from ended e
             join ganger.job b on b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ e.tags
             where b.id <> all (hit)
-              and not (e.id > b.id and (b.id = any (e.depends_on) or coalesce(e.depends_on_tags <@ b.tags, false))) -- waited for b
+              and not (e.id > b.id and coalesce(b.id = any (e.depends_on) or e.depends_on_tags <@ b.tags, false)) -- waited for b
             order by b.id, e.root
         )
         select coalesce(array_agg(f.id), '{}'), coalesce(array_agg(f.root), '{}') into front, origin from fresh f;
