@@ -150,7 +150,7 @@ end $$;
 --                    (its id is returned in any case); error raises 23505
 --   group_key        jobs of a group start within the group's limits (set_queue, set_group_limit)
 --   depends_on       ids of jobs: not before all of them have completed; cancelled when one ends otherwise
---   depends_on_tags  not while another live job has all these tags
+--   depends_on_tags  not while another live job has all these tags; with an owner, only that owner's count
 --   dead_letter_job_type  a job of this type is enqueued when this one has failed for good
 --   owner            whose job it is; metadata is kept with the job
 -- Errors: 22023 bad value, 22003 out of range, 23505 the unique key is taken and on_conflict is error, 42704 a prerequisite nobody

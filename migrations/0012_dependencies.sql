@@ -91,19 +91,28 @@ begin
     perform ganger._notify_signal();
 end $$;
 
+-- May a job of this owner keep one of that waiting by its tags? Whoever has an owner waits for that owner's jobs only: so nobody
+-- holds up or, by letting his own fail, cancels the jobs of another. A job of nobody waits for all.
+create function ganger._may_bar(owner text, barred text) returns boolean language sql immutable parallel safe as $$
+    select barred is null or coalesce(owner = barred, false)
+$$;
+
 -- Does job `id` with these tags, which waits for `drained` tags, close a circle: is one of the jobs it waits for, directly or through
 -- others, waiting until jobs with such tags as its own are gone? The id of such a job, or null.
 create function ganger._drain_circle(id bigint, tags text[], drained text[]) returns bigint
 language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
+    own   constant text := (select j.owner from ganger.job j where j.id = _drain_circle.id);
     front bigint[] := array(select j.id from ganger.job j
-                            where j.tags @> drained and j.pending_reason = 'blocked' and j.id <> _drain_circle.id);
+                            where j.tags @> drained and j.pending_reason = 'blocked' and j.id <> _drain_circle.id
+                              and ganger._may_bar(j.owner, own));
     seen  bigint[] := front || id;
     other bigint;
 begin
     while cardinality(front) > 0 loop
         select j.id into other from ganger.job j
         where j.id = any (front) and j.depends_on_tags is not null and j.depends_on_tags <@ coalesce(_drain_circle.tags, '{}')
+          and ganger._may_bar(own, j.owner)
         order by j.id limit 1;
         if found then
             return other;
@@ -112,7 +121,7 @@ begin
             select p.id from ganger.job j join ganger.job p on p.id = any (j.depends_on)
             where j.id = any (front) and p.pending_reason = 'blocked' and p.id <> all (seen)
             union
-            select p.id from ganger.job j join ganger.job p on p.tags @> j.depends_on_tags
+            select p.id from ganger.job j join ganger.job p on p.tags @> j.depends_on_tags and ganger._may_bar(p.owner, j.owner)
             where j.id = any (front) and p.pending_reason = 'blocked' and p.id <> all (seen));
         seen := seen || front;
     end loop;
@@ -143,26 +152,30 @@ end $$;
 create function ganger._drain_blockers(id bigint, tags text[], drained text[]) returns setof bigint
 language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
+    own      constant text := (select j.owner from ganger.job j where j.id = _drain_blockers.id);
     doubtful bigint[];
     front    bigint[] := array[_drain_blockers.id];
     seen     bigint[] := '{}';
 begin
     return query
     select j.id from ganger.job j
-    where j.tags @> drained and j.id <> _drain_blockers.id
+    where j.tags @> drained and j.id <> _drain_blockers.id and ganger._may_bar(j.owner, own)
       and not (j.id > _drain_blockers.id and j.status = 'pending' and j.started_at is null
                and (j.depends_on is not null or j.depends_on_tags is not null));
     if found then
         return;
     end if;
-    doubtful := array(select j.id from ganger.job j where j.tags @> drained and j.id > _drain_blockers.id);
+    doubtful := array(select j.id from ganger.job j where j.tags @> drained and j.id > _drain_blockers.id
+                                                        and ganger._may_bar(j.owner, own));
     while cardinality(doubtful) > 0 and cardinality(front) > 0 loop
         front := array(
             select d.job_id from ganger.dependency d where d.prerequisite_id = any (front) and d.job_id <> all (seen)
             union
             select b.id
-            from (select f.tags from ganger.job f where f.id = any (front) union all select _drain_blockers.tags where seen = '{}') t
+            from (select f.tags, f.owner from ganger.job f where f.id = any (front)
+                  union all select _drain_blockers.tags, own where seen = '{}') t
             join ganger.job b on b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ t.tags
+                             and ganger._may_bar(t.owner, b.owner)
             where b.id <> all (seen));
         seen := seen || front;
         doubtful := array(select d from unnest(doubtful) d where d <> all (front));
@@ -256,15 +269,16 @@ begin
         -- chains are followed to their end; another round is for tags alone
         exit when not exists (select from ganger.job b where b.pending_reason = 'blocked' and b.depends_on_tags is not null);
         with ended as (
-            select h.id, h.tags, h.depends_on, h.depends_on_tags, f.root
+            select h.id, h.tags, h.owner, h.depends_on, h.depends_on_tags, f.root
             from unnest(front, origin) f (id, root) join ganger.history h on h.id = f.id
             union all
-            select j.id, j.tags, j.depends_on, j.depends_on_tags, f.root
+            select j.id, j.tags, j.owner, j.depends_on, j.depends_on_tags, f.root
             from unnest(front, origin) f (id, root) join ganger.job j on j.id = f.id
         ), fresh as (
             select distinct on (b.id) b.id, e.root
             from ended e
             join ganger.job b on b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ e.tags
+                             and ganger._may_bar(e.owner, b.owner)
             where b.id <> all (hit)
               and not (e.id > b.id and coalesce(b.id = any (e.depends_on) or e.depends_on_tags <@ b.tags, false)) -- waited for b
             order by b.id, e.root

@@ -90,6 +90,7 @@ begin
     waiters := array(
         select distinct b.id from ganger.history h
         join ganger.job b on b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ h.tags
+                         and ganger._may_bar(h.owner, b.owner)
         where h.id = any (ids));
     perform ganger._release_dependents(array(select j.id from ganger.job j where j.id = any (waiters) and j.pending_reason = 'blocked'
                                              order by j.id for update skip locked));

@@ -98,7 +98,7 @@ begin
        and (j.pending_reason = 'limited' or j.seq is not null or i.group_key is distinct from j.group_key) then
         perform ganger._signal_limited(array_agg(distinct g)) from unnest(array[j.group_key, i.group_key]) g where g is not null;
     end if;
-    if i.tags is distinct from j.tags then
+    if (i.tags, i.owner) is distinct from (j.tags, j.owner) then
         insert into ganger.signal (kind, job_id)
         select 'blocked', b.id from ganger.job b
         where b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ j.tags;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The five roles: what each may call and read, and whose jobs a producer reaches.
-select plan(128);
+select plan(136);
 
 -- ---- the matrix
 -- A letter for each role that may: p producer, r reader, w worker, o operator, a admin. A name that does not exist yet is passed over; one
@@ -220,6 +220,27 @@ select is(pg_temp.try('roles_bob', format('select ganger.create_token(job_id => 
     'a token for one''s own job');
 select is(pg_temp.try('roles_bob', format('select ganger.create_token(job_id => %s)', pg_temp.id('ann runs'))),
     pg_temp.try('roles_bob', 'select ganger.create_token(job_id => 987654321)'), 'and for another''s as for one that is not there');
+-- tags: a barrier of one who has an owner is for that owner's jobs
+create function pg_temp.enqueue(who text, args text) returns bigint language sql as
+    $$ select pg_temp.try(who, format('select ganger.enqueue(''x'', %s)', args))::bigint $$;
+create function pg_temp.state(job bigint) returns text language sql as
+    $$ select concat_ws(' ', j.status, j.pending_reason) from ganger.jobs j where j.id = job $$;
+create temp table b as select pg_temp.enqueue('roles_ann', 'tags => ''{t}''') as ann, pg_temp.enqueue('roles_bob', 'depends_on_tags => ''{t}''') as free;
+alter table b add bob bigint, add later bigint, add late bigint, add anyone bigint;
+select is(pg_temp.state(free), 'pending', 'another owner''s tags keep nobody waiting') from b;
+update b set bob = pg_temp.enqueue('roles_bob', 'tags => ''{t}''');
+update b set later = pg_temp.enqueue('roles_bob', 'depends_on_tags => ''{t}''');
+update b set anyone = pg_temp.enqueue('roles_walt', 'depends_on_tags => ''{t}''');
+select is(pg_temp.state(later), 'pending blocked', 'one''s own do') from b;
+select is(pg_temp.state(anyone), 'pending blocked', 'a job of nobody waits for all') from b;
+select is(pg_temp.try('roles_ann', format('select ganger.cancel(%s)', pg_temp.enqueue('roles_ann', 'tags => ''{t}'''))), 'true', 'a job with such tags ends badly');
+select is(pg_temp.state(later), 'pending blocked', 'which cancels no other owner''s barrier') from b;
+select is(pg_temp.state(anyone), 'cancelled', 'but nobody''s') from b;
+select is(pg_temp.try('roles_ann', 'select ganger.enqueue(''x'', tags => ''{u}'', depends_on_tags => ''{t}'') > 0'), 'true', 'a circle is one owner''s:')
+from pg_temp.enqueue('roles_bob', 'tags => ''{t}'', depends_on_tags => ''{u}''');
+select pg_temp.try('roles_bob', format('select ganger.cancel(%s)', bob)) from b \g /dev/null
+select is(pg_temp.state(later), 'cancelled', 'one''s own do') from b;
+delete from ganger.history where id > (select max(id) from j where name !~ 'ann (key|unique)');
 delete from ganger.job where id > (select max(id) from j where name !~ 'ann (key|unique)');
 
 -- ---- set_role_owner
