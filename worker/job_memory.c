@@ -36,7 +36,9 @@ const char *job_memory_keep(JobMemory *memory, char *text)
 void job_memory_add(JobMemory *memory, const char *name, char *json)
 {
     memory->steps = mem_realloc(memory->steps, (memory->count + 1) * sizeof *memory->steps);
-    memory->steps[memory->count++] = (JobStep){.name = mem_strdup(name), .json = json};
+    JobStep *step = &memory->steps[memory->count++];
+    *step = (JobStep){.name = mem_strdup(name)};
+    step->json = json;
 }
 
 void job_memory_put(JobMemory *memory, const char *name, char *json)

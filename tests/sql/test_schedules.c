@@ -75,15 +75,16 @@ static int64_t live_jobs(const char *job_type)
 static atomic_bool is_over;
 static atomic_long scheduled_by[SESSIONS];
 
-static void *run_duties(void *index)
+static void *run_duties(void *argument)
 {
-    int i = (int)(intptr_t)index;
+    atomic_long *scheduled = argument;
+    bool is_maintaining = (scheduled - scheduled_by) % 2 == 0;
     PGconn *conn = test_db_connect(stage.db);
     while (!atomic_load(&is_over)) {
-        int64_t made = i % 2 == 0
+        int64_t made = is_maintaining
                            ? test_db_int(conn, "select ganger.maintain() -> 'scheduled'")
                            : test_db_int(conn, "select scheduled from ganger._run_schedules()");
-        atomic_fetch_add(&scheduled_by[i], (long)made);
+        atomic_fetch_add(scheduled, (long)made);
     }
     PQfinish(conn);
     return NULL;
@@ -94,7 +95,7 @@ static void start_sessions(pthread_t *threads)
     atomic_store(&is_over, false);
     for (int i = 0; i < SESSIONS; i++) {
         atomic_store(&scheduled_by[i], 0);
-        assert_int_equal(pthread_create(&threads[i], NULL, run_duties, (void *)(intptr_t)i), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, run_duties, &scheduled_by[i]), 0);
     }
 }
 

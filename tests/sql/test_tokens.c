@@ -541,7 +541,7 @@ static void run_waiter(PGconn *conn, const char *id, const char *lease, const ch
 
 static void *wait_all(void *argument)
 {
-    unsigned seed = (unsigned)(uintptr_t)argument;
+    unsigned *seed = argument;
     PGconn *conn = test_db_connect(race.db);
     while (!is_race_over()) {
         PGresult *claimed =
@@ -556,7 +556,7 @@ static void *wait_all(void *argument)
         }
         for (int i = 0; i < PQntuples(claimed); i++) {
             run_waiter(conn, PQgetvalue(claimed, i, 0), PQgetvalue(claimed, i, 1),
-                       PQgetvalue(claimed, i, 2), PQgetvalue(claimed, i, 3)[0] == 't', &seed);
+                       PQgetvalue(claimed, i, 2), PQgetvalue(claimed, i, 3)[0] == 't', seed);
         }
         PQclear(claimed);
     }
@@ -581,7 +581,7 @@ static char *take_announced(void)
 
 static void *complete_all(void *argument)
 {
-    unsigned seed = (unsigned)(uintptr_t)argument;
+    unsigned *seed = argument;
     PGconn *conn = test_db_connect(race.db);
     while (!is_race_over()) {
         char *token = take_announced();
@@ -592,7 +592,7 @@ static void *complete_all(void *argument)
         test_db_run(conn, "begin");
         char *answer = test_db_text(
             conn, "select ganger.complete_token('%s', to_jsonb('%s'::text))", token, token);
-        shake(&seed);
+        shake(seed);
         test_db_run(conn, "commit");
         if (strcmp(answer, "t") != 0) {
             fail_race("not the first", token, answer);
@@ -635,13 +635,16 @@ static void test_no_wake_up_is_lost(void **state)
         "'max_attempts', 1, 'payload', ganger.create_token()))) from generate_series(1, %d)",
         RACES);
     atomic_int worked = 0;
+    unsigned seeds[WAITERS + COMPLETERS];
     pthread_t threads[WAITERS + COMPLETERS + 2];
     int count = 0;
     for (; count < WAITERS; count++) {
-        pthread_create(&threads[count], NULL, wait_all, (void *)(uintptr_t)(count + 1));
+        seeds[count] = (unsigned)count + 1;
+        pthread_create(&threads[count], NULL, wait_all, &seeds[count]);
     }
     for (; count < WAITERS + COMPLETERS; count++) {
-        pthread_create(&threads[count], NULL, complete_all, (void *)(uintptr_t)(count + 1));
+        seeds[count] = (unsigned)count + 1;
+        pthread_create(&threads[count], NULL, complete_all, &seeds[count]);
     }
     for (; count < WAITERS + COMPLETERS + 2; count++) {
         pthread_create(&threads[count], NULL, work_all, &worked);
