@@ -338,10 +338,10 @@ static inline int ganger_wait_for_token(ganger_context *context, const char *tok
     return context->services->wait_for_token(context, token, data);
 }
 
-/* Creates a token: a name that somebody completes once, by ganger.complete_token in SQL, from a
- * handler, or over HTTP. It belongs to this job and is committed when this returns. `timeout_ms`
- * negative: it never times out. `tags` is a JSON array of strings, or NULL. Store it as a step before
- * you hand it out: the next run must find it again. NULL: ganger_last_error says why. */
+/* Creates a token: a name that somebody completes once, by ganger.complete_token in SQL or from a
+ * handler. It belongs to this job and is committed when this returns. `timeout_ms` negative: it never
+ * times out. `tags` is a JSON array of strings, or NULL. Store it as a step before you hand it out: the
+ * next run must find it again. Valid until the handler returns. NULL: ganger_last_error says why. */
 static inline const char *ganger_create_token(ganger_context *context, int64_t timeout_ms,
                                               const char *tags)
 {
