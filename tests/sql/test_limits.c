@@ -173,7 +173,7 @@ static void test_a_changed_limit_is_in_force_for_the_next_claim(void **state)
     crew_add(&crew, work_under_changes, WORKERS);
     crew_add(&crew, change_limit, 1);
     crew_add(&crew, tick, 1);
-    drain(3 * JOBS);
+    drain((int64_t)3 * JOBS);
 }
 
 // All starts there were: those of ended attempts and those that ended the job.
