@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "common/base/clock.h"
+#include "common/base/json_check.h"
 #include "common/base/proc_tree.h"
 #include "tests/support/worker_run.h"
 
@@ -238,6 +239,11 @@ static void test_floods_are_capped(void **state)
     result = run_script(run, "head -c 20000000 /dev/zero | tr '\\000' e >&2; echo last >&2");
     assert_int_equal(result->outcome, OUTCOME_COMPLETED);
     expect_log(run, "last\n");
+    // Bytes of any kind, everywhere.
+    result = run_script(run, "head -c 2000000 /dev/urandom >&3; head -c 2000000 /dev/urandom >&2; "
+                             "head -c 300000 /dev/urandom");
+    assert_int_equal(result->outcome, OUTCOME_COMPLETED);
+    assert_true(json_check(result->text, strlen(result->text), NULL, NULL));
     // A cut or lost output is no success.
     result = run_script(run, "head -c 2000000 /dev/zero | tr '\\000' 3 >&3; echo >&3");
     assert_int_equal(result->outcome, OUTCOME_ERROR);
