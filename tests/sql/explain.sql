@@ -162,8 +162,8 @@ select is(pg_temp.says(:e4), 'Job J failed at T, as nobody handles its type: nob
 drop role if exists explain_ann;
 create role explain_ann login in role ganger_producer;
 select ganger.enqueue('s', run_at => now() + interval '1 h', owner => 'bob') as bob \gset
+select ganger.enqueue('s', depends_on => array[:bob], owner => 'explain_ann') as ann \gset
 set role explain_ann;
-select ganger.enqueue('s', depends_on => array[:bob]) as ann \gset
 select is(ganger.explain_job(:bob), format('There is no job %s.', :bob), 'another''s job is not there');
 select is(pg_temp.says(:ann), 'Job J is blocked: it waits until 1 job has completed.', 'nor is its number told');
 reset role;
