@@ -162,6 +162,7 @@ language plpgsql volatile security definer set search_path = pg_catalog, ganger,
 as $$
 declare
     until timestamptz;
+    rules record;
 begin
     if worker is null then
         raise exception 'worker is missing: give this worker a name' using errcode = '22023';
@@ -176,10 +177,22 @@ begin
     end if;
     until := clock_timestamp() + lease;
     perform ganger._note_outside_claim(job_types);
-    return query
-    select t.id, t.lease_id, t.job_type, t.payload, t.attempt, t.max_attempts, t.queue, t.priority::integer, t.timeout, t.tags,
-           t.group_key, t.owner, t.metadata, until
-    from ganger._take_jobs(null, null, worker, until, coalesce(queues, '{default}'), job_types, max_jobs, null, null) t;
+    queues := coalesce(queues, '{default}');
+    rules := ganger._claim_rules(queues, job_types);
+    begin
+        return query
+        select t.id, t.lease_id, t.job_type, t.payload, t.attempt, t.max_attempts, t.queue, t.priority::integer, t.timeout, t.tags,
+               t.group_key, t.owner, t.metadata, until
+        from ganger._take_jobs(null, null, worker, until, queues, job_types, max_jobs, null, null) t;
+        -- whoever gets nothing keeps no limit's lock; but what was done for signals stays done, or they would never be
+        if not found and rules.is_limited and (rules.has_nodes or not rules.has_signals) then
+            raise exception using errcode = 'GG004';
+        end if;
+    exception when sqlstate 'GG004' then
+        if rules.is_rated then
+            perform ganger._notify_due(ganger._next_rate_free());
+        end if;
+    end;
 end $$;
 
 -- Is there anything runnable for these queues and types? For the poll of an idle node.

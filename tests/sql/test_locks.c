@@ -64,6 +64,7 @@ static const char *const HELD_CALLS[] = {
     "select ganger.edit({pending}, '{\"priority\": 5, \"job_type\": \"moved\"}')",
     "select ganger.edit({pending}, '{\"run_at\": \"2090-01-01\"}')",
     "select ganger.claim('holder', max_jobs => 20)",
+    "select count(*) from ganger.claim('holder', '{tight}', '{none}')", // limited, and nothing there
     "select ganger.complete({running}, {lease}, '1')",
     "select ganger.fail({running}, {lease}, 'x')",
     "select ganger.fail({running}, {lease}, 'x', false)",
