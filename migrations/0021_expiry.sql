@@ -18,9 +18,12 @@ declare
 begin
     loop
         select coalesce(array_agg(x.id), '{}'),
-               array_agg('it had not been started by ' || to_char(x.expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+               array_agg(case when x.status = 'waiting' then 'it was still waiting at '
+                              when x.started_at is not null then 'it had not been started again by '
+                              else 'it had not been started by ' end
+                         || to_char(x.expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
         into ids, messages
-        from (select j.id, j.expires_at from ganger.job j
+        from (select j.id, j.expires_at, j.status, j.started_at from ganger.job j
               where j.expires_at <= clock and j.status in ('pending', 'waiting')
               order by j.expires_at limit least(budget - n, 1000) for update skip locked) x;
         step := cardinality(ids);

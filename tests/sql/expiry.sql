@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Expiry: what has not been started by its expires_at ends failed, what runs goes on.
-select plan(17);
+select plan(18);
 
 create function pg_temp.add(label text, expires interval, run_at timestamptz default now()) returns bigint language plpgsql as $$
 declare
@@ -42,6 +42,8 @@ select is((ganger.maintain() ->> 'expired_jobs')::int, 0, 'once');
 select results_eq(format('select attempts, will_retry, error ~ ''^it had not been started by \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$'',
     finished_at is not null, last_failed_at is not null from ganger.jobs where id = %s', :runnable),
     $$ values (0, false, true, true, true) $$, 'without a charge, and with a message');
+select results_eq(format('select substr(error, 1, strpos(error, '' 2'') - 1) from ganger.jobs where id in (%s, %s) order by id', :retried, :waiting),
+    $$ values ('it had not been started again by'), ('it was still waiting at') $$, 'which fits what had become of it');
 select results_eq(format('select event, data ->> ''reason'', (data -> ''will_retry'')::boolean, data ->> ''message'' = j.error
         from ganger.job_events(%s) e, ganger.jobs j where j.id = %1$s and event <> ''added''', :runnable),
     $$ values ('expired', 'expired', false, true) $$, 'one event tells');
