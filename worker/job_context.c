@@ -212,8 +212,9 @@ bool job_context_exec(JobContext *self, const SqlStatement *statement, const DbP
     return done;
 }
 
-static void add_job(DbParams *params, const Job *job)
+void job_context_begin_params(const JobContext *self, DbParams *params)
 {
+    const Job *job = self->run->job;
     db_params_init(params);
     db_param_int(params, job->id);
     db_param_binary(params, (const char *)job->lease, sizeof job->lease);
@@ -232,7 +233,7 @@ static void note_prolonged(JobContext *self, int64_t ms)
 static void write_prolonged(JobContext *self)
 {
     DbParams params;
-    add_job(&params, self->run->job);
+    job_context_begin_params(self, &params);
     db_param_int(&params, self->prolonged_ms);
     self->prolonged_ms = -1;
     self->prolonged_sent_at = clock_boot_ms();
@@ -251,7 +252,7 @@ static int write_progress(JobContext *self)
         return job_context_fail(self, "no connection to the database");
     }
     DbParams params;
-    add_job(&params, self->run->job);
+    job_context_begin_params(self, &params);
     if (self->percent >= 0) {
         db_param_int(&params, self->percent);
     } else {

@@ -84,6 +84,8 @@ int job_context_fail(JobContext *self, const char *format, ...)
 
 // The same for a lease that is gone: GANGER_LOST, now and for all that comes.
 int job_context_lost(JobContext *self);
+// Begins the parameters of a statement about the job: its id and lease.
+void job_context_begin_params(const JobContext *self, DbParams *params);
 // Runs a statement about the job beside the handler's transaction: it is committed when this returns. A connection that breaks is
 // replaced once, so the statement may have been run twice. False: last_error says why; after one that has waited in vain the next
 // ones fail at once, for some seconds.

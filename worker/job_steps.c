@@ -13,15 +13,12 @@ int job_steps_load(JobContext *context)
     if (memory->is_loaded) {
         return GANGER_DONE;
     }
-    const Job *job = context->run->job;
-    if (job->is_first_start) {
+    if (context->run->job->is_first_start) {
         memory->is_loaded = true;
         return GANGER_DONE;
     }
     DbParams params;
-    db_params_init(&params);
-    db_param_int(&params, job->id);
-    db_param_binary(&params, (const char *)job->lease, sizeof job->lease);
+    job_context_begin_params(context, &params);
     PGresult *result = NULL;
     if (!job_context_exec(context, &SQL_load_memory, &params, &result)) {
         return GANGER_FAILED;
@@ -99,12 +96,9 @@ int job_steps_put(JobContext *context, const char *name, const char *json, size_
     if (atomic_load(&context->is_lost)) {
         return job_context_lost(context);
     }
-    const Job *job = context->run->job;
     char *text = mem_strndup(json, length);
     DbParams params;
-    db_params_init(&params);
-    db_param_int(&params, job->id);
-    db_param_binary(&params, (const char *)job->lease, sizeof job->lease);
+    job_context_begin_params(context, &params);
     db_param_text(&params, name);
     db_param_text(&params, text);
     PGresult *result = NULL;

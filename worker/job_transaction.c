@@ -87,22 +87,16 @@ static const char *misuse(const PGconn *conn)
     return "the connection of the job's transaction was lost";
 }
 
-static void add_job(DbParams *params, const Job *job)
-{
-    db_params_init(params);
-    db_param_int(params, job->id);
-    db_param_binary(params, (const char *)job->lease, sizeof job->lease);
-}
-
 // The log goes first, as it is written on a running job only.
-static Status add_log(const RunContext *run)
+static Status add_log(const JobContext *context)
 {
+    const RunContext *run = context->run;
     char *log = slot_log_copy(run->slot);
     if (log == NULL) {
         return STATUS_OK;
     }
     DbParams params;
-    add_job(&params, run->job);
+    job_context_begin_params(context, &params);
     const size_t length = strlen(log);
     if (length > 0 && log[length - 1] == '\n') { // log() adds one
         log[length - 1] = '\0';
@@ -130,10 +124,10 @@ static Status send_completion(const JobContext *context, PGresult **completion)
     TRY(db_pipeline_begin(run->db));
     Status status = db_pipeline_add(run->db, &SQL_reset_role, NULL);
     if (status == STATUS_OK) {
-        status = add_log(run);
+        status = add_log(context);
     }
     if (status == STATUS_OK) {
-        add_job(&params, run->job);
+        job_context_begin_params(context, &params);
         db_param_text(&params, run->output);
         status = db_pipeline_add(run->db, &SQL_complete_in_transaction, &params);
     }
