@@ -18,6 +18,9 @@ create table ganger.signal (
     not_before timestamptz                             -- met a held row: not at every claim again
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
+-- Those a claim looks for when it meets jobs of groups (_shut_groups).
+create index signal_shut on ganger.signal (kind) where kind in ('regroup', 'queue', 'job_type');
+
 -- Tells an idle node that there are signals; a busy one sees them at its next claim.
 create function ganger._notify_signal() returns void language plpgsql volatile as $$
 begin

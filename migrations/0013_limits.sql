@@ -114,6 +114,7 @@ $$;
 create function ganger._admit_groups(keys text[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
+set plan_cache_mode = force_generic_plan
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
@@ -138,7 +139,8 @@ begin
                                                 where j.group_key = g.key and (j.seq is not null or j.status = 'processing')) end,
                      case when l.rate is not null
                           then ganger._rate_room('group', g.key, l.rate, l.rate_period, clock)
-                               - (select count(*) from ganger.job j where j.group_key = g.key and j.seq is not null) end) as places
+                               - (select count(*) from ganger.job j
+                                  where j.group_key = g.key and (j.seq is not null or j.status = 'processing') and j.status = 'pending') end) as places
         from unnest(locked) g (key) left join ganger.group_limit l on l.group_key = g.key
     ), room as materialized (
         -- a queue's limit is for each group in that queue; one the group has itself, for all queues together
@@ -253,10 +255,12 @@ begin
     perform ganger._admit_groups(locked);
 end $$;
 
--- The first part of it, for one group whose lock the caller has. True: there is more to take back.
+-- The first part of it, for one group whose lock the caller has. True: there is more to take back. What is runnable is asked for as a part of
+-- what is held: by seq alone, a plan made while little was runnable would look through all that is.
 create function ganger._take_places_back(key text, most integer) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
+set plan_cache_mode = force_generic_plan
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
@@ -268,7 +272,8 @@ declare
     taken  bigint;
     missed boolean := false;
 begin
-    if not exists (select from ganger.job j where j.group_key = _take_places_back.key and j.seq is not null) then
+    if not exists (select from ganger.job j where j.group_key = _take_places_back.key
+                   and (j.seq is not null or j.status = 'processing') and j.status = 'pending') then
         return false;
     end if;
     select l.* into own from ganger.group_limit l where l.group_key = _take_places_back.key;
@@ -299,12 +304,12 @@ begin
         continue when coalesce(spare.n, 0) <= 0;
         update ganger.job j set seq = null, pending_reason = 'limited', due_at = null
         where j.id = any (array(select x.id from ganger.job x
-                                where x.group_key = _take_places_back.key and x.seq is not null
+                                where x.group_key = _take_places_back.key and (x.seq is not null or x.status = 'processing') and x.status = 'pending'
                                   and (spare.queue is null or x.queue = spare.queue) and (spare.job_type is null or x.job_type = spare.job_type)
                                 order by x.priority, x.seq desc limit least(spare.n, most) for update skip locked));
         get diagnostics taken = row_count;
         missed := missed or (taken < spare.n and exists (
-            select from ganger.job x where x.group_key = _take_places_back.key and x.seq is not null
+            select from ganger.job x where x.group_key = _take_places_back.key and (x.seq is not null or x.status = 'processing') and x.status = 'pending'
               and (spare.queue is null or x.queue = spare.queue) and (spare.job_type is null or x.job_type = spare.job_type)));
     end loop;
     return missed;
@@ -312,7 +317,7 @@ end $$;
 
 -- Groups of which nothing may be claimed yet, as their places are not in order with what was said about them: an object with the keys
 -- "regroup <group_key>", "queue <name>", "job_type <name>". null: none.
-create function ganger._shut_groups() returns jsonb language sql stable as $$
+create function ganger._shut_groups() returns jsonb language sql stable set enable_seqscan = off as $$
     select jsonb_object_agg(s.kind || ' ' || s.key, 1) from ganger.signal s where s.kind in ('regroup', 'queue', 'job_type')
 $$;
 
