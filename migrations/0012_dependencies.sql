@@ -85,6 +85,9 @@ begin
                             circle.other, circle.depends_on_tags),
             hint = 'Give one of them other tags.';
     end if;
+    if cardinality(ids) > 100 and exists (select from ganger.job j where j.id = any (ids) and j.depends_on_tags is not null) then
+        perform gin_clean_pending_list('ganger.job_tags'); -- each look for tags would read through what has not been sorted in
+    end if;
     perform ganger._release_dependents(ids); -- all may have completed already
     insert into ganger.signal (kind, job_id) select 'blocked', x from unnest(ids) x
     where exists (select from ganger.job j where j.id = x and j.pending_reason = 'blocked');
@@ -100,7 +103,7 @@ $$;
 -- Does job `id` with these tags, which waits for `drained` tags, close a circle: is one of the jobs it waits for, directly or through
 -- others, waiting until jobs with such tags as its own are gone? The id of such a job, or null.
 create function ganger._drain_circle(id bigint, tags text[], drained text[]) returns bigint
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = on as $$
 declare
     own   constant text := (select j.owner from ganger.job j where j.id = _drain_circle.id);
     front bigint[] := array(select j.id from ganger.job j
@@ -150,7 +153,7 @@ end $$;
 -- goes first. It always waits by tags, as depends_on only names older jobs. Where others are in the way for certain, those are all that is
 -- told.
 create function ganger._drain_blockers(id bigint, tags text[], drained text[]) returns setof bigint
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = on as $$
 declare
     own      constant text := (select j.owner from ganger.job j where j.id = _drain_blockers.id);
     doubtful bigint[];
@@ -183,13 +186,25 @@ begin
     return query select unnest(doubtful);
 end $$;
 
--- Which of these pending jobs have nothing to wait for any more. The caller holds their rows.
+-- Which of these pending jobs have nothing to wait for any more. The caller holds their rows. Many may wait for the same tags: what is in
+-- the way of them all is looked for once. (Bitmaps: the index of tags has no other scans, and some callers deny them.)
 create function ganger._unblocked(ids bigint[]) returns bigint[]
-language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
-    select coalesce(array_agg(j.id), '{}') from ganger.job j
-    where j.id = any (ids)
-      and (j.depends_on is null or not exists (select from ganger.job p where p.id = any (j.depends_on)))
-      and (j.depends_on_tags is null or not exists (select from ganger._drain_blockers(j.id, j.tags, j.depends_on_tags)))
+language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = on as $$
+    with asked as materialized (
+        select j.id, j.tags, j.depends_on_tags as drained, coalesce(j.tags @> j.depends_on_tags, false) as is_among
+        from ganger.job j
+        where j.id = any (ids) and (j.depends_on is null or not exists (select from ganger.job p where p.id = any (j.depends_on)))
+    ), shut as materialized (
+        select d.drained from (select distinct a.drained from asked a where a.drained is not null and not a.is_among) d
+        cross join lateral (select from ganger.job p
+                            where p.tags @> d.drained and not (p.status = 'pending' and p.started_at is null
+                                                               and (p.depends_on is not null or p.depends_on_tags is not null))
+                            limit 1) p
+    ), left_over as materialized (
+        select a.* from asked a left join shut s on s.drained = a.drained and not a.is_among where s.drained is null
+    )
+    select coalesce(array_agg(l.id), '{}') from left_over l
+    where l.drained is null or not exists (select from ganger._drain_blockers(l.id, l.tags, l.drained))
 $$;
 
 -- Lets go on what has nothing left to wait for, of blocked jobs whose rows the caller holds.
