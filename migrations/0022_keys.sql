@@ -126,6 +126,8 @@ declare
     other bigint;
     first integer; -- the entry of this call that has taken the key
     key   text;
+    merged integer[] := '{}'; -- entries that later ones have changed, put into jobs at the end: that copies all of it
+    entries jsonb[] := '{}';
     new_ids constant bigint[] := ids;
 begin
     for entry in
@@ -143,7 +145,13 @@ begin
     loop
         continue when ids[entry.place] < 0;
         if first is not null and entry.unique_key = key then
-            jobs := ganger._merge_entries(jobs, first, entry.place);
+            if coalesce((entry.input).on_conflict, 'ignore') <> 'ignore' then
+                if merged[cardinality(merged)] is distinct from first then
+                    merged := merged || first;
+                    entries := entries || (jobs -> (first - 1));
+                end if;
+                entries[cardinality(entries)] := ganger._merge_entries(entries[cardinality(entries)], jobs -> (entry.place - 1), first, entry.place);
+            end if;
             other := ids[first];
         else
             other := ganger._take_unique_key(ids[entry.place], entry.input);
@@ -153,6 +161,11 @@ begin
         perform ganger._point_idempotency_key(entry.input, other);
         ids[entry.place] := coalesce(- other, ids[entry.place]);
     end loop;
+    if cardinality(merged) > 0 then
+        jobs := (select jsonb_agg(coalesce(m.entry, e.value) order by e.ordinality)
+                 from jsonb_array_elements(jobs) with ordinality e
+                 left join unnest(merged, entries) m (place, entry) on m.place = e.ordinality);
+    end if;
     -- the idempotency key of an entry that then met its unique key: those with the same one follow it
     ids := array(select coalesce(m.id, x.id)
                  from unnest(ids) with ordinality x (id, place)
@@ -162,23 +175,21 @@ end $$;
 
 -- Two entries of one call have the same unique key: applies on_conflict of the later one to the earlier. That keeps what makes it
 -- itself: its idempotency key, and what it depends on.
-create function ganger._merge_entries(jobs jsonb, earlier integer, later integer) returns jsonb
+create function ganger._merge_entries(was jsonb, new jsonb, earlier integer, later integer) returns jsonb
 language plpgsql immutable as $$
 declare
-    was  constant jsonb := jobs -> (earlier - 1);
-    next constant jsonb := jobs -> (later - 1);
-    own  constant text[] := array['idempotency_key', 'depends_on', 'depends_on_tags'];
+    own constant text[] := array['idempotency_key', 'depends_on', 'depends_on_tags'];
 begin
-    case coalesce(next ->> 'on_conflict', 'ignore')
+    case coalesce(new ->> 'on_conflict', 'ignore')
     when 'ignore' then
-        return jobs;
+        return was;
     when 'reschedule' then
-        return jsonb_set(jobs, array[(earlier - 1)::text], was || jsonb_build_object('run_at', next -> 'run_at'));
+        return was || jsonb_build_object('run_at', new -> 'run_at');
     when 'replace' then
-        return jsonb_set(jobs, array[(earlier - 1)::text], next - own || coalesce(
-            (select jsonb_object_agg(e.key, e.value) from jsonb_each(was) e where e.key = any (own)), '{}'));
+        return new - own || coalesce(
+            (select jsonb_object_agg(e.key, e.value) from jsonb_each(was) e where e.key = any (own)), '{}');
     when 'error' then
-        raise exception 'jobs[%]: unique_key "%" is taken by jobs[%]', later - 1, next ->> 'unique_key', earlier - 1
+        raise exception 'jobs[%]: unique_key "%" is taken by jobs[%]', later - 1, new ->> 'unique_key', earlier - 1
             using errcode = '23505', hint = 'Say on_conflict "ignore", "replace" or "reschedule", or give each its own key.';
     end case;
 end $$;
