@@ -186,22 +186,36 @@ begin
     return query select unnest(doubtful);
 end $$;
 
--- Which of these pending jobs have nothing to wait for any more. The caller holds their rows. Many may wait for the same tags: what is in
+-- Of these jobs' prerequisites those that have ended otherwise than completed, and have not been dealt with yet: whoever ended them
+-- could not get at the dependent, or did not see it. A retried job has left behind those that had ended before: ganger.dependency
+-- names none of them.
+create function ganger._bad_prerequisites(ids bigint[]) returns bigint[]
+language sql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+    select coalesce(array_agg(distinct h.id), '{}')
+    from ganger.dependency d join ganger.history_ended h on h.id = d.prerequisite_id where d.job_id = any (ids)
+$$;
+
+-- Which of these pending jobs have nothing to wait for any more. The caller holds their rows. One that is to be cancelled, as a
+-- prerequisite has failed, is not among them. Many may wait for the same tags: what is in
 -- the way of them all is looked for once. (Bitmaps: the index of tags has no other scans, and some callers deny them.)
 create function ganger._unblocked(ids bigint[]) returns bigint[]
 language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = on as $$
     with asked as materialized (
-        select j.id, j.tags, j.depends_on_tags as drained, coalesce(j.tags @> j.depends_on_tags, false) as is_among
+        select j.id, j.tags, j.owner, j.depends_on_tags as drained, coalesce(j.tags @> j.depends_on_tags, false) as is_among
         from ganger.job j
-        where j.id = any (ids) and (j.depends_on is null or not exists (select from ganger.job p where p.id = any (j.depends_on)))
+        where j.id = any (ids)
+          and (j.depends_on is null or case when exists (select from ganger.job p where p.id = any (j.depends_on)) then false
+                                            else ganger._bad_prerequisites(array[j.id]) = '{}' end)
     ), shut as materialized (
-        select d.drained from (select distinct a.drained from asked a where a.drained is not null and not a.is_among) d
+        select d.drained, d.owner from (select distinct a.drained, a.owner from asked a where a.drained is not null and not a.is_among) d
         cross join lateral (select from ganger.job p
-                            where p.tags @> d.drained and not (p.status = 'pending' and p.started_at is null
-                                                               and (p.depends_on is not null or p.depends_on_tags is not null))
+                            where p.tags @> d.drained and ganger._may_bar(p.owner, d.owner)
+                              and not (p.status = 'pending' and p.started_at is null
+                                       and (p.depends_on is not null or p.depends_on_tags is not null))
                             limit 1) p
     ), left_over as materialized (
-        select a.* from asked a left join shut s on s.drained = a.drained and not a.is_among where s.drained is null
+        select a.* from asked a
+        left join shut s on s.drained = a.drained and s.owner is not distinct from a.owner and not a.is_among where s.drained is null
     )
     select coalesce(array_agg(l.id), '{}') from left_over l
     where l.drained is null or not exists (select from ganger._drain_blockers(l.id, l.tags, l.drained))
@@ -337,24 +351,33 @@ begin
     select 'blocked', j.id, clock_timestamp() + interval '200 ms' from ganger.job j
     where j.id = any (ids) and j.pending_reason = 'blocked'
       and (j.id <> all (free) or (j.depends_on is not null and ganger._is_any_held(j.depends_on)));
-    -- a dependent without a root of its own: its prerequisite ended badly while it was being committed, or held
-    bad := array(
-        select distinct h.id from ganger.job j join ganger.history h on h.id = any (j.depends_on)
-        where j.id = any (free) and h.status <> 'completed');
+    bad := ganger._bad_prerequisites(free);
     if cardinality(bad) > 0 then
         perform ganger._cancel_dependents(bad);
     end if;
     perform ganger._release_dependents(free);
 end $$;
 
--- Every barrier is looked at now and then, whatever signal went astray between two transactions that did not see each other.
+-- Every barrier is looked at now and then, whatever signal went astray between two transactions that did not see each other. Where
+-- there are more than one call looks at, it begins anywhere among them.
 create function ganger._recheck_barriers(budget integer default 200) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
-    ids bigint[] := array(select j.id from ganger.job j where j.pending_reason = 'blocked' and j.depends_on_tags is not null
-                          order by j.id limit budget for update skip locked);
+    oldest constant bigint := (select j.id from ganger.job j where j.pending_reason = 'blocked' and j.depends_on_tags is not null
+                               order by j.id limit 1);
+    newest constant bigint := (select j.id from ganger.job j where j.pending_reason = 'blocked' and j.depends_on_tags is not null
+                               order by j.id desc limit 1);
+    start  bigint := oldest + floor(random() * (newest - oldest))::bigint;
+    ids    bigint[];
 begin
-    if cardinality(ids) > 0 then
-        perform ganger._release_dependents(ids);
+    if oldest is null then
+        return;
+    elsif not exists (select from ganger.job j where j.pending_reason = 'blocked' and j.depends_on_tags is not null
+                      order by j.id offset budget limit 1) then
+        start := oldest; -- all of them
     end if;
+    ids := array(select j.id from ganger.job j
+                 where j.pending_reason = 'blocked' and j.depends_on_tags is not null and j.id >= start
+                 order by j.id limit budget for update skip locked);
+    perform ganger._release_dependents(ids);
 end $$;

@@ -5,7 +5,8 @@
 create function ganger._follow_end(ids bigint[], followed bigint[]) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
-    facts record;
+    is_old constant boolean := current_setting('transaction_isolation') not in ('read committed', 'read uncommitted');
+    facts  record;
 begin
     -- after the jobs' rows were taken: a dependent that is noted later finds them ending, and looks again
     select exists (select from ganger.dependency) as has_dependents, exists (select from ganger.signal) as has_signals,
@@ -15,11 +16,14 @@ begin
     if facts.has_dependents then
         -- first what they waited for: of jobs that end together none is another's dependent any more
         delete from ganger.dependency d where d.job_id = any (followed);
-        if current_setting('transaction_isolation') in ('read committed', 'read uncommitted') then
+        if not is_old then
             perform ganger._follow_dependents(ids);
-        else
-            insert into ganger.signal (kind, job_id) select 'ended', x from unnest(ids) x; -- this snapshot is too old to tell
         end if;
+    end if;
+    if is_old then
+        -- this snapshot may be too old to tell of dependents
+        insert into ganger.signal (kind, job_id) select 'ended', x from unnest(ids) x;
+        facts.has_signals := true;
     end if;
     if facts.has_signals then
         perform ganger._notify_signal();

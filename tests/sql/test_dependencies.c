@@ -279,6 +279,91 @@ static void test_open_transactions_hold_up_nobody(void **state)
     free(roots);
 }
 
+// --- a prerequisite that fails where nobody gets at its dependent
+
+static int64_t enqueue_after_two(int64_t first, int64_t second)
+{
+    return test_db_int(stage.duty,
+                       "select ganger.enqueue('d', depends_on => array[%" PRId64 ", %" PRId64 "])",
+                       first, second);
+}
+
+// The dependent is held while one fails, and free again when the other completes.
+static void test_a_failure_that_met_a_held_dependent(void **state)
+{
+    (void)state;
+    int64_t bad = enqueue(stage.duty, "");
+    int64_t good = enqueue(stage.duty, "");
+    int64_t d = enqueue_after_two(bad, good);
+    claim_all();
+    test_db_run(stage.one, "begin");
+    test_db_run(stage.one, "select ganger.edit(%" PRId64 ", '{\"priority\": 1}')", d);
+    finish(stage.duty, bad, false);
+    test_db_run(stage.one, "commit");
+    finish(stage.duty, good, true);
+    assert_stands(d, "blocked");
+    assert_true(await_stands(d, "cancelled"));
+}
+
+// One with a time of its own does not go on at that time.
+static void test_a_failure_before_the_dependent_is_due(void **state)
+{
+    (void)state;
+    int64_t p = enqueue(stage.duty, "");
+    claim_all();
+    test_db_run(stage.one, "begin");
+    int64_t unseen = test_db_int(stage.one,
+                                 "select ganger.enqueue('d', depends_on => array[%" PRId64
+                                 "], run_at => clock_timestamp() + interval '1 h')",
+                                 p);
+    finish(stage.duty, p, false);
+    test_db_run(stage.one, "commit");
+    assert_stands(unseen, "scheduled");
+    test_db_run(stage.duty, "select ganger.edit(%" PRId64 ", '{\"run_at\": null}')", unseen);
+    assert_true(await_stands(unseen, "cancelled"));
+    assert_int_equal(test_db_int(stage.duty, "select count(*) from ganger.dependency"), 0);
+}
+
+// A transaction whose snapshot is older than the dependent ends its prerequisite.
+static void test_an_end_in_an_old_snapshot(void **state)
+{
+    (void)state;
+    int64_t p = enqueue(stage.duty, "");
+    claim_all();
+    test_db_run(stage.one, "begin isolation level repeatable read");
+    test_db_run(stage.one, "select count(*) from ganger.dependency");
+    int64_t d = enqueue_after(stage.duty, p);
+    (void)test_db_int(stage.duty, "select ganger._work_signals()");
+    finish(stage.one, p, true);
+    test_db_run(stage.one, "commit");
+    assert_true(await_stands(d, "runnable"));
+}
+
+// What a retried job once waited for, and has left behind, is nobody's reason to be cancelled.
+static void test_a_retried_dependent_cancels_no_barrier(void **state)
+{
+    (void)state;
+    int64_t bad = enqueue(stage.duty, ", tags => '{a}'");
+    int64_t good = enqueue(stage.duty, "");
+    int64_t d = enqueue_after_two(bad, good);
+    claim_all();
+    finish(stage.duty, bad, false);
+    finish(stage.duty, good, false);
+    assert_stands(d, "cancelled");
+    assert_int_equal(test_db_int(stage.duty, "select ganger.retry(%" PRId64 ")::integer", good), 1);
+    assert_int_equal(test_db_int(stage.duty, "select ganger.retry(%" PRId64 ")::integer", d), 1);
+    int64_t live = enqueue(stage.duty, ", tags => '{a}'");
+    int64_t barrier = enqueue(stage.duty, ", depends_on_tags => '{a}'");
+    test_db_run(stage.duty, "select ganger.maintain()");
+    assert_stands(d, "blocked");
+    assert_stands(barrier, "blocked");
+    claim_all();
+    finish(stage.duty, live, true);
+    finish(stage.duty, good, true);
+    assert_true(await_stands(barrier, "runnable"));
+    assert_true(await_stands(d, "runnable"));
+}
+
 // --- barriers that are committed at the same time
 
 static void test_mutual_barriers(void **state)
@@ -452,6 +537,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_end_while_a_dependent_is_enqueued, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_rolled_back_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_open_transactions_hold_up_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_failure_that_met_a_held_dependent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_failure_before_the_dependent_is_due, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_end_in_an_old_snapshot, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_retried_dependent_cancels_no_barrier, setup, teardown),
         cmocka_unit_test_setup_teardown(test_mutual_barriers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_circle_of_three, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_chain_is_cancelled_at_once, setup, teardown),
