@@ -90,6 +90,8 @@ create index job_group_held on ganger.job (group_key) where group_key is not nul
 create index job_group_next on ganger.job (group_key, queue, priority desc, id) where pending_reason = 'limited';
 create index job_batch_held on ganger.job (batch_id) where batch_id is not null and pending_reason is distinct from 'batch';
 create index job_batch_next on ganger.job (batch_id, id) where pending_reason = 'batch';
+-- An owner's jobs; those of nobody are not in it.
+create index job_owner on ganger.job (owner, id) where owner is not null;
 create index job_schedule on ganger.job (schedule_id) where schedule_id is not null;
 -- Jobs that wait until no other job with certain tags is left, and the tags of those they wait for.
 create index job_barrier on ganger.job (id) where pending_reason = 'blocked' and depends_on_tags is not null;
@@ -156,6 +158,7 @@ create table ganger.history_completed partition of ganger.history for values in 
 create table ganger.history_ended partition of ganger.history for values in ('failed', 'cancelled')
     partition by range (finished_at);
 create index history_id on ganger.history (id);
+create index history_owner on ganger.history (owner, id) where owner is not null;
 -- What read_events follows: the ends of completed jobs, in their order.
 create index history_finish on ganger.history_completed (finish_id);
 create table ganger.history_completed_default partition of ganger.history_completed default;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- get_job, list_jobs, count_jobs: every filter, every tag mode, the cursor; what is refused.
-select plan(137);
+select plan(141);
 
 -- twelve jobs, one of each kind; `name` is payload.n
 create function pg_temp.put(name text, job_type text default 'a', queue text default 'default', priority integer default 0,
@@ -144,5 +144,28 @@ select is((select status from ganger.get_job(:running)), 'processing', 'get_job'
 select is((select status from ganger.get_job((select id from c where payload ->> 'n' = 'done'))), 'completed', 'an ended one');
 select is_empty('select * from ganger.get_job(987654321)', 'an unknown one: no row');
 select is_empty('select * from ganger.get_job(null)', 'null: no row');
+
+-- ---- an owner's page and count read that owner's jobs, not all that is kept
+select ganger.enqueue_many((select jsonb_agg(jsonb_build_object('job_type', 'owned', 'owner', 'o' || i % 500)) from generate_series(1, 10000) i)) \g /dev/null
+select ganger._finish(array_agg(id), array_agg(null::uuid), array_agg('cancelled'::ganger.job_status), unheld => true)
+from (select id from ganger.job where job_type = 'owned' order by id limit 8000) x \g /dev/null
+vacuum analyze ganger.job;
+analyze ganger.history;
+create function pg_temp.rows_read(call text) returns bigint language plpgsql as $$
+declare
+    total constant text := 'select sum(pg_stat_get_xact_tuples_returned(c.oid) + pg_stat_get_xact_tuples_fetched(c.oid)) from pg_class c
+                            where c.relnamespace = ''ganger''::regnamespace and c.relkind = ''r''';
+    before bigint;
+    after  bigint;
+begin
+    execute total into before;
+    execute call;
+    execute total into after;
+    return after - before;
+end $$;
+select is((select count(*) from ganger.list_jobs('{"owner": "o7"}', 100)), 20::bigint, 'an owner''s jobs, live and ended');
+select cmp_ok(pg_temp.rows_read(c), '<', 1000::bigint, 'few are read: ' || c) from unnest(array[
+    $$ select ganger.list_jobs('{"owner": "o7"}', 10) $$, $$ select ganger.count_jobs('{"owner": "o7"}') $$,
+    $$ select ganger.list_jobs('{"owner": "nobody of them"}') $$]) c;
 
 select * from finish();
