@@ -118,7 +118,7 @@ set plan_cache_mode = force_generic_plan
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    most   constant integer := 1000; -- of a group and queue, at a call
+    most   integer; -- of a group and queue: bounds a call, as groups need not have limits
     locked text[];
     ids    bigint[];
     rated  boolean;
@@ -129,6 +129,7 @@ begin
         return;
     end if;
     clock := clock_timestamp();
+    most := greatest(10, 4000 / cardinality(locked));
     -- a statement of its own, so that it sees what the holder of each lock before us has done
     with paused as materialized (
         select array(select q.name from ganger.queue q where q.paused) as queues, array(select t.name from ganger.job_type t where t.paused) as types
@@ -243,8 +244,8 @@ set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    most   constant integer := 1000;
     locked text[] := ganger._lock_places('group', keys, 'regroup');
+    most   constant integer := greatest(10, 4000 / greatest(1, cardinality(locked)));
     group_key text;
 begin
     foreach group_key in array locked loop
@@ -317,7 +318,7 @@ end $$;
 
 -- Groups of which nothing may be claimed yet, as their places are not in order with what was said about them: an object with the keys
 -- "regroup <group_key>", "queue <name>", "job_type <name>". null: none.
-create function ganger._shut_groups() returns jsonb language sql stable set enable_seqscan = off as $$
+create function ganger._shut_groups() returns jsonb language sql stable set jit = off set enable_seqscan = off as $$
     select jsonb_object_agg(s.kind || ' ' || s.key, 1) from ganger.signal s where s.kind in ('regroup', 'queue', 'job_type')
 $$;
 
