@@ -85,8 +85,7 @@ static bool await_stands(int64_t id, const char *wanted)
 
 static void cancel(PGconn *conn, int64_t id)
 {
-    assert_int_equal(
-        test_db_int(conn, "select ganger.cancel(%" PRId64 ")::integer", id), 1);
+    assert_int_equal(test_db_int(conn, "select ganger.cancel(%" PRId64 ")::integer", id), 1);
 }
 
 // Claims these and completes, or fails, them; in the transaction of `conn` if it has one open.
@@ -111,10 +110,9 @@ static void end_two(bool first_commits_first, bool second_completes)
 {
     int64_t p1 = enqueue(stage.duty, "");
     int64_t p2 = enqueue(stage.duty, "");
-    int64_t d = test_db_int(stage.duty,
-                            "select ganger.enqueue('d', depends_on => array[%" PRId64
-                            ", %" PRId64 "])",
-                            p1, p2);
+    int64_t d = test_db_int(
+        stage.duty, "select ganger.enqueue('d', depends_on => array[%" PRId64 ", %" PRId64 "])", p1,
+        p2);
     claim_all();
     test_db_run(stage.one, "begin");
     test_db_run(stage.two, "begin");
@@ -143,10 +141,9 @@ static void test_one_of_two_fails(void **state)
     for (int n = 0; n < 2; n++) {
         int64_t p1 = enqueue(stage.duty, "");
         int64_t p2 = enqueue(stage.duty, "");
-        int64_t d = test_db_int(stage.duty,
-                                "select ganger.enqueue('d', depends_on => array[%" PRId64
-                                ", %" PRId64 "])",
-                                p1, p2);
+        int64_t d = test_db_int(
+            stage.duty, "select ganger.enqueue('d', depends_on => array[%" PRId64 ", %" PRId64 "])",
+            p1, p2);
         claim_all();
         test_db_run(stage.one, "begin");
         test_db_run(stage.two, "begin");
@@ -180,10 +177,9 @@ static void test_none_is_stuck(void **state)
         atomic_bool go = false;
         Finisher f[2] = {{stage.one, enqueue(stage.duty, ""), &go},
                          {stage.two, enqueue(stage.duty, ""), &go}};
-        int64_t d = test_db_int(stage.duty,
-                                "select ganger.enqueue('d', depends_on => array[%" PRId64
-                                ", %" PRId64 "])",
-                                f[0].id, f[1].id);
+        int64_t d = test_db_int(
+            stage.duty, "select ganger.enqueue('d', depends_on => array[%" PRId64 ", %" PRId64 "])",
+            f[0].id, f[1].id);
         claim_all();
         pthread_t threads[2];
         for (int i = 0; i < 2; i++) {
@@ -256,10 +252,9 @@ static void test_open_transactions_hold_up_nobody(void **state)
     test_db_run(stage.one, "begin");
     test_db_run(stage.one, "select ganger.edit(%" PRId64 ", '{\"priority\": 1}')", held);
     int64_t late = enqueue_after(stage.one, p);
-    int64_t free_one = test_db_int(stage.duty,
-                                   "select ganger.enqueue('d', depends_on => array[%" PRId64
-                                   ", %" PRId64 "])",
-                                   p, other);
+    int64_t free_one = test_db_int(
+        stage.duty, "select ganger.enqueue('d', depends_on => array[%" PRId64 ", %" PRId64 "])", p,
+        other);
     finish(stage.duty, p, false);
     finish(stage.duty, other, true);
     assert_stands(free_one, "cancelled");
@@ -270,9 +265,9 @@ static void test_open_transactions_hold_up_nobody(void **state)
     assert_true(await_stands(held, "cancelled"));
     assert_true(await_stands(late, "cancelled"));
     assert_int_equal(test_db_int(stage.duty, "select count(*) from ganger.dependency"), 0);
-    char *roots = test_db_text(stage.duty,
-                               "select string_agg(distinct data ->> 'root_job_id', ' ') from "
-                               "ganger.event where event = 'cancelled'");
+    char *roots =
+        test_db_text(stage.duty, "select string_agg(distinct data ->> 'root_job_id', ' ') from "
+                                 "ganger.event where event = 'cancelled'");
     char wanted[32];
     (void)snprintf(wanted, sizeof wanted, "%" PRId64, p);
     assert_string_equal(roots, wanted);
@@ -401,7 +396,8 @@ static void test_a_circle_of_three(void **state)
     const char *options[] = {", tags => '{a}', depends_on_tags => '{b}'",
                              ", tags => '{b}', depends_on_tags => '{c}'",
                              ", tags => '{c}', depends_on_tags => '{a}'"};
-    int64_t hold[3] = {enqueue(stage.duty, ", tags => '{a}'"), enqueue(stage.duty, ", tags => '{b}'"),
+    int64_t hold[3] = {enqueue(stage.duty, ", tags => '{a}'"),
+                       enqueue(stage.duty, ", tags => '{b}'"),
                        enqueue(stage.duty, ", tags => '{c}'")};
     int64_t ids[3];
     for (int i = 0; i < 3; i++) {
@@ -449,17 +445,16 @@ static void test_a_chain_is_cancelled_at_once(void **state)
     assert_true(took < CHAIN_LIMIT_MS);
     assert_int_equal(test_db_int(stage.duty, "select count(*) from ganger.job"), 0);
     assert_int_equal(test_db_int(stage.duty, "select count(*) from ganger.dependency"), 0);
-    assert_int_equal(
-        test_db_int(stage.duty,
-                    "select count(*) from ganger.event where event = 'cancelled' and "
-                    "data = '{\"root_job_id\": %" PRId64 "}'",
-                    head),
-        CHAIN);
+    assert_int_equal(test_db_int(stage.duty,
+                                 "select count(*) from ganger.event where event = 'cancelled' and "
+                                 "data = '{\"root_job_id\": %" PRId64 "}'",
+                                 head),
+                     CHAIN);
     // and comes back as it was, to be cancelled as a set
     assert_int_equal(test_db_int(stage.duty, "select ganger.retry_jobs('{}')"), CHAIN + 1);
-    assert_int_equal(test_db_int(stage.duty,
-                                 "select count(*) from ganger.job where pending_reason = 'blocked'"),
-                     CHAIN);
+    assert_int_equal(
+        test_db_int(stage.duty, "select count(*) from ganger.job where pending_reason = 'blocked'"),
+        CHAIN);
     assert_int_equal(test_db_int(stage.duty, "select ganger.cancel_jobs('{}')"), CHAIN + 1);
     assert_int_equal(test_db_int(stage.duty, "select count(*) from ganger.dependency"), 0);
 }
@@ -504,7 +499,8 @@ static void test_bulk_calls_leave_what_is_held(void **state)
 
 static void *cancel_all(void *arg)
 {
-    return (void *)(intptr_t)test_db_int(arg, "select ganger.cancel_jobs('{\"status\": \"pending\"}')");
+    return (void *)(intptr_t)test_db_int(arg,
+                                         "select ganger.cancel_jobs('{\"status\": \"pending\"}')");
 }
 
 // One that is freed in time is not left.
@@ -518,10 +514,11 @@ static void test_bulk_calls_try_again(void **state)
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, 0, cancel_all, stage.two), 0);
     // it holds what it has cancelled until it is through
-    assert_true(test_db_await(stage.duty, LIMIT_MS,
-                              "select not exists (select from (select from ganger.job where id > %" PRId64
-                              " for update skip locked) x)",
-                              held));
+    assert_true(
+        test_db_await(stage.duty, LIMIT_MS,
+                      "select not exists (select from (select from ganger.job where id > %" PRId64
+                      " for update skip locked) x)",
+                      held));
     test_db_run(stage.one, "commit");
     void *cancelled = 0;
     pthread_join(thread, &cancelled);
