@@ -497,10 +497,12 @@ static void test_bulk_calls_leave_what_is_held(void **state)
     assert_int_equal(warnings, 2);
 }
 
-static void *cancel_all(void *arg)
+static int64_t cancelled_count;
+
+static void *cancel_all(void *conn)
 {
-    return (void *)(intptr_t)test_db_int(arg,
-                                         "select ganger.cancel_jobs('{\"status\": \"pending\"}')");
+    cancelled_count = test_db_int(conn, "select ganger.cancel_jobs('{\"status\": \"pending\"}')");
+    return NULL;
 }
 
 // One that is freed in time is not left.
@@ -520,9 +522,8 @@ static void test_bulk_calls_try_again(void **state)
                       " for update skip locked) x)",
                       held));
     test_db_run(stage.one, "commit");
-    void *cancelled = 0;
-    pthread_join(thread, &cancelled);
-    assert_int_equal((intptr_t)cancelled, 2);
+    pthread_join(thread, NULL);
+    assert_int_equal(cancelled_count, 2);
 }
 
 int main(void)
