@@ -178,7 +178,16 @@ create view ganger._jobs as
 select j.id, j.job_type, j.queue, j.status::text as status,
        case when j.seq is null then j.pending_reason
             when j.queue = any (array(select q.name from ganger.queue q where q.paused))
-                 or j.job_type = any (array(select t.name from ganger.job_type t where t.paused)) then 'paused' end as pending_reason,
+                 or j.job_type = any (array(select t.name from ganger.job_type t where t.paused)) then 'paused'
+            when j.queue = any (array(
+                     select q.name from ganger.queue q
+                     where q.concurrency <= (select count(*) from ganger.job r where r.status = 'processing' and r.queue = q.name)
+                        or q.rate <= (select sum(u.jobs) from ganger.rate_use u
+                                      where u.kind = 'queue' and u.key = q.name and u.at > clock_timestamp() - q.rate_period)))
+                 or j.job_type = any (array(
+                     select t.name from ganger.job_type t
+                     where t.concurrency <= (select count(*) from ganger.job r where r.status = 'processing' and r.job_type = t.name)))
+            then 'limited' end as pending_reason,
        j.priority::integer as priority, j.payload,
        j.attempts, j.max_attempts, j.crashes::integer as crashes, coalesce(j.run_at, j.created_at) as run_at,
        j.due_at as next_attempt_at, j.timeout, j.kill_grace, coalesce(j.retry_delay, interval '60 s') as retry_delay,

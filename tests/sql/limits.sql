@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Limits, rates and pauses: what they accept, what they let through, what they say. Under concurrency: test_limits.c, test_groups.c.
-select plan(60);
+select plan(64);
 
 create function pg_temp.claimed(n integer default 100, variadic queues text[] default '{default}') returns integer language sql as
     $$ select count(*)::integer from ganger.claim('w', queues, max_jobs => n) $$;
@@ -35,7 +35,9 @@ select ganger.enqueue('t', queue => 'other') from generate_series(1, 3);
 select is(pg_temp.claimed(10, 'l', 'other'), 5, 'two of the limited queue, all of the other');
 select is(pg_temp.claimed(10, 'l', 'other'), 0, 'no more');
 select results_eq($$ select processing, concurrency from ganger.queues where name = 'l' $$, $$ values (2::bigint, 2) $$, 'the view says so');
+select set_eq($$ select distinct pending_reason from ganger.jobs where queue = 'l' and status = 'pending' $$, array['limited'], 'and why the rest waits');
 select ganger.set_queue('l', concurrency => 3);
+select set_eq($$ select distinct pending_reason from ganger.jobs where queue = 'l' and status = 'pending' $$, array[null::text], 'which changes with the limit');
 select is(pg_temp.claimed(10, 'l'), 1, 'a raised limit is in force for the next claim');
 select ganger.set_queue('l', concurrency => 1);
 select pg_temp.done(2);
@@ -177,4 +179,11 @@ do $$ begin
 end $$;
 select is_empty($$ select * from ganger.job where group_key like 'small%' $$, 'the small ones are through');
 select ok((select pending from ganger.groups where group_key = 'large') > 9000, 'long before the large one');
+-- a rate is told, too
+select ganger.set_queue('told', rate => 1, rate_period => '1 h');
+select ganger.enqueue('t', queue => 'told') from generate_series(1, 3);
+select is(pg_temp.claimed(10, 'told'), 1, 'one start in an hour');
+select set_eq($$ select distinct pending_reason from ganger.jobs where queue = 'told' and status = 'pending' $$, array['limited'],
+    'the rest is limited');
+
 select * from finish();
