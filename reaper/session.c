@@ -89,6 +89,15 @@ static Status migrate(Reaper *self, StrBuf *why)
     return STATUS_OK;
 }
 
+// A grant is missing: somebody has to give it, so this is told at level error; once, as it may be tried again until then.
+static void tell_not_allowed(const Reaper *self)
+{
+    if (self->failures == 0 && str_equal(db_sqlstate(self->db), "42501")) {
+        log_error("database.not_allowed", "role=\"%s\" reason=\"%s\" mend=\"put it in ganger_worker\"",
+                  PQuser(db_conn(self->db)), db_error_message(self->db));
+    }
+}
+
 // A schema that does not fit stops a node before it begins. One that runs goes on when the schema becomes newer under it: that is how
 // a cluster is upgraded node by node, and a new schema keeps what the programs before it use.
 static Status prepare_schema(Reaper *self)
@@ -106,11 +115,19 @@ static Status prepare_schema(Reaper *self)
         }
     }
     if (status == STATUS_REFUSED || status == STATUS_FATAL) {
+        tell_not_allowed(self);
         log_fatal("schema.mismatch", "reason=\"%s\"", why.text != NULL ? why.text : "");
         reaper_end(self, EXIT_CODE_CONFIG);
     }
     strbuf_free(&why);
     return status;
+}
+
+static Status bring_settings(Reaper *self)
+{
+    TRY(set_setting(self, "retention_completed", self->config->retention_completed_ms));
+    TRY(set_setting(self, "retention_failed", self->config->retention_failed_ms));
+    return set_setting(self, "no_handler_after", self->config->no_handler_after_ms);
 }
 
 Status session_prepare(Reaper *self)
@@ -120,9 +137,11 @@ Status session_prepare(Reaper *self)
         TRY(node_keep_lease(self));
     }
     TRY(prepare_schema(self));
-    TRY(set_setting(self, "retention_completed", self->config->retention_completed_ms));
-    TRY(set_setting(self, "retention_failed", self->config->retention_failed_ms));
-    TRY(set_setting(self, "no_handler_after", self->config->no_handler_after_ms));
+    Status status = bring_settings(self);
+    if (status != STATUS_OK) {
+        tell_not_allowed(self);
+        return status;
+    }
     DbParams params;
     db_params_init(&params);
     if (!db_is_pooled(self->db)) {

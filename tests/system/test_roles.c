@@ -182,6 +182,27 @@ static void test_burial(void **state)
     check_nothing_was_refused(test);
 }
 
+// Somebody who has forgotten the grant is told so, once, and gangerd goes on when it is made up for; one who may not even see the
+// schema ends.
+static void test_forgotten_grant(void **state)
+{
+    SystemTest *test = *state;
+    char *url = mem_printf("%s user=newcomer", test->db.url);
+    test_db_run(test->conn, "create role newcomer login");
+    CHECK(test, str_copy(test->db.url, sizeof test->db.url, url));
+    Daemon *daemon = daemon_configure(test, "newcomer", &(DaemonOptions){.pools = one_worker});
+    daemon_start(daemon);
+    CHECK(test, daemon_wait(daemon, DAEMON_PATIENCE_MS) == 78);
+    CHECK(test, daemon_log_count(daemon, "put it in ganger_worker") == 1);
+    test_db_run(test->conn, "grant ganger_reader to newcomer");
+    daemon_start(daemon);
+    CHECK(test, daemon_await_log(daemon, "statement=set_setting", DAEMON_PATIENCE_MS));
+    test_db_run(test->conn, "grant ganger_worker to newcomer");
+    job_await(test, job_add(test, "'noop'"), "completed");
+    CHECK(test, daemon_log_count(daemon, "put it in ganger_worker") == 2);
+    free(url);
+}
+
 int main(void)
 {
     log_init("test", LOG_FORMAT_AUTO, LOG_LEVEL_FATAL);
@@ -189,6 +210,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_handlers, setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_ends, setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_burial, setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_forgotten_grant, setup, system_teardown),
     };
     return cmocka_run_group_tests_name("roles", tests, private_cluster_setup,
                                        private_cluster_teardown);
