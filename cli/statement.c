@@ -73,6 +73,16 @@ static int fail_value(Cli *cli, const char *message, const char *detail)
     return blame_is_value(sqlstate) ? EXIT_CODE_USAGE : EXIT_CODE_FAILED;
 }
 
+// PostgreSQL says what is refused, but not to whom, nor who might.
+static void say_rights(const Cli *cli)
+{
+    const char *role = PQuser(db_conn(cli->db));
+    (void)fprintf(stderr,
+                  "  You connect as \"%s\". A ganger_reader may look, a ganger_operator change things; "
+                  "docs/sql-api.md, Rights, has the rest.\n",
+                  role ? role : "");
+}
+
 int cli_fail_statement(Cli *cli, Status status)
 {
     if (status == STATUS_LOST) {
@@ -90,6 +100,9 @@ int cli_fail_statement(Cli *cli, Status status)
         exit_code = EXIT_CODE_CONFIG;
     } else {
         exit_code = fail_value(cli, message, detail);
+        if (detail[0] == '\0' && str_equal(db_sqlstate(cli->db), "42501")) {
+            say_rights(cli);
+        }
     }
     strbuf_free(&why);
     free(message);

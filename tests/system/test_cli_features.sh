@@ -319,6 +319,14 @@ wait_for() {
 }
 
 # Background jobs of a script ignore SIGINT from the start; a program that asks for it gets it all the same.
+test_rights() {
+    make_database create
+    PGOPTIONS='-c role=ganger_producer' expect 1 "not a producer's business" stats
+    says err "permission denied for function stats"
+    says err "  You connect as \""
+    PGOPTIONS='-c role=ganger_reader' expect 0 "a reader's" stats
+}
+
 test_tail() {
     make_database create
     local id code=0
@@ -359,6 +367,7 @@ test_schedules
 test_batches
 test_tokens
 test_stats
+test_rights
 test_tail
 
 finish
