@@ -206,6 +206,7 @@ int command_help(struct Cli *cli)
     if (command && words == cli->line.arg_count) {
         return help_print(cli, command);
     }
+    cli->line.command = NULL; // the hint shall name what can be asked for, not `help`
     return cli_usage(cli, "there is no command '%s%s%s'", first, second ? " " : "",
                      second ? second : "");
 }

@@ -22,7 +22,7 @@ from ganger.get_job($1::bigint) as j,
             when coalesce(j.next_attempt_at, j.run_at) > clock_timestamp() then
                 case j.pending_reason when 'retry' then 'its next attempt, at ' else 'its time, at ' end
                 || to_char(coalesce(j.next_attempt_at, j.run_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS"Z"')
-            else 'a free worker for its type, since ' || to_char(
+            else 'a free worker that handles its type, since ' || to_char(
                 greatest(coalesce(j.next_attempt_at, j.run_at), j.created_at, j.last_failed_at, j.last_retried_at)
                 at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS"Z"')
             end, 'text'),

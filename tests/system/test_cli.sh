@@ -50,6 +50,10 @@ test_usage_errors() {
     expect 64 "a sample is YAML" config --sample --json
     expect 64 "dev knows its database" dev --database x
     says_not err "did you mean"
+    expect 64 "help for what is not there" help nope
+    says err "Try 'ganger help'."
+    expect 64 "help for half of it" help jobs nope
+    says err "Try 'ganger help jobs'."
 }
 
 test_configuration_errors() {
@@ -122,7 +126,7 @@ test_jobs_list() {
     expect 0 "until" jobs list --until 1h
     says err "no such jobs"
     expect 0 "show" jobs show "$(run_sql "select id from ganger.jobs where job_type = 'a'")"
-    says out "waits for        a free worker for its type, since 2"
+    says out "waits for        a free worker that handles its type, since 2"
 }
 
 # Lines of what a terminal of 80 columns gets, longer than it.
