@@ -67,7 +67,7 @@ end $$;
 --   concurrency        jobs of the group running at once
 --   rate, rate_period  at most so many starts in any such time
 -- Errors: as set_queue().
-create function ganger.set_group_limit(group_key text, concurrency integer, rate integer default null,
+create function ganger.set_group_limit(group_key text, concurrency integer default null, rate integer default null,
                                        rate_period interval default null)
 returns void
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$

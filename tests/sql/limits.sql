@@ -137,7 +137,7 @@ select pg_temp.done();
 select ganger.set_group_limit('z', null);
 
 -- a group's rate counts starts
-select ganger.set_group_limit('z', null, rate => 4, rate_period => '1 h');
+select ganger.set_group_limit('z', rate => 4, rate_period => '1 h');
 select is(pg_temp.claimed(20, 'q2'), 4, 'four starts');
 select ganger.snooze(id, lease_id, '0 s') from (select id, lease_id from ganger.job where group_key = 'z' and status = 'processing' limit 1) x;
 select pg_temp.done();
