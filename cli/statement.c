@@ -77,10 +77,11 @@ static int fail_value(Cli *cli, const char *message, const char *detail)
 static void say_rights(const Cli *cli)
 {
     const char *role = PQuser(db_conn(cli->db));
-    (void)fprintf(stderr,
-                  "  You connect as \"%s\". A ganger_reader may look, a ganger_operator change things; "
-                  "docs/sql-api.md, Rights, has the rest.\n",
-                  role ? role : "");
+    (void)fprintf(
+        stderr,
+        "  You connect as \"%s\". A ganger_reader may look, a ganger_operator change things; "
+        "docs/sql-api.md, Rights, has the rest.\n",
+        role ? role : "");
 }
 
 int cli_fail_statement(Cli *cli, Status status)

@@ -93,7 +93,8 @@ static Status migrate(Reaper *self, StrBuf *why)
 static void tell_not_allowed(const Reaper *self)
 {
     if (self->failures == 0 && str_equal(db_sqlstate(self->db), "42501")) {
-        log_error("database.not_allowed", "role=\"%s\" reason=\"%s\" mend=\"put it in ganger_worker\"",
+        log_error("database.not_allowed",
+                  "role=\"%s\" reason=\"%s\" mend=\"put it in ganger_worker\"",
                   PQuser(db_conn(self->db)), db_error_message(self->db));
     }
 }
