@@ -216,8 +216,7 @@ create table ganger.queue (
     group_concurrency integer,                         -- the same for each group, unless the group has a limit of its own
     rate              integer,                         -- starts in any rate_period
     rate_period       interval,
-    retention         interval,                        -- of its ended jobs; null = the general one
-    configured        boolean not null default false   -- from a configuration file
+    retention         interval                         -- of its ended jobs; null = the general one
 );
 create table ganger.job_type (
     name        text primary key,

@@ -248,7 +248,9 @@ begin
     ), events as (
         delete from ganger.event e using gone g where e.job_id = g.id
     ), keys as (
-        delete from ganger.job_key k using gone g where k.job_id = g.id
+        -- a unique key that somebody is just taking over is his
+        delete from ganger.job_key k where k.ctid = any (array(
+            select x.ctid from gone g join ganger.job_key x on x.job_id = g.id for update of x skip locked))
     ), steps as (
         delete from ganger.step s using gone g where s.job_id = g.id
     ), tokens as (

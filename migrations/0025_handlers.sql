@@ -39,11 +39,13 @@ create table ganger.hook_type (
     job_type text primary key
 );
 
--- For a worker that has loaded its handlers: job types that have a hook, and such that have none.
+-- For a worker that has loaded its handlers: job types that have a hook, and such that have none. A name that leaves no room for
+-- ":on_error" has none: a job must be able to end.
 create function ganger._tell_hooks(with_hook text[], without_hook text[]) returns void
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
-    insert into ganger.hook_type select distinct t from unnest(with_hook) t order by 1 on conflict do nothing;
+    insert into ganger.hook_type select distinct t from unnest(with_hook) t
+    where octet_length(t) <= 255 - octet_length(':on_error') order by 1 on conflict do nothing;
     delete from ganger.hook_type h where h.job_type = any (without_hook);
 end $$;
 

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The on_error hook: which ends of which jobs are followed by a job that calls it, and what that job is told.
-select plan(24);
+select plan(26);
 
 create function pg_temp.hooks() returns bigint language sql as $$ select count(*) from ganger.job where job_type like '%:on_error' $$;
 -- Claims the one runnable job of a type and ends it.
@@ -10,6 +10,8 @@ create function pg_temp.fail(job_type text, error text, retryable boolean defaul
 select lives_ok($$ select ganger._tell_hooks('{a,b}', '{c}') $$, 'a worker says which types have a hook');
 select lives_ok($$ select ganger._tell_hooks('{b,a}', '{c}') $$, 'as the next one does');
 select results_eq('select job_type from ganger.hook_type order by 1', $$ values ('a'), ('b') $$, 'each is known once');
+select lives_ok($$ select ganger._tell_hooks(array[repeat('l', 247)], '{}'), ganger.enqueue(repeat('l', 247), queue => 'l') $$, 'a long name');
+select is((select ganger.discard(c.id, c.lease_id, 'x') from ganger.claim('w', '{l}') c), true, 'leaves no room for a hook, but its jobs can end');
 
 select ganger.enqueue('a', '{"p": [1]}', queue => 'q', priority => 7, max_attempts => 2, timeout => '5 min', kill_grace => '3 s',
     retry_delay => '0 s', tags => '{x,y}', owner => 'ann', metadata => '{"m": 1}') as id \gset

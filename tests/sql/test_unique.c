@@ -172,6 +172,25 @@ static void test_a_key_left_behind_is_free(void **state)
     PQfinish(other);
 }
 
+// Nor does who forgets an ended job wait for somebody that is taking its key over.
+static void test_a_cleanup_waits_for_no_key(void **state)
+{
+    (void)state;
+    PGconn *other = test_db_connect(crew.db);
+    test_db_run(other, "set lock_timeout = '300ms'");
+    const int64_t id = test_db_int(watcher, "select ganger.enqueue('t', unique_key => 'k', "
+                                            "unique_for => '10 ms')");
+    test_db_run(watcher, "select ganger.complete(id, lease_id), pg_sleep(0.02) from "
+                         "ganger.claim('w')");
+    test_db_run(watcher, "begin");
+    const int64_t next = test_db_int(watcher, "select ganger.enqueue('t', unique_key => 'k')");
+    assert_true(next > id);
+    assert_int_equal(test_db_int(other, "select ganger.cleanup('0 s')"), 1);
+    test_db_run(watcher, "commit");
+    assert_int_equal(test_db_int(other, "select ganger.enqueue('t', unique_key => 'k')"), next);
+    PQfinish(other);
+}
+
 int main(void)
 {
     log_init("test", LOG_FORMAT_AUTO, LOG_LEVEL_WARN);
@@ -179,6 +198,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_live_holder_at_any_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_ending_holder_is_not_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_key_left_behind_is_free, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_cleanup_waits_for_no_key, setup, teardown),
     };
     return cmocka_run_group_tests_name("unique", tests, NULL, NULL);
 }
