@@ -201,24 +201,25 @@ $$;
 create function ganger._unblocked(ids bigint[]) returns bigint[]
 language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = on as $$
     with asked as materialized (
-        select j.id, j.tags, j.owner, j.depends_on_tags as drained, coalesce(j.tags @> j.depends_on_tags, false) as is_among
+        select j.id, j.owner, j.depends_on_tags as drained, coalesce(j.tags @> j.depends_on_tags, false) as is_among
         from ganger.job j
         where j.id = any (ids)
           and (j.depends_on is null or case when exists (select from ganger.job p where p.id = any (j.depends_on)) then false
                                             else ganger._bad_prerequisites(array[j.id]) = '{}' end)
-    ), shut as materialized (
-        select d.drained, d.owner from (select distinct a.drained, a.owner from asked a where a.drained is not null and not a.is_among) d
-        cross join lateral (select from ganger.job p
-                            where p.tags @> d.drained and ganger._may_bar(p.owner, d.owner)
-                              and not (p.status = 'pending' and p.started_at is null
-                                       and (p.depends_on is not null or p.depends_on_tags is not null))
-                            limit 1) p
-    ), left_over as materialized (
-        select a.* from asked a
-        left join shut s on s.drained = a.drained and s.owner is not distinct from a.owner and not a.is_among where s.drained is null
+    ), apart as materialized (
+        select a.drained, a.owner, a.is_among, array_agg(a.id) as ids from asked a group by a.drained, a.owner, a.is_among
+    ), left_over as materialized ( -- no join: where those by hash are denied, it would compare each with each
+        select unnest(d.ids) as id, d.drained from apart d
+        where d.drained is null or d.is_among
+           or (select true from ganger.job p
+               where p.tags @> d.drained and ganger._may_bar(p.owner, d.owner)
+                 and not (p.status = 'pending' and p.started_at is null
+                          and (p.depends_on is not null or p.depends_on_tags is not null))
+               limit 1) is null
     )
     select coalesce(array_agg(l.id), '{}') from left_over l
-    where l.drained is null or not exists (select from ganger._drain_blockers(l.id, l.tags, l.drained))
+    where l.drained is null
+       or not exists (select from ganger.job j cross join lateral ganger._drain_blockers(j.id, j.tags, j.depends_on_tags) x where j.id = l.id)
 $$;
 
 -- Lets go on what has nothing left to wait for, of blocked jobs whose rows the caller holds.
