@@ -168,12 +168,13 @@ begin
         raise exception 'worker is missing: give this worker a name' using errcode = '22023';
     end if;
     perform ganger._raise_problem(ganger._name_problem('worker', worker));
-    if max_jobs is null or max_jobs not between 1 and 1000 then
-        raise exception 'max_jobs must be between 1 and 1000, not %', coalesce(max_jobs::text, 'null') using errcode = '22003';
+    max_jobs := coalesce(max_jobs, 1);
+    lease := coalesce(lease, interval '60 s');
+    if max_jobs not between 1 and 1000 then
+        raise exception 'max_jobs must be between 1 and 1000, not %', max_jobs using errcode = '22003';
     end if;
-    if lease is null or lease < interval '1 s' or lease > interval '1 day' then
-        raise exception 'lease must be between 1 second and 1 day, not %', coalesce(lease::text, 'null')
-            using errcode = '22003';
+    if lease < interval '1 s' or lease > interval '1 day' then
+        raise exception 'lease must be between 1 second and 1 day, not %', lease using errcode = '22003';
     end if;
     until := clock_timestamp() + lease;
     perform ganger._note_outside_claim(job_types);

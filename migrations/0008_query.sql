@@ -165,8 +165,9 @@ declare
     ids bigint[];
     one bigint;
 begin
-    if max_rows is null or max_rows not between 1 and 10000 then
-        raise exception 'max_rows must be between 1 and 10000, not %', coalesce(max_rows::text, 'null') using errcode = '22003';
+    max_rows := coalesce(max_rows, 100);
+    if max_rows not between 1 and 10000 then
+        raise exception 'max_rows must be between 1 and 10000, not %', max_rows using errcode = '22003';
     end if;
     execute format($q$
         select array_agg(id order by id desc) from (

@@ -30,8 +30,9 @@ declare
     first constant bigint := coalesce(after, 0);
     mark  constant bigint := ganger.last_event_id();
 begin
-    if max_rows is null or max_rows not between 1 and 10000 then
-        raise exception 'max_rows must be between 1 and 10000, not %', coalesce(max_rows::text, 'null') using errcode = '22003';
+    max_rows := coalesce(max_rows, 1000);
+    if max_rows not between 1 and 10000 then
+        raise exception 'max_rows must be between 1 and 10000, not %', max_rows using errcode = '22003';
     end if;
     if first >= mark then
         return;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- What users of other queues rely on, or have met as a trap there: from outside, by the API alone.
-select plan(32);
+select plan(34);
 
 create function pg_temp.job(id bigint) returns setof ganger.jobs language sql volatile as 'select * from ganger.get_job($1)';
 create function pg_temp.many(jobs jsonb) returns bigint[] language sql volatile as 'select array_agg(x) from ganger.enqueue_many($1) x';
@@ -11,11 +11,17 @@ create function pg_temp.lease(job_type text) returns uuid language sql volatile 
 select is(array(select (select j.payload from pg_temp.job(ganger.enqueue('kind', p)) j) from unnest(k) p), k, 'every kind of JSON is a payload')
 from (select array['[1,2]', '"x"', 'null', 'true', '1.5', '{}', '[]', '""', '{"a":{"b":[null]}}']::jsonb[] as k) s;
 select is(payload, '{}', 'null is the default payload') from pg_temp.job(ganger.enqueue('kind', null));
-select ganger.enqueue(repeat('é', 127) || 'x', queue => E'q"\'\\{a,b}\n', group_key => E'g\'"{}', tags => array['a,b', '"', '{}', E'\\']) as odd \gset
+select ganger.enqueue(repeat('é', 127) || 'x', queue => E'q"\'\\{a,b}\n', group_key => E'g\'"{}',
+                      tags => array['a,b', '"', '{}', E'\\']) as odd \gset
 select is(c.id, :odd::bigint, 'names of 255 bytes, with quotes and line ends, are claimed')
 from ganger.claim('w', array[E'q"\'\\{a,b}\n'], array[repeat('é', 127) || 'x']) c;
 select is(j.tags, array['a,b', '"', '{}', E'\\'], 'tags with commas, quotes and braces come back') from ganger.get_job(:odd) j;
 select is(ganger.count_jobs(jsonb_build_object('tags', jsonb_build_array('{}', '"'))), 1::bigint, 'and are found');
+
+select is((select count(*) from ganger.list_jobs(null, null, null)), ganger.count_jobs(null), 'null arguments are the defaults');
+select ganger.enqueue('null') \g /dev/null
+select lease_until > now() + '50 s' as is_default from ganger.claim('w', null, array['null'], null, null) \gset
+select ok(:'is_default', 'also of a claim');
 
 -- Keys.
 select throws_ok($$ select ganger.enqueue('k', idempotency_key => '') $$, '22023', 'idempotency_key is empty', 'an empty key is no key');
@@ -91,7 +97,8 @@ select ganger.enqueue('b', tags => '{x,y}', retry_delay => '1 h') as b \gset
 select pg_temp.lease('b') as l \gset
 select ganger.fail(:b, :'l', 'x') \g /dev/null
 select pg_temp.many((select jsonb_agg(jsonb_build_object('job_type', 'bar', 'depends_on_tags',
-                     case when i <= 100 then '["x"]' when i <= 200 then '["nobody"]' else '["y", "x"]' end::jsonb)) from generate_series(1, 300) i)) \g /dev/null
+                     case when i <= 100 then '["x"]' when i <= 200 then '["nobody"]' else '["y", "x"]' end::jsonb))
+                     from generate_series(1, 300) i)) \g /dev/null
 select results_eq($$ select pending_reason, count(*) from ganger.jobs where job_type = 'bar' group by 1 order by 1 $$,
                   $$ values ('blocked', 200::bigint), (null, 100) $$, 'retrying jobs keep barriers shut, absent ones do not');
 select ganger.edit(:b, '{"run_at": null}') \g /dev/null
