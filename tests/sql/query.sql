@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- get_job, list_jobs, count_jobs: every filter, every tag mode, the cursor; what is refused.
-select plan(141);
+select plan(140);
 
 -- twelve jobs, one of each kind; `name` is payload.n
 create function pg_temp.put(name text, job_type text default 'a', queue text default 'default', priority integer default 0,
@@ -96,7 +96,7 @@ select throws_ok(format('select count(*) from ganger.list_jobs(%L)', v[1]), v[2]
     (array['{"tags": [1, null]}', '22023']), (array['{"tags": {"values": [null]}}', '22023'])) x (v);
 select throws_ok($$ select ganger.count_jobs('{"x": 1}') $$, '22023', null, 'count_jobs refuses the same');
 select throws_ok(format('select count(*) from ganger.list_jobs(%L, %s)', '{}', v), '22003', null, 'max_rows ' || v)
-from unnest(array['0', '-1', '10001', 'null']) v;
+from unnest(array['0', '-1', '10001']) v;
 select is((select count(*) from ganger.list_jobs(null)), 10::bigint, 'a null filter is none');
 
 -- order and cursor
