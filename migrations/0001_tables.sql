@@ -161,6 +161,7 @@ create index history_id on ganger.history (id);
 create index history_owner on ganger.history (owner, id) where owner is not null;
 -- What read_events follows: the ends of completed jobs, in their order.
 create index history_finish on ganger.history_completed (finish_id);
+create index history_ended_finish on ganger.history_ended (finish_id);
 create table ganger.history_completed_default partition of ganger.history_completed default;
 create table ganger.history_ended_default partition of ganger.history_ended default;
 
@@ -168,6 +169,13 @@ create table ganger.history_ended_default partition of ganger.history_ended defa
 create table ganger.retiring (
     part      oid primary key,
     next_page bigint not null default 0                -- up to there nothing belongs to its rows any more
+);
+-- How far the history was looked through for the retention of a queue; queue '' = those without one of their own.
+create table ganger.retention_mark (
+    queue     text not null,
+    part      text not null,                           -- history_completed, history_ended
+    finish_id bigint not null,
+    primary key (queue, part)
 );
 -- What is to be taken off the counts when the partition is gone.
 create table ganger.retiring_stat (

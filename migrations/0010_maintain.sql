@@ -92,7 +92,8 @@ begin
     return n;
 end $$;
 
--- Marks the oldest partition that lies wholly before the retention (settings retention_completed, retention_failed) and is not
+-- Marks the oldest partition that lies wholly before the retention (settings retention_completed, retention_failed; or that of a queue, if
+-- it is longer: then other queues' jobs go one by one, see _expire_queues) and is not
 -- busy as retiring. Its name, or null: there is none.
 create function ganger._retire_partition() returns text
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '50ms' as $$
@@ -103,8 +104,9 @@ begin
         select * from (
             select c.oid, c.relname,
                    (regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$TO \('([^']+)'\)$re$))[1]::timestamptz as upper,
-                   case p.relname when 'history_completed' then ganger._setting('retention_completed', '30 days')
-                                  else ganger._setting('retention_failed', '90 days') end::interval as retention
+                   greatest(case p.relname when 'history_completed' then ganger._setting('retention_completed', '30 days')
+                                           else ganger._setting('retention_failed', '90 days') end::interval,
+                            (select max(q.retention) from ganger.queue q)) as retention
             from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class p on p.oid = i.inhparent
             where i.inhparent in ('ganger.history_completed'::regclass, 'ganger.history_ended'::regclass)) x
         where x.upper < clock_timestamp() - x.retention and not ganger._is_retiring(x.oid)
@@ -220,25 +222,28 @@ begin
 end $$;
 
 -- Deletes rows past their retention, some at a call: those of the default partitions, which cannot be dropped; with `everywhere`
--- those of all partitions, for a system without gangerd, which drops none.
+-- those of all partitions, for a system without gangerd, which drops none. Queues with a retention of their own: _expire_queues.
 create function ganger._expire_rows(everywhere boolean default false) returns bigint
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
 declare
     completed constant timestamptz := clock_timestamp() - ganger._setting('retention_completed', '30 days')::interval;
     ended     constant timestamptz := clock_timestamp() - ganger._setting('retention_failed', '90 days')::interval;
+    apart     constant text[] := array(select q.name from ganger.queue q where q.retention is not null);
 begin
     if everywhere then
         return ganger._forget(array(select h.id from ganger.history_completed h
                                     where h.finished_at < completed and not ganger._is_retiring(h.tableoid)
+                                      and h.queue <> all (apart)
                                     limit 10000 for update skip locked))
              + ganger._forget(array(select h.id from ganger.history_ended h
                                     where h.finished_at < ended and not ganger._is_retiring(h.tableoid)
+                                      and h.queue <> all (apart)
                                     limit 10000 for update skip locked));
     end if;
     return ganger._forget(array(select h.id from ganger.history_completed_default h
-                                where h.finished_at < completed limit 1000 for update skip locked))
+                                where h.finished_at < completed and h.queue <> all (apart) limit 1000 for update skip locked))
          + ganger._forget(array(select h.id from ganger.history_ended_default h
-                                where h.finished_at < ended limit 1000 for update skip locked));
+                                where h.finished_at < ended and h.queue <> all (apart) limit 1000 for update skip locked));
 end $$;
 
 -- Rows about nodes and workers that no job can name any more.
@@ -335,7 +340,7 @@ language plpgsql volatile security definer set search_path = pg_catalog, ganger,
 begin
     perform ganger._forget_starts();
     perform ganger._forget_unique_keys();
-    return jsonb_build_object('expired_rows', ganger._expire_rows(everywhere), 'nodes_forgotten', ganger._forget_nodes(),
+    return jsonb_build_object('expired_rows', ganger._expire_rows(everywhere) + ganger._expire_queues(), 'nodes_forgotten', ganger._forget_nodes(),
                               'lanes_forgotten', ganger._forget_lanes(), 'tokens_forgotten', ganger._forget_tokens(),
                               'batches_forgotten', ganger._forget_batches());
 end $$;

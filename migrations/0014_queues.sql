@@ -17,7 +17,7 @@ $$;
 --   concurrency        jobs of the queue running at once; 0 stops it
 --   group_concurrency  jobs of each group_key running at once, unless set_group_limit() says otherwise for that group
 --   rate, rate_period  at most so many starts in any such time
---   retention          how long its ended jobs are kept; null = as configured for all
+--   retention          how long its ended jobs are kept, of all end states; null = as configured for all
 -- Errors: 22023 a bad name or duration, or one half of a rate; 22003 a number out of range.
 create function ganger.set_queue(queue text, concurrency integer default null, group_concurrency integer default null,
                                  rate integer default null, rate_period interval default null, retention interval default null)
@@ -83,6 +83,70 @@ begin
         set concurrency = excluded.concurrency, rate = excluded.rate, rate_period = excluded.rate_period;
     end if;
     perform ganger._signal('regroup', group_key);
+end $$;
+
+-- Deletes ended jobs past the retention of their queue (set_queue), a stretch of history at a time, for `budget`. Each queue has a mark how
+-- far it got, so that history is read once for it, not in every pass. A row that somebody holds just then is left to the general
+-- retention. Where a queue's retention is longer than the general one, partitions stay for so long, and the jobs of the other
+-- queues (queue '') go this way, too. Returns how many.
+create function ganger._expire_queues(budget interval default '200 ms') returns bigint
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
+declare
+    deadline constant timestamptz := clock_timestamp() + budget;
+    one   record;
+    n     bigint := 0;
+begin
+    for one in
+        with general (part, retention) as (
+            values ('history_completed', ganger._setting('retention_completed', '30 days')::interval),
+                   ('history_ended', ganger._setting('retention_failed', '90 days')::interval)
+        )
+        select q.name as queue, g.part, q.retention from ganger.queue q, general g where q.retention is not null
+        union all
+        select '', g.part, g.retention from general g where g.retention < (select max(q.retention) from ganger.queue q)
+        order by 1, 2
+    loop
+        n := n + ganger._expire_queue(one.queue, one.part, clock_timestamp() - one.retention, deadline);
+    end loop;
+    return n;
+end $$;
+
+-- The part of it for one queue ('' = those without a retention of their own) and one side of history.
+create function ganger._expire_queue(queue text, part text, horizon timestamptz, deadline timestamptz) returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    step  constant integer := 5000;
+    mark  bigint;
+    seen  record;
+    n     bigint := 0;
+begin
+    insert into ganger.retention_mark values (queue, part, 0) on conflict do nothing;
+    select m.finish_id into mark from ganger.retention_mark m
+    where m.queue = _expire_queue.queue and m.part = _expire_queue.part for update skip locked;
+    while found and clock_timestamp() < deadline loop
+        execute format($q$
+            with stretch as materialized (
+                select h.id, h.finish_id, h.queue, h.finished_at from ganger.%I h where h.finish_id > $1 order by h.finish_id limit $2
+            ), past as materialized (
+                select s.* from stretch s
+                where s.finish_id < coalesce((select min(x.finish_id) from stretch x where x.finished_at >= $3), 9223372036854775807)
+            )
+            select max(p.finish_id) as finish_id, count(*) as n,
+                   array_agg(p.id) filter (where case when $4 = '' then not exists (
+                       select from ganger.queue q where q.name = p.queue and q.retention is not null) else p.queue = $4 end) as ids
+            from past p $q$, part)
+        into seen using mark, step, horizon, queue;
+        exit when seen.n = 0;
+        n := n + ganger._forget(array(select h.id from ganger.history h
+                                      where h.id = any (seen.ids) and not ganger._is_retiring(h.tableoid) for update skip locked));
+        mark := seen.finish_id;
+        update ganger.retention_mark m set finish_id = mark where m.queue = _expire_queue.queue and m.part = _expire_queue.part;
+        exit when seen.n < step;
+    end loop;
+    return n;
 end $$;
 
 -- Pausing stops claims; what runs goes on, what is enqueued waits. Remembered until it is resumed. Each returns whether that
