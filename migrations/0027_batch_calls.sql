@@ -162,17 +162,24 @@ begin
 end $$;
 
 -- Deletes a finished batch with its items and events; the job of on_finish stays. False: unknown, not finished (cancel it first), or one
--- of its items is being retried or runs again.
+-- of its items is being retried or runs again. Errors: 55P03 a transaction that has given its places is open for more than a second.
 create function ganger.clear_batch(id text) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
+    until  constant timestamptz := clock_timestamp() + interval '1 s';
     known  bigint;
     ended  bigint[];
 begin
     if not exists (select from ganger.batches b where b.id = clear_batch.id and b.finished_at is not null) then
         return false;
     end if;
-    perform pg_advisory_xact_lock(hashtextextended('ganger batch ' || id, 0));
+    while not pg_try_advisory_xact_lock(hashtextextended('ganger batch ' || id, 0)) loop
+        if clock_timestamp() > until then
+            raise exception 'batch "%" cannot be cleared now: another transaction is at it', id using errcode = '55P03',
+                hint = 'Nothing was changed. Call again.';
+        end if;
+        perform pg_sleep(0.01);
+    end loop;
     perform ganger._admit_batches(array[id]); -- what its end brings about, if nobody came to that yet
     if not exists (select from ganger.batch_state s where s.batch_id = clear_batch.id and s.finished_at is not null)
        or exists (select from ganger.job j where j.batch_id = clear_batch.id and j.pending_reason = 'batch')

@@ -229,6 +229,20 @@ static void test_the_end_comes_once(void **state)
 
 // --- open transactions
 
+static void test_a_clear_does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    make_batch(1, 1);
+    assert_int_equal(claim(stage.b, 1), 1);
+    assert_int_equal(complete_all(stage.b), 1);
+    test_db_run(stage.b, "select ganger._work_signals()");
+    test_db_run(stage.a, "begin; select ganger._admit_batches('{b}')");
+    test_db_run(stage.b, "do $$ begin perform ganger.clear_batch('b'); raise 'it was cleared'; "
+                         "exception when lock_not_available then null; end $$");
+    test_db_run(stage.a, "commit");
+    assert_int_equal(test_db_int(stage.b, "select ganger.clear_batch('b')::int"), 1);
+}
+
 static void test_work_goes_on_beside_an_open_pause(void **state)
 {
     (void)state;
@@ -361,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_places_are_exact),
         CASE(test_the_end_comes_once),
+        CASE(test_a_clear_does_not_wait_for_ever),
         CASE(test_work_goes_on_beside_an_open_pause),
         CASE(test_a_pause_takes_back_what_was_admitted_beside_it),
         CASE(test_a_batch_ends_beside_an_open_pause),
