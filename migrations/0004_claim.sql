@@ -49,7 +49,7 @@ declare
 begin
     rules := ganger._claim_rules(queues, job_types);
     if rules.has_signals and (worker_id is not null or not rules.has_nodes) then
-        perform ganger._work_signals(); -- what has become free may be the next job
+        perform ganger._work_signals(here => worker_id is null); -- what has become free may be the next job
     end if;
     for attempt_at in 1..10 loop -- once, but for limits
         if rules.is_limited then

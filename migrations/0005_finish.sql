@@ -98,10 +98,10 @@ begin
     select coalesce(array_agg(k.id), '{}'), array_agg(k.id) filter (where k.has_sequel),
            array_agg(distinct k.group_key) filter (where k.group_key is not null and admits)
     into moved, followed, groups from kept k;
-    perform ganger._follow_end(moved, followed);
     if groups is not null then
-        perform ganger._admit_groups(groups);
+        perform ganger._admit_groups(groups); -- before jobs of theirs may come from here (_note_new_here)
     end if;
+    perform ganger._follow_end(moved, followed);
     return moved;
 end $$;
 

@@ -33,12 +33,11 @@ language sql stable set search_path = pg_catalog, ganger, pg_temp as $$
     where q.rate is not null and not q.paused and ganger._rate_room('queue', q.name, q.rate, q.rate_period) = 0
 $$;
 
--- New jobs wait for a place in these groups: leaves a signal, and a note of it for this transaction. Should it work off signals itself,
--- it may find the group full, or in a pause, at the very moment when somebody changes that, who cannot see these jobs yet.
+-- New jobs wait for a place in these groups: leaves signals, and notes that this transaction must not work them off.
 create function ganger._signal_limited(groups text[]) returns void language plpgsql volatile as $$
 begin
     insert into ganger.signal (kind, key) select 'group', g from unnest(groups) g;
-    perform set_config('ganger.limited_in', pg_current_xact_id()::text, true);
+    perform ganger._note_new_here('group', groups);
     perform ganger._notify_signal();
 end $$;
 
@@ -55,7 +54,8 @@ declare
         where j.id = any (ids) and (j.depends_on is not null or j.depends_on_tags is not null or j.batch_id is not null
                                     or j.group_key is not null));
     free  bigint[];
-    groups text[];
+    groups  text[];
+    batches text[];
 begin
     if cardinality(gated) = 0 then
         perform ganger._make_runnable(ids, false);
@@ -81,8 +81,12 @@ begin
         union all
         select 'blocked', null, c.id from closed c where c.pending_reason = 'blocked'
     )
-    select coalesce(array_agg(c.id), '{}'), array_agg(distinct c.group_key) filter (where c.pending_reason = 'limited')
-    into gated, groups from closed c;
+    select coalesce(array_agg(c.id), '{}'), array_agg(distinct c.group_key) filter (where c.pending_reason = 'limited'),
+           array_agg(distinct c.batch_id) filter (where c.pending_reason = 'batch')
+    into gated, groups, batches from closed c;
+    if batches is not null then
+        perform ganger._note_new_here('batch', batches);
+    end if;
     if groups is not null then
         perform ganger._signal_limited(groups);
     elsif cardinality(gated) > 0 then
@@ -124,7 +128,7 @@ declare
     rated  boolean;
     clock  timestamptz;
 begin
-    locked := ganger._lock_places('group', keys, 'group');
+    locked := ganger._lock_places('group', ganger._not_new_here('group', keys), 'group');
     if cardinality(locked) = 0 then
         return;
     end if;
@@ -186,11 +190,6 @@ begin
     perform ganger._make_runnable(ids, false);
     if rated then
         perform ganger._await_rate(locked, clock);
-    end if;
-    if current_setting('ganger.limited_in', true) = pg_current_xact_id()::text then
-        insert into ganger.signal (kind, key)
-        select 'group', g from unnest(locked) g
-        where exists (select from ganger.job j where j.group_key = g and j.pending_reason = 'limited');
     end if;
 end $$;
 
@@ -319,7 +318,9 @@ end $$;
 -- Groups of which nothing may be claimed yet, as their places are not in order with what was said about them: an object with the keys
 -- "regroup <group_key>", "queue <name>", "job_type <name>". null: none.
 create function ganger._shut_groups() returns jsonb language sql stable set jit = off set enable_seqscan = off as $$
-    select jsonb_object_agg(s.kind || ' ' || s.key, 1) from ganger.signal s where s.kind in ('regroup', 'queue', 'job_type')
+    select jsonb_object_agg(case s.kind when 'recheck' then 'regroup' else s.kind end || ' ' || s.key, 1) from ganger.signal s
+    where s.kind in ('regroup', 'recheck', 'queue', 'job_type')
+      and (s.kind <> 'recheck' or s.made_in is distinct from pg_current_xact_id_if_assigned())
 $$;
 
 -- What was said about queues or job types (`kind`) has changed: looks at all their groups again, and wakes who can serve them.

@@ -39,7 +39,8 @@ static const char PRELUDE[] =
     " from ganger.job j left join ganger.group_limit l on l.group_key = j.group_key"
     " left join ganger.queue q on q.name = j.queue"
     " where j.pending_reason = 'limited' and not ganger._is_paused(j.queue, j.job_type)"
-    " and not exists (select from ganger.signal s where (s.kind in ('group', 'regroup') and s.key "
+    " and not exists (select from ganger.signal s where (s.kind in ('group', 'regroup', 'recheck') "
+    "and s.key "
     "= j.group_key) or (s.kind = 'queue' and s.key = j.queue)"
     "  or (s.kind = 'job_type' and s.key = j.job_type))"
     " and not exists (select from ganger.job d where d.group_key = j.group_key and "
@@ -327,6 +328,55 @@ static void test_pauses_leave_nothing_behind(void **state)
     run_crew(6000);
 }
 
+// Whoever changes a limit cannot see the jobs of an open transaction: so that one must not give them places by what it knows.
+static void test_jobs_that_come_while_a_limit_is_changed(void **state)
+{
+    (void)state;
+    PGconn *late = test_db_connect(crew.db);
+    test_db_run(watcher, "select ganger.set_queue('a', group_concurrency => 2); select "
+                         "ganger._work_signals()");
+    test_db_run(watcher, "select ganger.enqueue('t', queue => 'a', group_key => 'g', run_at => "
+                         "clock_timestamp() + interval '1 ms') from generate_series(1, 3)");
+    test_db_run(late, "begin");
+    assert_true(test_db_await(late, 5000,
+                              "select promoted = 3 from ganger._promote() where "
+                              "promoted > 0 union all select (select count(*) from "
+                              "ganger.job where due_at is not null) = 0 limit 1"));
+    test_db_run(watcher, "select ganger.set_queue('a', group_concurrency => 1)");
+    test_db_run(watcher, "select ganger._work_signals()");
+    test_db_run(late, "commit");
+    assert_int_equal(
+        test_db_int(watcher, "select count(*) from ganger.claim('w', '{a}', max_jobs => 10)"), 0);
+    test_db_run(watcher, "select ganger._tick()");
+    assert_int_equal(
+        test_db_int(watcher, "select count(*) from ganger.claim('w', '{a}', max_jobs => 10)"), 1);
+    PQfinish(late);
+}
+
+// What a user's test does: everything in one transaction. Its own claim is served; what it leaves is gone over again.
+static void test_one_transaction_enqueues_and_claims(void **state)
+{
+    (void)state;
+    test_db_run(watcher, "delete from ganger.node");
+    PGconn *late = test_db_connect(crew.db);
+    test_db_run(late, "select ganger.set_queue('a', group_concurrency => 2); select "
+                      "ganger._work_signals()");
+    test_db_run(late, "begin");
+    test_db_run(late, "select ganger.enqueue('t', queue => 'a', group_key => 'g') from "
+                      "generate_series(1, 5)");
+    assert_int_equal(test_db_int(late, "select count(*) from ganger.claim('w', '{a}')"), 1);
+    test_db_run(watcher, "select ganger.set_queue('a', group_concurrency => 1)");
+    test_db_run(watcher, "select ganger._work_signals()");
+    test_db_run(late, "commit");
+    assert_int_equal(
+        test_db_int(watcher, "select count(*) from ganger.claim('w', '{a}', max_jobs => 10)"), 0);
+    test_db_run(watcher, "select ganger.complete(id, lease_id) from ganger.job where status = "
+                         "'processing'");
+    assert_int_equal(
+        test_db_int(watcher, "select count(*) from ganger.claim('w', '{a}', max_jobs => 10)"), 1);
+    PQfinish(late);
+}
+
 int main(void)
 {
     log_init("test", LOG_FORMAT_AUTO, LOG_LEVEL_WARN);
@@ -336,6 +386,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_changed_limit_is_in_force_for_the_next_claim, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_pauses_leave_nothing_behind, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_jobs_that_come_while_a_limit_is_changed, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_one_transaction_enqueues_and_claims, setup, teardown),
     };
     return cmocka_run_group_tests_name("groups", tests, NULL, NULL);
 }
