@@ -80,6 +80,7 @@ typedef struct ScheduleOptions {
     char *unique_key;
     int64_t unique_for_ms;
     int on_conflict; // words of the option
+    StringList depends_on_tags;
     char *dead_letter_job_type;
     char *owner;
     char *metadata; // JSON

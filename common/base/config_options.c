@@ -266,6 +266,8 @@ static const ConfigOption options[] = {
         "How long that key is held.", .example = "1h"),
     JOB("on_conflict", OPTION_WORD, on_conflict, 0, 3,
         "What happens when that key is held.", .words = conflict_words, .example = "ignore"),
+    JOB("depends_on_tags", OPTION_LIST, depends_on_tags, 1, LIST_MAX_ITEMS,
+        "Does not start while another live job has all these tags.", .check = CHECK_NAME, .example = "[import]"),
     JOB("dead_letter_job_type", OPTION_TEXT, dead_letter_job_type, 1, NAME_MAX_BYTES,
         "Job type that is told of its failure.", .check = CHECK_NAME, .example = "report_failed"),
     JOB("owner", OPTION_TEXT, owner, 1, NAME_MAX_BYTES,

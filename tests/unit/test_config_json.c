@@ -62,7 +62,8 @@ static void test_json_schedule_everything(void **state)
         "      {queue: q, priority: -5, max_attempts: 7, timeout: 90s, kill_grace: 0s,\n"
         "       retry_delay: 1500ms, retry_backoff: false, retry_delay_max: 1h, tags: [a, 'b c'],\n"
         "       group_key: g, unique_key: u, unique_for: 1d, on_conflict: replace,\n"
-        "       dead_letter_job_type: d, owner: o, metadata: [1, {x: null}]}\n",
+        "       depends_on_tags: [c, d], dead_letter_job_type: d, owner: o, metadata: [1, {x: "
+        "null}]}\n",
         "{\"cron\":\"30 0 5 * * mon-fri\",\"job_type\":\"a \\\"b\\\"\",\"payload\":{},"
         "\"timezone\":\"Europe/Berlin\",\"overlap\":\"cancel_running\",\"catch_up\":\"all\","
         "\"options\":{\"queue\":\"q\",\"priority\":-5,\"max_attempts\":7,"
@@ -70,7 +71,8 @@ static void test_json_schedule_everything(void **state)
         "\"retry_delay\":\"1500 milliseconds\",\"retry_backoff\":false,"
         "\"retry_delay_max\":\"3600000 milliseconds\",\"tags\":[\"a\",\"b c\"],\"group_key\":\"g\","
         "\"unique_key\":\"u\",\"unique_for\":\"86400000 milliseconds\",\"on_conflict\":\"replace\","
-        "\"dead_letter_job_type\":\"d\",\"owner\":\"o\",\"metadata\":[1,{\"x\":null}]}}");
+        "\"depends_on_tags\":[\"c\",\"d\"],\"dead_letter_job_type\":\"d\",\"owner\":\"o\","
+        "\"metadata\":[1,{\"x\":null}]}}");
 }
 
 static void expect_payload(const char *yaml, const char *json)
