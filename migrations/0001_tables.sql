@@ -216,7 +216,7 @@ create table ganger.event (
 );
 create index event_job on ganger.event (job_id);
 
--- What operators said about queues, job types and groups (0013_limits.sql).
+-- What operators said about queues, job types and groups (0014_queues.sql).
 create table ganger.queue (
     name              text primary key,
     paused            boolean not null default false,
@@ -272,7 +272,7 @@ create type ganger.attempt_facts as (
 );
 
 -- What met its job's row locked by somebody's open transaction: applied as soon as that is free, per lease in the order of id.
--- Nothing follows the result of a lease.
+-- Nothing follows the result of a lease (0030_late_results.sql).
 create table ganger.late_result (
     id         bigint generated always as identity primary key,
     job_id     bigint not null,

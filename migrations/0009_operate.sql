@@ -82,15 +82,17 @@ end $$;
 -- An output kept so far; complete() without one leaves it in force. An attempt that fails takes it along: only a completed job has
 -- an output.
 create function ganger.set_output(id bigint, lease_id uuid, output jsonb) returns boolean
-language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
-    select ganger._note(id, lease_id, 'output', output::text)
-$$;
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    return ganger._note(id, lease_id, 'output', output::text);
+end $$;
 
 -- Appends a line to the attempt's log; the last 64 KiB are kept.
 create function ganger.log(id bigint, lease_id uuid, line text) returns boolean
-language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
-    select ganger._note(id, lease_id, 'log', coalesce(line, ''))
-$$;
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    return ganger._note(id, lease_id, 'log', coalesce(line, ''));
+end $$;
 
 -- Runs an SQL handler and completes its job in one transaction. `function` was checked when the configuration was
 -- read: function(jsonb, ganger.jobs) returns jsonb. Runs with the caller's rights, not the owner's, and with the caller's

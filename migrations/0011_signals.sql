@@ -7,7 +7,7 @@
 --       group    key      a place may be free in the group          (0013_limits.sql)
 --       regroup  key      the group's limit has changed             (0013_limits.sql)
 --       recheck  key      the same, but for who left it            (_work_signals)
---       queue, job_type   its limits or its pause have changed      (0013_limits.sql)
+--       queue, job_type   its limits or its pause have changed      (0013_limits.sql, _regroup_all)
 --       batch    key      a place may be free, or all is done       (0018_batches.sql)
 --       token    key, job_id   has the token come meanwhile?        (0015_waits.sql)
 -- No unique key: nobody waits for anybody, and twice is as good as once.
