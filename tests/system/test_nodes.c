@@ -48,7 +48,7 @@ static void test_lost_machine(void **state)
 {
     SystemTest *test = *state;
     Daemon *first = run_first(test, NULL);
-    int64_t id = journal_add(test, 300, NULL, NULL);
+    int64_t id = journal_add(test, 3000, NULL, NULL); // longer than the second node needs to start
     (void)journal_await_begin(test, id, 1);
     pid_t tree[TREE_MAX];
     size_t count = process_descendants(first->pid, tree, TREE_MAX);
