@@ -377,10 +377,29 @@ static void test_one_transaction_enqueues_and_claims(void **state)
     PQfinish(late);
 }
 
+// Who lowers a limit while due jobs are let go on in a transaction that is still open does not see them.
+static void test_a_limit_lowered_beside_a_promotion(void **state)
+{
+    (void)state;
+    PGconn *other = test_db_connect(crew.db);
+    test_db_run(watcher, "select ganger.set_queue('a', group_concurrency => 3)");
+    test_db_run(watcher, "select ganger.enqueue('t', queue => 'a', group_key => 'g', run_at => "
+                         "clock_timestamp() + '20 ms') from generate_series(1, 3)");
+    test_db_run(watcher, "select ganger._work_signals(), pg_sleep(0.05)");
+    test_db_run(other, "begin; select ganger._promote()");
+    test_db_run(watcher, "select ganger.set_queue('a', group_concurrency => 1)");
+    test_db_run(watcher, "select ganger._work_signals()");
+    test_db_run(other, "commit");
+    assert_true(test_db_int(watcher, "select count(*) from ganger.claim('w', '{a}', max_jobs => "
+                                     "5)") <= 1);
+    PQfinish(other);
+}
+
 int main(void)
 {
     log_init("test", LOG_FORMAT_AUTO, LOG_LEVEL_WARN);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_limit_lowered_beside_a_promotion, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits_of_groups_are_exact_and_nothing_is_left, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_changed_limit_is_in_force_for_the_next_claim, setup,
