@@ -75,6 +75,16 @@ static const char *const HELD_CALLS[] = {
     "select ganger.set_progress({running}, {lease}, 50)",
     "select ganger.set_output({running}, {lease}, '1')",
     "select ganger.log({running}, {lease}, 'line')",
+    "select ganger.step_put({running}, {lease}, 's', '1'), ganger.step_get({running}, {lease}, "
+    "'s')",
+    "select ganger.wait_for({running}, {lease}, '1 h')",
+    "select ganger.wait_for({running}, {lease}, '0 s')",
+    "select ganger.wait_until({running}, {lease}, clock_timestamp() + interval '1 s')",
+    "select ganger.wait_for_token({running}, {lease}, {token})",
+    "select ganger.create_token('1 h', '{a}', {running})",
+    "select ganger.complete_token({token}, '1')",
+    "select ganger.get_token({token}) is not null, count(*) from ganger.tokens",
+    "select ganger._work_signals(1000)",
     "select ganger.maintain()",
     "select ganger.reclaim_stuck('0 s')",
     "select ganger.cleanup('1 h')",
@@ -118,6 +128,11 @@ static const char *const OTHERS_CALLS[] = {
     "select bool_and(ganger.heartbeat(id, lease_id) and ganger.log(id, lease_id, 'l') and "
     "ganger.set_progress(id, lease_id, 1) and ganger.set_output(id, lease_id, '1')) from "
     "ganger.claim('b')",
+    "select bool_and(ganger.step_put(id, lease_id, 's', '1') and ganger.step_get(id, lease_id, "
+    "'s') = '1' and ganger.wait_for(id, lease_id, '0 s')) from ganger.claim('b')",
+    "select bool_and(ganger.wait_for_token(id, lease_id, {token}) ->> 'status' = 'waiting') from "
+    "ganger.claim('b', max_jobs => 2)",
+    "select ganger.complete_token(ganger.create_token())",
     // enqueue
     "select ganger.enqueue('t0') > 0 and ganger.enqueue('held') > 0 and ganger.enqueue('held', "
     "idempotency_key => 'mine' || clock_timestamp()) > 0 and ganger.enqueue('t0', run_at => "
@@ -168,7 +183,7 @@ static const char *const OTHERS_CALLS[] = {
 enum {
     HELD_COUNT = sizeof HELD_CALLS / sizeof HELD_CALLS[0],
     OTHERS_COUNT = sizeof OTHERS_CALLS / sizeof OTHERS_CALLS[0],
-    NAMES_MAX = 24
+    NAMES_MAX = 48
 };
 
 typedef struct Name {
@@ -253,6 +268,7 @@ static void prepare_jobs(PGconn *conn)
                       "'t' || i %% 2)) from generate_series(1, 300) i))");
     test_db_run(conn, "select ganger.enqueue('t1', run_at => clock_timestamp() + interval '1 ms') "
                       "from generate_series(1, 20)");
+    set_name("token", test_db_text(conn, "select quote_literal(ganger.create_token())"));
     claim_one(conn, "running", "lease");
     claim_one(conn, "other_running", NULL);
     prepare_ended(conn, "ended");
