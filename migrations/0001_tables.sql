@@ -259,6 +259,8 @@ create table ganger.job_key (
     primary key (key, kind, owner)
 );
 create index job_key_job on ganger.job_key (job_id);
+-- Unique keys are few, idempotency keys as many as jobs: a look at the former is not to read the latter.
+create index job_key_unique on ganger.job_key (job_id) where kind = 'unique';
 
 -- What is known about an attempt that ended without the job's own word.
 create type ganger.attempt_facts as (

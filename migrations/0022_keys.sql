@@ -204,7 +204,7 @@ $$;
 
 -- The same for what was left: keys whose time has passed, or whose holder is not live any more.
 create function ganger._forget_unique_keys() returns void
-language sql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
     delete from ganger.job_key k
     where k.ctid = any (array(select x.ctid from ganger.job_key x
                               where x.kind = 'unique'
