@@ -102,10 +102,12 @@ begin
                       select j.ctid, j.seq, j.started_at, j.attempts from ganger.job j
                       where j.lane_id = o.lane_id and j.seq >= o.start_at
                         and (j.expires_at is null or j.expires_at > clock_timestamp())
-                        -- a group whose places are not in order is passed over; told by this statement's own snapshot
+                        -- A group whose places are not in order is passed over, told by this statement's own snapshot; and so is a job
+                        -- that has been claimed and given back since that snapshot, which knows nothing of its group then.
                         and (j.group_key is null
-                             or coalesce(not (select ganger._shut_groups())
-                                             ?| array['regroup ' || j.group_key, 'queue ' || j.queue, 'job_type ' || j.job_type], true))
+                             or (coalesce(not (select ganger._shut_groups())
+                                              ?| array['regroup ' || j.group_key, 'queue ' || j.queue, 'job_type ' || j.job_type], true)
+                                 and exists (select from ganger.job o where o.id = j.id and o.seq = j.seq)))
                       order by j.seq limit o.most
                       for update skip locked) j
                   limit wanted) p
