@@ -22,9 +22,9 @@ static const Promise promises[] = {
                             "('completed', 'failed', 'cancelled')"},
     {"attempts never exceed max_attempts", "select j.id, j.attempts, j.max_attempts from "
                                            "ganger.jobs j where j.attempts > j.max_attempts"},
-    {"a job fails only with its attempts used up",
-     "select j.id, j.attempts, j.max_attempts from ganger.jobs j where j.status = 'failed' and "
-     "j.attempts <> j.max_attempts"},
+    {"a job fails only with its attempts, or the crashes it may have, used up",
+     "select j.id, j.attempts, j.max_attempts, j.crashes from ganger.jobs j where j.status = "
+     "'failed' and j.attempts <> j.max_attempts and j.crashes < 3"},
     {"only what was cancelled ends cancelled",
      "select j.id from ganger.jobs j where j.status = 'cancelled' and not exists (select from "
      "chaos_cancelled c where c.id = j.id)"},
