@@ -259,7 +259,8 @@ begin
 end $$;
 
 -- Applies one result by its outcome word: completed, failed (an error that is not to be retried), or what _end_attempt knows.
--- body = output JSON, message, or what to wait for (_suspend). What the running job said before and was put off comes first; a result that was, wins.
+-- body = output JSON, message, or what to wait for (_suspend). What the running job said before and was put off comes first; a result
+-- that was, wins.
 -- Returns the new status or null (stale). Raises 55P03 when the row is held by somebody's open transaction for 100 ms.
 create function ganger._apply_result(id bigint, lease_id uuid, outcome text, body text, delay interval,
                                      facts ganger.attempt_facts)

@@ -74,8 +74,8 @@ end $$;
 
 -- Works off up to `budget` different signals that no other session is at; returns how many. One that cannot be served yet, as somebody's
 -- open transaction holds what it is about, is left again. What two transactions may not have seen of each other is not for the one that
--- left the signal: it has not committed; for places that holds where it has brought jobs of its own (_note_new_here). Above READ COMMITTED nothing is done: such a
--- snapshot may be older than the reasons. Belongs into short transactions: what it does is everybody's business.
+-- left the signal: it has not committed; for places that holds where it has brought jobs of its own (_note_new_here). Above READ
+-- COMMITTED nothing is done: such a snapshot may be older than the reasons. Belongs into short transactions: what it does is everybody's business.
 --
 -- here: also for what is new here, as the caller would rather have it at once: a user's own test that enqueues and claims in one transaction.
 -- Then it is all gone over again after the commit.

@@ -337,5 +337,3 @@ begin
         when since not between '0001-01-03 00:00+00' and '9998-12-31 00:00+00' then '22003 after is not in the years 1 to 9999' end));
     return ganger._cron_next(plan, zone, since);
 end $$;
-
-revoke all on all routines in schema ganger from public;

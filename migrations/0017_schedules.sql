@@ -427,7 +427,3 @@ begin
         select x.next_at into next_at from ganger.schedule x where x.next_at > clock order by x.next_at limit 1;
     end if;
 end $$;
-
-revoke all on ganger.schedule, ganger.schedule_run, ganger.schedule_cancel, ganger.schedules from public;
-revoke all on all sequences in schema ganger from public;
-revoke all on all routines in schema ganger from public;

@@ -298,5 +298,3 @@ begin
 end $$;
 
 -- Nothing is for everybody.
-revoke all on all tables in schema ganger from public;
-revoke all on all functions in schema ganger from public;

@@ -52,5 +52,3 @@ begin
          from ganger.event e where e.id > first and e.id <= mark order by e.id limit max_rows)) x
     order by x.number limit max_rows;
 end $$;
-
-revoke all on function ganger.last_event_id(), ganger.read_events(bigint, integer) from public;

@@ -178,6 +178,3 @@ begin
     end loop;
     return n;
 end $$;
-
-revoke all on all tables in schema ganger from public;
-revoke all on all routines in schema ganger from public;

@@ -35,5 +35,3 @@ begin
     end loop;
     return n;
 end $$;
-
-revoke all on all routines in schema ganger from public;

@@ -127,6 +127,3 @@ begin
         end if;
     end loop;
 end $$;
-
-revoke all on all tables in schema ganger from public;
-revoke all on all routines in schema ganger from public;

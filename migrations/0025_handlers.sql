@@ -77,6 +77,3 @@ begin
         values ((ganger._take_seqs(1))[1], h.id, 'on_error', jsonb_build_object('job_id', hook));
     end loop;
 end $$;
-
-revoke all on ganger.hook_type from public;
-revoke all on all routines in schema ganger from public;

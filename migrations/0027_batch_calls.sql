@@ -235,5 +235,3 @@ language sql stable security definer set search_path = pg_catalog, ganger, pg_te
 $$;
 
 -- Nothing is for everybody.
-revoke all on all tables in schema ganger from public;
-revoke all on all functions in schema ganger from public;

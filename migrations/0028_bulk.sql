@@ -180,5 +180,3 @@ begin
     from unnest(ganger._take_seqs(2), array[letter.id, job]) s (seq, job_id);
     return job;
 end $$;
-
-revoke all on all routines in schema ganger from public;

@@ -316,5 +316,3 @@ begin
     end if;
     return answer;
 end $$;
-
-revoke all on all routines in schema ganger from public;

@@ -108,5 +108,3 @@ language sql volatile set search_path = pg_catalog, ganger, pg_temp as $$
         where x.at < clock_timestamp() - coalesce(q.rate_period, g.rate_period, interval '0') - interval '1 min'
         limit 10000 for update of x skip locked))
 $$;
-
-revoke all on all routines in schema ganger from public;
