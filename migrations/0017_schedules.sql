@@ -15,8 +15,8 @@ create table ganger.schedule (
     tick_at    timestamptz,                            -- the tick it looks for then, if that is another instant (one that was put off);
                                                        -- infinity: there is none, the next has to be found out
     last_error text,
-    created_at timestamptz not null default clock_timestamp(),
-    updated_at timestamptz not null default clock_timestamp()
+    created_at timestamptz not null default statement_timestamp(),
+    updated_at timestamptz not null default statement_timestamp() -- of the same instant until it is edited
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 create index schedule_next on ganger.schedule (next_at) where next_at is not null;
 
