@@ -23,7 +23,7 @@ create table ganger.setting (
 create table ganger.job (
     id                   bigint primary key,
     lane_id              bigint not null,              -- ganger._lane_id(queue, priority, job_type, returned)
-    seq                  bigint,                       -- place in the lane; not null = runnable
+    seq                  bigint,                       -- place in the lane; not null = runnable, or running
     created_at           timestamptz not null,
     run_at               timestamptz,                  -- null = created_at
     due_at               timestamptz,                  -- pending (scheduled, retry) or waiting, and not before then
@@ -74,19 +74,22 @@ create table ganger.job (
     last_failed_at       timestamptz,
     last_retried_at      timestamptz,
     last_cancelled_at    timestamptz
-) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.2,
+) with (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.2,
         autovacuum_vacuum_cost_delay = 0);
 
--- The claim index: runnable jobs and nothing else.
+-- A claim by gangerd is a HOT update: it changes status, lease_id, worker_id, started_at and attempts, so none of these may be a column or
+-- in the condition of an index here (tests/sql/claim.sql), and there is room on the page for the new version of each of its rows.
+
+-- The claim index: runnable jobs, and those that run: they keep their entry, which claims have passed.
 create index job_claim on ganger.job (lane_id, seq) where seq is not null;
--- What a worker holds; also lists what is running.
-create index job_held on ganger.job (worker_id) where status = 'processing';
--- Running jobs that are to be cancelled. Few, so that a poll need not look through all that a worker has ever held.
-create index job_cancel on ganger.job (worker_id) where cancel_requested;
+-- Running jobs that are to be cancelled.
+create index job_cancel on ganger.job (id) where cancel_requested;
+-- What outside workers hold.
+create index job_leased on ganger.job (lease_until) where lease_until is not null;
 -- What becomes runnable by the clock.
 create index job_due on ganger.job (due_at) where due_at is not null;
 -- Groups and batches (0013_limits.sql, 0018_batches.sql): who has a place, and who waits for one.
-create index job_group_held on ganger.job (group_key) where group_key is not null and (seq is not null or status = 'processing');
+create index job_group_held on ganger.job (group_key) where group_key is not null and seq is not null;
 create index job_group_next on ganger.job (group_key, queue, priority desc, id) where pending_reason = 'limited';
 create index job_batch_held on ganger.job (batch_id) where batch_id is not null and pending_reason is distinct from 'batch';
 create index job_batch_next on ganger.job (batch_id, id) where pending_reason = 'batch';
@@ -98,6 +101,17 @@ create index job_barrier on ganger.job (id) where pending_reason = 'blocked' and
 create index job_tags on ganger.job using gin (tags) where tags is not null;
 -- Who waits for a token.
 create index job_awaiting on ganger.job (wait_token) where wait_token is not null;
+
+-- What gangerd's workers hold: a row for each claim, with the lease of its batch. It goes with the batch when that ends completed as a
+-- whole, else some time later (ganger._forget_claims): so it names too much, never too little, and ganger._processing says
+-- what of it still runs. A row for many jobs, because an index on the jobs would cost each of them two index entries.
+create table ganger.worker_claim (
+    lease_id  uuid primary key,
+    worker_id bigint not null,
+    job_ids   bigint[] not null
+) with (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+alter table ganger.worker_claim alter column job_ids set storage external; -- to compress it would cost a tenth of the claim
+create index worker_claim_worker on ganger.worker_claim (worker_id);
 
 -- Ended jobs, append-only, apart by status (their retention differs) and by week.
 create table ganger.history (

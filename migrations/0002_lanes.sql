@@ -154,7 +154,7 @@ begin
         cross join lateral (
             select j.id from ganger.job j
             where j.lane_id = l.lane_id and j.seq > _repair_epoch.lo and j.seq <= _repair_epoch.hi
-              and j.seq < l.frontier
+              and j.seq < l.frontier and j.status = 'pending'
               and not exists (select from ganger.lane_straggler s where s.job_id = j.id and s.seq = j.seq)
             order by j.seq limit max_jobs) j
         where l.frontier > _repair_epoch.lo
@@ -163,11 +163,11 @@ begin
         return 0;
     end if;
     free := array(select j.id from ganger.job j
-                  where j.id = any (late) and j.seq is not null
+                  where j.id = any (late) and j.seq is not null and j.status = 'pending'
                   order by j.seq for update skip locked);
     insert into ganger.lane_straggler as s
     select j.id, j.lane_id, j.seq from ganger.job j
-    where j.id = any (late) and j.id <> all (free) and j.seq is not null
+    where j.id = any (late) and j.id <> all (free) and j.seq is not null and j.status = 'pending'
     on conflict (job_id) do update set lane_id = excluded.lane_id, seq = excluded.seq;
     perform ganger._make_runnable(free, true);
     return cardinality(late);
@@ -212,7 +212,7 @@ declare
 begin
     for i in 1..1000 loop
         select j.id, j.seq into row_id, row_seq from ganger.job j
-        where j.lane_id = lane and j.seq >= row_seq order by j.seq limit 1;
+        where j.lane_id = lane and j.seq >= row_seq and j.status = 'pending' order by j.seq limit 1;
         exit when not found;
         perform from ganger.job j where j.id = row_id for update skip locked;
         exit when found;
@@ -229,12 +229,12 @@ declare
     freed bigint[];
 begin
     freed := array(select s.job_id from ganger.lane_straggler s
-                   join ganger.job j on j.id = s.job_id and j.lane_id = s.lane_id and j.seq = s.seq
+                   join ganger.job j on j.id = s.job_id and j.lane_id = s.lane_id and j.seq = s.seq and j.status = 'pending'
                    limit 10000 for update of j skip locked);
     perform ganger._make_runnable(freed, true);
     delete from ganger.lane_straggler s
     where not exists (select from ganger.job j
-                      where j.id = s.job_id and j.lane_id = s.lane_id and j.seq = s.seq);
+                      where j.id = s.job_id and j.lane_id = s.lane_id and j.seq = s.seq and j.status = 'pending');
     return cardinality(freed);
 end $$;
 
@@ -255,7 +255,7 @@ begin
         from ganger.lane l
         left join lateral (
             select j.seq, j.xmax <> '0'::xid as held from ganger.job j
-            where j.lane_id = l.lane_id and j.seq >= l.frontier
+            where j.lane_id = l.lane_id and j.seq >= l.frontier and j.status = 'pending'
             order by j.seq limit 1) h on true
         where l.state <> 'idle'
     loop
@@ -373,7 +373,7 @@ begin
     delete from ganger.lane l
     where l.state = 'idle' and l.seen_at < clock_timestamp() - idle_for
       and not exists (select from ganger.lane_signal s where s.lane_id = l.lane_id)
-      and not exists (select from ganger.job j where j.lane_id = l.lane_id and j.seq is not null); -- a straggler's
+      and not exists (select from ganger.job j where j.lane_id = l.lane_id and j.seq is not null and j.status = 'pending'); -- a straggler's
     get diagnostics n = row_count;
     return n;
 end $$;

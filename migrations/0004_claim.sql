@@ -42,6 +42,7 @@ as $$
 declare
     rules record;
     rooms jsonb; -- what limits leave, null: no limits
+    lease uuid;
     busy  boolean := false;
     wanted  integer := max_jobs;
     taken   integer := 0;
@@ -52,6 +53,8 @@ begin
         perform ganger._work_signals(here => worker_id is null); -- what has become free may be the next job
     end if;
     for attempt_at in 1..10 loop -- once, but for limits
+        -- A worker's batch has one lease: a number of that quality costs a tenth of the claim. Jobs of outside workers go their own ways.
+        lease := case when worker_id is not null then gen_random_uuid() end;
         if rules.is_limited then
             select r.rooms, r.busy into rooms, busy from ganger._limit_room(queues, job_types) r;
         end if;
@@ -77,12 +80,12 @@ begin
             (select h.lane_id, f.seq, h.queue, h.job_type
              from (select * from hinted order by priority desc, returned desc, start_at, lane_id limit 64) h
              cross join lateral (select j.seq from ganger.job j where j.lane_id = h.lane_id and j.seq >= h.start_at
-                                 order by j.seq limit 1) f
+                                 and j.status = 'pending' order by j.seq limit 1) f
              order by h.priority desc, h.returned desc, f.seq)
             union all
             (select h.lane_id, h.start_at, h.queue, h.job_type
              from (select * from hinted order by priority desc, returned desc, start_at, lane_id offset 64) h
-             where rooms is null or exists (select from ganger.job j where j.lane_id = h.lane_id and j.seq >= h.start_at))
+             where rooms is null or exists (select from ganger.job j where j.lane_id = h.lane_id and j.seq >= h.start_at and j.status = 'pending'))
         ), shared (lane_id, start_at, most) as (
             select o.lane_id, o.start_at, wanted from ordered o where rooms is null
             union all
@@ -100,7 +103,7 @@ begin
                   from shared o
                   cross join lateral (
                       select j.ctid, j.seq, j.started_at, j.attempts from ganger.job j
-                      where j.lane_id = o.lane_id and j.seq >= o.start_at
+                      where j.lane_id = o.lane_id and j.seq >= o.start_at and j.status = 'pending'
                         and (j.expires_at is null or j.expires_at > clock_timestamp())
                         -- A group whose places are not in order is passed over, told by this statement's own snapshot; and so is a job
                         -- that has been claimed and given back since that snapshot, which knows nothing of its group then.
@@ -113,12 +116,15 @@ begin
                   limit wanted) p
         ), claimed as (
             update ganger.job j
-            set status = 'processing', seq = null, lease_id = gen_random_uuid(), started_at = clock_timestamp(),
+            set status = 'processing', lease_id = case when lease is null then gen_random_uuid() else lease end, started_at = clock_timestamp(),
                 attempts = j.attempts + 1, worker_id = _take_jobs.worker_id, worker_name = _take_jobs.worker_name,
                 lease_until = _take_jobs.lease_until
             from picked p where j.ctid = p.row_ctid
             returning j.id, j.lease_id, j.job_type, j.payload, j.attempts, j.max_attempts, j.queue, j.priority, j.timeout,
                       j.kill_grace, j.tags, j.group_key, j.owner, j.metadata, j.lane_id, p.seq, p.place, p.was_started
+        ), noted as (
+            insert into ganger.worker_claim (lease_id, worker_id, job_ids)
+            select lease, _take_jobs.worker_id, array_agg(c.id) from claimed c having lease is not null and count(*) > 0
         ), rated as materialized (
             select ganger._note_starts(array_agg(c.queue), array_agg(c.group_key)) from claimed c
         )
@@ -209,7 +215,7 @@ begin
         select from ganger.lane l
         where l.state <> 'idle' and l.queue = any (queues) and l.job_type = any (job_types)
           and not ganger._is_paused(l.queue, l.job_type)
-          and exists (select from ganger.job j where j.lane_id = l.lane_id and j.seq >= l.frontier))
+          and exists (select from ganger.job j where j.lane_id = l.lane_id and j.seq >= l.frontier and j.status = 'pending'))
     or exists (
         select from ganger.lane_signal s
         where s.queue = any (queues) and s.job_type = any (job_types) and not ganger._is_paused(s.queue, s.job_type));

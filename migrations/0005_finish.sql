@@ -10,7 +10,8 @@
 --   ran_us, ago_us   how long the attempt ran, and how long ago it ended (by the worker's clock); null = by the
 --                    database's
 -- A cancel that was requested meanwhile wins over 'completed' and 'failed'. Returns the ids that were moved. How long to wait for
--- a row that somebody's open transaction holds is the caller's to say (lock_timeout).
+-- a row that somebody's open transaction holds is the caller's to say (lock_timeout). Raises 55P03 when a row was changed between this
+-- statement's snapshot and its end, which cannot happen to rows that the caller has locked before.
 create function ganger._finish(ids bigint[], leases uuid[], statuses ganger.job_status[], outputs text[] default null,
                                errors text[] default null, reasons text[] default null, ran_us bigint[] default null,
                                ago_us bigint[] default null, cpu_us bigint[] default null, max_rss bigint[] default null,
@@ -30,6 +31,7 @@ declare
     moved      bigint[];
     followed   bigint[];
     groups     text[];
+    deleted    bigint;
 begin
     with gone as (
         delete from ganger.job j
@@ -40,31 +42,33 @@ begin
                                    else j.lease_id = g.lease and j.status = 'processing' end
           and (not unless_late or (select not exists (select from ganger.late_result))
                or not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id))
-        returning j.*, g.finish_id, g.output as given_output, g.error as given_error, g.reason as given_reason, g.cpu, g.rss,
-                  g.exit_code, g.signal, g.log as given_log, g.root, clock - make_interval(secs => coalesce(g.ago, 0)::float8 / million) as ended,
-                  g.ran, case when j.cancel_requested then 'cancelled' else g.status end as end_status
+        returning j.ctid as row_ctid, j.id, j.has_steps, g.finish_id, g.output, g.error, g.reason, g.cpu, g.rss, g.exit_code, g.signal, g.log,
+                  g.root, g.ran, clock - make_interval(secs => coalesce(g.ago, 0)::float8 / million) as ended,
+                  case when j.cancel_requested then 'cancelled' else g.status end as end_status
     ), kept as (
+        -- The rows are read again, as this statement's snapshot has them: to hand all their columns from one part to the next would cost
+        -- as much as to delete them.
         insert into ganger.history (id, finish_id, created_at, run_at, started_at, finished_at, lease_id, worker_id, cpu_us,
             max_rss, max_attempts, attempts, status, exit_code, signal, priority, crashes, progress, retry_backoff, queue,
             job_type, payload, timeout, kill_grace, retry_delay, retry_delay_max, expires_at, tags, idempotency_key, unique_key,
             group_key, depends_on, depends_on_tags, dead_letter_job_type, dead_letter_job_id, dead_letter_of, batch_id,
             schedule_id, owner, metadata, progress_message, stage, output, error, failure_reason, outcome, worker_name, log, last_failed_at,
             last_retried_at, last_cancelled_at)
-        select g.id, g.finish_id, g.created_at, g.run_at,
-            case when g.ran is null then g.started_at else g.ended - make_interval(secs => g.ran::float8 / million) end,
-            g.ended, g.lease_id, g.worker_id, g.cpu, g.rss, g.max_attempts, g.attempts, g.end_status, g.exit_code, g.signal,
-            g.priority, g.crashes, g.progress, g.retry_backoff, g.queue, g.job_type, g.payload, g.timeout, g.kill_grace,
-            g.retry_delay, g.retry_delay_max, g.expires_at, g.tags, g.idempotency_key, g.unique_key, g.group_key,
-            g.depends_on, g.depends_on_tags, g.dead_letter_job_type, g.dead_letter_job_id, g.dead_letter_of, g.batch_id,
-            g.schedule_id, g.owner, g.metadata, g.progress_message, g.stage,
-            case when g.end_status = 'completed' then coalesce(g.given_output::jsonb, g.output) end,
-            case when g.end_status = 'failed' then g.given_error else g.error end,
-            case when g.end_status = 'failed' then case g.given_reason when 'node_lost' then 'crashed' else g.given_reason end end,
-            case when g.end_status = 'failed' and g.given_reason = 'node_lost' then 'node_lost' end,
-            g.worker_name, coalesce(g.given_log, g.log),
-            case when g.end_status = 'failed' then g.ended else g.last_failed_at end, g.last_retried_at,
-            case when g.end_status = 'cancelled' then g.ended else g.last_cancelled_at end
-        from gone g
+        select j.id, g.finish_id, j.created_at, j.run_at,
+            case when g.ran is null then j.started_at else g.ended - make_interval(secs => g.ran::float8 / million) end,
+            g.ended, j.lease_id, j.worker_id, g.cpu, g.rss, j.max_attempts, j.attempts, g.end_status, g.exit_code, g.signal,
+            j.priority, j.crashes, j.progress, j.retry_backoff, j.queue, j.job_type, j.payload, j.timeout, j.kill_grace,
+            j.retry_delay, j.retry_delay_max, j.expires_at, j.tags, j.idempotency_key, j.unique_key, j.group_key,
+            j.depends_on, j.depends_on_tags, j.dead_letter_job_type, j.dead_letter_job_id, j.dead_letter_of, j.batch_id,
+            j.schedule_id, j.owner, j.metadata, j.progress_message, j.stage,
+            case when g.end_status = 'completed' then coalesce(g.output::jsonb, j.output) end,
+            case when g.end_status = 'failed' then g.error else j.error end,
+            case when g.end_status = 'failed' then case g.reason when 'node_lost' then 'crashed' else g.reason end end,
+            case when g.end_status = 'failed' and g.reason = 'node_lost' then 'node_lost' end,
+            j.worker_name, coalesce(g.log, j.log),
+            case when g.end_status = 'failed' then g.ended else j.last_failed_at end, j.last_retried_at,
+            case when g.end_status = 'cancelled' then g.ended else j.last_cancelled_at end
+        from gone g join ganger.job j on j.ctid = g.row_ctid
         returning id, status, job_type, started_at, finished_at, group_key, batch_id,
             unique_key is not null or tags is not null or depends_on is not null or depends_on_tags is not null
             or status = 'failed' as has_sequel
@@ -89,16 +93,19 @@ begin
     ), told as (
         insert into ganger.event (id, job_id, event, at, data)
         select g.finish_id, g.id,
-               case when g.end_status = 'failed' and g.given_reason = 'expired' then 'expired' else g.end_status::text end, g.ended,
+               case when g.end_status = 'failed' and g.reason = 'expired' then 'expired' else g.end_status::text end, g.ended,
                case when g.end_status = 'failed'
-                    then jsonb_build_object('message', g.given_error, 'will_retry', false, 'reason',
-                                            case g.given_reason when 'node_lost' then 'crashed' else g.given_reason end)
+                    then jsonb_build_object('message', g.error, 'will_retry', false, 'reason',
+                                            case g.reason when 'node_lost' then 'crashed' else g.reason end)
                     when g.root is not null then jsonb_build_object('root_job_id', g.root) end
         from gone g where g.end_status <> 'completed'
     )
     select coalesce(array_agg(k.id), '{}'), array_agg(k.id) filter (where k.has_sequel),
-           array_agg(distinct k.group_key) filter (where k.group_key is not null and admits)
-    into moved, followed, groups from kept k;
+           array_agg(distinct k.group_key) filter (where k.group_key is not null and admits), (select count(*) from gone)
+    into moved, followed, groups, deleted from kept k;
+    if cardinality(moved) <> deleted then
+        raise exception 'a job was changed while it ended' using errcode = '55P03', hint = 'Try again.';
+    end if;
     if groups is not null then
         perform ganger._admit_groups(groups); -- before jobs of theirs may come from here (_note_new_here)
     end if;
@@ -117,10 +124,15 @@ as $$
 declare
     moved bigint[];
 begin
-    moved := ganger._finish(ids, leases, array_fill('completed'::ganger.job_status, array[cardinality(ids)]), outputs,
-        ran_us => ran_us, ago_us => ago_us, cpu_us => cpu_us, max_rss => max_rss, logs => logs, unless_late => true,
-        admits => current_setting('transaction_isolation') = 'read committed');
+    moved := ganger._drop_completed(ids, leases, ago_us);
+    if cardinality(moved) < cardinality(ids) then
+        moved := moved || ganger._finish(ids, leases, array_fill('completed'::ganger.job_status, array[cardinality(ids)]), outputs,
+            ran_us => ran_us, ago_us => ago_us, cpu_us => cpu_us, max_rss => max_rss, logs => logs, unless_late => true,
+            admits => current_setting('transaction_isolation') = 'read committed');
+    end if;
     if cardinality(moved) = cardinality(ids) then
+        delete from ganger.worker_claim c
+        where c.lease_id = leases[1] and cardinality(c.job_ids) = cardinality(ids) and leases[1] = all (leases);
         return '{}';
     end if;
     return array(select g.id from unnest(ids, leases, outputs, ran_us, ago_us, cpu_us, max_rss, logs)
@@ -226,7 +238,7 @@ begin
     end if;
     -- What a failed attempt said of itself is not the next one's; a job that is put off goes on where it was.
     update ganger.job x
-    set status = 'pending', lease_id = null, worker_id = null, worker_name = null, lease_until = null, log = null,
+    set status = 'pending', seq = null, lease_id = null, worker_id = null, worker_name = null, lease_until = null, log = null,
         attempts = case when is_free then x.attempts - 1 else x.attempts end,
         crashes = case when outcome = 'crashed' then x.crashes + 1 else x.crashes end,
         due_at = due,
@@ -268,8 +280,8 @@ returns text
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '100ms' set jit = off set enable_seqscan = off
 as $$
 begin
+    perform from ganger.job j where j.id = _apply_result.id and j.lease_id = _apply_result.lease_id for update;
     if exists (select from ganger.late_result l where l.job_id = _apply_result.id and l.lease_id = _apply_result.lease_id) then
-        perform from ganger.job j where j.id = _apply_result.id and j.lease_id = _apply_result.lease_id for update;
         if not ganger._apply_notes(id, lease_id) then
             return null;
         end if;

@@ -1,5 +1,38 @@
 -- Nodes and workers: who is there, who is gone, and what becomes of the jobs they held.
 
+-- All that is being run. By the ids that claims have named, so that the index of these needs no entry for each job that has ever run.
+create view ganger._processing as
+select j.* from ganger.job j
+where j.id = any (array(select unnest(c.job_ids) from ganger.worker_claim c)) and j.status = 'processing' and j.worker_id is not null
+union all
+select j.* from ganger.job j where j.lease_until is not null and j.status = 'processing';
+
+-- What a worker's claims have named; what it holds is among them.
+create function ganger._claimed_ids(worker bigint) returns bigint[]
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
+    return array(select unnest(c.job_ids) from ganger.worker_claim c where c.worker_id = worker);
+end $$;
+
+-- Deletes claims nothing of which runs any more. Returns how many.
+create function ganger._forget_claims() returns integer
+language plpgsql volatile
+set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    n integer;
+begin
+    delete from ganger.worker_claim c
+    where c.lease_id = any (array(
+        select x.lease_id from ganger.worker_claim x
+        where not exists (select from ganger.job j
+                          where j.id = any (x.job_ids) and j.lease_id = x.lease_id)
+        limit 1000 for update skip locked));
+    get diagnostics n = row_count;
+    return n;
+end $$;
+
 -- Registers a node (one incarnation of a supervisor). The caller has made sure that no live node has this name
 -- (node_conflicts). Returns its id. Raises 23505 when another one was quicker.
 create function ganger._register_node(name text, host text, boot_id text, pid integer, process_start bigint, lease interval,
@@ -63,7 +96,7 @@ begin
     where w.id = worker
     returning w.link into new_link;
     select array_agg(j.id), array_agg(j.lease_id) into unknown, leases from ganger.job j
-    where j.worker_id = worker and j.status = 'processing' and j.id <> all (known_ids)
+    where j.id = any (ganger._claimed_ids(worker)) and j.worker_id = worker and j.status = 'processing' and j.id <> all (known_ids)
       and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id
                       and not ganger._is_note(l.outcome));
     if unknown is not null then
@@ -101,7 +134,8 @@ as $$
 declare
     rest_outcome constant text := case when charge_rest then 'node_lost' else 'released' end;
     held    bigint[] := array(
-        select j.id from ganger.job j where j.worker_id = worker and j.status = 'processing'
+        select j.id from ganger.job j
+        where j.id = any (ganger._claimed_ids(worker)) and j.worker_id = worker and j.status = 'processing'
         order by j.id for update skip locked);
     item    record;
     settled integer;
@@ -124,7 +158,7 @@ begin
     end if;
     for item in
         select j.id, j.lease_id from ganger.job j
-        where j.worker_id = worker and j.status = 'processing'
+        where j.id = any (ganger._claimed_ids(worker)) and j.worker_id = worker and j.status = 'processing'
           and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id
                           and not ganger._is_note(l.outcome))
         order by j.id
@@ -218,7 +252,7 @@ begin
     loop
         for item in
             select j.id, j.lease_id from ganger.job j
-            where j.worker_id = gone.id and j.status = 'processing'
+            where j.id = any (ganger._claimed_ids(gone.id)) and j.worker_id = gone.id and j.status = 'processing'
               and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id)
             order by j.id for update of j skip locked
         loop
@@ -229,7 +263,7 @@ begin
         end loop;
         update ganger.worker w set is_cleared = true
         where w.id in (select x.id from ganger.worker x where x.id = gone.id for no key update skip locked)
-          and not exists (select from ganger.job j where j.worker_id = gone.id and j.status = 'processing');
+          and not exists (select from ganger.job j where j.id = any (ganger._claimed_ids(gone.id)) and j.worker_id = gone.id and j.status = 'processing');
     end loop;
     return n;
 end $$;
@@ -248,7 +282,7 @@ begin
         select j.id, j.lease_id from ganger.job j
         -- the array keeps the order by from walking through every job
         where j.id = any (array(select x.id from ganger.job x where x.status = 'processing' and x.worker_id is null
-                                and x.lease_until < clock_timestamp() - older_than))
+                                and x.lease_until is not null and x.lease_until < clock_timestamp() - older_than))
           and j.status = 'processing' and j.worker_id is null and j.lease_until < clock_timestamp() - older_than
           and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id)
         order by j.id for update skip locked

@@ -176,17 +176,17 @@ $$;
 
 create view ganger._jobs as
 select j.id, j.job_type, j.queue, j.status::text as status,
-       case when j.seq is null then j.pending_reason
+       case when j.status <> 'pending' then null when j.seq is null then j.pending_reason
             when j.queue = any (array(select q.name from ganger.queue q where q.paused))
                  or j.job_type = any (array(select t.name from ganger.job_type t where t.paused)) then 'paused'
             when j.queue = any (array(
                      select q.name from ganger.queue q
-                     where q.concurrency <= (select count(*) from ganger.job r where r.status = 'processing' and r.queue = q.name)
+                     where q.concurrency <= (select count(*) from ganger._processing r where r.queue = q.name)
                         or q.rate <= (select sum(u.jobs) from ganger.rate_use u
                                       where u.kind = 'queue' and u.key = q.name and u.at > clock_timestamp() - q.rate_period)))
                  or j.job_type = any (array(
                      select t.name from ganger.job_type t
-                     where t.concurrency <= (select count(*) from ganger.job r where r.status = 'processing' and r.job_type = t.name)))
+                     where t.concurrency <= (select count(*) from ganger._processing r where r.job_type = t.name)))
             then 'limited' end as pending_reason,
        j.priority::integer as priority, j.payload,
        j.attempts, j.max_attempts, j.crashes::integer as crashes, coalesce(j.run_at, j.created_at) as run_at,
@@ -224,7 +224,7 @@ where (select ganger._sees_all(current_user)) or j.owner = (select ganger._sees_
 create view ganger.nodes with (security_barrier) as
 select n.id, n.name, n.state, n.host, n.pid, n.version, n.started_at, n.seen_at, n.ended_at, n.lease,
        (select count(*) from ganger.worker w where w.node_id = n.id and w.state = 'alive') as workers,
-       (select count(*) from ganger.worker w join ganger.job j on j.worker_id = w.id and j.status = 'processing'
+       (select count(*) from ganger.worker w join ganger._processing j on j.worker_id = w.id
         where w.node_id = n.id and w.state = 'alive') as processing,
        n.state = 'alive' and exists (select from ganger.duty d where d.node_id = n.id and d.until > clock_timestamp()) as leader
 from ganger.node n;
@@ -235,5 +235,5 @@ select w.id, n.name as node, w.pool, w.pid,
        h.job_id, w.started_at, w.ended_at, h.held
 from ganger.worker w
 join ganger.node n on n.id = w.node_id
-left join lateral (select min(j.id) as job_id, count(*) as held from ganger.job j
-                   where j.worker_id = w.id and j.status = 'processing') h on true;
+left join lateral (select min(j.id) as job_id, count(*) as held from ganger._processing j
+                   where j.worker_id = w.id) h on true;

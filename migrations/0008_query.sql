@@ -55,7 +55,8 @@ begin
                 words := array(select w from unnest(words) w
                                where source is null or (w in ('completed', 'failed', 'cancelled')) = (source = 'history'));
                 conditions := conditions || case when words = '{}' then ' and false'
-                                                 else format(' and j.status = any (%L::ganger.job_status[])', words) end;
+                                                 else format(' and j.status = any (%L::ganger.job_status[])', words) end
+                    || case when words = '{processing}' then ' and j.id = any (array(select p.id from ganger._processing p))' else '' end;
             elsif key = 'batch' then
                 -- a batch's live items are in two partial indexes
                 conditions := conditions || format(case when source = 'job'
@@ -310,7 +311,7 @@ end $$;
 create function ganger.stats(job_type text default null) returns jsonb
 language sql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
     with live as materialized (
-        select j.job_type, j.status, count(*) as n, min(coalesce(j.run_at, j.created_at)) filter (where j.seq is not null) as oldest
+        select j.job_type, j.status, count(*) as n, min(coalesce(j.run_at, j.created_at)) filter (where j.seq is not null and j.status = 'pending') as oldest
         from ganger.job j
         where stats.job_type is null or j.job_type = stats.job_type
         group by 1, 2

@@ -254,7 +254,7 @@ declare
     n integer;
 begin
     delete from ganger.worker w where w.state = 'dead' and w.ended_at < horizon
-      and not exists (select from ganger.job j where j.worker_id = w.id and j.status = 'processing');
+      and not exists (select from ganger._processing j where j.worker_id = w.id);
     get diagnostics n = row_count;
     delete from ganger.node k where k.state <> 'alive' and k.ended_at < horizon
       and not exists (select from ganger.worker w where w.node_id = k.id);
@@ -340,6 +340,7 @@ language plpgsql volatile security definer set search_path = pg_catalog, ganger,
 begin
     perform ganger._forget_starts();
     perform ganger._forget_unique_keys();
+    perform ganger._forget_claims();
     return jsonb_build_object('expired_rows', ganger._expire_rows(everywhere) + ganger._expire_queues(), 'nodes_forgotten', ganger._forget_nodes(),
                               'lanes_forgotten', ganger._forget_lanes(), 'tokens_forgotten', ganger._forget_tokens(),
                               'batches_forgotten', ganger._forget_batches());

@@ -118,11 +118,11 @@ begin
         select g.key, l.rate is not null as is_rated, l.concurrency is not null as is_own,
                least(case when l.concurrency is not null
                           then l.concurrency - (select count(*) from ganger.job j
-                                                where j.group_key = g.key and (j.seq is not null or j.status = 'processing')) end,
+                                                where j.group_key = g.key and j.seq is not null) end,
                      case when l.rate is not null
                           then ganger._rate_room('group', g.key, l.rate, l.rate_period, clock)
                                - (select count(*) from ganger.job j
-                                  where j.group_key = g.key and (j.seq is not null or j.status = 'processing') and j.status = 'pending') end) as places
+                                  where j.group_key = g.key and j.seq is not null and j.status = 'pending') end) as places
         from unnest(locked) g (key) left join ganger.group_limit l on l.group_key = g.key
     ), room as materialized (
         -- a queue's limit is for each group in that queue; one the group has itself, for all queues together
@@ -131,7 +131,7 @@ begin
                                  case when not o.is_own and q.group_concurrency is not null
                                       then q.group_concurrency - (select count(*) from ganger.job j
                                                                   where j.group_key = o.key and j.queue = w.queue
-                                                                    and (j.seq is not null or j.status = 'processing')) end)) as places
+                                                                    and j.seq is not null) end)) as places
         from own o
         cross join lateral (select j.queue from ganger.job j where j.group_key = o.key and j.pending_reason = 'limited'
                             order by j.queue limit 1) first
@@ -250,7 +250,7 @@ declare
     missed boolean := false;
 begin
     if not exists (select from ganger.job j where j.group_key = _take_places_back.key
-                   and (j.seq is not null or j.status = 'processing') and j.status = 'pending') then
+                   and j.seq is not null and j.status = 'pending') then
         return false;
     end if;
     select l.* into own from ganger.group_limit l where l.group_key = _take_places_back.key;
@@ -259,11 +259,11 @@ begin
     end if;
     for spare in
         with held as materialized (
-            select j.queue, j.job_type, j.seq is not null as is_waiting, count(*) as n,
-                   j.seq is not null and (j.queue = any (paused_queues) or j.job_type = any (paused_types)) as is_paused
+            select j.queue, j.job_type, j.status = 'pending' as is_waiting, count(*) as n,
+                   j.status = 'pending' and (j.queue = any (paused_queues) or j.job_type = any (paused_types)) as is_paused
             from ganger.job j
-            where j.group_key = _take_places_back.key and (j.seq is not null or j.status = 'processing')
-            group by j.queue, j.job_type, j.seq is not null
+            where j.group_key = _take_places_back.key and j.seq is not null
+            group by j.queue, j.job_type, j.status = 'pending'
         )
         -- in a pause; then beyond the queue's limit; then beyond the group's own
         select 1 as step, h.queue, h.job_type, h.n from held h left join ganger.queue q on q.name = h.queue
@@ -281,12 +281,12 @@ begin
         continue when coalesce(spare.n, 0) <= 0;
         update ganger.job j set seq = null, pending_reason = 'limited', due_at = null
         where j.id = any (array(select x.id from ganger.job x
-                                where x.group_key = _take_places_back.key and (x.seq is not null or x.status = 'processing') and x.status = 'pending'
+                                where x.group_key = _take_places_back.key and x.seq is not null and x.status = 'pending'
                                   and (spare.queue is null or x.queue = spare.queue) and (spare.job_type is null or x.job_type = spare.job_type)
                                 order by x.priority, x.seq desc limit least(spare.n, most) for update skip locked));
         get diagnostics taken = row_count;
         missed := missed or (taken < spare.n and exists (
-            select from ganger.job x where x.group_key = _take_places_back.key and (x.seq is not null or x.status = 'processing') and x.status = 'pending'
+            select from ganger.job x where x.group_key = _take_places_back.key and x.seq is not null and x.status = 'pending'
               and (spare.queue is null or x.queue = spare.queue) and (spare.job_type is null or x.job_type = spare.job_type)));
     end loop;
     return missed;
@@ -308,7 +308,7 @@ declare
 begin
     insert into ganger.signal (kind, key)
     select 'regroup', j.group_key from ganger.job j
-    where j.group_key is not null and (j.seq is not null or j.status = 'processing')
+    where j.group_key is not null and j.seq is not null
       and case _regroup_all.kind when 'queue' then j.queue else j.job_type end = any (names)
     union
     select 'regroup', j.group_key from ganger.job j

@@ -215,9 +215,9 @@ from (select l.queue, 0::bigint as runnable, 0::bigint as pending, 0::bigint as 
       union all
       select k.name, 0, 0, 0, 0, null from ganger.queue k
       union all
-      select j.queue, count(*) filter (where j.seq is not null), count(*) filter (where j.status = 'pending'),
+      select j.queue, count(*) filter (where j.seq is not null and j.status = 'pending'), count(*) filter (where j.status = 'pending'),
              count(*) filter (where j.status = 'processing'), count(*) filter (where j.status = 'waiting'),
-             min(coalesce(j.run_at, j.created_at)) filter (where j.seq is not null)
+             min(coalesce(j.run_at, j.created_at)) filter (where j.seq is not null and j.status = 'pending')
       from ganger.job j group by j.queue) x
 left join ganger.queue q on q.name = x.queue
 group by x.queue;
@@ -231,7 +231,7 @@ select x.job_type as name, coalesce(bool_or(t.paused), false) as paused,
 from (select k.name as job_type, 0::bigint as runnable, 0::bigint as pending, 0::bigint as processing, 0::bigint as waiting
       from ganger.job_type k
       union all
-      select j.job_type, count(*) filter (where j.seq is not null), count(*) filter (where j.status = 'pending'),
+      select j.job_type, count(*) filter (where j.seq is not null and j.status = 'pending'), count(*) filter (where j.status = 'pending'),
              count(*) filter (where j.status = 'processing'), count(*) filter (where j.status = 'waiting')
       from ganger.job j group by j.job_type) x
 left join ganger.job_type t on t.name = x.job_type
@@ -245,7 +245,7 @@ select x.group_key, coalesce(sum(x.pending), 0)::bigint as pending, coalesce(sum
 from (select k.group_key, 0::bigint as pending, 0::bigint as limited, 0::bigint as held, 0::bigint as processing from ganger.group_limit k
       union all
       select j.group_key, count(*) filter (where j.status = 'pending'), count(*) filter (where j.pending_reason = 'limited'),
-             count(*) filter (where j.seq is not null or j.status = 'processing'), count(*) filter (where j.status = 'processing')
+             count(*) filter (where j.seq is not null), count(*) filter (where j.status = 'processing')
       from ganger.job j where j.group_key is not null group by j.group_key) x
 left join ganger.group_limit l on l.group_key = x.group_key
 group by x.group_key;

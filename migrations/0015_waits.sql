@@ -111,7 +111,7 @@ begin
         raise exception 'a wait needs a duration, a point in time or a token' using errcode = '22023';
     end if;
     update ganger.job x
-    set status = 'waiting', lease_id = null, worker_id = null, worker_name = null, lease_until = null, log = null,
+    set status = 'waiting', seq = null, lease_id = null, worker_id = null, worker_name = null, lease_until = null, log = null,
         attempts = x.attempts - 1, due_at = until, pending_reason = null, wait_token = awaited
     where x.id = j.id;
     insert into ganger.event (id, job_id, event, data)

@@ -92,7 +92,7 @@ as $$
 declare
     ready bigint[] := array(select j.id from ganger.job j
                             where j.batch_id = any (keys) and j.pending_reason is distinct from 'batch'
-                              and (j.seq is not null or j.pending_reason = 'limited'));
+                              and (j.seq is not null and j.status = 'pending' or j.pending_reason = 'limited'));
     n     bigint;
 begin
     if cardinality(ready) = 0 then
@@ -100,7 +100,7 @@ begin
     end if;
     with mine as materialized (
         select j.id, j.group_key from ganger.job j
-        where j.id = any (ready) and (j.seq is not null or j.pending_reason = 'limited') order by j.id for update skip locked
+        where j.id = any (ready) and (j.seq is not null and j.status = 'pending' or j.pending_reason = 'limited') order by j.id for update skip locked
     ), held as (
         update ganger.job j set seq = null, due_at = null, pending_reason = 'batch', batch_place = null
         from mine m where j.id = m.id returning j.id

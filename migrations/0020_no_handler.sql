@@ -128,7 +128,7 @@ begin
         select j.id
         from ganger.lane l
         cross join lateral (select x.id from ganger.job x
-                            where x.lane_id = l.lane_id and x.seq >= l.frontier and x.seq <= newest
+                            where x.lane_id = l.lane_id and x.seq >= l.frontier and x.seq <= newest and x.status = 'pending'
                             order by x.seq limit most for update skip locked) j
         where l.state <> 'idle' and l.queue = _fail_type.queue and l.job_type = _fail_type.job_type
         limit most);

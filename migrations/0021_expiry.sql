@@ -1,6 +1,6 @@
 -- Expiry: a job that has not been started by its expires_at ends failed. One that runs then goes on.
 
-create index job_expiry on ganger.job (expires_at) where expires_at is not null and status in ('pending', 'waiting');
+create index job_expiry on ganger.job (expires_at) where expires_at is not null;
 
 -- Ends jobs whose expires_at is over, pending for whatever reason or waiting, at most `budget`: failed, failure_reason expired, told as
 -- the event expired, no attempt charged. Rows that somebody's open transaction holds are passed over: next time. Returns how many.

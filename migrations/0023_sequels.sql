@@ -55,7 +55,7 @@ begin
         return;
     end if;
     bad := array(select h.id from ganger.history h where h.id = any (awaited) and h.status <> 'completed');
-    awaited := array(select h.id from ganger.history h where h.id = any (awaited) and h.status = 'completed');
+    awaited := array(select a from unnest(awaited) a where a <> all (bad)); -- completed, and perhaps not even kept
     waiters := array(select distinct d.job_id from ganger.dependency d where d.prerequisite_id = any (awaited));
     if cardinality(bad) > 0 then
         perform ganger._cancel_dependents(bad);

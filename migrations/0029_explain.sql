@@ -141,7 +141,7 @@ begin
     end if;
     select count(*) as n, coalesce((array_agg(x.id order by x.id) filter (where own is null or x.owner = own))[1:4], '{}') as ids into holders
     from ganger.job x
-    where x.group_key = j.group_key and (x.seq is not null or x.status = 'processing') and (g.concurrency is not null or x.queue = j.queue);
+    where x.group_key = j.group_key and x.seq is not null and (g.concurrency is not null or x.queue = j.queue);
     if ganger._is_paused(j.queue, j.job_type) then
         return ganger._explain_pause(j); -- while that lasts it is given no place
     elsif most = 0 then
@@ -180,7 +180,7 @@ begin
     select * into q from ganger.queue x where x.name = j.queue;
     select * into t from ganger.job_type x where x.name = j.job_type;
     if q.concurrency is not null then
-        n := (select count(*) from ganger.job x where x.status = 'processing' and x.queue = j.queue);
+        n := (select count(*) from ganger._processing x where x.queue = j.queue);
         if q.concurrency = 0 then
             return format('Job %s cannot start: its queue "%s" has a concurrency of 0. ganger.set_queue() changes that.', j.id, j.queue);
         elsif n >= q.concurrency then
@@ -193,7 +193,7 @@ begin
                       ganger._counted(q.rate, 'start'), q.rate_period, ganger._iso(ganger._rate_free_at('queue', q.name, q.rate_period)));
     end if;
     if t.concurrency is not null then
-        n := (select count(*) from ganger.job x where x.status = 'processing' and x.job_type = j.job_type);
+        n := (select count(*) from ganger._processing x where x.job_type = j.job_type);
         if t.concurrency = 0 then
             return format('Job %s cannot start: its type "%s" has a concurrency of 0. ganger.set_job_type() changes that.', j.id, j.job_type);
         elsif n >= t.concurrency then
@@ -244,7 +244,7 @@ begin
                      where s.queue = j.queue and not exists (select from ganger.lane l where l.lane_id = s.lane_id and l.state <> 'idle')) l
         cross join lateral (
             select from ganger.job x
-            where x.lane_id = l.lane_id and x.seq >= l.frontier
+            where x.lane_id = l.lane_id and x.seq >= l.frontier and x.status = 'pending'
               and ((l.priority, l.returned) > (j.priority, is_returned) or ((l.priority, l.returned) = (j.priority, is_returned) and x.seq < j.seq))
             limit most + 1) x
         where (l.priority, l.returned) >= (j.priority, is_returned)

@@ -50,7 +50,7 @@ begin
     busy := cardinality(locked) < cardinality(limited);
     -- a statement of its own: it sees what the one who held the lock before has claimed
     with running as materialized (
-        select j.queue, j.job_type, count(*) as n from ganger.job j where j.status = 'processing' group by j.queue, j.job_type
+        select j.queue, j.job_type, count(*) as n from ganger._processing j group by j.queue, j.job_type
     ), room (kind, name, n) as (
         select 'queue', q.name,
                case when 'queue ' || q.name <> all (locked) then 0

@@ -142,8 +142,8 @@ static const ConfigOption options[] = {
            .example = "/run/ganger"),
 
     CONFIG(SECTION_RETENTION, "completed", OPTION_DURATION, retention_completed_ms, "30d",
-           MINUTE, 100 * YEAR, APPLY_RELOAD,
-           "Completed jobs are deleted after this time."),
+           0, 100 * YEAR, APPLY_RELOAD,
+           "Completed jobs are deleted after this time; 0s: most of them as they end."),
     CONFIG(SECTION_RETENTION, "failed", OPTION_DURATION, retention_failed_ms, "90d",
            MINUTE, 100 * YEAR, APPLY_RELOAD,
            "Failed and cancelled jobs are deleted after this time."),
@@ -291,7 +291,7 @@ static const ConfigOption options[] = {
           1, YEAR,
           "The period of rate."),
     QUEUE("retention", OPTION_DURATION, retention_ms, NULL,
-          MINUTE, 100 * YEAR,
+          0, 100 * YEAR,
           "Its ended jobs are deleted after this time.",
           .default_note = "as the section retention says", .example = "7d"),
 };

@@ -104,7 +104,7 @@ select throws_like($$ select ganger.edit_jobs('{"job_type": "e"}', '{"max_attemp
 select is((select count(*) from ganger.jobs where priority = 9), 0::bigint, 'and none is changed');
 select id as run from ganger.claim('w', job_types => '{e}', max_jobs => 1) \gset
 select is(ganger.edit_jobs('{"job_type": "e"}', '{"run_at": null}'), 2::bigint, 'a running one is not edited');
-select is((select count(*) from ganger.job where job_type = 'e' and seq is not null), 2::bigint, 'the scheduled one and the retry run now');
+select is((select count(*) from ganger.job where job_type = 'e' and seq is not null and status = 'pending'), 2::bigint, 'the scheduled one and the retry run now');
 select is((select count(*) from ganger.claim('w', job_types => '{e}', max_jobs => 9)), 2::bigint, 'and are claimed');
 
 -- ---- redrive

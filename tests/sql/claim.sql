@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- claim: order, filters, bounds, what it writes; claims of gangerd's workers.
-select plan(57);
+select plan(61);
 
 create function pg_temp.claimed(n integer, variadic queues text[] default '{default}') returns text[] language sql as
     $$ select array_agg(payload #>> '{}') from ganger.claim('w', queues, max_jobs => n) $$;
@@ -161,5 +161,22 @@ select id from ganger.claim('w', job_types => '{seldom}') \gset
 rollback;
 select results_eq($$ select status, attempts, worker, started_at from ganger.jobs where job_type = 'seldom' $$,
     $$ values ('pending', 0, null::text, null::timestamptz) $$, 'rolled back, the claim never was');
+
+-- what makes a worker's claim cheap: no index names what it writes, and its batch has one lease and one note of it
+select is_empty($$
+    select i.relname, a.attname from pg_depend d join pg_class i on i.oid = d.objid and i.relkind = 'i'
+    join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+    where d.classid = 'pg_class'::regclass and d.refobjid = 'ganger.job'::regclass
+      and a.attname in ('status', 'lease_id', 'worker_id', 'started_at', 'attempts', 'worker_name') $$,
+    'no index of the jobs has a column that a claim by gangerd changes: it is a HOT update');
+select ganger._register_node('hot', 'h', 'b', 1, 1, '60 s', '0') as hot_node \gset
+select ganger._register_worker(:hot_node, 'p', 1, 1, false) as hot_worker \gset
+select pg_temp.put('hot', 'hot') from generate_series(1, 3) \g /dev/null
+create temp table hot as select * from ganger._take_jobs(:hot_worker, 1, null, null, '{default}', '{hot}', 10, null, null);
+select results_eq(format('select job_ids from ganger.worker_claim where worker_id = %s', :hot_worker),
+                  'select array_agg(id order by seq) from hot', 'one note names the batch');
+select is((select count(ganger._forget_claims()) from ganger.worker_claim where worker_id = :hot_worker), 1::bigint, 'and stays while any of it runs');
+select ganger._finish_completed(array_agg(id), array_agg(lease_id), array['1', '2', '3'], null, null, null, null, null) from hot \g /dev/null
+select is_empty(format('select * from ganger.worker_claim where worker_id = %s', :hot_worker), 'the end of the batch takes it away');
 
 select * from finish();

@@ -88,23 +88,28 @@ static const char *const ALWAYS[][2] = {
     {"a processing job has a lease, and no other has one",
      "select j.id from ganger.job j where (j.status = 'processing') <> (j.lease_id is not null)"},
     {"a runnable job is pending and waits for nothing",
-     "select j.id from ganger.job j where j.seq is not null and (j.status <> 'pending' or "
+     "select j.id from ganger.job j where j.seq is not null and (j.status = 'waiting' or "
      "j.pending_reason is not null or j.due_at is not null or j.wait_token is not null)"},
     {"a pending job that is not runnable says why",
      "select j.id from ganger.job j where j.status = 'pending' and j.seq is null and case when "
      "j.pending_reason in ('scheduled', 'retry') then j.due_at is null else "
      "coalesce(j.pending_reason not in ('blocked', 'limited', 'batch'), true) end"},
+    {"what a worker holds is named by a claim of its own",
+     "select j.id from ganger.job j where j.status = 'processing' and j.worker_id is not null and "
+     "j.id <> all (ganger._claimed_ids(j.worker_id))"},
+    {"a running job keeps its place",
+     "select j.id from ganger.job j where j.status = 'processing' and j.seq is null"},
     {"a waiting job waits for a time or a token",
      "select j.id from ganger.job j where j.status = 'waiting' and (j.due_at is null) = "
      "(j.wait_token is null)"},
     {"a runnable job is in a lane that is visited",
-     "select j.id from ganger.job j where j.seq is not null and not exists (select from "
+     "select j.id from ganger.job j where j.seq is not null and j.status = 'pending' and not exists (select from "
      "ganger.lane "
      "l where l.lane_id = j.lane_id and l.state <> 'idle') and not exists (select from "
      "ganger.lane_signal s where s.lane_id = j.lane_id)"},
     {"an item that is runnable or runs has a place, and places are as many as allowed",
-     "select j.id::text from ganger.job j where j.batch_id is not null and (j.seq is not null or "
-     "j.status = 'processing') and j.batch_place is not true union all "
+     "select j.id::text from ganger.job j where j.batch_id is not null and j.seq is not null "
+     "and j.batch_place is not true union all "
      "select b.id from ganger.job j join ganger.batch b on b.id = j.batch_id where j.batch_place "
      "group by b.id having count(*) > b.concurrency"},
     {"limits hold",
@@ -130,9 +135,9 @@ static const char *const ALWAYS[][2] = {
      "is "
      "not null) and coalesce(case when l.concurrency is not null then l.concurrency else "
      "q.group_concurrency end, 1000000) > (select count(*) from ganger.job h where h.group_key = "
-     "j.group_key and (l.concurrency is not null or h.queue = j.queue) and (h.seq is not null or "
-     "h.status = 'processing')) and (l.rate is null or not exists (select from ganger.job h where "
-     "h.group_key = j.group_key and h.seq is not null))"},
+     "j.group_key and (l.concurrency is not null or h.queue = j.queue) and h.seq is not null) "
+     "and (l.rate is null or not exists (select from ganger.job h where "
+     "h.group_key = j.group_key and h.seq is not null and h.status = 'pending'))"},
     {"an item that could get a place has a signal",
      "select j.id from ganger.job j join ganger.batch b on b.id = j.batch_id where "
      "j.pending_reason "
