@@ -23,7 +23,7 @@ struct Deadman {
     Slot *slot;
     timer_t job_timer;
     timer_t lease_timer;
-    int64_t job_at; // what job_timer is set to; saves a system call for jobs without limit
+    int64_t job_at; // what job_timer is set to; 0 = it is not
     pthread_t runner;
     atomic_bool is_orphaned;
     atomic_bool is_fenced;
@@ -51,9 +51,10 @@ static void set_timer(timer_t timer, int64_t at_ms)
 
 void deadman_set_job(Deadman *self, int64_t at)
 {
-    if (at != self->job_at) {
-        set_timer(self->job_timer, at);
-        self->job_at = at;
+    const int64_t latest = at > 0 ? at + DEADMAN_JOB_SHARE_MS : 0;
+    if (self->job_at < at || self->job_at > latest) {
+        set_timer(self->job_timer, latest);
+        self->job_at = latest;
     }
 }
 

@@ -15,10 +15,11 @@
 #include "common/base/scoreboard.h"
 
 enum {
-    DEADMAN_LAST_MS = 1000,   // after the supervisor's death (ARCHITECTURE.md, intervals)
-    DEADMAN_SWEEP_MS = 200,   // of it, at its end: to kill what this process has started
-    DEADMAN_FENCE_MS = 100,   // before the end of the node's lease: for the same
-    DEADMAN_JOB_SLACK_MS = 40 // the supervisor's own kill, with its obituary, comes first
+    DEADMAN_LAST_MS = 1000,    // after the supervisor's death (ARCHITECTURE.md, intervals)
+    DEADMAN_SWEEP_MS = 200,    // of it, at its end: to kill what this process has started
+    DEADMAN_FENCE_MS = 100,    // before the end of the node's lease: for the same
+    DEADMAN_JOB_SLACK_MS = 40, // the supervisor's own kill, with its obituary, comes first
+    DEADMAN_JOB_SHARE_MS = 100 // short jobs that follow each other share a timer set so much later
 };
 
 typedef struct Deadman Deadman;
@@ -27,7 +28,8 @@ typedef struct Deadman Deadman;
 // the kernel has no timer or thread left.
 MUST_CHECK Status deadman_start(Deadman **out, ScoreboardHeader *header, Slot *slot);
 
-// SIGKILL to this process at `at` (clock_boot_ms); 0 = no limit. Only for the thread that runs handlers.
+// SIGKILL to this process at `at` (clock_boot_ms), or up to DEADMAN_JOB_SHARE_MS later; 0 = no limit. A timer already within
+// that range stays, which saves the system call. Only for the thread that runs handlers.
 void deadman_set_job(Deadman *self, int64_t at);
 
 // True once the supervisor is gone.

@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/json_line.h"
+#include "worker/cpu_meter.h"
 #include "worker/job_context.h"
 #include "worker/job_transaction.h"
 #include "worker/plugin_run.h"
@@ -120,7 +121,7 @@ void run_hook(const Handler *handler, RunContext *run, RunResult *result)
     FailedJob failed = {0};
     job_context_init(&context, run);
     run->settled = false;
-    const int64_t cpu_start_us = clock_cpu_us();
+    const int64_t cpu_start_us = cpu_meter_at(clock_boot_us());
     JobOutcome outcome = OUTCOME_DISCARD;
     if (read_failed_job(&failed, run->job)) {
         outcome = call(handler, &context, &failed);
@@ -130,7 +131,7 @@ void run_hook(const Handler *handler, RunContext *run, RunResult *result)
     job_context_flush(&context);
     outcome = plugin_end_transaction(&context, outcome);
     job_context_fill_result(&context, outcome, result);
-    result->cpu_us = clock_cpu_us() - cpu_start_us;
+    result->cpu_us = cpu_meter_since(cpu_start_us, clock_boot_us());
     result->max_rss_bytes = -1;
     forget_failed_job(&failed);
     job_context_deinit(&context);

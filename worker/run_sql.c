@@ -11,6 +11,7 @@
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
 #include "sql_queries.h"
+#include "worker/cpu_meter.h"
 #include "worker/job_context.h"
 #include "worker/runner.h"
 
@@ -26,7 +27,7 @@ void run_sql(const Handler *handler, RunContext *run, RunResult *result)
     JobContext context;
     job_context_init(&context, run);
     run->settled = false;
-    const int64_t cpu_start_us = clock_cpu_us();
+    const int64_t cpu_start_us = cpu_meter_at(clock_boot_us());
     JobOutcome outcome = OUTCOME_ERROR;
     if (run->db == NULL) {
         job_context_set_error(&context, "no connection to the database");
@@ -36,7 +37,7 @@ void run_sql(const Handler *handler, RunContext *run, RunResult *result)
         PQclear(answer);
     }
     job_context_fill_result(&context, outcome, result);
-    result->cpu_us = clock_cpu_us() - cpu_start_us;
+    result->cpu_us = cpu_meter_since(cpu_start_us, clock_boot_us());
     result->max_rss_bytes = -1;
     job_context_deinit(&context);
 }

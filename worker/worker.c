@@ -81,6 +81,7 @@ static void run_batch(Worker *self)
         total_us += took_us;
         longest_us = took_us > longest_us ? took_us : longest_us;
     }
+    deadman_set_job(self->deadman, 0); // a short run leaves its timer
     batch_policy_ran(&self->batching, ran, total_us, longest_us);
     worker_set_state(self, SLOT_FINISHING);
 }
