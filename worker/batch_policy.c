@@ -8,6 +8,7 @@ void batch_policy_init(BatchPolicy *policy)
 {
     policy->size = 1;
     policy->mean_us = -1;
+    policy->mean_bytes = 0;
 }
 
 int batch_policy_next(const BatchPolicy *policy, int most)
@@ -21,6 +22,9 @@ int batch_policy_next(const BatchPolicy *policy, int most)
     } else if (policy->mean_us < 0) {
         size = 1;
     }
+    if (policy->mean_bytes * size > BATCH_BYTES) {
+        size = (int)(BATCH_BYTES / policy->mean_bytes);
+    }
     if (most < 1 || most > SCOREBOARD_BATCH_MAX) {
         most = SCOREBOARD_BATCH_MAX;
     }
@@ -30,13 +34,16 @@ int batch_policy_next(const BatchPolicy *policy, int most)
     return size < 1 ? 1 : size;
 }
 
-void batch_policy_claimed(BatchPolicy *policy, int asked, int got)
+void batch_policy_claimed(BatchPolicy *policy, int asked, int got, size_t bytes)
 {
     int size = got < asked ? got * 2 : asked * BATCH_GROWTH;
     if (size > SCOREBOARD_BATCH_MAX) {
         size = SCOREBOARD_BATCH_MAX;
     }
     policy->size = size < 1 ? 1 : size;
+    if (got > 0) {
+        policy->mean_bytes = (double)bytes / got;
+    }
 }
 
 void batch_policy_ran(BatchPolicy *policy, int ran, int64_t elapsed_us, int64_t longest_us)

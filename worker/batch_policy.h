@@ -2,21 +2,24 @@
 // Batch policy: how many jobs to claim at once. Pure.
 //
 // One, until handlers have shown themselves short; then as many as keep a batch under
-// BATCH_BUDGET_US of work, at most BATCH_GROWTH times as many as before per full claim; and when a claim comes back
-// short, twice what it got, so that a worker does not hoard while others idle.
+// BATCH_BUDGET_US of work and BATCH_BYTES of memory, at most BATCH_GROWTH times as many as before per full claim; and when a
+// claim comes back short, twice what it got, so that a worker does not hoard while others idle.
 #ifndef WORKER_BATCH_POLICY_H
 #define WORKER_BATCH_POLICY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
-    BATCH_BUDGET_US = 50000, // a job waits for its batch neighbours at most about so long
+    BATCH_BUDGET_US = 50000,       // a job waits for its batch neighbours at most about so long
+    BATCH_BYTES = 8 * 1024 * 1024, // and its jobs, payloads and all, take about so much memory
     BATCH_GROWTH = 4
 };
 
 typedef struct BatchPolicy {
-    int size;       // what the next claim asks for
-    double mean_us; // of recent jobs; negative = nothing known
+    int size;          // what the next claim asks for
+    double mean_us;    // of recent jobs; negative = nothing known
+    double mean_bytes; // of the jobs claimed last; 0 = nothing known
 } BatchPolicy;
 
 void batch_policy_init(BatchPolicy *policy);
@@ -24,8 +27,8 @@ void batch_policy_init(BatchPolicy *policy);
 // `most`: the pool's prefetch, or SCOREBOARD_BATCH_MAX.
 int batch_policy_next(const BatchPolicy *policy, int most);
 
-// After a claim: asked for and got.
-void batch_policy_claimed(BatchPolicy *policy, int asked, int got);
+// After a claim: asked for and got, and the memory that takes.
+void batch_policy_claimed(BatchPolicy *policy, int asked, int got, size_t bytes);
 
 // After a batch: `ran` jobs took `elapsed_us` in all, the longest `longest_us`.
 void batch_policy_ran(BatchPolicy *policy, int ran, int64_t elapsed_us, int64_t longest_us);

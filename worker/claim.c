@@ -230,7 +230,7 @@ Status claim_batch(Worker *self)
     }
     finish_batch_free(&finish);
     int got = PQntuples(claimed);
-    batch_policy_claimed(&self->batching, self->asked, got);
+    batch_policy_claimed(&self->batching, self->asked, got, PQresultMemorySize(claimed));
     fill_slot(self, claimed);
     PQclear(results[0]);
     PQclear(results[1]);

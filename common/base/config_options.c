@@ -177,7 +177,7 @@ static const ConfigOption options[] = {
          SECOND, YEAR, APPLY_RELOAD,
          "A worker is replaced when it is older than this after a job.", .zero = ZERO_IS_NONE),
     POOL("prefetch", OPTION_INT, prefetch, "auto",
-         1, 256, APPLY_RELOAD,
+         1, SCOREBOARD_BATCH_MAX, APPLY_RELOAD,
          "Jobs one claim takes at most; auto follows how long the jobs run.", .zero = ZERO_IS_AUTO),
 
     HANDLER(SECTION_HANDLER, "plugin", OPTION_TEXT, plugin, NULL,

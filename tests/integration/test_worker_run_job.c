@@ -281,8 +281,8 @@ static void test_worker_that_cannot_write_ends(void **state)
     Fixture *self = *state;
     const int64_t id = enqueue(self, "");
     test_db_run(self->admin, "ALTER FUNCTION ganger._settle_result RENAME TO away");
-    assert_int_equal(live(self, "head -c 100000 /dev/zero | tr '\\000' x"), EXIT_CODE_FAILED);
-    // 64 KiB and two quotes have no room in the slot: what it keeps says so.
+    assert_int_equal(live(self, "head -c 300000 /dev/zero | tr '\\000' x"), EXIT_CODE_FAILED);
+    // 300000 bytes have no room in the slot: what it keeps says so.
     const BatchEntry *entry = &self->slot->batch[0];
     assert_int_equal(entry_state(entry), ENTRY_DONE);
     assert_int_equal(entry->outcome, OUTCOME_ERROR);

@@ -381,7 +381,7 @@ static const BadFile bad_files[] = {
         "pools:\n"
         "  default:\n"
         "    prefetch: 0\n",
-        "f.yaml:3:15: error: pools.default.prefetch: 0 is outside 1..256 (or auto)\n"),
+        "f.yaml:3:15: error: pools.default.prefetch: 0 is outside 1..1024 (or auto)\n"),
     BAD("prefetch is a word",
         "pools:\n"
         "  default:\n"

@@ -182,8 +182,12 @@ static void test_attach_refuses(void **state)
 static void test_counts_are_bounded(void **state)
 {
     (void)state;
-    const int counts[][2] = {{-1, 0},    {INT32_MIN, 0}, {0, 0},
-                             {256, 256}, {257, 256},     {INT32_MAX, 256}};
+    const int counts[][2] = {{-1, 0},
+                             {INT32_MIN, 0},
+                             {0, 0},
+                             {SCOREBOARD_BATCH_MAX, SCOREBOARD_BATCH_MAX},
+                             {SCOREBOARD_BATCH_MAX + 1, SCOREBOARD_BATCH_MAX},
+                             {INT32_MAX, SCOREBOARD_BATCH_MAX}};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         atomic_store(&slot->batch_count, counts[i][0]);
         assert_int_equal(slot_batch_count(slot), counts[i][1]);

@@ -18,7 +18,7 @@ static int setup(void **state)
 static int run_full(int64_t job_us)
 {
     int asked = batch_policy_next(&policy, SCOREBOARD_BATCH_MAX);
-    batch_policy_claimed(&policy, asked, asked);
+    batch_policy_claimed(&policy, asked, asked, (size_t)asked * 500);
     batch_policy_ran(&policy, asked, asked * job_us, job_us);
     return asked;
 }
@@ -27,7 +27,7 @@ static void test_begins_with_one(void **state)
 {
     (void)state;
     assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 1);
-    batch_policy_claimed(&policy, 1, 1);
+    batch_policy_claimed(&policy, 1, 1, 500);
     assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 1); // nothing has run yet
 }
 
@@ -35,7 +35,7 @@ static void test_grows_with_short_jobs(void **state)
 {
     (void)state;
     int last = run_full(10);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         int asked = run_full(10);
         assert_int_equal(asked, last * BATCH_GROWTH < SCOREBOARD_BATCH_MAX ? last * BATCH_GROWTH
                                                                            : SCOREBOARD_BATCH_MAX);
@@ -67,7 +67,7 @@ static void test_one_long_job_is_remembered(void **state)
     for (int i = 0; i < 6; i++) {
         (void)run_full(10);
     }
-    batch_policy_claimed(&policy, SCOREBOARD_BATCH_MAX, SCOREBOARD_BATCH_MAX);
+    batch_policy_claimed(&policy, SCOREBOARD_BATCH_MAX, SCOREBOARD_BATCH_MAX, 500);
     batch_policy_ran(&policy, SCOREBOARD_BATCH_MAX, 3000000, 2900000);
     assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 1);
     // Quick to learn, slow to forget, but it forgets.
@@ -84,9 +84,9 @@ static void test_does_not_hoard(void **state)
     for (int i = 0; i < 6; i++) {
         (void)run_full(10);
     }
-    batch_policy_claimed(&policy, SCOREBOARD_BATCH_MAX, 3);
+    batch_policy_claimed(&policy, SCOREBOARD_BATCH_MAX, 3, 1500);
     assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 6);
-    batch_policy_claimed(&policy, 6, 0);
+    batch_policy_claimed(&policy, 6, 0, 100);
     assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 1);
 }
 
@@ -100,6 +100,22 @@ static void test_obeys_prefetch(void **state)
     assert_int_equal(batch_policy_next(&policy, 1), 1);
     assert_int_equal(batch_policy_next(&policy, 0), SCOREBOARD_BATCH_MAX);
     assert_int_equal(batch_policy_next(&policy, 1 << 20), SCOREBOARD_BATCH_MAX);
+}
+
+static void test_large_jobs_stay_within_memory(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        (void)run_full(10);
+    }
+    batch_policy_claimed(&policy, 64, 64, (size_t)64 * 1024 * 1024); // 1 MiB each
+    assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), BATCH_BYTES / 1048576);
+    batch_policy_claimed(&policy, 8, 8, (size_t)8 * 2 * BATCH_BYTES);
+    assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 1);
+    batch_policy_claimed(&policy, 1, 0, 100); // nothing got says nothing
+    batch_policy_claimed(&policy, 1, 1, 500);
+    batch_policy_claimed(&policy, 1, 1, 500);
+    assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), BATCH_GROWTH);
 }
 
 static void test_a_batch_that_ran_nothing_teaches_nothing(void **state)
@@ -121,6 +137,7 @@ int main(void)
         cmocka_unit_test_setup(test_one_long_job_is_remembered, setup),
         cmocka_unit_test_setup(test_does_not_hoard, setup),
         cmocka_unit_test_setup(test_obeys_prefetch, setup),
+        cmocka_unit_test_setup(test_large_jobs_stay_within_memory, setup),
         cmocka_unit_test_setup(test_a_batch_that_ran_nothing_teaches_nothing, setup),
     };
     return cmocka_run_group_tests_name("batch_policy", tests, NULL, NULL);
