@@ -44,7 +44,7 @@ static int64_t read_int(const PGresult *result, int row, int column, int64_t if_
 
 static char *read_text(const PGresult *result, int row, int column)
 {
-    return PQgetisnull(result, row, column) ? NULL : mem_strdup(PQgetvalue(result, row, column));
+    return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
 }
 
 static void read_job(Worker *self, const PGresult *result, int row, Job *job)
@@ -55,7 +55,7 @@ static void read_job(Worker *self, const PGresult *result, int row, Job *job)
     }
     job->job_type = read_text(result, row, COLUMN_JOB_TYPE);
     job->payload_length = (size_t)PQgetlength(result, row, COLUMN_PAYLOAD);
-    job->payload = mem_strndup(PQgetvalue(result, row, COLUMN_PAYLOAD), job->payload_length);
+    job->payload = PQgetvalue(result, row, COLUMN_PAYLOAD);
     job->attempt = (int)read_int(result, row, COLUMN_ATTEMPT, 1);
     job->max_attempts = (int)read_int(result, row, COLUMN_MAX_ATTEMPTS, 1);
     job->queue = read_text(result, row, COLUMN_QUEUE);
@@ -75,10 +75,9 @@ static void read_job(Worker *self, const PGresult *result, int row, Job *job)
 
 void claim_forget(Worker *self)
 {
-    for (int i = 0; i < self->job_count; i++) {
-        job_deinit(&self->jobs[i]);
-    }
     self->job_count = 0;
+    PQclear(self->claimed);
+    self->claimed = NULL;
 }
 
 static bool is_any_open(const Slot *slot)
@@ -93,13 +92,14 @@ static bool is_any_open(const Slot *slot)
 }
 
 // The batch becomes visible with its count, which is written last: a death before that leaves jobs the slot does not
-// name, and those go back uncounted.
-static void fill_slot(Worker *self, const PGresult *result)
+// name, and those go back uncounted. Takes the result over.
+static void fill_slot(Worker *self, PGresult *result)
 {
     if (is_any_open(self->slot)) {
         panic("a batch was claimed over one with open entries");
     }
     claim_forget(self);
+    self->claimed = result;
     slot_reset_batch(self->slot);
     int count = PQntuples(result);
     for (int i = 0; i < count; i++) {
@@ -224,15 +224,14 @@ Status claim_batch(Worker *self)
         return status;
     }
     FAULT_POINT("after_claim_commit");
-    const PGresult *claimed = results[finish.count > 0 ? 1 : 0];
+    PGresult *claimed = results[finish.count > 0 ? 1 : 0];
     if (finish.count > 0) {
         finish_batch_written(&finish, self->slot, results[0]);
+        PQclear(results[0]);
     }
     finish_batch_free(&finish);
     int got = PQntuples(claimed);
     batch_policy_claimed(&self->batching, self->asked, got, PQresultMemorySize(claimed));
-    fill_slot(self, claimed);
-    PQclear(results[0]);
-    PQclear(results[1]);
+    fill_slot(self, claimed); // which keeps it
     return got > 0 ? STATUS_OK : STATUS_EMPTY;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Job: one claimed job, copied out of the claim's result. No libpq in it.
+// Job: one claimed job. No libpq in it; but its texts stand in the claim's result, which the worker keeps as long as the batch.
 #ifndef WORKER_JOB_H
 #define WORKER_JOB_H
 
@@ -25,7 +25,5 @@ typedef struct Job {
     int64_t kill_grace_ms; // effective: the job's, else the supervisor's
     bool is_first_start;   // it was never claimed before, so it has no steps
 } Job;
-
-void job_deinit(Job *job); // frees what the fields own
 
 #endif

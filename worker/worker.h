@@ -32,6 +32,7 @@ typedef struct Worker {
     BatchPolicy batching;
     LaneHints hints;
     Job jobs[SCOREBOARD_BATCH_MAX]; // in step with the slot's batch
+    PGresult *claimed;              // owns their texts
     int job_count;
     int asked; // by the last claim
     int64_t started_at;

@@ -11,6 +11,7 @@ enum {
     ARRAY_HAS_NULL_AT = 4,
     ARRAY_SIZE_AT = 12,
     ARRAY_LOWER_BOUND = 1,
+    ARRAY_LENGTH_BYTES = 4,
     ARRAY_UUID_BYTES = 16
 };
 
@@ -36,21 +37,37 @@ void db_array_begin(DbArray *array, DbElement element)
     append_integer(array, (uint64_t)element, 4);
 }
 
-static void begin_element(DbArray *array, int32_t length)
+// The array's head becomes that of one with elements.
+static void begin_elements(DbArray *array)
 {
-    if (array->count == 0) {
-        put_big_endian(array->bytes.text + ARRAY_DIMENSIONS_AT, 1, 4);
-        append_integer(array, 0, 4); // size: set when the array is bound
-        append_integer(array, ARRAY_LOWER_BOUND, 4);
+    put_big_endian(array->bytes.text + ARRAY_DIMENSIONS_AT, 1, 4);
+    append_integer(array, 0, 4); // size: set when the array is bound
+    append_integer(array, ARRAY_LOWER_BOUND, 4);
+}
+
+static void append_length(DbArray *array, int32_t length)
+{
+    if (array->count++ == 0) {
+        begin_elements(array);
     }
-    array->count++;
-    append_integer(array, (uint32_t)length, 4);
+    append_integer(array, (uint32_t)length, ARRAY_LENGTH_BYTES);
+}
+
+// An element of known size in one piece: batches have thousands.
+static void append_small(DbArray *array, char *raw, size_t length)
+{
+    if (array->count++ == 0) {
+        begin_elements(array);
+    }
+    put_big_endian(raw, length, ARRAY_LENGTH_BYTES);
+    strbuf_append_bytes(&array->bytes, raw, ARRAY_LENGTH_BYTES + length);
 }
 
 void db_array_add_int8(DbArray *array, int64_t value)
 {
-    begin_element(array, 8);
-    append_integer(array, (uint64_t)value, 8);
+    char raw[ARRAY_LENGTH_BYTES + 8];
+    put_big_endian(raw + ARRAY_LENGTH_BYTES, (uint64_t)value, 8);
+    append_small(array, raw, 8);
 }
 
 void db_array_add_text(DbArray *array, const char *text)
@@ -60,19 +77,20 @@ void db_array_add_text(DbArray *array, const char *text)
         return;
     }
     size_t length = strlen(text);
-    begin_element(array, (int32_t)length);
+    append_length(array, (int32_t)length);
     strbuf_append_bytes(&array->bytes, text, length);
 }
 
 void db_array_add_uuid(DbArray *array, const uint8_t uuid[16])
 {
-    begin_element(array, ARRAY_UUID_BYTES);
-    strbuf_append_bytes(&array->bytes, (const char *)uuid, ARRAY_UUID_BYTES);
+    char raw[ARRAY_LENGTH_BYTES + ARRAY_UUID_BYTES];
+    memcpy(raw + ARRAY_LENGTH_BYTES, uuid, ARRAY_UUID_BYTES);
+    append_small(array, raw, ARRAY_UUID_BYTES);
 }
 
 void db_array_add_null(DbArray *array)
 {
-    begin_element(array, -1);
+    append_length(array, -1);
     put_big_endian(array->bytes.text + ARRAY_HAS_NULL_AT, 1, 4);
 }
 

@@ -87,7 +87,11 @@ static inline void worker_run_forget_result(WorkerRun *run)
 static inline void worker_run_teardown(WorkerRun *run)
 {
     worker_run_forget_result(run);
-    job_deinit(&run->job);
+    char *texts[] = {run->job.job_type, run->job.payload,  run->job.queue,    run->job.tags,
+                     run->job.owner,    run->job.metadata, run->job.group_key};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        free(texts[i]);
+    }
     free(run->slot);
     if (run->lifeline >= 0) {
         close(run->lifeline);
