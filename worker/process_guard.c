@@ -12,6 +12,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "worker/runner.h"
+#include "worker/syscall_watch.h"
 
 enum { OWN_FILES = 64 }; // open files a worker needs for itself
 
@@ -84,15 +86,8 @@ static void take_baseline(void)
     baseline.is_taken = true;
 }
 
-void process_guard_begin(ProcessGuard *guard, const HandlerLimits *limits)
+static void set_limits(ProcessGuard *guard, const HandlerLimits *limits)
 {
-    if (!baseline.is_taken) {
-        take_baseline();
-    }
-    guard->has_limits = any(limits);
-    if (!guard->has_limits) {
-        return;
-    }
     rlim_t wanted[PROCESS_GUARD_LIMITS];
     wanted_for_plugin(limits, wanted);
     for (int i = 0; i < PROCESS_GUARD_LIMITS; i++) {
@@ -105,17 +100,38 @@ void process_guard_begin(ProcessGuard *guard, const HandlerLimits *limits)
     }
 }
 
-void process_guard_end(const ProcessGuard *guard)
+static void put_back(void)
 {
-    for (int i = 0; guard->has_limits && i < PROCESS_GUARD_LIMITS; i++) {
-        (void)setrlimit(RESOURCES[i], &guard->limits[i]);
-    }
     (void)alarm(0);
     (void)umask(baseline.mode);
     if (fchdir(baseline.folder) != 0) {
         log_debug("worker.chdir", "error=%d", errno);
     }
     (void)pthread_sigmask(SIG_SETMASK, &baseline.signals, NULL);
+}
+
+void process_guard_begin(ProcessGuard *guard, const HandlerLimits *limits)
+{
+    if (!baseline.is_taken) {
+        take_baseline();
+    }
+    guard->has_limits = any(limits);
+    if (guard->has_limits) {
+        set_limits(guard, limits);
+    }
+    syscall_watch_begin();
+}
+
+void process_guard_end(const ProcessGuard *guard)
+{
+    const bool is_untouched = syscall_watch_end();
+    for (int i = 0; guard->has_limits && i < PROCESS_GUARD_LIMITS; i++) {
+        (void)setrlimit(RESOURCES[i], &guard->limits[i]);
+    }
+    if (!is_untouched) {
+        put_back();
+        run_sweep_children();
+    }
 }
 
 static bool set_both(__rlimit_resource_t resource, rlim_t soft, rlim_t hard)

@@ -20,7 +20,8 @@ typedef struct ProcessGuard {
 // itself.
 void process_guard_begin(ProcessGuard *guard, const HandlerLimits *limits);
 // Puts the limits back, and signal mask, umask and working directory as they were before the first run
-// of this process; no alarm is left.
+// of this process; ends what child processes, of any depth, the run has left behind; no alarm is left. A run that made no system
+// call (syscall_watch.h) needs none of it.
 void process_guard_end(const ProcessGuard *guard);
 
 typedef struct ProcessMemory { // 0 = it cannot be read

@@ -111,7 +111,6 @@ static JobOutcome call(const Handler *handler, JobContext *context, const Failed
     process_guard_begin(&guard, &handler->config->limits);
     entry->on_error(&failed->job, &context->plugin, failed->message != NULL ? failed->message : "");
     process_guard_end(&guard);
-    run_sweep_children();
     return context->error == NULL ? OUTCOME_COMPLETED : OUTCOME_ERROR; // it may say so by set_error
 }
 

@@ -46,7 +46,6 @@ void run_plugin(const Handler *handler, RunContext *run, RunResult *result)
     process_guard_begin(&guard, &handler->config->limits);
     const enum ganger_result returned = entry->run(&job, &context.plugin);
     process_guard_end(&guard);
-    run_sweep_children();
 
     JobOutcome outcome = outcome_of(&context, returned);
     job_context_flush(&context);

@@ -34,7 +34,7 @@ typedef struct RunResult {
     JobOutcome outcome;
     char *text;       // output JSON (completed) or message (error, discard); owned, may be NULL
     int64_t delay_ms; // snooze delay; retry delay asked for by an error, -1 = by the job's rule
-    int64_t cpu_us;   // of the run, children included; -1 unknown
+    int64_t cpu_us;   // of the run, children included; -1 unknown; in this process: cpu_meter.h
     int64_t max_rss_bytes; // of a child program; -1 unknown
     int exit_code;         // of a child program that exited; -1 = none
     int signal;            // that ended a child program; 0 = none

@@ -16,6 +16,7 @@
 #include "worker/link.h"
 #include "worker/process_guard.h"
 #include "worker/run_job.h"
+#include "worker/syscall_watch.h"
 
 enum { IDLE_LOOK_MS = 5000 }; // an idle worker looks at its own age so often; work is announced
 
@@ -195,6 +196,7 @@ static Status start(Worker *self)
         db_array_add_text(&self->job_types, handler_table_at(self->handlers, i)->config->job_type);
     }
     batch_policy_init(&self->batching);
+    syscall_watch_prepare();
     log_info("worker.ready", "worker=%" PRId64 " pool=%s handlers=%d", self->worker_id,
              self->pool->name, handler_table_count(self->handlers));
     return STATUS_OK;
