@@ -35,6 +35,11 @@ void scenario_crash(Bench *bench);
 void scenario_footprint(Bench *bench);
 void scenario_snapshot(Bench *bench);
 void scenario_groups(Bench *bench);
+void scenario_mixed(Bench *bench);
+void scenario_exec(Bench *bench);
+void scenario_sql(Bench *bench);
+void scenario_scale(Bench *bench);
+void scenario_memory(Bench *bench);
 
 // `full` repetitions, or a tenth with --quick.
 int bench_count(const Bench *bench, int full);

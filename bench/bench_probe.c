@@ -37,19 +37,35 @@ static int open_file(const char *payload)
     return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 }
 
-static int note_start(const ganger_job *job)
+static int64_t payload_number(const char *payload, const char *key)
 {
-    ProbeRecord record = {.monotonic_ns = read_clock(CLOCK_MONOTONIC),
-                          .wall_ns = read_clock(CLOCK_REALTIME),
-                          .pid = getpid()};
-    const char *at = strstr(job->payload, "\"at\": ");
-    record.given = at != NULL ? strtoll(at + 6, NULL, 10) : 0;
+    const char *at = strstr(payload, key);
+    return at != NULL ? strtoll(at + strlen(key), NULL, 10) : 0;
+}
+
+static ProbeRecord begin(const ganger_job *job)
+{
+    return (ProbeRecord){.monotonic_ns = read_clock(CLOCK_MONOTONIC),
+                         .wall_ns = read_clock(CLOCK_REALTIME),
+                         .pid = getpid(),
+                         .job_id = job->id,
+                         .given = payload_number(job->payload, "\"at\": ")};
+}
+
+static int note(const ganger_job *job, const ProbeRecord *record)
+{
     const int fd = open_file(job->payload);
-    const int is_noted = fd >= 0 && write(fd, &record, sizeof record) == (ssize_t)sizeof record;
+    const int is_noted = fd >= 0 && write(fd, record, sizeof *record) == (ssize_t)sizeof *record;
     if (fd >= 0) {
         (void)close(fd);
     }
     return is_noted;
+}
+
+static int note_start(const ganger_job *job)
+{
+    const ProbeRecord record = begin(job);
+    return note(job, &record);
 }
 
 static enum ganger_result run_stamp(const ganger_job *job, ganger_context *context)
@@ -87,10 +103,23 @@ static enum ganger_result run_hold(const ganger_job *job, ganger_context *contex
     return GANGER_OK;
 }
 
+// As long as "ms" says, without using the processor; noted at its end.
+static enum ganger_result run_work(const ganger_job *job, ganger_context *context)
+{
+    (void)context;
+    ProbeRecord record = begin(job);
+    const int64_t ms = payload_number(job->payload, "\"ms\": ");
+    const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
+    (void)nanosleep(&pause, NULL);
+    record.ended_ns = read_clock(CLOCK_MONOTONIC);
+    return note(job, &record) ? GANGER_OK : GANGER_DISCARD;
+}
+
 static const ganger_handler handlers[] = {
     {"bench_stamp", run_stamp, NULL},
     {"bench_spin", run_spin, NULL},
     {"bench_hold", run_hold, NULL},
+    {"bench_work", run_work, NULL},
     {NULL, NULL, NULL},
 };
 

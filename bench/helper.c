@@ -74,6 +74,18 @@ void helper_discard(Helper *helper)
     (void)close(helper->told_fd);
 }
 
+double helpers_run(Helper *helpers, int count)
+{
+    const int64_t start = bench_now_ns();
+    for (int i = 0; i < count; i++) {
+        helper_go(&helpers[i]);
+    }
+    for (int i = 0; i < count; i++) {
+        helper_join(&helpers[i]);
+    }
+    return (double)(bench_now_ns() - start) / 1e9;
+}
+
 void helper_ready(const HelperSide *side)
 {
     if (write(side->ready_fd, "r", 1) != 1) {

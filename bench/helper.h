@@ -27,6 +27,9 @@ void helper_join(Helper *helper);
 // Kills it, if it still lives, and reaps it.
 void helper_discard(Helper *helper);
 
+// Lets ready helpers go together and joins them; returns the seconds until the last has ended.
+double helpers_run(Helper *helpers, int count);
+
 void helper_ready(const HelperSide *side);
 void helper_wait_go(const HelperSide *side);
 bool helper_is_told(const HelperSide *side);

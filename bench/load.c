@@ -2,6 +2,7 @@
 // Load: see the header.
 #include "bench/load.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bench/bench.h"
@@ -9,7 +10,7 @@
 #include "bench/sql.h"
 #include "common/base/memory.h"
 
-enum { LOOK_MS = 20, STATS_FLUSH_MS = 1200 };
+enum { LOOK_MS = 20, COUNT_MS = 100, STATS_FLUSH_MS = 1200 };
 
 void load_warm_lane(PGconn *conn)
 {
@@ -39,6 +40,32 @@ void load_noops(PGconn *conn, int jobs)
     }
     sql_run(conn, "deallocate load_many");
     free(bulk);
+}
+
+void load_of_type(PGconn *conn, const char *job_type, const char *queue, int jobs)
+{
+    for (int done = 0; done < jobs; done += LOAD_BULK) {
+        char count[16];
+        (void)snprintf(count, sizeof count, "%d",
+                       jobs - done < LOAD_BULK ? jobs - done : LOAD_BULK);
+        (void)sql_number(conn,
+                         "select count(*) from ganger.enqueue_many((select jsonb_agg("
+                         "jsonb_build_object('job_type', $1::text, 'queue', $2::text)) from "
+                         "generate_series(1, $3::int)))",
+                         job_type, queue != NULL ? queue : "default", count, NULL);
+    }
+}
+
+void load_wait_completed(PGconn *conn, int jobs, int timeout_ms)
+{
+    for (int64_t until = bench_now_ns() + timeout_ms * INT64_C(1000000); bench_now_ns() < until;) {
+        if (sql_number(conn, "select count(*) from ganger.history where status = 'completed'",
+                       NULL) >= jobs) {
+            return;
+        }
+        bench_sleep_ms(COUNT_MS);
+    }
+    bench_fail("%d jobs have not completed within %d s", jobs, timeout_ms / 1000);
 }
 
 int64_t load_sequence(PGconn *conn)

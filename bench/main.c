@@ -26,6 +26,11 @@ static const Scenario scenarios[] = {
     {"footprint", "memory of the processes, transactions of an idle node", scenario_footprint},
     {"snapshot", "throughput while a session holds a snapshot", scenario_snapshot},
     {"groups", "jobs of many groups, one of each at a time", scenario_groups},
+    {"mixed", "short and long jobs together, and one of high priority", scenario_mixed},
+    {"exec", "a program for each job", scenario_exec},
+    {"sql", "a function in the database for each job", scenario_sql},
+    {"scale", "one, two and four nodes on one database", scenario_scale},
+    {"memory", "memory under load, and after a million jobs", scenario_memory},
 };
 
 enum { SCENARIO_COUNT = (int)(sizeof scenarios / sizeof scenarios[0]) };
@@ -176,13 +181,9 @@ static void remove_folder(void)
     if (getpid() != owner) {
         return;
     }
-    static const char *const names[] = {"ganger.yaml", "gangerd.log", "gangerd.pid", "gangerd.lock",
-                                        "probe"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char *path = mem_printf("%s/%s", folder, names[i]);
-        (void)unlink(path);
-        free(path);
-    }
+    char *path = mem_printf("%s/probe", folder);
+    (void)unlink(path);
+    free(path);
     (void)rmdir(folder);
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,45 +20,62 @@
 
 enum { READY_MS = 20000, STOP_MS = 40000, LOOK_MS = 10, SETTLE_MS = 300 };
 
+typedef struct Node {
+    pid_t pid; // 0 = it has ended
+    char *name;
+    char *folder; // its own: configuration, log, state
+} Node;
+
 static struct {
-    pid_t pid; // 0 = none
+    Node nodes[NODE_MAX];
+    int count;
     pid_t owner;
-    char *log;
-} node;
+} all;
 
 static void stop_at_exit(void)
 {
-    if (getpid() == node.owner) {
+    if (getpid() == all.owner) {
         node_stop();
     }
 }
 
-static char *write_config(const Bench *bench, const NodeOptions *options)
+static char *path_in(const Node *node, const char *name)
 {
-    char *path = mem_printf("%s/ganger.yaml", bench->folder);
+    return mem_printf("%s/%s", node->folder, name);
+}
+
+static char *write_config(const Node *node, const NodeOptions *options)
+{
+    char *path = path_in(node, "ganger.yaml");
     FILE *file = fopen(path, "we");
     if (file == NULL) {
         bench_fail("%s: %s", path, strerror(errno));
     }
-    (void)fprintf(file,
-                  "supervisor:\n  state_dir: %s\n  shutdown_timeout: 2s\n%s%s%s"
-                  "log: {level: warn}\n"
-                  "pools:\n  default: {processes: %d}\n"
-                  "handlers:\n  noop: {plugin: noop.so}\n",
-                  bench->folder, options->kill_grace != NULL ? "  kill_grace: " : "",
+    (void)fprintf(file, "supervisor:\n  state_dir: %s\n  shutdown_timeout: 2s\n%s%s%s",
+                  node->folder, options->kill_grace != NULL ? "  kill_grace: " : "",
                   options->kill_grace != NULL ? options->kill_grace : "",
-                  options->kill_grace != NULL ? "\n" : "", options->processes);
-    (void)fputs("  bench_stamp: {plugin: bench_probe.so}\n"
+                  options->kill_grace != NULL ? "\n" : "");
+    (void)fprintf(file, "node: {name: %s}\nlog: {level: warn}\npools:\n", node->name);
+    if (options->pools != NULL) {
+        (void)fputs(options->pools, file);
+    } else {
+        (void)fprintf(file, "  default: {processes: %d}\n", options->processes);
+    }
+    (void)fputs("handlers:\n  noop: {plugin: noop.so}\n"
+                "  bench_stamp: {plugin: bench_probe.so}\n"
                 "  bench_spin: {plugin: bench_probe.so}\n"
-                "  bench_hold: {plugin: bench_probe.so}\n",
+                "  bench_hold: {plugin: bench_probe.so}\n"
+                "  bench_work: {plugin: bench_probe.so}\n",
                 file);
+    (void)fputs(options->handlers != NULL ? options->handlers : "", file);
     (void)fclose(file);
     return path;
 }
 
-static _Noreturn void run_gangerd(char *program, char *config, const char *conninfo)
+static _Noreturn void run_gangerd(const Node *node, char *program, char *config,
+                                  const char *conninfo)
 {
-    int out = open(node.log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    int out = open(path_in(node, "gangerd.log"), O_WRONLY | O_CREAT | O_APPEND, 0644);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (out < 0 || dup2(out, STDERR_FILENO) < 0 || setenv("DATABASE_URL", conninfo, 1) != 0) {
         _exit(EXIT_FAILURE);
@@ -91,32 +109,38 @@ static char *find_gangerd(void)
 
 void node_start(const Bench *bench, const char *conninfo, const NodeOptions *options)
 {
-    if (node.pid != 0) {
-        bench_fail("a gangerd is already running");
+    if (all.count == NODE_MAX) {
+        bench_fail("more than %d gangerds at once", (int)NODE_MAX);
     }
-    if (node.owner == 0) {
+    if (all.owner == 0) {
         (void)atexit(stop_at_exit);
     }
-    node.owner = getpid();
-    free(node.log);
-    node.log = mem_printf("%s/gangerd.log", bench->folder);
-    char *program = find_gangerd();
-    char *config = write_config(bench, options);
-    node.pid = fork();
-    if (node.pid == 0) {
-        run_gangerd(program, config, conninfo);
+    all.owner = getpid();
+    Node *node = &all.nodes[all.count];
+    node->name = mem_printf("bench-%d", all.count + 1);
+    node->folder = mem_printf("%s/%s", bench->folder, node->name);
+    if (mkdir(node->folder, 0700) != 0) {
+        bench_fail("%s: %s", node->folder, strerror(errno));
     }
-    if (node.pid < 0) {
+    char *program = find_gangerd();
+    char *config = write_config(node, options);
+    node->pid = fork();
+    if (node->pid == 0) {
+        run_gangerd(node, program, config, conninfo);
+    }
+    if (node->pid < 0) {
         bench_fail("fork: %s", strerror(errno));
     }
+    all.count++;
     free(program);
     free(config);
 }
 
-static _Noreturn void fail_with_log(const char *what)
+static _Noreturn void fail_with_log(const Node *node, const char *what)
 {
     char tail[2000] = "";
-    FILE *file = fopen(node.log, "re");
+    char *path = path_in(node, "gangerd.log");
+    FILE *file = fopen(path, "re");
     if (file != NULL) {
         size_t got = fread(tail, 1, sizeof tail - 1, file);
         tail[got] = '\0';
@@ -125,18 +149,25 @@ static _Noreturn void fail_with_log(const char *what)
     bench_fail("%s; its log begins:\n%s", what, tail);
 }
 
+static void check_alive(void)
+{
+    for (int i = 0; i < all.count; i++) {
+        if (waitpid(all.nodes[i].pid, NULL, WNOHANG) == all.nodes[i].pid) {
+            all.nodes[i].pid = 0;
+            fail_with_log(&all.nodes[i], "gangerd has ended");
+        }
+    }
+}
+
 void node_wait_idle(PGconn *conn, int processes)
 {
     char wanted[16];
     (void)snprintf(wanted, sizeof wanted, "%d", processes);
     for (int64_t until = bench_now_ns() + READY_MS * INT64_C(1000000); bench_now_ns() < until;) {
-        if (waitpid(node.pid, NULL, WNOHANG) == node.pid) {
-            node.pid = 0;
-            fail_with_log("gangerd has ended");
-        }
+        check_alive();
         if (sql_number(
                 conn,
-                "select (count(*) = $1::int and (select bool_or(idle) from ganger.node n "
+                "select (count(*) = $1::int and (select bool_and(idle) from ganger.node n "
                 "where n.state = 'alive'))::int from ganger.worker w where w.state = 'alive'",
                 wanted, NULL) == 1) {
             bench_sleep_ms(SETTLE_MS); // the first polls after the start are not what is measured
@@ -144,28 +175,56 @@ void node_wait_idle(PGconn *conn, int processes)
         }
         bench_sleep_ms(LOOK_MS);
     }
-    fail_with_log("gangerd's workers do not become idle");
+    fail_with_log(&all.nodes[0], "gangerd's workers do not become idle");
 }
 
-void node_stop(void)
+static void await_end(Node *node, int64_t until)
 {
-    if (node.pid == 0) {
-        return;
-    }
-    (void)kill(node.pid, SIGTERM);
-    for (int64_t until = bench_now_ns() + STOP_MS * INT64_C(1000000); bench_now_ns() < until;) {
-        if (waitpid(node.pid, NULL, WNOHANG) != 0) {
-            node.pid = 0;
+    while (bench_now_ns() < until) {
+        if (waitpid(node->pid, NULL, WNOHANG) != 0) {
+            node->pid = 0;
             return;
         }
         bench_sleep_ms(LOOK_MS);
     }
-    (void)kill(node.pid, SIGKILL);
-    (void)waitpid(node.pid, NULL, 0);
-    node.pid = 0;
+    (void)kill(node->pid, SIGKILL);
+    (void)waitpid(node->pid, NULL, 0);
+    node->pid = 0;
+}
+
+static void remove_folder(Node *node)
+{
+    char *pidfile = mem_printf("%s.pid", node->name);
+    const char *const names[] = {"ganger.yaml", "gangerd.log", pidfile};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = path_in(node, names[i]);
+        (void)unlink(path);
+        free(path);
+    }
+    free(pidfile);
+    (void)rmdir(node->folder);
+    free(node->folder);
+    free(node->name);
+}
+
+void node_stop(void)
+{
+    for (int i = 0; i < all.count; i++) {
+        if (all.nodes[i].pid != 0) {
+            (void)kill(all.nodes[i].pid, SIGTERM);
+        }
+    }
+    int64_t until = bench_now_ns() + STOP_MS * INT64_C(1000000);
+    for (int i = 0; i < all.count; i++) {
+        if (all.nodes[i].pid != 0) {
+            await_end(&all.nodes[i], until);
+        }
+        remove_folder(&all.nodes[i]);
+    }
+    all.count = 0;
 }
 
 pid_t node_pid(void)
 {
-    return node.pid;
+    return all.nodes[0].pid;
 }

@@ -10,6 +10,8 @@ typedef struct ProbeRecord {
     int64_t monotonic_ns; // start of the handler
     int64_t wall_ns;      // the same by CLOCK_REALTIME
     int64_t pid;          // of the worker
+    int64_t job_id;       // 0 = not noted by a handler
+    int64_t ended_ns;     // CLOCK_MONOTONIC; bench_work only, which notes at its end
 } ProbeRecord;
 
 #endif

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Footprint: what an idle node costs: memory of its processes, transactions in the database.
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "bench/bench.h"
 #include "bench/load.h"
 #include "bench/node.h"
+#include "bench/proc_memory.h"
 #include "bench/scratch.h"
 #include "bench/sql.h"
-#include "common/base/memory.h"
 
 enum {
     PROCESSES = 2,
@@ -26,68 +22,13 @@ static const Figure reaper_pss = {"footprint", "reaper, PSS", "MB", GOAL_NONE, 0
 static const Figure queries = {"footprint", "transactions of an idle node", "1/s", GOAL_AT_MOST, 3,
                                NULL};
 
-// The figure after `name` of a /proc file of lines like "Pss: 123 kB", in MB.
-static double read_megabytes(const char *path, const char *name)
-{
-    FILE *file = fopen(path, "re");
-    char line[256];
-    double found = 0;
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line, name, strlen(name)) == 0) {
-            found = strtod(line + strlen(name), NULL) / 1024;
-        }
-    }
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return found;
-}
-
-static double memory_of(long pid, const char *what)
-{
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%ld/smaps_rollup", pid);
-    return read_megabytes(path, what);
-}
-
-static bool is_named(long pid, const char *name)
-{
-    char path[64];
-    char line[64] = "";
-    (void)snprintf(path, sizeof path, "/proc/%ld/comm", pid);
-    FILE *file = fopen(path, "re");
-    bool is_same = file != NULL && fgets(line, sizeof line, file) != NULL &&
-                   strncmp(line, name, strlen(name)) == 0;
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return is_same;
-}
-
 static void measure_memory(Bench *bench)
 {
-    char path[64];
-    char line[512] = "";
-    long supervisor = node_pid();
-    report_add(&bench->report, &supervisor_rss, memory_of(supervisor, "Rss:"), 0);
-    report_add(&bench->report, &supervisor_pss, memory_of(supervisor, "Pss:"), 0);
-    (void)snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", supervisor, supervisor);
-    FILE *file = fopen(path, "re");
-    if (file == NULL || fgets(line, sizeof line, file) == NULL) {
-        bench_fail("cannot read %s", path);
-    }
-    (void)fclose(file);
-    double most = 0;
-    char *at = line;
-    for (long child; (child = strtol(at, &at, 10)) > 0;) {
-        double pss = memory_of(child, "Pss:");
-        if (is_named(child, "ganger-reaper")) {
-            report_add(&bench->report, &reaper_pss, pss, 0);
-        } else if (is_named(child, "ganger-worker") && pss > most) {
-            most = pss;
-        }
-    }
-    report_add(&bench->report, &worker_pss, most, 0);
+    const NodeMemory memory = proc_memory_of_node();
+    report_add(&bench->report, &supervisor_rss, memory.supervisor.rss, 0);
+    report_add(&bench->report, &supervisor_pss, memory.supervisor.pss, 0);
+    report_add(&bench->report, &reaper_pss, memory.reaper.pss, 0);
+    report_add(&bench->report, &worker_pss, memory.worker.pss, 0);
 }
 
 void scenario_footprint(Bench *bench)
