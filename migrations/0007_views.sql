@@ -124,10 +124,12 @@ end $$;
 create function ganger._worker_text(worker_id bigint, worker_name text) returns text
 language sql immutable parallel safe return coalesce(worker_name, worker_id::text);
 
+-- (PL/pgSQL keeps its plan; in SQL each statement that asks would plan it anew.)
 create function ganger._node_name(worker_id bigint) returns text
-language sql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp as $$
-    select n.name from ganger.worker w join ganger.node n on n.id = w.node_id where w.id = worker_id
-$$;
+language plpgsql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
+    return (select n.name from ganger.worker w join ganger.node n on n.id = w.node_id where w.id = _node_name.worker_id);
+end $$;
 
 create function ganger._worker_pid(worker_id bigint) returns integer
 language sql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp as $$
@@ -220,6 +222,29 @@ from ganger.history h;
 create view ganger.jobs with (security_barrier) as
 select j.* from ganger._jobs j
 where (select ganger._sees_all(current_user)) or j.owner = (select ganger._sees_owner(current_user));
+
+-- For SQL handlers: a running job as the view jobs shows it. A statement on the view would be made ready for all that a job may
+-- be first, which takes longer than many a handler. No row: the lease is stale.
+create function ganger._running_job(id bigint, lease_id uuid) returns setof ganger.jobs
+language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
+    return query
+    select j.id, j.job_type, j.queue, j.status::text, null::text,
+           j.priority::integer, j.payload,
+           j.attempts, j.max_attempts, j.crashes::integer, coalesce(j.run_at, j.created_at),
+           j.due_at, j.timeout, j.kill_grace, coalesce(j.retry_delay, interval '60 s'),
+           coalesce(j.retry_backoff, true), j.retry_delay_max, j.expires_at, j.tags, j.idempotency_key,
+           j.unique_key, j.group_key, j.depends_on, j.depends_on_tags, j.dead_letter_job_type, j.dead_letter_job_id,
+           j.dead_letter_of, j.batch_id, j.owner, j.metadata, coalesce(j.progress, 0)::integer, j.progress_message, j.stage,
+           j.output, j.error, case when j.last_failed_at is not null then ganger._error_history(j.id) else '[]' end,
+           j.failure_reason, case when j.failure_reason is not null then true end,
+           ganger._worker_text(j.worker_id, j.worker_name),
+           case when j.worker_id is not null then ganger._node_name(j.worker_id) end,
+           case when j.wait_token is not null then ganger._token_timeout(j.wait_token) end,
+           j.wait_token, j.created_at, j.started_at, null::timestamptz,
+           j.last_failed_at, j.last_retried_at, j.last_cancelled_at
+    from ganger.job j where j.id = _running_job.id and j.lease_id = _running_job.lease_id and j.status = 'processing';
+end $$;
 
 create view ganger.nodes with (security_barrier) as
 select n.id, n.name, n.state, n.host, n.pid, n.version, n.started_at, n.seen_at, n.ended_at, n.lease,

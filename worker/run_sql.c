@@ -79,17 +79,21 @@ static PGresult *await_answer(RunContext *run, PGconn *conn)
 
 static PGresult *run_statement(const char *function, RunContext *run)
 {
-    PGconn *conn = db_conn(run->db);
     DbParams params;
     db_params_init(&params);
     db_param_text(&params, function);
     db_param_int(&params, run->job->id);
     db_param_binary(&params, (const char *)run->job->lease, sizeof run->job->lease);
-    if (PQsendQueryParams(conn, SQL_run_sql_handler.text, params.count, NULL, params.values,
-                          params.lengths, params.formats, 0) == 0) {
-        return NULL;
+    for (int tries = 0;; tries++) {
+        if (db_send(run->db, &SQL_run_sql_handler, &params) != STATUS_OK) {
+            return NULL;
+        }
+        PGresult *answer = await_answer(run, db_conn(run->db));
+        if (tries > 0 || answer == NULL || !db_is_forgotten(run->db, answer)) {
+            return answer;
+        }
+        PQclear(answer); // nothing has run
     }
-    return await_answer(run, conn);
 }
 
 // Rolled back as a whole. The worker still writes this failure: it changes nothing where the lease

@@ -110,6 +110,12 @@ static bool is_stale_plan(const PGresult *result, const char *sqlstate)
            str_equal(function, "RevalidateCachedQuery");
 }
 
+static void forget_prepared(Db *db)
+{
+    db->prepared_count = 0;
+    db->prepared_generation++;
+}
+
 Status db_fail_result(Db *db, const PGresult *result, const char *what)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -130,8 +136,7 @@ Status db_fail_result(Db *db, const PGresult *result, const char *what)
     Status status = db_error_status(db->sqlstate);
     bool stale = is_stale_plan(result, db->sqlstate);
     if (stale || str_equal(db->sqlstate, "26000")) {
-        db->prepared_count = 0;
-        db->prepared_generation++;
+        forget_prepared(db);
         status = STATUS_RETRY;
     }
     db->is_lost = db->is_lost || status == STATUS_LOST;
@@ -290,6 +295,30 @@ Status db_exec(Db *db, const SqlStatement *statement, const DbParams *params, in
     }
     db_call_end(db);
     return status;
+}
+
+Status db_send(Db *db, const SqlStatement *statement, const DbParams *params)
+{
+    TRY(db_call_begin(db, statement->name));
+    Status status = prepare(db, statement, db_deadline(DB_STATEMENT_TIMEOUT_MS));
+    db_call_end(db);
+    if (status == STATUS_OK && db_send_statement(db, statement, params) == 0) {
+        status = db_fail_lost(db, statement->name, NULL);
+    }
+    return status;
+}
+
+// The code alone is not enough: a function of the user's may raise it.
+bool db_is_forgotten(Db *db, const PGresult *result)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    if (sqlstate == NULL || !str_equal(sqlstate, "26000") || function == NULL ||
+        !str_equal(function, "FetchPreparedStatement")) {
+        return false;
+    }
+    forget_prepared(db);
+    return true;
 }
 
 static Status run_text(Db *db, const char *what, const char *text, int64_t timeout_ms,

@@ -69,6 +69,11 @@ void db_param_binary(DbParams *params, const char *bytes,
 MUST_CHECK Status db_exec(Db *db, const SqlStatement *statement, const DbParams *params,
                           int64_t timeout_ms, PGresult **out);
 
+// Sends one statement; its results are the caller's to read (db_conn), all of them. STATUS_OK or STATUS_LOST.
+MUST_CHECK Status db_send(Db *db, const SqlStatement *statement, const DbParams *params);
+// True when the statement sent was not known to the server (somebody has dropped all prepared ones): send it again, and it is.
+bool db_is_forgotten(Db *db, const PGresult *result);
+
 // A transaction over several calls. db_commit: STATUS_REFUSED when the server rolled back instead.
 MUST_CHECK Status db_begin(Db *db);
 MUST_CHECK Status db_commit(Db *db);

@@ -521,6 +521,9 @@ static void test_sql_handlers(void **state)
     test_db_run(self->admin, "CREATE FUNCTION bad(payload jsonb, job ganger.jobs) RETURNS jsonb "
                              "LANGUAGE plpgsql AS $$ BEGIN INSERT INTO effect VALUES (job.id, 1); "
                              "RAISE 'no luck' USING errcode = 'AB123', detail = 'none'; END $$");
+    test_db_run(self->admin, "CREATE FUNCTION sly(payload jsonb, job ganger.jobs) RETURNS jsonb "
+                             "LANGUAGE plpgsql AS $$ BEGIN "
+                             "RAISE 'not what you think' USING errcode = '26000'; END $$");
     test_db_run(self->admin, "CREATE FUNCTION slow(payload jsonb, job ganger.jobs) RETURNS jsonb "
                              "LANGUAGE sql AS $$ SELECT to_jsonb(pg_sleep(100)::text) $$");
     claim(self);
@@ -530,6 +533,11 @@ static void test_sql_handlers(void **state)
     run_function_sql(self, "public.good");
     expect(self, OUTCOME_ERROR, "no longer owned", false, "processing", 0);
     self->run.job.lease[0] ^= 1;
+    // Somebody's DISCARD ALL: the statement is prepared anew, which the code of a function's own error does not bring about.
+    assert_int_equal(db_exec_script(self->run.context.db, "DEALLOCATE ALL", 10000), STATUS_OK);
+    run_function_sql(self, "public.sly");
+    expect(self, OUTCOME_ERROR, "not what you think (SQLSTATE 26000)", false, "processing", 0);
+    assert_int_equal(db_exec_script(self->run.context.db, "DEALLOCATE ALL", 10000), STATUS_OK);
     run_function_sql(self, "public.good");
     expect(self, OUTCOME_COMPLETED, NULL, true, "completed", 1);
 

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Nothing is for everybody; functions that run with their owner's rights find their names in fixed places.
-select plan(16);
+select plan(18);
 
 -- A function made by a later migration is everybody's unless that takes it back.
 select is_empty($$ select p.oid::regprocedure from pg_proc p
@@ -50,6 +50,20 @@ commit;
 select ok(:'done', 'an overloaded handler');
 select is((select output - 'id' from ganger.jobs where id = :id), '{"n": 7, "by": "helped"}'::jsonb, 'the right one, in its caller''s search_path');
 select throws_ok(format('select ganger.run_sql_handler(%L, %s, %L)', 'app.nothing', :id, :'lease'), '42883', null, 'one that is gone');
+
+-- What it is given is what the view shows, also of a job that has failed before; and without a lease it is not even called.
+create function app.seen(payload jsonb, job ganger.jobs) returns jsonb language sql as $$ select to_jsonb(job) $$;
+select ganger.enqueue('sql', '{"n": 8}', priority => 3, tags => '{a,b}', timeout => '5 s', group_key => 'g', metadata => '{"m": 1}',
+    retry_delay => '0', retry_backoff => false, unique_key => 'u', owner => 'o', expires_at => now() + interval '1 day') as id \gset
+select ganger.maintain() \g /dev/null
+select lease_id as lease from ganger.claim('w') \gset
+select ganger.fail(:id, :'lease', 'once') \g /dev/null
+select throws_ok(format('select ganger.run_sql_handler(%L, %s, %L)', 'app.seen', :id, :'lease'), 'GG002', null, 'a lease that is over');
+select ganger.maintain() \g /dev/null
+select lease_id as lease from ganger.claim('w') \gset
+select to_jsonb(j) as shown from ganger.jobs j where j.id = :id \gset
+select ganger.run_sql_handler('app.seen', :id, :'lease') \g /dev/null
+select is((select output from ganger.jobs where id = :id), :'shown'::jsonb, 'the job as the view shows it');
 
 create function app.large(jsonb, ganger.jobs) returns jsonb language sql as $$ select to_jsonb(repeat('x', 1048576)) $$;
 select ganger.enqueue('sql') as id \gset

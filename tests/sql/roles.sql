@@ -25,7 +25,7 @@ insert into wanted values
 -- what gangerd's programs call: whatever private function stands in their statements
 \set called `grep -ohE 'ganger\._[a-z_]+' $(ls ../../common/sql/*.sql | grep -v /migrate_) | sed 's/^ganger\.//' | sort -u | tr '\n' ' '`
 insert into wanted select n, 'w' from string_to_table(trim(:'called'), ' ') n on conflict (name) do nothing;
-insert into wanted values ('_backend_start', 'w'); -- the default of a parameter
+insert into wanted values ('_backend_start', 'w'), ('_running_job', 'w'); -- the default of a parameter; asked by run_sql_handler
 create temp table role_names (letter text, role text);
 insert into role_names values ('p', 'ganger_producer'), ('r', 'ganger_reader'), ('w', 'ganger_worker'), ('o', 'ganger_operator'),
     ('a', 'ganger_admin');
