@@ -38,6 +38,7 @@ void scenario_groups(Bench *bench);
 void scenario_mixed(Bench *bench);
 void scenario_exec(Bench *bench);
 void scenario_sql(Bench *bench);
+void scenario_features(Bench *bench);
 void scenario_scale(Bench *bench);
 void scenario_memory(Bench *bench);
 

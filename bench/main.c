@@ -29,6 +29,7 @@ static const Scenario scenarios[] = {
     {"mixed", "short and long jobs together, and one of high priority", scenario_mixed},
     {"exec", "a program for each job", scenario_exec},
     {"sql", "a function in the database for each job", scenario_sql},
+    {"features", "dependencies, groups, keys, schedules, events", scenario_features},
     {"scale", "one, two and four nodes on one database", scenario_scale},
     {"memory", "memory under load, and after a million jobs", scenario_memory},
 };
