@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "bench/bench.h"
+#include "bench/node.h"
 #include "bench/scratch.h"
 #include "bench/sql.h"
 #include "common/base/memory.h"
@@ -14,25 +15,40 @@ enum { LOOK_MS = 20, COUNT_MS = 100, STATS_FLUSH_MS = 1200 };
 
 void load_warm_lane(PGconn *conn)
 {
-    sql_run(conn, "select ganger.enqueue('noop', '{\"n\": 0}')");
+    load_warm_lane_of(conn, "noop");
+}
+
+void load_warm_lane_of(PGconn *conn, const char *job_type)
+{
+    (void)sql_number(conn, "select ganger.enqueue($1, '{\"n\": 0}')", job_type, NULL);
     sql_run(conn, "select ganger.maintain()");
     sql_run(conn, "select ganger.cancel(id) from ganger.jobs where status = 'pending'");
 }
 
-char *load_bulk_text(void)
+static char *bulk_text(const char *job_type, const char *more)
 {
     StrBuf text = {0};
     for (int i = 0; i < LOAD_BULK; i++) {
-        strbuf_printf(&text, "%s{\"job_type\": \"noop\", \"payload\": {\"n\": %d}}",
-                      i == 0 ? "[" : ", ", i);
+        strbuf_printf(&text, "%s{\"job_type\": \"%s\", \"payload\": {\"n\": %d%s}}",
+                      i == 0 ? "[" : ", ", job_type, i, more);
     }
     strbuf_append(&text, "]");
     return strbuf_take(&text);
 }
 
+char *load_bulk_text(void)
+{
+    return bulk_text("noop", "");
+}
+
 void load_noops(PGconn *conn, int jobs)
 {
-    char *bulk = load_bulk_text();
+    load_jobs(conn, "noop", "", jobs);
+}
+
+void load_jobs(PGconn *conn, const char *job_type, const char *more, int jobs)
+{
+    char *bulk = bulk_text(job_type, more);
     const char *const values[] = {bulk};
     sql_prepare(conn, "load_many", "select count(*) from ganger.enqueue_many($1::jsonb)");
     for (int done = 0; done < jobs; done += LOAD_BULK) {
@@ -81,6 +97,7 @@ void load_wait_finished(PGconn *conn, int64_t before, int jobs, int timeout_ms)
                        NULL) >= jobs) {
             return;
         }
+        node_check();
         bench_sleep_ms(LOOK_MS);
     }
     bench_fail("%d jobs have not ended within %d s", jobs, timeout_ms / 1000);

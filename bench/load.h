@@ -10,10 +10,14 @@ enum { LOAD_BULK = 1000 }; // jobs of one enqueue_many
 
 // Makes the lane of no-op jobs known, so that enqueuers meet the steady state.
 void load_warm_lane(PGconn *conn);
+// The same for another type.
+void load_warm_lane_of(PGconn *conn, const char *job_type);
 // Enqueues `jobs` no-op jobs, LOAD_BULK a call.
 void load_noops(PGconn *conn, int jobs);
 // Enqueues `jobs` jobs of that type with an empty payload, LOAD_BULK a call. `queue` may be NULL.
 void load_of_type(PGconn *conn, const char *job_type, const char *queue, int jobs);
+// The same of another type. `more`: further members of each payload, after {"n": 1; "" = none.
+void load_jobs(PGconn *conn, const char *job_type, const char *more, int jobs);
 // The text of one enqueue_many argument with LOAD_BULK no-op jobs; caller frees.
 char *load_bulk_text(void);
 // Waits until `jobs` jobs stand in history. Looks at the sequence that every finish takes a number of, so that the wait

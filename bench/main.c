@@ -182,9 +182,12 @@ static void remove_folder(void)
     if (getpid() != owner) {
         return;
     }
-    char *path = mem_printf("%s/probe", folder);
-    (void)unlink(path);
-    free(path);
+    static const char *const names[] = {"probe", "tally"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = mem_printf("%s/%s", folder, names[i]);
+        (void)unlink(path);
+        free(path);
+    }
     (void)rmdir(folder);
 }
 

@@ -68,6 +68,7 @@ static char *write_config(const Node *node, const NodeOptions *options)
                 "  bench_work: {plugin: bench_probe.so}\n",
                 file);
     (void)fputs(options->handlers != NULL ? options->handlers : "", file);
+    (void)fputs(options->sections != NULL ? options->sections : "", file);
     (void)fclose(file);
     return path;
 }
@@ -149,7 +150,7 @@ static _Noreturn void fail_with_log(const Node *node, const char *what)
     bench_fail("%s; its log begins:\n%s", what, tail);
 }
 
-static void check_alive(void)
+void node_check(void)
 {
     for (int i = 0; i < all.count; i++) {
         if (waitpid(all.nodes[i].pid, NULL, WNOHANG) == all.nodes[i].pid) {
@@ -164,7 +165,7 @@ void node_wait_idle(PGconn *conn, int processes)
     char wanted[16];
     (void)snprintf(wanted, sizeof wanted, "%d", processes);
     for (int64_t until = bench_now_ns() + READY_MS * INT64_C(1000000); bench_now_ns() < until;) {
-        check_alive();
+        node_check();
         if (sql_number(
                 conn,
                 "select (count(*) = $1::int and (select bool_and(idle) from ganger.node n "

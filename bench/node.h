@@ -13,6 +13,7 @@ typedef struct NodeOptions {
     const char *kill_grace; // NULL = the default
     const char *pools;      // the lines below `pools:`; NULL = one of `processes`
     const char *handlers;   // further lines below `handlers:`; may be NULL
+    const char *sections;   // further sections of the configuration; may be NULL
 } NodeOptions;
 
 enum { NODE_MAX = 4 };
@@ -21,6 +22,8 @@ enum { NODE_MAX = 4 };
 void node_start(const Bench *bench, const char *conninfo, const NodeOptions *options);
 // Waits until every worker of all nodes (`processes` together) is registered, idle, and has said so to enqueuers.
 void node_wait_idle(PGconn *conn, int processes);
+// Ends the program when gangerd has ended by itself.
+void node_check(void);
 // Stops all.
 void node_stop(void);
 // That of the first.

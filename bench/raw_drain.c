@@ -20,26 +20,33 @@ static const char claim_text[] =
     " returning j.id, j.lease_id, j.job_type, j.payload, j.attempts, j.max_attempts, j.queue,"
     " j.priority, j.timeout, j.kill_grace, j.tags, j.owner, j.metadata, j.lane_id, p.seq";
 
-static const char finish_text[] =
-    "with gone as ("
-    " delete from raw_job j using unnest($1::bigint[], $2::uuid[]) g (id, lease)"
-    " where j.id = g.id and j.lease_id = g.lease returning j.*)"
-    " insert into raw_history (id, finish_id, created_at, run_at, started_at, finished_at, "
-    "lease_id,"
-    " worker_id, max_attempts, attempts, status, priority, crashes, queue, job_type, payload)"
+// What each of them is given: ids, leases, outputs (null: none).
+#define GIVEN                                                                                      \
+    " using unnest($1::bigint[], $2::uuid[], $3::text[]) g (id, lease, given)"                     \
+    " where j.id = g.id and j.lease_id = g.lease"
+
+static const char move_text[] =
+    "with gone as (delete from raw_job j" GIVEN " returning j.*, g.given)"
+    " insert into raw_history (id, finish_id, created_at, run_at, started_at, finished_at,"
+    " lease_id, worker_id, max_attempts, attempts, status, priority, crashes, queue, job_type,"
+    " payload, output)"
     " select id, id, created_at, run_at, started_at, clock_timestamp(), lease_id, worker_id,"
-    " max_attempts, attempts, 'completed', priority, crashes, queue, job_type, payload from gone";
+    " max_attempts, attempts, 'completed', priority, crashes, queue, job_type, payload,"
+    " given::jsonb from gone";
+
+static const char delete_text[] = "delete from raw_job j" GIVEN;
 
 typedef struct RawWorker {
     const char *conninfo;
     int number;
-    int batch;
+    const RawDrain *drain;
 } RawWorker;
 
 typedef struct Batch {
     int count;
     StrBuf ids;
     StrBuf leases;
+    StrBuf outputs;
     int64_t next_seq;
 } Batch;
 
@@ -83,31 +90,52 @@ static PGresult *next_result(PGconn *conn)
     return result;
 }
 
-static void read_batch(Batch *batch, const PGresult *claimed)
+// jsonb's own text has no control characters, so these two are all an array's text must escape.
+static void append_quoted(StrBuf *array, const char *text)
+{
+    strbuf_append_char(array, '"');
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\') {
+            strbuf_append_char(array, '\\');
+        }
+        strbuf_append_char(array, *c);
+    }
+    strbuf_append_char(array, '"');
+}
+
+static void read_batch(Batch *batch, const PGresult *claimed, bool is_echo)
 {
     batch->count = PQntuples(claimed);
     strbuf_clear(&batch->ids);
     strbuf_clear(&batch->leases);
+    strbuf_clear(&batch->outputs);
     for (int i = 0; i < batch->count; i++) {
-        strbuf_printf(&batch->ids, "%s%s", i == 0 ? "{" : ",", PQgetvalue(claimed, i, 0));
-        strbuf_printf(&batch->leases, "%s%s", i == 0 ? "{" : ",", PQgetvalue(claimed, i, 1));
+        const char *before = i == 0 ? "{" : ",";
+        strbuf_printf(&batch->ids, "%s%s", before, PQgetvalue(claimed, i, 0));
+        strbuf_printf(&batch->leases, "%s%s", before, PQgetvalue(claimed, i, 1));
+        if (is_echo) {
+            strbuf_append(&batch->outputs, before);
+            append_quoted(&batch->outputs, PQgetvalue(claimed, i, 3));
+        }
         int64_t seq = (int64_t)strtoll(PQgetvalue(claimed, i, 14), NULL, 10);
         batch->next_seq = seq >= batch->next_seq ? seq + 1 : batch->next_seq;
     }
     strbuf_append(&batch->ids, "}");
     strbuf_append(&batch->leases, "}");
+    strbuf_append(&batch->outputs, "}");
 }
 
 // Finish and next claim: one transaction, one round trip.
-static bool exchange(PGconn *conn, Batch *batch, const char *fixed[3])
+static bool exchange(PGconn *conn, Batch *batch, const char *fixed[3], bool is_echo)
 {
     char from[24];
     (void)snprintf(from, sizeof from, "%lld", (long long)batch->next_seq);
-    const char *const finished[] = {batch->ids.text, batch->leases.text};
+    const char *const finished[] = {batch->ids.text, batch->leases.text,
+                                    is_echo ? batch->outputs.text : NULL};
     const char *const wanted[] = {fixed[0], fixed[1], from, fixed[2]};
     bool is_finishing = batch->count > 0;
     if (is_finishing) {
-        send(conn, "finish", 2, finished);
+        send(conn, "finish", 3, finished);
     }
     send(conn, "claim", 4, wanted);
     if (PQpipelineSync(conn) == 0) {
@@ -117,26 +145,31 @@ static bool exchange(PGconn *conn, Batch *batch, const char *fixed[3])
         PQclear(next_result(conn));
     }
     PGresult *claimed = next_result(conn);
-    read_batch(batch, claimed);
+    read_batch(batch, claimed, is_echo);
     PQclear(claimed);
     PQclear(next_result(conn));
     return batch->count > 0;
+}
+
+void raw_drain_prepare(PGconn *conn, const RawDrain *drain)
+{
+    sql_run(conn, "set enable_seqscan = off; set enable_bitmapscan = off; set jit = off;"
+                  "set enable_hashjoin = off; set enable_mergejoin = off;"
+                  "set plan_cache_mode = force_generic_plan");
+    sql_prepare(conn, "claim", claim_text);
+    sql_prepare(conn, "finish", drain->is_deleted ? delete_text : move_text);
 }
 
 static void run_worker(const HelperSide *side, void *data)
 {
     const RawWorker *worker = data;
     PGconn *conn = sql_connect(worker->conninfo);
-    sql_run(conn, "set enable_seqscan = off; set enable_bitmapscan = off; set jit = off;"
-                  "set enable_hashjoin = off; set enable_mergejoin = off;"
-                  "set plan_cache_mode = force_generic_plan");
-    sql_prepare(conn, "claim", claim_text);
-    sql_prepare(conn, "finish", finish_text);
+    raw_drain_prepare(conn, worker->drain);
     char *lane = sql_text(conn, "select lane_id from raw_job limit 1");
     char number[16];
     char limit[16];
     (void)snprintf(number, sizeof number, "%d", worker->number);
-    (void)snprintf(limit, sizeof limit, "%d", worker->batch);
+    (void)snprintf(limit, sizeof limit, "%d", worker->drain->batch);
     const char *fixed[] = {number, lane, limit};
     Batch batch = {0};
     helper_ready(side);
@@ -144,25 +177,28 @@ static void run_worker(const HelperSide *side, void *data)
     if (PQenterPipelineMode(conn) == 0) {
         bench_fail("raw drain: %s", PQerrorMessage(conn));
     }
-    while (exchange(conn, &batch, fixed)) {
+    while (exchange(conn, &batch, fixed, worker->drain->is_echo)) {
     }
     PQfinish(conn);
 }
 
-double raw_drain_run(const char *conninfo, int batch)
+double raw_drain_run(const char *conninfo, const RawDrain *drain)
 {
-    Helper helpers[RAW_DRAIN_WORKERS];
-    RawWorker workers[RAW_DRAIN_WORKERS];
-    for (int i = 0; i < RAW_DRAIN_WORKERS; i++) {
-        workers[i] = (RawWorker){.conninfo = conninfo, .number = i + 1, .batch = batch};
+    Helper helpers[RAW_DRAIN_WORKERS_MAX];
+    RawWorker workers[RAW_DRAIN_WORKERS_MAX];
+    if (drain->workers > RAW_DRAIN_WORKERS_MAX) {
+        bench_fail("more than %d raw connections", (int)RAW_DRAIN_WORKERS_MAX);
+    }
+    for (int i = 0; i < drain->workers; i++) {
+        workers[i] = (RawWorker){.conninfo = conninfo, .number = i + 1, .drain = drain};
         helper_start(&helpers[i], run_worker, &workers[i]);
         helper_wait_ready(&helpers[i]);
     }
     int64_t start = bench_now_ns();
-    for (int i = 0; i < RAW_DRAIN_WORKERS; i++) {
+    for (int i = 0; i < drain->workers; i++) {
         helper_go(&helpers[i]);
     }
-    for (int i = 0; i < RAW_DRAIN_WORKERS; i++) {
+    for (int i = 0; i < drain->workers; i++) {
         helper_join(&helpers[i]);
     }
     return (double)(bench_now_ns() - start) / 1e9;

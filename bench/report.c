@@ -56,9 +56,16 @@ bool report_is_met(const ReportRow *row)
         return stats_median(row->values, row->count) <= row->figure->goal;
     case GOAL_RATIO_AT_LEAST:
         return ratio_of(row) >= row->figure->goal;
+    case GOAL_RATIO_AT_MOST:
+        return ratio_of(row) <= row->figure->goal;
     }
     return false;
 }
+
+static const char *const goal_words[] = {[GOAL_NONE] = "",
+                                         [GOAL_AT_MOST] = "at most",
+                                         [GOAL_RATIO_AT_LEAST] = "ratio at least",
+                                         [GOAL_RATIO_AT_MOST] = "ratio at most"};
 
 static void format_number(double value, char out[32])
 {
@@ -72,8 +79,8 @@ static void print_goal(const ReportRow *row)
     char goal[32];
     format_number(row->figure->goal, goal);
     if (row->figure->goal_kind != GOAL_NONE) {
-        printf("  %s %s, %s", row->figure->goal_kind == GOAL_AT_MOST ? "at most" : "ratio at least",
-               goal, report_is_met(row) ? "met" : "MISSED");
+        printf("  %s %s, %s", goal_words[row->figure->goal_kind], goal,
+               report_is_met(row) ? "met" : "MISSED");
     }
 }
 
@@ -148,8 +155,7 @@ static void add_row(StrBuf *out, const ReportRow *row)
         add_number(out, ratio_of(row));
     }
     if (figure->goal_kind != GOAL_NONE) {
-        strbuf_printf(out, ", \"goal\": \"%s %g\", \"met\": %s",
-                      figure->goal_kind == GOAL_AT_MOST ? "at most" : "ratio at least",
+        strbuf_printf(out, ", \"goal\": \"%s %g\", \"met\": %s", goal_words[figure->goal_kind],
                       figure->goal, report_is_met(row) ? "true" : "false");
     }
     strbuf_append(out, "}");

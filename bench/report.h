@@ -11,8 +11,9 @@ enum { REPORT_REPEATS_MAX = 20 };
 
 typedef enum GoalKind {
     GOAL_NONE,
-    GOAL_AT_MOST,       // the figure itself
-    GOAL_RATIO_AT_LEAST // figure / raw limit
+    GOAL_AT_MOST,        // the figure itself
+    GOAL_RATIO_AT_LEAST, // figure / raw limit
+    GOAL_RATIO_AT_MOST
 } GoalKind;
 
 typedef struct Figure {
