@@ -73,7 +73,7 @@ static void measure_ganger(PGconn *conn, const char *worker, Buffers steps[STEPS
 {
     steps[0] = run_counted(conn, "execute our_many");
     char *claim = make_text(
-        conn, "execute our_claim(%s, '{default}', '{noop}', %s, '{%s}', '{%s}', 0)", worker,
+        conn, "execute our_claim(%s, '{default}', '{noop}', %s, '{%s}', '{%s}', %s)", worker,
         "(select seq, lane_id from ganger.job where seq is not null order by seq limit 1) j");
     steps[1] = run_counted(conn, claim);
     free(claim);
@@ -131,7 +131,8 @@ void job_cost_measure(Bench *bench)
     prepare(conn);
     char *id = sql_text(conn, "select ganger._register_worker(ganger._register_node('bench',"
                               " 'bench', '', 1, 1, '60 s', ''), 'default', 1, 1, false)");
-    char *worker = mem_printf("%s, %d, lane_id, seq", id, (int)BATCH);
+    char *worker =
+        mem_printf("%s, %d, lane_id, seq, (select w.link from ganger.worker w)", id, (int)BATCH);
     Buffers ours[STEPS];
     Buffers raw[STEPS];
     for (int i = 0; i < 2; i++) {

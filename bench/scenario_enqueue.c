@@ -4,26 +4,44 @@
 #include <stdlib.h>
 
 #include "bench/bench.h"
+#include "bench/clients.h"
 #include "bench/load.h"
+#include "bench/node.h"
 #include "bench/raw_drain.h"
 #include "bench/scratch.h"
 #include "bench/sql.h"
 #include "common/base/memory.h"
 
-static const Figure one = {"enqueue", "one client, a call and a commit each", "jobs/s", GOAL_NONE,
-                           0,         "plain one-row insert, a commit each"};
+#define RAW_ONE  "plain one-row insert, a commit each"
+#define WAKE_OFF "the same while the node is not told of them"
+
+static const Figure one = {
+    "enqueue", "one client, a call and a commit each", "jobs/s", GOAL_RATIO_AT_LEAST, 0.8, RAW_ONE};
 static const Figure open_ended = {"enqueue", "one client, in one transaction",
                                   "jobs/s",  GOAL_NONE,
                                   0,         "plain one-row inserts in one transaction"};
-static const Figure many = {"enqueue", "enqueue_many of 1,000",         "jobs/s", GOAL_NONE,
-                            0,         "insert of 1,000 rows of values"};
+static const Figure many = {"enqueue", "enqueue_many of 1,000",
+                            "jobs/s",  GOAL_RATIO_AT_LEAST,
+                            0.5,       "insert of 1,000 rows of values"};
+static const Figure eight = {"enqueue", "8 clients, a call and a commit each",
+                             "jobs/s",  GOAL_NONE,
+                             0,         "8 clients: " RAW_ONE};
+static const Figure woken = {
+    "enqueue", "8 clients, idle workers run them", "jobs/s", GOAL_RATIO_AT_LEAST, 0.9, WAKE_OFF};
+static const Figure unserved = {"enqueue", "8 clients, idle workers of another queue",
+                                "jobs/s",  GOAL_RATIO_AT_LEAST,
+                                0.9,       WAKE_OFF};
 
 static const char raw_columns[] =
     "insert into raw_job (id, lane_id, seq, created_at, max_attempts, priority, queue, job_type,"
     " payload) values ";
 
 // Slices of each side take turns, so that a slow second of the machine meets both.
-enum { SLICES = 10, OPEN_CALLS = 500 };
+enum { SLICES = 10, OPEN_CALLS = 500, CLIENTS = 8, CLIENT_SLICES = 4, PROCESSES = 2 };
+
+static const char enqueue_one[] = "select ganger.enqueue('noop', '{\"n\": 1}')";
+static const char enqueue_elsewhere[] =
+    "select ganger.enqueue('noop', '{\"n\": 1}', queue => 'elsewhere')";
 
 typedef struct Side {
     const char *begin; // of a round; NULL = none
@@ -87,18 +105,89 @@ static void prepare_many(PGconn *conn)
     strbuf_free(&insert);
 }
 
+// A row of the node says that it is idle, which is what has enqueuers tell it. The switch keeps that from becoming true.
+static void make_switch(PGconn *conn)
+{
+    sql_run(conn,
+            "create table bench_switch (is_off boolean); insert into bench_switch values (false);"
+            "create function bench_keep_silent() returns trigger language plpgsql as $$ begin"
+            " new.idle := new.idle and not (select is_off from public.bench_switch); return new; "
+            "end $$;"
+            "create trigger bench_keep_silent before update on ganger.node for each row"
+            " execute function bench_keep_silent()");
+}
+
+static void set_wake_up(PGconn *conn, bool is_on)
+{
+    while (sql_number(conn, "select count(*) from ganger.job where queue = 'default'", NULL) > 0) {
+        node_check();
+        bench_sleep_ms(20);
+    }
+    (void)sql_number(conn, "update bench_switch set is_off = not $1::boolean returning 1",
+                     is_on ? "t" : "f", NULL);
+    (void)sql_number(conn, "update ganger.node set idle = $1::boolean where state = 'alive'",
+                     is_on ? "t" : "f", NULL);
+}
+
+// Each slice starts when all jobs have run and the workers are idle.
+static void compare_wake_up(Bench *bench, PGconn *conn, const char *conninfo, const Figure *figure,
+                            const char *statement)
+{
+    double sums[2] = {0, 0};
+    double slice = (double)bench->seconds / CLIENT_SLICES;
+    sql_run(conn, "checkpoint");
+    for (int i = 0; i < CLIENT_SLICES * 2; i++) {
+        bench_live("enqueue: %s", figure->name);
+        set_wake_up(conn, i % 2 == 0);
+        sums[i % 2] += clients_run(conninfo, statement, CLIENTS, slice);
+    }
+    report_add(&bench->report, figure, sums[0] / CLIENT_SLICES, sums[1] / CLIENT_SLICES);
+}
+
+static void compare_plain(Bench *bench, PGconn *conn, const char *conninfo, const char *insert)
+{
+    double ours = 0;
+    double raw = 0;
+    double slice = (double)bench->seconds / CLIENT_SLICES;
+    sql_run(conn, "checkpoint");
+    for (int i = 0; i < CLIENT_SLICES; i++) {
+        bench_live("enqueue: %s", eight.name);
+        ours += clients_run(conninfo, enqueue_one, CLIENTS, slice);
+        raw += clients_run(conninfo, insert, CLIENTS, slice);
+    }
+    report_add(&bench->report, &eight, ours / CLIENT_SLICES, raw / CLIENT_SLICES);
+}
+
+static void repeat_clients(Bench *bench, const char *insert)
+{
+    const char *conninfo = scratch_make();
+    PGconn *conn = sql_connect(conninfo);
+    load_warm_lane(conn);
+    raw_drain_make_tables(conn);
+    sql_run(conn, "create sequence raw_seq");
+    compare_plain(bench, conn, conninfo, insert);
+    sql_run(conn, "truncate ganger.job");
+    make_switch(conn);
+    node_start(bench, conninfo, &(NodeOptions){.processes = PROCESSES});
+    node_wait_idle(conn, PROCESSES);
+    compare_wake_up(bench, conn, conninfo, &woken, enqueue_one);
+    compare_wake_up(bench, conn, conninfo, &unserved, enqueue_elsewhere);
+    node_stop();
+    PQfinish(conn);
+    scratch_drop();
+}
+
 static void repeat(Bench *bench)
 {
     PGconn *conn = sql_connect(scratch_make());
     load_warm_lane(conn);
     raw_drain_make_tables(conn);
     sql_run(conn, "create sequence raw_seq");
-    sql_prepare(conn, "one", "select ganger.enqueue('noop', '{\"n\": 1}')");
+    sql_prepare(conn, "one", enqueue_one);
     char *insert = mem_printf("%s(nextval('raw_seq'), 42, currval('raw_seq'), now(), 3, 0,"
                               " 'default', 'noop', '{\"n\": 1}')",
                               raw_columns);
     sql_prepare(conn, "raw_one", insert);
-    free(insert);
     prepare_many(conn);
     compare(bench, conn, &one, &(Side){.statement = "one", .calls = 1, .rows = 1},
             &(Side){.statement = "raw_one", .calls = 1, .rows = 1});
@@ -108,6 +197,8 @@ static void repeat(Bench *bench)
             &(Side){.statement = "raw_many", .calls = 1, .rows = LOAD_BULK});
     PQfinish(conn);
     scratch_drop();
+    repeat_clients(bench, insert);
+    free(insert);
 }
 
 void scenario_enqueue(Bench *bench)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Scheduled: from a job's run_at to its handler's start.
+// Scheduled: from a job's run_at to its handler's start, while a million others are scheduled for later.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,7 +12,7 @@
 #include "bench/sql.h"
 #include "common/base/memory.h"
 
-enum { JOBS = 300, PROCESSES = 2, ANSWER_MS = 20000 };
+enum { JOBS = 300, OTHERS = 1000000, PROCESSES = 2, ANSWER_MS = 20000 };
 
 static const int64_t FIRST_NS = INT64_C(1500000000); // enough for all enqueues to be over
 static const int64_t STEP_NS = INT64_C(20700000);    // no multiple of any interval of ganger
@@ -22,7 +22,7 @@ static const int64_t STEP_NS = INT64_C(20700000);    // no multiple of any inter
 static const Figure figures[SPREAD_FIGURES] = {
     {"scheduled", "run_at to start, p50", "ms", GOAL_NONE, 0, RAW_ABOUT},
     {"scheduled", "run_at to start, p95", "ms", GOAL_NONE, 0, RAW_ABOUT},
-    {"scheduled", "run_at to start, p99", "ms", GOAL_AT_MOST, 20, RAW_ABOUT},
+    {"scheduled", "run_at to start, p99", "ms", GOAL_AT_MOST, 15, RAW_ABOUT},
     {"scheduled", "run_at to start, max", "ms", GOAL_NONE, 0, RAW_ABOUT},
 };
 
@@ -35,6 +35,28 @@ static void enqueue_at(PGconn *conn, int64_t wall_ns, const char *path)
     const char *const values[] = {payload, at};
     PQclear(sql_execute(conn, "at", 2, values));
     free(payload);
+}
+
+// Copies of a row that enqueue() has written, each with a number and a time of its own: an hour to a day from now.
+static void load_others(PGconn *conn, int others)
+{
+    char count[16];
+    (void)snprintf(count, sizeof count, "%d", others);
+    sql_run(conn,
+            "select ganger.enqueue('bench_stamp', '{}', run_at => now() + interval '1 hour')");
+    sql_run(conn, "set synchronous_commit = off");
+    (void)sql_number(
+        conn,
+        "with rows as (insert into ganger.job (id, lane_id, created_at, run_at, due_at,"
+        " pending_reason, max_attempts, priority, queue, job_type, payload)"
+        " select s.seq, j.lane_id, j.created_at, j.run_at + s.later, j.due_at + s.later,"
+        " j.pending_reason, j.max_attempts, j.priority, j.queue, j.job_type, j.payload"
+        " from ganger.job j, lateral (select seq, make_interval(secs => random() * 86400) as later"
+        " from unnest(ganger._take_seqs($1::int)) seq) s returning 1) select count(*) from rows",
+        count, NULL);
+    sql_run(conn, "reset synchronous_commit");
+    sql_run(conn, "vacuum analyze ganger.job");
+    sql_run(conn, "checkpoint");
 }
 
 static void measure_ganger(const Bench *bench, PGconn *conn, const char *conninfo, int jobs,
@@ -95,6 +117,7 @@ void scenario_scheduled(Bench *bench)
         Spread raw = {0};
         const char *conninfo = scratch_make();
         PGconn *conn = sql_connect(conninfo);
+        load_others(conn, bench_count(bench, OTHERS));
         measure_ganger(bench, conn, conninfo, jobs, &ours);
         measure_raw(conn, jobs, &raw);
         spread_report(&bench->report, figures, &ours, &raw);
