@@ -41,6 +41,8 @@ void scenario_sql(Bench *bench);
 void scenario_features(Bench *bench);
 void scenario_scale(Bench *bench);
 void scenario_memory(Bench *bench);
+void scenario_backlog(Bench *bench);
+void scenario_lanes(Bench *bench);
 
 // `full` repetitions, or a tenth with --quick.
 int bench_count(const Bench *bench, int full);

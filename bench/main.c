@@ -32,6 +32,8 @@ static const Scenario scenarios[] = {
     {"features", "dependencies, groups, keys, schedules, events", scenario_features},
     {"scale", "one, two and four nodes on one database", scenario_scale},
     {"memory", "memory under load, and after a million jobs", scenario_memory},
+    {"backlog", "throughput beside ten million jobs that wait", scenario_backlog},
+    {"lanes", "jobs of 2,000 lanes", scenario_lanes},
 };
 
 enum { SCENARIO_COUNT = (int)(sizeof scenarios / sizeof scenarios[0]) };
@@ -58,6 +60,7 @@ static void print_help(void)
         "  --repeat N       repetitions (default 3)\n"
         "  --seconds N      length of figures that are a rate over time (default 4)\n"
         "  --json FILE      write the figures as JSON as well; - prints JSON instead of the table\n"
+        "                   curves are drawn beside it: FILE-NAME.svg\n"
         "  --list           name the scenarios\n"
         "  --help           this text");
 }
@@ -172,6 +175,9 @@ static void write_json(const Bench *bench, const char *path)
         bench_fail("%s: %s", path, strerror(errno));
     }
     strbuf_free(&text);
+    if (!is_stdout) {
+        report_write_curves(&bench->report, path);
+    }
 }
 
 static char folder[] = "/tmp/ganger-bench.XXXXXX";

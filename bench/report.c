@@ -2,10 +2,13 @@
 // Report: see the header.
 #include "bench/report.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench/bench.h"
+#include "bench/curve_svg.h"
 #include "bench/stats.h"
 #include "common/base/log.h"
 
@@ -35,6 +38,19 @@ void report_add(Report *report, const Figure *figure, double value, double raw)
     row->values[row->count] = value;
     row->raws[row->count] = figure->raw != NULL ? raw : NAN;
     row->count++;
+}
+
+Curve *report_curve(Report *report, const CurveLabels *labels)
+{
+    for (int i = 0; i < report->curve_count; i++) {
+        if (report->curves[i]->labels == labels) {
+            return report->curves[i];
+        }
+    }
+    if (report->curve_count == REPORT_CURVES_MAX) {
+        panic("more than %d curves", REPORT_CURVES_MAX);
+    }
+    return report->curves[report->curve_count++] = curve_create(labels);
 }
 
 // The median of the ratios, not the ratio of the medians: each ratio is of one moment of a machine whose speed varies.
@@ -168,11 +184,41 @@ void report_write_json(const Report *report, const char *facts, StrBuf *out)
         add_row(out, &report->rows[i]);
         strbuf_append(out, i + 1 < report->count ? ",\n" : "\n");
     }
+    strbuf_append(out, "  ],\n  \"curves\": [\n");
+    for (int i = 0; i < report->curve_count; i++) {
+        curve_append_json(report->curves[i], out);
+        strbuf_append(out, i + 1 < report->curve_count ? ",\n" : "\n");
+    }
     strbuf_append(out, "  ]\n}\n");
+}
+
+void report_write_curves(const Report *report, const char *json_path)
+{
+    static const char ending[] = ".json";
+    size_t stem = strlen(json_path);
+    if (stem >= sizeof ending && str_equal(json_path + stem - (sizeof ending - 1), ending)) {
+        stem -= sizeof ending - 1;
+    }
+    for (int i = 0; i < report->curve_count; i++) {
+        char *path =
+            mem_printf("%.*s-%s.svg", (int)stem, json_path, report->curves[i]->labels->scenario);
+        StrBuf text = {0};
+        curve_svg_draw(report->curves[i], &text);
+        FILE *file = fopen(path, "we");
+        if (file == NULL || fwrite(text.text, 1, text.length, file) != text.length ||
+            fclose(file) != 0) {
+            bench_fail("%s: %s", path, strerror(errno));
+        }
+        strbuf_free(&text);
+        free(path);
+    }
 }
 
 void report_free(Report *report)
 {
     free(report->rows);
+    for (int i = 0; i < report->curve_count; i++) {
+        free(report->curves[i]);
+    }
     *report = (Report){0};
 }

@@ -6,20 +6,46 @@
 #include "bench/helper.h"
 #include "bench/load.h"
 #include "bench/node.h"
+#include "bench/pace.h"
 #include "bench/scratch.h"
 #include "bench/sql.h"
 
-enum { JOBS = 300000, BACKLOG_MAX = 10000, PROCESSES = 2, TIMEOUT_MS = 240000 };
+// Jobs are looked at in stretches. The first is warming up, and belongs to no rate.
+enum {
+    JOBS = 1000000,
+    STRETCHES = 50,
+    TENTH = STRETCHES / 10,
+    BACKLOG_MAX = 10000,
+    PROCESSES = 2,
+    TIMEOUT_MS = 240000
+};
 
-static const Figure held = {"snapshot", "no-op jobs enqueued and run, held", "jobs/s", GOAL_NONE,
-                            0,          "the same without the snapshot"};
-static const Figure held_thirds = {"snapshot", "last third / first third, held", "x", GOAL_NONE,
-                                   0,          "the same without the snapshot"};
+#define WITHOUT "the same without the snapshot"
 
-typedef struct Rates {
-    double all;
-    double last_to_first;
-} Rates;
+static const Figure held = {"snapshot", "no-op jobs enqueued and run, held", "jobs/s", GOAL_NONE, 0,
+                            WITHOUT};
+static const Figure held_late = {
+    "snapshot", "  the last tenth of them", "jobs/s", GOAL_RATIO_AT_LEAST, 0.7, WITHOUT};
+static const Figure held_flat = {"snapshot", "  the last tenth beside the first",
+                                 "jobs/s",   GOAL_RATIO_AT_LEAST,
+                                 0.9,        "the first tenth, held"};
+static const Figure free_flat = {
+    "snapshot", "  the same without the snapshot", "jobs/s", GOAL_NONE, 0, "the first tenth"};
+static const Figure job_size = {
+    "snapshot", "table of live jobs with its indexes, held", "B/job", GOAL_NONE, 0, WITHOUT};
+static const Figure job_dead = {"snapshot", "  dead rows of a job in it", "", GOAL_NONE, 0,
+                                WITHOUT};
+static const Figure history_size = {
+    "snapshot", "history with its indexes, held", "B/job", GOAL_NONE, 0, WITHOUT};
+static const CurveLabels curve_labels = {"snapshot", "Throughput while a session holds a snapshot",
+                                         "jobs run", "jobs/s", false};
+
+typedef struct Outcome {
+    Pace pace;
+    double job_bytes;
+    double job_dead;
+    double history_bytes;
+} Outcome;
 
 typedef struct Producer {
     const char *conninfo;
@@ -49,24 +75,26 @@ static void run_producer(const HelperSide *side, void *data)
     PQfinish(conn);
 }
 
-static Rates read_rates(PGconn *conn)
+static void read_outcome(PGconn *conn, int64_t sequence, int jobs, Outcome *outcome)
 {
-    static const char text[] =
-        "with o as (select finished_at, ntile(3) over (order by finished_at) as third"
-        " from ganger.history where status = 'completed'), t as ("
-        " select third, count(*) / extract(epoch from max(finished_at) - min(finished_at)) as rate"
-        " from o group by third) select 'x', (select count(*) /"
-        " extract(epoch from max(finished_at) - min(finished_at)) from o)::float8,"
-        " ((select rate from t where third = 3) / (select rate from t where third = 1))::float8";
-    PGresult *result = PQexec(conn, text);
-    sql_check(conn, result, text);
-    Rates rates = {.all = strtod(PQgetvalue(result, 0, 1), NULL),
-                   .last_to_first = strtod(PQgetvalue(result, 0, 2), NULL)};
-    PQclear(result);
-    return rates;
+    pace_read(conn, sequence, jobs / STRETCHES, &outcome->pace);
+    double ended = (double)sql_number(conn, "select count(*) from ganger.history", NULL);
+    outcome->job_bytes =
+        (double)sql_number(conn, "select pg_total_relation_size('ganger.job')", NULL) / ended;
+    outcome->job_dead =
+        (double)sql_number(
+            conn, "select n_dead_tup from pg_stat_user_tables where relid = 'ganger.job'::regclass",
+            NULL) /
+        ended;
+    outcome->history_bytes = (double)sql_number(conn,
+                                                "select sum(pg_total_relation_size(relid))::bigint"
+                                                " from pg_partition_tree('ganger.history')",
+                                                NULL) /
+                             ended;
 }
 
-static Rates measure(const Bench *bench, bool is_held, int jobs)
+// The producer goes on beyond the jobs that are looked at, so that the last of them run beside it, too.
+static void measure(const Bench *bench, bool is_held, int jobs, Outcome *outcome)
 {
     const char *conninfo = scratch_make();
     PGconn *conn = sql_connect(conninfo);
@@ -79,25 +107,59 @@ static Rates measure(const Bench *bench, bool is_held, int jobs)
     int64_t sequence = load_sequence(conn);
     node_start(bench, conninfo, &(NodeOptions){.processes = PROCESSES});
     Helper helper;
-    helper_start(&helper, run_producer, &(Producer){.conninfo = conninfo, .jobs = jobs});
+    int produced = jobs + 2 * BACKLOG_MAX;
+    helper_start(&helper, run_producer, &(Producer){.conninfo = conninfo, .jobs = produced});
     helper_join(&helper);
-    load_wait_finished(conn, sequence + jobs, jobs, TIMEOUT_MS);
+    load_wait_finished(conn, sequence + produced, produced, TIMEOUT_MS);
     node_stop();
-    Rates rates = read_rates(conn);
+    read_outcome(conn, sequence, jobs, outcome);
     PQfinish(holder);
     PQfinish(conn);
     scratch_drop();
-    return rates;
+}
+
+static void add_curve(Report *report, const char *series, const Pace *pace)
+{
+    Curve *curve = report_curve(report, &curve_labels);
+    for (int i = 1; i <= STRETCHES; i++) {
+        curve_add(curve, series, (double)i * pace->step, pace_rate(pace, i - 1, i));
+    }
+}
+
+static double first_tenth(const Pace *pace)
+{
+    return pace_rate(pace, 1, 1 + TENTH);
+}
+
+static double last_tenth(const Pace *pace)
+{
+    return pace_rate(pace, STRETCHES - TENTH, STRETCHES);
+}
+
+static void add_figures(Report *report, const Outcome *with, const Outcome *without)
+{
+    report_add(report, &held, pace_rate(&with->pace, 1, STRETCHES),
+               pace_rate(&without->pace, 1, STRETCHES));
+    report_add(report, &held_late, last_tenth(&with->pace), last_tenth(&without->pace));
+    report_add(report, &held_flat, last_tenth(&with->pace), first_tenth(&with->pace));
+    report_add(report, &free_flat, last_tenth(&without->pace), first_tenth(&without->pace));
+    report_add(report, &job_size, with->job_bytes, without->job_bytes);
+    report_add(report, &job_dead, with->job_dead, without->job_dead);
+    report_add(report, &history_size, with->history_bytes, without->history_bytes);
+    add_curve(report, "without", &without->pace);
+    add_curve(report, "snapshot held", &with->pace);
 }
 
 void scenario_snapshot(Bench *bench)
 {
     int jobs = bench_count(bench, JOBS);
     for (int i = 0; i < bench->repeats; i++) {
-        bench_live("snapshot %d/%d", i + 1, bench->repeats);
-        Rates without = measure(bench, false, jobs);
-        Rates with = measure(bench, true, jobs);
-        report_add(&bench->report, &held, with.all, without.all);
-        report_add(&bench->report, &held_thirds, with.last_to_first, without.last_to_first);
+        Outcome without = {0};
+        Outcome with = {0};
+        bench_live("snapshot %d/%d: without", i + 1, bench->repeats);
+        measure(bench, false, jobs, &without);
+        bench_live("snapshot %d/%d: held", i + 1, bench->repeats);
+        measure(bench, true, jobs, &with);
+        add_figures(&bench->report, &with, &without);
     }
 }

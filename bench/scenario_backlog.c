@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// Backlog: how fast two workers run no-op jobs while many others wait, for a worker, their time, other jobs, or a place.
+#include <stdio.h>
+
+#include "bench/backlog_load.h"
+#include "bench/bench.h"
+#include "bench/load.h"
+#include "bench/node.h"
+#include "bench/pace.h"
+#include "bench/scratch.h"
+#include "bench/sql.h"
+
+// Of the jobs that are enqueued to be run one stretch is warming up, and one stays, so that no worker finds nothing.
+enum {
+    FEW = 10000,
+    SOME = 1000000,
+    MANY = 10000000,
+    STRETCH = 10000,
+    STRETCHES = 11,
+    ENQUEUED = (STRETCHES + 1) * STRETCH,
+    PROCESSES = 2,
+    TIMEOUT_MS = 240000
+};
+
+#define FEW_ABOUT "beside 10 thousand of them"
+
+static const Figure figures[BACKLOG_KINDS] = {
+    [BACKLOG_RUNNABLE] = {"backlog", "no-op jobs, 10 M more runnable", "jobs/s",
+                          GOAL_RATIO_AT_LEAST, 0.9, FEW_ABOUT},
+    [BACKLOG_SCHEDULED] = {"backlog", "no-op jobs beside 10 M scheduled", "jobs/s",
+                           GOAL_RATIO_AT_LEAST, 0.9, FEW_ABOUT},
+    [BACKLOG_BLOCKED] = {"backlog", "no-op jobs beside 10 M blocked", "jobs/s", GOAL_RATIO_AT_LEAST,
+                         0.9, FEW_ABOUT},
+    [BACKLOG_LIMITED] = {"backlog", "no-op jobs beside 10 M limited", "jobs/s", GOAL_RATIO_AT_LEAST,
+                         0.9, FEW_ABOUT},
+};
+static const char *const names[BACKLOG_KINDS] = {[BACKLOG_RUNNABLE] = "runnable",
+                                                 [BACKLOG_SCHEDULED] = "scheduled",
+                                                 [BACKLOG_BLOCKED] = "blocked",
+                                                 [BACKLOG_LIMITED] = "limited"};
+static const CurveLabels curve_labels = {"backlog", "Throughput of runnable jobs while others wait",
+                                         "jobs that wait", "jobs/s", true};
+
+typedef struct Stage {
+    PGconn *conn;
+    const char *conninfo;
+    BacklogKind kind;
+    int64_t waiting; // wanted at the next measurement
+} Stage;
+
+// Brings the jobs that wait to their number. Of runnable ones the last measurement has run some.
+static void fill(const Stage *stage)
+{
+    int64_t there = sql_number(stage->conn, "select count(*) from ganger.job", NULL);
+    if (there < stage->waiting) {
+        backlog_load_add(stage->conn, stage->conninfo, stage->kind, stage->waiting - there);
+    }
+}
+
+static double drain(Bench *bench, const Stage *stage)
+{
+    fill(stage);
+    load_noops(stage->conn, bench_count(bench, ENQUEUED));
+    sql_run(stage->conn, "vacuum (analyze) ganger.job, ganger.dependency");
+    sql_run(stage->conn, "checkpoint");
+    int64_t sequence = load_sequence(stage->conn);
+    int64_t before = sql_number(stage->conn, "select count(*) from ganger.history", NULL);
+    int step = bench_count(bench, STRETCH);
+    node_start(bench, stage->conninfo, &(NodeOptions){.processes = PROCESSES});
+    load_wait_finished(stage->conn, sequence - before, (int)before + STRETCHES * step, TIMEOUT_MS);
+    node_stop();
+    Pace pace;
+    pace_read(stage->conn, sequence, step, &pace);
+    return pace_rate(&pace, 1, STRETCHES);
+}
+
+static void measure(Bench *bench, const Stage *stage, int repeats, double *rates)
+{
+    for (int i = 0; i < repeats; i++) {
+        bench_live("backlog: %s, %lld, %d/%d", names[stage->kind], (long long)stage->waiting, i + 1,
+                   repeats);
+        rates[i] = drain(bench, stage);
+        curve_add(report_curve(&bench->report, &curve_labels), names[stage->kind],
+                  (double)stage->waiting, rates[i]);
+    }
+}
+
+// The load takes longer than what is measured, so all repetitions are made with the same.
+static void run_kind(Bench *bench, BacklogKind kind)
+{
+    double few[REPORT_REPEATS_MAX];
+    double some[REPORT_REPEATS_MAX];
+    double many[REPORT_REPEATS_MAX];
+    Stage stage = {.conninfo = scratch_make(), .kind = kind};
+    stage.conn = sql_connect(stage.conninfo);
+    load_warm_lane(stage.conn);
+    backlog_load_prepare(stage.conn);
+    stage.waiting = bench_count(bench, FEW);
+    measure(bench, &stage, bench->repeats, few);
+    stage.waiting = bench_count(bench, SOME);
+    measure(bench, &stage, 1, some);
+    stage.waiting = bench_count(bench, MANY);
+    measure(bench, &stage, bench->repeats, many);
+    for (int i = 0; i < bench->repeats; i++) {
+        report_add(&bench->report, &figures[kind], many[i], few[i]);
+    }
+    PQfinish(stage.conn);
+    scratch_drop();
+}
+
+void scenario_backlog(Bench *bench)
+{
+    for (int kind = 0; kind < BACKLOG_KINDS; kind++) {
+        run_kind(bench, (BacklogKind)kind);
+    }
+}
