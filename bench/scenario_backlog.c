@@ -34,6 +34,12 @@ static const Figure figures[BACKLOG_KINDS] = {
     [BACKLOG_LIMITED] = {"backlog", "no-op jobs beside 10 M limited", "jobs/s", GOAL_RATIO_AT_LEAST,
                          0.9, FEW_ABOUT},
 };
+static const Figure touches[BACKLOG_KINDS] = {
+    [BACKLOG_RUNNABLE] = {"backlog", "  pages touched for a job", "", GOAL_NONE, 0, FEW_ABOUT},
+    [BACKLOG_SCHEDULED] = {"backlog", "  pages touched for a job", "", GOAL_NONE, 0, FEW_ABOUT},
+    [BACKLOG_BLOCKED] = {"backlog", "  pages touched for a job", "", GOAL_NONE, 0, FEW_ABOUT},
+    [BACKLOG_LIMITED] = {"backlog", "  pages touched for a job", "", GOAL_NONE, 0, FEW_ABOUT},
+};
 static const char *const names[BACKLOG_KINDS] = {[BACKLOG_RUNNABLE] = "runnable",
                                                  [BACKLOG_SCHEDULED] = "scheduled",
                                                  [BACKLOG_BLOCKED] = "blocked",
@@ -48,6 +54,12 @@ typedef struct Stage {
     int64_t waiting; // wanted at the next measurement
 } Stage;
 
+typedef struct Cost {
+    double per_second;
+    double
+        pages; // looked at in the server's memory, for each job: this does not depend on the machine's mood
+} Cost;
+
 // Brings the jobs that wait to their number. Of runnable ones the last measurement has run some.
 static void fill(const Stage *stage)
 {
@@ -57,7 +69,22 @@ static void fill(const Stage *stage)
     }
 }
 
-static double drain(Bench *bench, const Stage *stage)
+// Sessions hand their counts over when they end, if not before.
+static int64_t pages_touched(PGconn *conn)
+{
+    while (sql_number(conn,
+                      "select count(*) from pg_stat_activity where datname = current_database()"
+                      " and backend_type = 'client backend' and pid <> pg_backend_pid()",
+                      NULL) > 0) {
+        bench_sleep_ms(10);
+    }
+    return sql_number(
+        conn,
+        "select blks_hit + blks_read from pg_stat_database where datname = current_database()",
+        NULL);
+}
+
+static Cost drain(Bench *bench, const Stage *stage)
 {
     fill(stage);
     load_noops(stage->conn, bench_count(bench, ENQUEUED));
@@ -65,32 +92,36 @@ static double drain(Bench *bench, const Stage *stage)
     sql_run(stage->conn, "checkpoint");
     int64_t sequence = load_sequence(stage->conn);
     int64_t before = sql_number(stage->conn, "select count(*) from ganger.history", NULL);
+    int64_t pages = pages_touched(stage->conn);
     int step = bench_count(bench, STRETCH);
     node_start(bench, stage->conninfo, &(NodeOptions){.processes = PROCESSES});
     load_wait_finished(stage->conn, sequence - before, (int)before + STRETCHES * step, TIMEOUT_MS);
     node_stop();
+    pages = pages_touched(stage->conn) - pages;
+    int64_t ended = sql_number(stage->conn, "select count(*) from ganger.history", NULL) - before;
     Pace pace;
     pace_read(stage->conn, sequence, step, &pace);
-    return pace_rate(&pace, 1, STRETCHES);
+    return (Cost){.per_second = pace_rate(&pace, 1, STRETCHES),
+                  .pages = (double)pages / (double)ended};
 }
 
-static void measure(Bench *bench, const Stage *stage, int repeats, double *rates)
+static void measure(Bench *bench, const Stage *stage, int repeats, Cost *costs)
 {
     for (int i = 0; i < repeats; i++) {
         bench_live("backlog: %s, %lld, %d/%d", names[stage->kind], (long long)stage->waiting, i + 1,
                    repeats);
-        rates[i] = drain(bench, stage);
+        costs[i] = drain(bench, stage);
         curve_add(report_curve(&bench->report, &curve_labels), names[stage->kind],
-                  (double)stage->waiting, rates[i]);
+                  (double)stage->waiting, costs[i].per_second);
     }
 }
 
 // The load takes longer than what is measured, so all repetitions are made with the same.
 static void run_kind(Bench *bench, BacklogKind kind)
 {
-    double few[REPORT_REPEATS_MAX];
-    double some[REPORT_REPEATS_MAX];
-    double many[REPORT_REPEATS_MAX];
+    Cost few[REPORT_REPEATS_MAX];
+    Cost some[REPORT_REPEATS_MAX];
+    Cost many[REPORT_REPEATS_MAX];
     Stage stage = {.conninfo = scratch_make(), .kind = kind};
     stage.conn = sql_connect(stage.conninfo);
     load_warm_lane(stage.conn);
@@ -102,7 +133,8 @@ static void run_kind(Bench *bench, BacklogKind kind)
     stage.waiting = bench_count(bench, MANY);
     measure(bench, &stage, bench->repeats, many);
     for (int i = 0; i < bench->repeats; i++) {
-        report_add(&bench->report, &figures[kind], many[i], few[i]);
+        report_add(&bench->report, &figures[kind], many[i].per_second, few[i].per_second);
+        report_add(&bench->report, &touches[kind], many[i].pages, few[i].pages);
     }
     PQfinish(stage.conn);
     scratch_drop();
