@@ -138,8 +138,9 @@ static void add_axes(StrBuf *out, const Curve *curve, const Plot *plot)
         add_text(out, LEFT - 8, at + 4, "text-anchor=\"end\"", text);
     }
     if (plot->is_x_logarithmic) {
-        for (double x = pow(10, ceil(log10(plot->x_least))); x <= plot->x_most * 1.001; x *= 10) {
-            add_x_tick(out, plot, x);
+        const int last = (int)floor(log10(plot->x_most) + 0.001);
+        for (int i = (int)ceil(log10(plot->x_least)); i <= last; i++) {
+            add_x_tick(out, plot, pow(10, i));
         }
     } else {
         const double step = round_step(plot->x_most > 0 ? plot->x_most : 1);

@@ -119,9 +119,9 @@ static void measure(Bench *bench, const Stage *stage, int repeats, Cost *costs)
 // The load takes longer than what is measured, so all repetitions are made with the same.
 static void run_kind(Bench *bench, BacklogKind kind)
 {
-    Cost few[REPORT_REPEATS_MAX];
-    Cost some[REPORT_REPEATS_MAX];
-    Cost many[REPORT_REPEATS_MAX];
+    Cost few[REPORT_REPEATS_MAX] = {0};
+    Cost some[REPORT_REPEATS_MAX] = {0};
+    Cost many[REPORT_REPEATS_MAX] = {0};
     Stage stage = {.conninfo = scratch_make(), .kind = kind};
     stage.conn = sql_connect(stage.conninfo);
     load_warm_lane(stage.conn);
