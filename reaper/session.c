@@ -37,6 +37,20 @@ static void note_unreachable(Reaper *self, Status status)
               db_open_error(), self->connect_failures, REAPER_RECONNECT_MS);
 }
 
+// Once: a reconnection through a pooler may meet another of its sessions, but no other settings.
+static void tell_pooled(const Reaper *self)
+{
+    const char *lacking = db_lacking_settings(self->db);
+    if (lacking[0] == '\0') {
+        log_info("database.pooled", "poll_ms=%" PRId64, self->config->poll_interval_ms);
+        return;
+    }
+    log_warn("database.pooled",
+             "poll_ms=%" PRId64
+             " lacking=\"%s\" mend=\"ALTER ROLE %s SET each, then RECONNECT in the pooler\"",
+             self->config->poll_interval_ms, lacking, PQuser(db_conn(self->db)));
+}
+
 void session_connect(Reaper *self, int64_t now)
 {
     if (now < self->next_connect_at) {
@@ -55,6 +69,8 @@ void session_connect(Reaper *self, int64_t now)
     self->connections++;
     if (self->connections > 1) {
         log_info("database.reconnected", "backend=%d", db_backend_pid(self->db));
+    } else if (db_is_pooled(self->db)) {
+        tell_pooled(self);
     }
 }
 

@@ -248,6 +248,10 @@ static bool check_sql(const HandlerConfig *handler, Db *db, StrBuf *why)
     if (db == NULL) {
         return true;
     }
+    if (db_is_pooled(db)) {
+        strbuf_append(why, RUNNER_NEEDS_DIRECT);
+        return false;
+    }
     DbParams params;
     db_params_init(&params);
     db_param_text(&params, handler->sql);

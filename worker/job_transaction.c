@@ -26,6 +26,10 @@ bool job_transaction_begin(JobContext *context)
     if (run->in_transaction) {
         return true;
     }
+    if (run->db != NULL && db_is_pooled(run->db)) {
+        (void)job_context_fail(context, RUNNER_NEEDS_DIRECT);
+        return false;
+    }
     if (run->db == NULL || db_begin(run->db) != STATUS_OK) {
         (void)job_context_fail(context, "%s",
                                run->db == NULL ? "no connection to the database"

@@ -31,6 +31,8 @@ void run_sql(const Handler *handler, RunContext *run, RunResult *result)
     JobOutcome outcome = OUTCOME_ERROR;
     if (run->db == NULL) {
         job_context_set_error(&context, "no connection to the database");
+    } else if (db_is_pooled(run->db)) { // not so when the handler was loaded
+        job_context_set_error(&context, RUNNER_NEEDS_DIRECT);
     } else {
         PGresult *answer = run_statement(handler->config->sql, run);
         outcome = judge(&context, db_conn(run->db), answer);

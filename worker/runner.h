@@ -48,6 +48,12 @@ struct Handler {
     bool is_hook;             // its job type is that of the entry's on_error hook
 };
 
+// Why a handler gets no connection behind a pooler: nobody could end its backend when the job is stopped, and what it sets or
+// prepares would stay behind for others.
+#define RUNNER_NEEDS_DIRECT                                                                        \
+    "a handler's own SQL needs a direct connection, and the database URL leads to a pooler "       \
+    "(PgBouncer)"
+
 // True when the supervisor wants the running job to stop.
 bool run_should_stop(const RunContext *context);
 

@@ -37,6 +37,11 @@ bool db_is_pooled(const Db *db)
     return db->is_pooled;
 }
 
+const char *db_lacking_settings(const Db *db)
+{
+    return db->lacking_settings == NULL ? "" : db->lacking_settings;
+}
+
 const char *db_error_message(const Db *db)
 {
     return db->message.text == NULL ? "" : db->message.text;

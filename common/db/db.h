@@ -35,6 +35,8 @@ int db_backend_pid(const Db *db);
 bool db_is_lost(const Db *db);
 // True when a pooler (PgBouncer) stands between: no session state, no LISTEN, nobody's backend to terminate.
 bool db_is_pooled(const Db *db);
+// What ALTER ROLE ... SET should have set for a pooled session and has not, as "NAME = 'VALUE', ..."; "" nothing.
+const char *db_lacking_settings(const Db *db);
 // Text of the last error for people, and its SQLSTATE ("" when none); valid until the next call.
 const char *db_error_message(const Db *db);
 const char *db_error_detail(const Db *db); // DETAIL and HINT, or ""

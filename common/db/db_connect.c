@@ -178,6 +178,8 @@ static Status apply_settings(Db *db, int64_t deadline)
     PGresult *result = NULL;
     TRY(db_exec(db, &SQL_connect_settings, &params, deadline - clock_boot_ms(), &result));
     db->is_pooled = db_bool(result, 0, "pooled");
+    const char *lacking = db_text(result, 0, "lacking");
+    db->lacking_settings = mem_strdup(lacking == NULL ? "" : lacking);
     bool is_durable = db_bool(result, 0, "durable");
     PQclear(result);
     if (!is_durable) {
@@ -226,5 +228,6 @@ void db_close(Db *db)
     }
     strbuf_free(&db->message);
     strbuf_free(&db->detail);
+    free(db->lacking_settings);
     free(db);
 }

@@ -24,6 +24,7 @@ typedef struct Db {
     bool is_lost;
     bool is_quiet;
     bool is_pooled; // a pooler stands between: no named statements, no session settings
+    char *lacking_settings;
     bool in_pipeline;
     void (*on_wait)(void *data); // NULL none
     void *on_wait_data;

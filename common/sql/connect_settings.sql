@@ -2,27 +2,28 @@
 -- $1 int: the backend's pid as the client was told it.
 -- Columns: `pooled`: true when a pooler stands between (it hands out pids of its own); then nothing is set,
 --   as the session belongs to others too, and ALTER ROLE ... SET has to do it;
+--   `lacking`: what it has not done, as NAME = VALUE; empty without a pooler;
 --   `durable`: false when a commit of this session may be lost in a crash of the server after it was answered.
 -- A setting this server does not know is left out; the tcp_* ones do nothing on a unix socket.
-with wanted (name, value) as (
+with wanted (name, value, harmful) as (
     values
         -- a statement whose client is gone ends within a second instead of committing later
-        ('client_connection_check_interval', '1s'),
-        -- a silent network is noticed within 10 s (keepalives: 10 s, then 3 x 5 s)
-        ('tcp_user_timeout', '10s'),
-        ('tcp_keepalives_idle', '10'),
-        ('tcp_keepalives_interval', '5'),
-        ('tcp_keepalives_count', '3'),
+        ('client_connection_check_interval', '1s', '0'),
+        -- a silent network is noticed within 10 s (keepalives: 10 s, then 3 x 5 s); a pooler has its own for its clients
+        ('tcp_user_timeout', '10s', null),
+        ('tcp_keepalives_idle', '10', null),
+        ('tcp_keepalives_interval', '5', null),
+        ('tcp_keepalives_count', '3', null),
         -- nothing of ours waits for a lock longer than that; it is tried again
-        ('lock_timeout', '5s'),
+        ('lock_timeout', '5s', '0'),
         -- handlers hold transactions; their time limit is the job's timeout
-        ('idle_in_transaction_session_timeout', '0'),
+        ('idle_in_transaction_session_timeout', '0', null),
         -- short statements only: compiling costs more than it brings
-        ('jit', 'off')
+        ('jit', 'off', 'on')
     union all
     -- a claim must be on disk before its handler starts; any other value than off has it on this server's disk, how much
     -- more is wanted is the database's to say
-    select 'synchronous_commit', 'on'
+    select 'synchronous_commit', 'on', null
     where current_setting('synchronous_commit') = 'off'
 ),
 applied as (
@@ -32,5 +33,7 @@ applied as (
         and current_setting(name, true) is not null
 )
 select pg_backend_pid() <> $1::int as pooled, settings,
+    (select coalesce(string_agg(format('%s = %L', name, value), ', '), '') from wanted
+     where pg_backend_pid() <> $1::int and current_setting(name, true) = harmful) as lacking,
     pg_backend_pid() = $1::int or current_setting('synchronous_commit') <> 'off' as durable
 from applied;

@@ -238,7 +238,7 @@ int system_setup_empty(void **state)
     return make_test(state, test_db_create_empty);
 }
 
-// A PostgreSQL that a test program has restarted is its child, and needed by the next test.
+// A PostgreSQL or pooler that a test program has restarted is its child, and needed by the next test.
 static bool is_server(pid_t pid, void *data)
 {
     pid_t parent = 0;
@@ -246,7 +246,7 @@ static bool is_server(pid_t pid, void *data)
     char program[64];
     (void)data;
     return read_stat(pid, &parent, &state, program, sizeof program) &&
-           str_equal(program, "postgres");
+           (str_equal(program, "postgres") || str_equal(program, "pgbouncer"));
 }
 
 int system_teardown(void **state)

@@ -10,24 +10,61 @@
 #include "common/base/memory.h"
 #include "tests/support/daemon.h"
 
+enum { LINE_BYTES = 2048 };
+
 static char place[] = "/tmp/gpl.XXXXXX";
 
-void private_cluster(const char *action)
+// The exit code of a script of this folder.
+static int run_script(const char *name, const char *action, const char *more)
 {
     const char *source = getenv("GANGER_SOURCE_DIR");
-    char *script = mem_printf("%s/tests/support/pg_cluster.sh", source != NULL ? source : ".");
+    char *script = mem_printf("%s/tests/support/%s", source != NULL ? source : ".", name);
     pid_t pid = fork();
     if (pid == 0) {
-        (void)execl(script, script, action, place, (char *)NULL);
+        (void)execl(script, script, action, place, more, (char *)NULL);
         _exit(127);
     }
     int status = -1;
     (void)waitpid(pid, &status, 0);
     free(script);
-    if (status != 0) {
-        (void)fprintf(stderr, "pg_cluster.sh %s failed\n", action);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void must_run(const char *name, const char *action, const char *more)
+{
+    if (run_script(name, action, more) != 0) {
+        (void)fprintf(stderr, "%s %s failed\n", name, action);
         exit(EXIT_FAILURE);
     }
+}
+
+// The first line of a file of the place; false when there is none.
+static bool read_note(const char *name, char *text, size_t size)
+{
+    char *path = mem_printf("%s/%s", place, name);
+    FILE *file = fopen(path, "re");
+    bool is_read = file != NULL && fgets(text, (int)size, file) != NULL;
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    free(path);
+    if (is_read) {
+        text[strcspn(text, "\n")] = '\0';
+    }
+    return is_read;
+}
+
+static void must_read_note(const char *name, char *text, size_t size)
+{
+    if (!read_note(name, text, size)) {
+        (void)fprintf(stderr, "there is no %s in %s\n", name, place);
+        exit(EXIT_FAILURE);
+    }
+}
+
+void private_cluster(const char *action)
+{
+    must_run("pg_cluster.sh", action, NULL);
 }
 
 int private_cluster_setup(void **state)
@@ -47,4 +84,61 @@ int private_cluster_teardown(void **state)
     private_cluster("stop");
     remove_tree(place);
     return 0;
+}
+
+int private_cluster_log_count(const char *text, const char *other)
+{
+    char home[128];
+    char line[LINE_BYTES];
+    must_read_note("home", home, sizeof home);
+    char *path = mem_printf("%s/server.log", home);
+    FILE *file = fopen(path, "re");
+    free(path);
+    if (file == NULL) {
+        (void)fprintf(stderr, "the log of the server in %s cannot be read\n", home);
+        exit(EXIT_FAILURE);
+    }
+    int count = 0;
+    while (fgets(line, sizeof line, file) != NULL) {
+        count += strstr(line, text) != NULL && strstr(line, other) != NULL;
+    }
+    (void)fclose(file);
+    return count;
+}
+
+bool private_pooler_is_installed(void)
+{
+    return run_script("pgbouncer.sh", "check", NULL) == 0;
+}
+
+void private_pooler(const char *action)
+{
+    must_run("pgbouncer.sh", action, NULL);
+}
+
+int private_pooler_setup(void **state)
+{
+    char home[128];
+    (void)private_cluster_setup(state);
+    must_read_note("home", home, sizeof home);
+    must_run("pgbouncer.sh", "start", home);
+    return 0;
+}
+
+int private_pooler_teardown(void **state)
+{
+    private_pooler("stop");
+    return private_cluster_teardown(state);
+}
+
+void private_pooler_url(const char *database, const char *role, char *url, size_t size)
+{
+    char address[256];
+    must_read_note("pooler_conninfo", address, sizeof address);
+    int length = snprintf(url, size, "%s user=%s dbname=%s", address, role,
+                          database != NULL ? database : "pgbouncer");
+    if (length < 0 || (size_t)length >= size) {
+        (void)fprintf(stderr, "the address of the pooler is too long\n");
+        exit(EXIT_FAILURE);
+    }
 }
