@@ -42,6 +42,9 @@ static void follow_connection(Loop *self)
 static void take_turn(Loop *self)
 {
     Reaper *reaper = &self->reaper;
+    if (reaper->is_leaving) {
+        return; // the loop ends with what else was pending, and nothing may be done after the last duty
+    }
     int64_t next = reaper_turn(reaper, clock_boot_ms());
     follow_connection(self);
     if (reaper->is_leaving) {

@@ -159,6 +159,32 @@ static void test_worker_killed(void **state)
     check_no_terminations(test);
 }
 
+// Nobody ends the backend of a claim whose worker has died: it may yet be committed, and only its lock on the worker's row is
+// waited for before what it took goes back.
+static void test_killed_in_claim(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon = run_pooled(test, "claiming", "postgres", NULL);
+    pid_t first = daemon_child(daemon, "ganger-worker", 0);
+    pid_t second = daemon_child(daemon, "ganger-worker", 1);
+    PGconn *holder = test_db_connect(&test->db);
+    test_db_run(holder, "begin; select from ganger.worker for update");
+    int64_t id = journal_add(test, 0, NULL, NULL);
+    sql_await(test, "exists (select from pg_stat_activity where datname = current_database() and "
+                    "wait_event_type = 'Lock' and query like '%%_take_jobs%%')");
+    (void)kill(first, SIGKILL);
+    (void)kill(second, SIGKILL);
+    CHECK(test, process_await_end(first, DAEMON_PATIENCE_MS));
+    CHECK(test, process_await_end(second, DAEMON_PATIENCE_MS));
+    test_db_run(holder, "commit");
+    PQfinish(holder);
+    job_await(test, id, "completed");
+    sql_check(test, "(select attempts = 1 and crashes = 0 from ganger.jobs where id = %" PRId64 ")",
+              id);
+    CHECK(test, journal_count(test, id, "begin") == 1);
+    check_no_terminations(test);
+}
+
 static void test_timeout(void **state)
 {
     SystemTest *test = *state;
@@ -208,6 +234,7 @@ static void test_gangerd_killed(void **state)
     (void)journal_await_begin(test, id, 2);
     job_await(test, id, "completed");
     CHECK(test, journal_count(test, id, "begin") == 2);
+    CHECK(test, daemon_log_count(daemon, "event=node.lost") == 0);
     sql_check(test, "(select count(*) from ganger.nodes where state::text = 'alive') = 1");
     check_no_terminations(test);
 }
@@ -410,6 +437,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_jobs, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_direct_connections, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_worker_killed, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_killed_in_claim, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_timeout, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_drain, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_gangerd_killed, system_setup, system_teardown),
