@@ -48,10 +48,22 @@ static Status run_tick(Reaper *self)
     return STATUS_OK;
 }
 
+// The pause after this poll is twice the one before it (reaper.c, follow_work).
+static void follow_on(Reaper *self, int64_t now)
+{
+    self->follow_ms *= 2;
+    if (self->follow_ms >= self->config->poll_interval_ms) {
+        self->follow_ms = 0;
+    } else if (self->follow_ms > 0) {
+        reaper_want_poll(self, now + self->follow_ms);
+    }
+}
+
 Status duties_poll(Reaper *self, int64_t now)
 {
     self->wanted_at = INT64_MAX;
     self->polled_at = now;
+    follow_on(self, now);
     bool is_regular = now >= self->next_poll_at;
     self->recheck_at = now >= self->recheck_at ? INT64_MAX : self->recheck_at;
     DbParams params;

@@ -158,10 +158,25 @@ void reaper_on_database(Reaper *self)
     }
 }
 
+// Nobody announces work behind a pooler. Where some has come more is likely to, so it is looked for soon, and then ever more
+// seldom, until the regular poll is as soon.
+static void follow_work(Reaper *self, int64_t now)
+{
+    uint64_t batches = wake_batch_count(self);
+    if (batches != self->batches_seen) {
+        self->batches_seen = batches;
+        self->follow_ms = REAPER_FOLLOW_MS;
+        reaper_want_poll(self, now + REAPER_FOLLOW_MS);
+    }
+}
+
 // Idleness is announced at once, business only when it lasts: flips cost a commit each.
 static Status announce_idleness(Reaper *self, int64_t now)
 {
     bool has_idle = wake_idle_count(self) > 0;
+    if (has_idle && db_is_pooled(self->db)) {
+        follow_work(self, now);
+    }
     if (has_idle) {
         self->busy_since = 0;
     } else if (self->busy_since == 0) {

@@ -25,7 +25,8 @@ enum {
     REAPER_TIDY_MS = 60000,     // partitions and retention
     REAPER_RECONNECT_MS = 1000, // while the database is away, or refuses us
     REAPER_WANTED_MS = 20,      // polls asked for by notifications: at most one in so long
-    REAPER_TICK_MS = 150        // and the ticks that come with them
+    REAPER_TICK_MS = 150,       // and the ticks that come with them
+    REAPER_FOLLOW_MS = 50       // behind a pooler, after a batch: first poll for more, doubling
 };
 
 typedef struct Reaper {
@@ -62,6 +63,8 @@ typedef struct Reaper {
     int64_t next_apply_at; // schedules and queues of the configuration; INT64_MAX done
     int64_t next_due_at;   // the next instant something becomes due; INT64_MAX none
     int64_t wanted_at;     // somebody asked for a poll before its time; INT64_MAX none
+    int64_t follow_ms;     // behind a pooler: pause before the next early poll; 0 none
+    uint64_t batches_seen; // as many the workers had taken when that was looked at last
     int64_t polled_at;
     int64_t ticked_at;
     int64_t recheck_at; // after announcing idleness: look once more; INT64_MAX none

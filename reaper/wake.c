@@ -58,6 +58,15 @@ int wake_idle_count(Reaper *self)
     return idle;
 }
 
+uint64_t wake_batch_count(const Reaper *self)
+{
+    uint64_t batches = 0;
+    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+        batches += atomic_load(&scoreboard_slot(self->board, i)->batch_serial);
+    }
+    return batches;
+}
+
 // One that was woken for earlier work and has not got up yet counts as busy. After WOKEN_PATIENCE_MS it may have missed the call,
 // or stand still: it is called again, and another one in its place.
 static int wake_pool(Reaper *self, int pool, const char *queue, int count, int64_t now)

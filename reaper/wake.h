@@ -14,4 +14,7 @@ void wake_supervisor(void);
 // How many workers are idle.
 int wake_idle_count(Reaper *self);
 
+// How many batches the workers have taken: another number than before when one has taken some.
+uint64_t wake_batch_count(const Reaper *self);
+
 #endif

@@ -28,7 +28,8 @@ static Daemon *run_pooled(SystemTest *test, const char *name, const char *role,
     char url[400];
     char database[512];
     private_pooler_url(test->db.name, role, url, sizeof url);
-    (void)snprintf(database, sizeof database, "{url: \"%s\", poll_interval: 100ms}", url);
+    (void)snprintf(database, sizeof database, "{url: \"%s\", poll_interval: %s}", url,
+                   more != NULL && more->poll != NULL ? more->poll : "100ms");
     DaemonOptions options = more != NULL ? *more : (DaemonOptions){.poll = NULL};
     options.database = database;
     return daemon_run(test, name, 2, &options);
@@ -123,6 +124,19 @@ static void test_jobs(void **state)
     check_sessions_are_clean(test);
 }
 
+// Where a job has come more are looked for before the next regular poll: one after the other, each would wait for one.
+static void test_one_after_the_other(void **state)
+{
+    SystemTest *test = *state;
+    run_pooled(test, "trickle", "postgres", &(DaemonOptions){.poll = "1s"});
+    job_await(test, job_add(test, "'noop'"), "completed");
+    int64_t at = clock_boot_ms();
+    for (int i = 0; i < 10; i++) {
+        job_await(test, job_add(test, "'noop'"), "completed");
+    }
+    CHECK(test, clock_boot_ms() - at < slow_ms(3000));
+}
+
 static void test_direct_connections(void **state)
 {
     SystemTest *test = *state;
@@ -213,7 +227,8 @@ static void test_drain(void **state)
     daemon_signal(daemon, SIGTERM);
     CHECK(test, daemon_wait(daemon, DAEMON_PATIENCE_MS) == 0);
     sql_check(test, "(select count(*) from ganger.jobs where status = 'processing') = 0");
-    sql_check(test, "(select count(*) from ganger.jobs where status = 'completed') between 2 and 51");
+    sql_check(test,
+              "(select count(*) from ganger.jobs where status = 'completed') between 2 and 51");
     sql_check(test, "(select state::text = 'stopped' from ganger.nodes)");
     CHECK(test, count_clients(test->db.name) == 0);
     daemon_start(daemon);
@@ -435,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_jobs, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_one_after_the_other, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_direct_connections, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_worker_killed, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_killed_in_claim, system_setup, system_teardown),
