@@ -43,6 +43,7 @@ void scenario_scale(Bench *bench);
 void scenario_memory(Bench *bench);
 void scenario_backlog(Bench *bench);
 void scenario_lanes(Bench *bench);
+void scenario_pooler(Bench *bench);
 
 // `full` repetitions, or a tenth with --quick.
 int bench_count(const Bench *bench, int full);

@@ -34,6 +34,7 @@ static const Scenario scenarios[] = {
     {"memory", "memory under load, and after a million jobs", scenario_memory},
     {"backlog", "throughput beside ten million jobs that wait", scenario_backlog},
     {"lanes", "jobs of 2,000 lanes", scenario_lanes},
+    {"pooler", "behind PgBouncer in transaction mode", scenario_pooler},
 };
 
 enum { SCENARIO_COUNT = (int)(sizeof scenarios / sizeof scenarios[0]) };
