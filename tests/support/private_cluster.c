@@ -34,6 +34,9 @@ static void must_run(const char *name, const char *action, const char *more)
 {
     if (run_script(name, action, more) != 0) {
         (void)fprintf(stderr, "%s %s failed\n", name, action);
+        (void)run_script("pgbouncer.sh", "stop", NULL);
+        (void)run_script("pg_cluster.sh", "stop", NULL);
+        remove_tree(place);
         exit(EXIT_FAILURE);
     }
 }
