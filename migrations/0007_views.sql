@@ -143,6 +143,25 @@ begin
     return (select t.timeout_at from ganger.token t where t.token = _token_timeout.token);
 end $$;
 
+-- Does a limit of this queue or job type (`kind`) let no other job start now? (A function, as the planner takes the tables of limits for long
+-- and each count for dear as long as nothing is known of them: a look at one job would then be compiled for a second.)
+create function ganger._is_full(kind text, name text) returns boolean
+language plpgsql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
+    if kind = 'queue' then
+        return exists (
+            select from ganger.queue q
+            where q.name = _is_full.name
+              and (q.concurrency <= (select count(*) from ganger._processing r where r.queue = _is_full.name)
+                   or q.rate <= (select sum(u.jobs) from ganger.rate_use u
+                                 where u.kind = 'queue' and u.key = _is_full.name and u.at > clock_timestamp() - q.rate_period)));
+    end if;
+    return exists (
+        select from ganger.job_type t
+        where t.name = _is_full.name
+          and t.concurrency <= (select count(*) from ganger._processing r where r.job_type = _is_full.name));
+end $$;
+
 -- The private views show everything, for functions that have asked who calls.
 create view ganger._attempts as
 select a.job_id, a.attempt, a.outcome, a.error, a.exit_code, a.signal, make_interval(secs => a.cpu_us / 1e6) as cpu_time,
@@ -181,14 +200,10 @@ select j.id, j.job_type, j.queue, j.status::text as status,
        case when j.status <> 'pending' then null when j.seq is null then j.pending_reason
             when j.queue = any (array(select q.name from ganger.queue q where q.paused))
                  or j.job_type = any (array(select t.name from ganger.job_type t where t.paused)) then 'paused'
-            when j.queue = any (array(
-                     select q.name from ganger.queue q
-                     where q.concurrency <= (select count(*) from ganger._processing r where r.queue = q.name)
-                        or q.rate <= (select sum(u.jobs) from ganger.rate_use u
-                                      where u.kind = 'queue' and u.key = q.name and u.at > clock_timestamp() - q.rate_period)))
-                 or j.job_type = any (array(
-                     select t.name from ganger.job_type t
-                     where t.concurrency <= (select count(*) from ganger._processing r where r.job_type = t.name)))
+            when j.queue = any (array(select q.name from ganger.queue q
+                                      where (q.concurrency is not null or q.rate is not null) and ganger._is_full('queue', q.name)))
+                 or j.job_type = any (array(select t.name from ganger.job_type t
+                                            where t.concurrency is not null and ganger._is_full('job_type', t.name)))
             then 'limited' end as pending_reason,
        j.priority::integer as priority, j.payload,
        j.attempts, j.max_attempts, j.crashes::integer as crashes, coalesce(j.run_at, j.created_at) as run_at,

@@ -226,7 +226,7 @@ begin
           where j.id = any (ids) and j.unique_key is not null order by j.unique_key, j.id) k;
     insert into ganger.dependency (prerequisite_id, job_id)
     select distinct d.id, j.id from ganger.job j, unnest(j.depends_on) d (id)
-    where j.id = any (ids) and j.started_at is null and exists (select from ganger.job p where p.id = d.id);
+    where j.id = any (ids) and j.started_at is null and exists (select from ganger.job p where p.id = d.id offset 0);
     insert into ganger.signal (kind, key)
     select distinct 'batch', j.batch_id from ganger.job j where j.id = any (ids) and j.batch_id is not null;
     if found then
@@ -241,7 +241,11 @@ create function ganger._is_retiring(part oid) returns boolean language sql stabl
 $$;
 
 -- Takes rows out of history for good, with everything that belongs to them. ids are locked by the caller's statement.
-create function ganger._forget(ids bigint[]) returns bigint language plpgsql volatile as $$
+create function ganger._forget(ids bigint[]) returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
 declare
     n bigint;
 begin
@@ -249,20 +253,20 @@ begin
         delete from ganger.history h where h.id = any (ids) and not ganger._is_retiring(h.tableoid)
         returning h.id, h.job_type, h.status, h.started_at, h.finished_at
     ), attempts as (
-        delete from ganger.attempt a using gone g where a.job_id = g.id
+        delete from ganger.attempt a using gone g where a.job_id = any (array[g.id])
     ), events as (
-        delete from ganger.event e using gone g where e.job_id = g.id
+        delete from ganger.event e using gone g where e.job_id = any (array[g.id])
     ), keys as (
         -- a unique key that somebody is just taking over is his
         delete from ganger.job_key k where k.ctid = any (array(
-            select x.ctid from gone g join ganger.job_key x on x.job_id = g.id for update of x skip locked))
+            select x.ctid from gone g join ganger.job_key x on x.job_id = any (array[g.id]) for update of x skip locked))
     ), steps as (
-        delete from ganger.step s using gone g where s.job_id = g.id
+        delete from ganger.step s using gone g where s.job_id = any (array[g.id])
     ), tokens as (
         -- one that is being completed just now stays, for _forget_tokens
-        delete from ganger.token t where t.token in (
-            select x.token from gone g join ganger.token x on x.job_id = g.id
-            where not exists (select from ganger.job j where j.wait_token = x.token) for update of x skip locked)
+        delete from ganger.token t where t.token = any (array(
+            select x.token from gone g join ganger.token x on x.job_id = any (array[g.id])
+            where not exists (select from ganger.job j where j.wait_token = x.token offset 0) for update of x skip locked))
     ), counted as (
         insert into ganger.stat_delta (job_type, status, jobs, run_us, buckets)
         select r.job_type, r.status, - count(*), - coalesce(sum(r.us), 0), case when r.bucket is not null then array[r.bucket] end

@@ -142,19 +142,19 @@ begin
                 select h.id, h.job_type, h.status, h.started_at, h.finished_at from %s h
                 where h.ctid >= '(%s,0)' and h.ctid < '(%s,0)'
             ), attempts as (
-                delete from ganger.attempt a using gone g where a.job_id = g.id
+                delete from ganger.attempt a using gone g where a.job_id = any (array[g.id])
             ), events as (
-                delete from ganger.event e using gone g where e.job_id = g.id
+                delete from ganger.event e using gone g where e.job_id = any (array[g.id])
             ), keys as (
                 -- a unique key that somebody is just taking over is his
                 delete from ganger.job_key k where k.ctid = any (array(
-                    select x.ctid from gone g join ganger.job_key x on x.job_id = g.id for update of x skip locked))
+                    select x.ctid from gone g join ganger.job_key x on x.job_id = any (array[g.id]) for update of x skip locked))
             ), steps as (
-                delete from ganger.step s using gone g where s.job_id = g.id
+                delete from ganger.step s using gone g where s.job_id = any (array[g.id])
             ), tokens as (
-                delete from ganger.token t where t.token in (
-                    select x.token from gone g join ganger.token x on x.job_id = g.id
-                    where not exists (select from ganger.job j where j.wait_token = x.token) for update of x skip locked)
+                delete from ganger.token t where t.token = any (array(
+                    select x.token from gone g join ganger.token x on x.job_id = any (array[g.id])
+                    where not exists (select from ganger.job j where j.wait_token = x.token offset 0) for update of x skip locked))
             )
             insert into ganger.retiring_stat
             select %s, r.job_type, r.status, r.bucket, count(*), coalesce(sum(r.us), 0)
@@ -247,14 +247,15 @@ begin
 end $$;
 
 -- Rows about nodes and workers that no job can name any more.
-create function ganger._forget_nodes() returns integer language plpgsql volatile as $$
+create function ganger._forget_nodes() returns integer
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     horizon constant timestamptz := clock_timestamp() - greatest(ganger._setting('retention_completed', '30 days')::interval,
         ganger._setting('retention_failed', '90 days')::interval) - interval '8 days';
     n integer;
 begin
     delete from ganger.worker w where w.state = 'dead' and w.ended_at < horizon
-      and not exists (select from ganger._processing j where j.worker_id = w.id);
+      and not exists (select from ganger._processing j where j.worker_id = w.id offset 0);
     get diagnostics n = row_count;
     delete from ganger.node k where k.state <> 'alive' and k.ended_at < horizon
       and not exists (select from ganger.worker w where w.node_id = k.id);

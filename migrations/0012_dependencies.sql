@@ -21,9 +21,9 @@ declare
 begin
     select x.id, h.status into bad
     from unnest(ids) x (id)
-    left join ganger.history h on h.id = x.id and (own is null or h.owner = own)
+    left join ganger.history h on h.id = any (array[x.id]) and (own is null or h.owner = own)
     where h.status is distinct from 'completed'
-      and not exists (select from ganger.job j where j.id = x.id and (own is null or j.owner = own))
+      and not exists (select from ganger.job j where j.id = x.id and (own is null or j.owner = own) offset 0)
     order by x.id limit 1;
     if not found then
         return null;
@@ -90,7 +90,7 @@ begin
     end if;
     perform ganger._release_dependents(ids); -- all may have completed already
     insert into ganger.signal (kind, job_id) select 'blocked', x from unnest(ids) x
-    where exists (select from ganger.job j where j.id = x and j.pending_reason = 'blocked');
+    where exists (select from ganger.job j where j.id = x and j.pending_reason = 'blocked' offset 0);
     perform ganger._notify_signal();
 end $$;
 
@@ -192,7 +192,9 @@ end $$;
 create function ganger._bad_prerequisites(ids bigint[]) returns bigint[]
 language sql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
     select coalesce(array_agg(distinct h.id), '{}')
-    from ganger.dependency d join ganger.history_ended h on h.id = d.prerequisite_id where d.job_id = any (ids)
+    from ganger.dependency d
+    cross join lateral (select x.id from ganger.history_ended x where x.id = d.prerequisite_id offset 0) h
+    where d.job_id = any (ids)
 $$;
 
 -- Which of these pending jobs have nothing to wait for any more. The caller holds their rows. One that is to be cancelled, as a
@@ -219,7 +221,7 @@ language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = of
     )
     select coalesce(array_agg(l.id), '{}') from left_over l
     where l.drained is null
-       or not exists (select from ganger.job j cross join lateral ganger._drain_blockers(j.id, j.tags, j.depends_on_tags) x where j.id = l.id)
+       or not exists (select from ganger.job j cross join lateral ganger._drain_blockers(j.id, j.tags, j.depends_on_tags) x where j.id = any (array[l.id]))
 $$;
 
 -- Lets go on what has nothing left to wait for, of blocked jobs whose rows the caller holds.
@@ -240,7 +242,8 @@ language sql stable set search_path = pg_catalog, ganger, pg_temp set jit = off 
     with recursive reached (id) as (
         select d.job_id from ganger.dependency d where d.prerequisite_id = any (ids)
         union
-        select d.job_id from reached r join ganger.dependency d on d.prerequisite_id = r.id
+        select d.job_id from reached r
+        cross join lateral (select x.job_id from ganger.dependency x where x.prerequisite_id = r.id offset 0) d
     )
     select coalesce(array_agg(r.id), '{}') from reached r
 $$;
@@ -264,7 +267,7 @@ begin
         )
         select j.place as job, p.place as prerequisite
         from unnest(ids) with ordinality j (id, place)
-        join ganger.dependency d on d.job_id = j.id
+        cross join lateral (select x.prerequisite_id from ganger.dependency x where x.job_id = j.id offset 0) d
         join known p on p.id = d.prerequisite_id
         order by j.id, p.id
     loop
@@ -300,10 +303,10 @@ begin
         exit when not exists (select from ganger.job b where b.pending_reason = 'blocked' and b.depends_on_tags is not null);
         with ended as (
             select h.id, h.tags, h.owner, h.depends_on, h.depends_on_tags, f.root
-            from unnest(front, origin) f (id, root) join ganger.history h on h.id = f.id
+            from unnest(front, origin) f (id, root) join ganger.history h on h.id = any (array[f.id])
             union all
             select j.id, j.tags, j.owner, j.depends_on, j.depends_on_tags, f.root
-            from unnest(front, origin) f (id, root) join ganger.job j on j.id = f.id
+            from unnest(front, origin) f (id, root) join ganger.job j on j.id = any (array[f.id])
         ), fresh as (
             select distinct on (b.id) b.id, e.root
             from ended e

@@ -145,7 +145,7 @@ begin
            case when j.wait_token is null then jsonb_build_object('until', j.due_at)
                 else jsonb_build_object('token', j.wait_token,
                          'status', (select t.status from ganger.token t where t.token = j.wait_token)) end
-    from unnest(ids, ganger._take_seqs(cardinality(ids))) g (id, seq) join ganger.job j on j.id = g.id;
+    from unnest(ids, ganger._take_seqs(cardinality(ids))) g (id, seq) join ganger.job j on j.id = any (array[g.id]);
     update ganger.job j set wait_token = null where j.id = any (ids) and j.wait_token is not null;
     perform ganger._open_gates(ids);
 end $$;
@@ -295,7 +295,7 @@ begin
         perform ganger._resume(array(
             select j.id from ganger.job j
             where j.wait_token = any (tokens) and j.wait_token is not null and j.status = 'waiting'
-            order by j.id for update skip locked));
+            order by j.id + 0 for update skip locked));
     end if;
 end $$;
 
@@ -317,20 +317,20 @@ begin
         where not exists (select from ganger.token t where t.token = g.key and t.status = 'waiting')
     )
     select array_agg(w.id), array_agg(w.key) into ids, keys
-    from (select j.id, e.key from ended e join ganger.job j on j.wait_token = e.key where e.job_id is null and j.status = 'waiting'
+    from (select j.id, e.key from ended e join ganger.job j on j.wait_token = any (array[e.key]) where e.job_id is null and j.status = 'waiting'
           union
-          select j.id, e.key from ended e join ganger.job j on j.id = e.job_id
+          select j.id, e.key from ended e join ganger.job j on j.id = any (array[e.job_id])
           where j.wait_token is not distinct from e.key and j.status = 'waiting') w;
     if ids is null then
         return;
     end if;
-    freed := array(select j.id from unnest(ids, keys) w (id, key) join ganger.job j on j.id = w.id
+    freed := array(select j.id from unnest(ids, keys) w (id, key) join ganger.job j on j.id = any (array[w.id])
                    where j.wait_token is not distinct from w.key and j.status = 'waiting'
-                   order by j.id for update of j skip locked);
+                   order by j.id + 0 for update of j skip locked);
     perform ganger._resume(freed);
     insert into ganger.signal (kind, key, job_id, not_before)
     select 'token', w.key, w.id, clock_timestamp() + interval '200 ms' from unnest(ids, keys) w (id, key)
-    where w.id <> all (freed) and exists (select from ganger.job j where j.id = w.id);
+    where w.id <> all (freed) and exists (select from ganger.job j where j.id = w.id offset 0);
 end $$;
 
 -- Ends tokens nobody has completed in time. One that is being completed just now is passed over. Returns how many.
@@ -378,9 +378,9 @@ begin
         select x.token from ganger.token x
         where x.status <> 'waiting'
           and coalesce(x.completed_at, x.timeout_at) < clock_timestamp() - ganger._setting('retention_completed', '30 days')::interval
-          and not exists (select from ganger.job j where j.id = x.job_id)
-          and not exists (select from ganger.history h where h.id = x.job_id)
-          and not exists (select from ganger.job j where j.wait_token = x.token)
+          and not exists (select from ganger.job j where j.id = x.job_id offset 0)
+          and not exists (select from ganger.history h where h.id = x.job_id offset 0)
+          and not exists (select from ganger.job j where j.wait_token = x.token offset 0)
         limit 1000 for update skip locked));
     get diagnostics n = row_count;
     return n;

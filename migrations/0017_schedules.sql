@@ -278,10 +278,11 @@ begin
 end $$;
 
 -- Cancels the live jobs of a schedule; those that somebody's open transaction holds, later.
-create function ganger._cancel_schedule_jobs(schedule bigint) returns void language plpgsql volatile as $$
+create function ganger._cancel_schedule_jobs(schedule bigint) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     free constant bigint[] := array(select j.id from ganger.job j where j.schedule_id = schedule and j.cancel_requested is not true
-                                    order by j.id for update skip locked);
+                                    order by j.id + 0 for update skip locked);
 begin
     perform ganger.cancel(x) from unnest(free) x;
     insert into ganger.schedule_cancel (job_id)
@@ -291,7 +292,8 @@ begin
 end $$;
 
 -- Cancels what was held then, and is free now.
-create function ganger._cancel_late() returns void language plpgsql volatile as $$
+create function ganger._cancel_late() returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     job bigint;
 begin
@@ -307,7 +309,8 @@ begin
 end $$;
 
 -- Whether a tick makes a job, as the schedule's overlap has it.
-create function ganger._may_overlap(s ganger.schedule) returns boolean language plpgsql volatile as $$
+create function ganger._may_overlap(s ganger.schedule) returns boolean
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 begin
     case s.overlap
     when 'skip' then

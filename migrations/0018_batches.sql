@@ -103,7 +103,7 @@ begin
         where j.id = any (ready) and (j.seq is not null and j.status = 'pending' or j.pending_reason = 'limited') order by j.id for update skip locked
     ), held as (
         update ganger.job j set seq = null, due_at = null, pending_reason = 'batch', batch_place = null
-        from mine m where j.id = m.id returning j.id
+        from mine m where j.id = any (array[m.id]) returning j.id
     ), freed as (
         insert into ganger.signal (kind, key) select distinct 'group', m.group_key from mine m where m.group_key is not null
     )
@@ -130,7 +130,7 @@ begin
         where j.batch_id = any (keys) and j.pending_reason is distinct from 'batch'
     )
     select coalesce(array_agg(j.id), '{}') into live
-    from of_batches j join ganger.batch b on b.id = j.batch_id
+    from of_batches j join ganger.batch b on b.id = any (array[j.batch_id])
     where j.cancel_requested is not true and (j.last_retried_at is null or j.last_retried_at < b.cancelled_at);
     if cardinality(live) = 0 then
         return false;
@@ -216,11 +216,11 @@ begin
             update ganger.batch_state s
             set completed = s.completed + n.completed, failed = s.failed + n.failed, cancelled = s.cancelled + n.cancelled,
                 ended_at = greatest(s.ended_at, n.ended_at)
-            from news n where s.batch_id = n.batch_id returning s.*
+            from news n where s.batch_id = any (array[n.batch_id]) returning s.*
         )
         select b.id, b.total, b.started_at, coalesce(f.completed, s.completed) as completed, coalesce(f.failed, s.failed) as failed,
                coalesce(f.cancelled, s.cancelled) as cancelled, f.batch_id is not null as is_news
-        from ganger.batch b join ganger.batch_state s on s.batch_id = b.id left join folded f on f.batch_id = b.id
+        from ganger.batch b join ganger.batch_state s on s.batch_id = any (array[b.id]) left join folded f on f.batch_id = b.id
         where b.id = any (locked) and s.finished_at is null and (b.started_at is not null or b.cancelled_at is not null)
     loop
         if item.completed + item.failed + item.cancelled = item.total then
@@ -286,11 +286,11 @@ language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit 
 declare
     empty_until constant timestamptz := clock_timestamp() - ganger._setting('retention_completed', '30 days')::interval;
     ids text[] := array(
-        select b.id from ganger.batch_state s join ganger.batch b on b.id = s.batch_id
+        select b.id from ganger.batch_state s join ganger.batch b on b.id = any (array[s.batch_id])
         where s.finished_at is not null and (b.total > 0 or s.finished_at < empty_until)
-          and not exists (select from ganger.history h where h.batch_id = b.id)
-          and not exists (select from ganger.job j where j.batch_id = b.id and j.pending_reason = 'batch')
-          and not exists (select from ganger.job j where j.batch_id = b.id and j.pending_reason is distinct from 'batch')
+          and not exists (select from ganger.history h where h.batch_id = b.id offset 0)
+          and not exists (select from ganger.job j where j.batch_id = b.id and j.pending_reason = 'batch' offset 0)
+          and not exists (select from ganger.job j where j.batch_id = b.id and j.pending_reason is distinct from 'batch' offset 0)
         order by s.finished_at limit 1000 for update skip locked);
 begin
     perform ganger._drop_batches(ids);

@@ -41,6 +41,7 @@ begin
     end if;
 end $$;
 
+-- (`select 'unique'`: to the planner not the word that the index job_key_unique has, which it might walk through.)
 -- The same for its unique key. Looks first: a holder that somebody's open transaction is about to end is live until that is committed,
 -- and not waited for.
 create function ganger._take_unique_key(job_id bigint, i ganger.job_input) returns bigint
@@ -52,7 +53,7 @@ declare
 begin
     loop
         select k.job_id, k.expires_at into holder from ganger.job_key k
-        where k.kind = 'unique' and k.key = i.unique_key and k.owner = scope;
+        where k.kind = (select 'unique') and k.key = i.unique_key and k.owner = scope;
         if not found then
             insert into ganger.job_key (kind, key, owner, job_id, expires_at)
             values ('unique', i.unique_key, scope, _take_unique_key.job_id, until) on conflict do nothing;
@@ -66,7 +67,7 @@ begin
         -- its holder has ended (a statement of its own: its snapshot is not older than the row's): what removes such rows waits
         -- for nobody, so it may be here still
         update ganger.job_key k set job_id = _take_unique_key.job_id, expires_at = until
-        where k.kind = 'unique' and k.key = i.unique_key and k.owner = scope and k.job_id = holder.job_id;
+        where k.kind = (select 'unique') and k.key = i.unique_key and k.owner = scope and k.job_id = holder.job_id;
         if found then
             return null;
         end if;
@@ -209,7 +210,7 @@ language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = of
     where k.ctid = any (array(select x.ctid from ganger.job_key x
                               where x.kind = 'unique'
                                 and case when x.expires_at is not null then x.expires_at < clock_timestamp()
-                                         else not exists (select from ganger.job j where j.id = x.job_id) end
+                                         else not exists (select from ganger.job j where j.id = x.job_id offset 0) end
                               limit 1000 for update skip locked))
 $$;
 

@@ -15,7 +15,7 @@ begin
     return query
     select null::text, (select jsonb_build_object('token', t.token, 'status', t.status, 'data', t.data)
                         from (select e.data ->> 'token' as token from ganger.event e
-                              where e.job_id = _memory.id and e.event = 'resumed' order by e.id desc limit 1) w
+                              where e.job_id = _memory.id and e.event = 'resumed' order by e.id + 0 desc limit 1) w
                         join ganger.token t on t.token = w.token)
     union all
     select s.key, s.value from jsonb_each(steps) s;

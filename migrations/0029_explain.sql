@@ -32,7 +32,7 @@ begin
         return format('Job %s completed at %s, in attempt %s; it does not run again.', h.id, ganger._iso(h.finished_at), h.attempts);
     elsif h.status = 'cancelled' then
         root := (select (e.data ->> 'root_job_id')::bigint from ganger.event e
-                 where e.job_id = h.id and e.event = 'cancelled' order by e.id desc limit 1);
+                 where e.job_id = h.id and e.event = 'cancelled' order by e.id + 0 desc limit 1);
         return format('Job %s was cancelled at %s', h.id, ganger._iso(h.finished_at))
                || case when root is null then '.' else format(': it waited for job %s, which did not complete.', root) end || again;
     end if;
@@ -87,7 +87,7 @@ begin
     select count(*) as n, coalesce((array_agg(p.id order by p.id) filter (where own is null or p.owner = own))[1:4], '{}') as ids into by_ids
     from ganger.job p where p.id = any (j.depends_on);
     select count(*) as n, coalesce((array_agg(p.id order by p.id) filter (where own is null or p.owner = own))[1:4], '{}') as ids into by_tags
-    from ganger._drain_blockers(j.id, j.tags, j.depends_on_tags) b (id) join ganger.job p on p.id = b.id
+    from ganger._drain_blockers(j.id, j.tags, j.depends_on_tags) b (id) join ganger.job p on p.id = any (array[b.id])
     where j.depends_on_tags is not null;
     if by_ids.n = 0 and by_tags.n = 0 then
         return format('Job %s has nothing left that it depends on', j.id) || ganger._explain_late('-infinity', '');

@@ -20,7 +20,7 @@ insert into wanted values
     ('delete_schedule', 'oa'), ('run_schedule', 'oa'), ('create_batch', 'oa'), ('start_batch', 'oa'), ('pause_batch', 'oa'),
     ('resume_batch', 'oa'), ('cancel_batch', 'oa'), ('clear_batch', 'oa'), ('cleanup', 'oa'), ('reclaim_stuck', 'oa'), ('maintain', 'woa'),
     ('set_role_owner', 'a'), ('migration', 'prwoa'), ('_set_setting', 'wa'),
-    ('_sees_all', 'proa'), ('_sees_owner', 'proa'), ('_worker_text', 'proa'), ('_worker_pid', 'proa'), ('_node_name', 'proa'), ('_token_timeout', 'proa'),
+    ('_sees_all', 'proa'), ('_sees_owner', 'proa'), ('_worker_text', 'proa'), ('_worker_pid', 'proa'), ('_node_name', 'proa'), ('_is_full', 'proa'), ('_token_timeout', 'proa'),
     ('_error_history', 'proa');
 -- what gangerd's programs call: whatever private function stands in their statements
 \set called `grep -ohE 'ganger\._[a-z_]+' $(ls ../../common/sql/*.sql | grep -v /migrate_) | sed 's/^ganger\.//' | sort -u | tr '\n' ' '`
@@ -59,7 +59,7 @@ select is_empty($$ select p.oid::regprocedure from pg_proc p
       and p.prosrc !~ 'ganger\.(_acting_owner|_visible_owner|_visible_sql|_may_see|_may_see_job)\('
       and p.proname not in ('_sees_all', '_sees_owner', -- are what the views ask
                             '_error_history',           -- reads the view
-                            '_node_name', '_worker_pid', 'next_cron', -- know of no job
+                            '_node_name', '_worker_pid', '_is_full', 'next_cron', -- know of no job
                             '_token_timeout',           -- is only asked for a token the view shows
                             'complete_token', 'get_token') $$, -- need the token's name
     'what a producer may call asks whose jobs it may reach');
