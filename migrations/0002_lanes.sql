@@ -143,7 +143,9 @@ end $$;
 
 -- Moves jobs of one sealed epoch that lie below the frontier of their lane to the sibling lane, at most `max_jobs`. One that
 -- somebody holds just now is written down as a straggler. Returns how many were looked at: fewer than max_jobs = that was all.
-create function ganger._repair_epoch(lo bigint, hi bigint, max_jobs integer) returns integer language plpgsql volatile as $$
+create function ganger._repair_epoch(lo bigint, hi bigint, max_jobs integer) returns integer
+language plpgsql volatile
+set jit = off set enable_seqscan = off as $$
 declare
     late bigint[];
     free bigint[];
@@ -205,7 +207,9 @@ end $$;
 
 -- Writes down runnable rows at the head of a lane that somebody's open transaction holds, and returns the
 -- first seq that is not such a row (null: none left). At most 1000 per call.
-create function ganger._pass_stragglers(lane bigint, head bigint) returns bigint language plpgsql volatile as $$
+create function ganger._pass_stragglers(lane bigint, head bigint) returns bigint
+language plpgsql volatile
+set jit = off set enable_seqscan = off as $$
 declare
     row_id bigint;
     row_seq bigint := head;
@@ -224,17 +228,19 @@ begin
 end $$;
 
 -- Gives stragglers whose holder has let go of them a place in the sibling lane. Returns how many.
-create function ganger._free_stragglers() returns integer language plpgsql volatile as $$
+create function ganger._free_stragglers() returns integer
+language plpgsql volatile
+set jit = off set enable_seqscan = off as $$
 declare
     freed bigint[];
 begin
     freed := array(select s.job_id from ganger.lane_straggler s
-                   join ganger.job j on j.id = s.job_id and j.lane_id = s.lane_id and j.seq = s.seq and j.status = 'pending'
+                   join ganger.job j on j.id = any (array[s.job_id]) and j.lane_id = s.lane_id and j.seq = s.seq and j.status = 'pending'
                    limit 10000 for update of j skip locked);
     perform ganger._make_runnable(freed, true);
     delete from ganger.lane_straggler s
     where not exists (select from ganger.job j
-                      where j.id = s.job_id and j.lane_id = s.lane_id and j.seq = s.seq and j.status = 'pending');
+                      where j.id = s.job_id and j.lane_id = s.lane_id and j.seq = s.seq and j.status = 'pending' offset 0);
     return cardinality(freed);
 end $$;
 
@@ -243,7 +249,9 @@ end $$;
 --
 -- A frontier moves when the gain is 10,000 places or its row is `patience` old: while somebody holds a snapshot every
 -- version of a lane's row stays in the way of every claim, and a step over a dead entry costs little.
-create function ganger._advance_lanes(epoch_lo bigint, idle_after interval) returns void language plpgsql volatile as $$
+create function ganger._advance_lanes(epoch_lo bigint, idle_after interval) returns void
+language plpgsql volatile
+set jit = off set enable_seqscan = off as $$
 declare
     patience constant interval := least(idle_after, interval '10 s');
     lane     record;
@@ -373,7 +381,7 @@ begin
     delete from ganger.lane l
     where l.state = 'idle' and l.seen_at < clock_timestamp() - idle_for
       and not exists (select from ganger.lane_signal s where s.lane_id = l.lane_id)
-      and not exists (select from ganger.job j where j.lane_id = l.lane_id and j.seq is not null and j.status = 'pending'); -- a straggler's
+      and not exists (select from ganger.job j where j.lane_id = l.lane_id and j.seq is not null and j.status = 'pending' offset 0); -- a straggler's
     get diagnostics n = row_count;
     return n;
 end $$;

@@ -104,7 +104,9 @@ end $$;
 
 -- May the caller see the job with this id? False also for one that does not exist, so that nobody learns of the others; somebody who may
 -- see all gets true for any.
-create function ganger._may_see_job(id bigint) returns boolean language plpgsql volatile as $$
+create function ganger._may_see_job(id bigint) returns boolean
+language plpgsql volatile
+set jit = off set enable_seqscan = off as $$
 declare
     own constant text := ganger._visible_owner();
 begin
@@ -138,7 +140,8 @@ $$;
 
 -- When the token that a job waits for times out. (PL/pgSQL: the table comes with a later file.)
 create function ganger._token_timeout(token text) returns timestamptz
-language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
+language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off as $$
 begin
     return (select t.timeout_at from ganger.token t where t.token = _token_timeout.token);
 end $$;
@@ -186,7 +189,8 @@ where (select ganger._sees_all(current_user))
 
 -- The failed attempts of a job, oldest first, as jobs.error_history shows them. Reads the public view: it can be called by itself.
 create function ganger._error_history(job_id bigint) returns jsonb
-language sql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp as $$
+language sql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off as $$
     select coalesce(jsonb_agg(jsonb_build_object('attempt', a.attempt, 'message', a.error, 'reason',
                case a.outcome when 'node_lost' then 'crashed' else a.outcome end, 'at', a.finished_at)
                order by a.finished_at), '[]')

@@ -281,7 +281,7 @@ end $$;
 -- Deletes ended jobs (completed, failed, cancelled) that finished longer ago than `older_than` (zero or more). Returns how many.
 -- Jobs past their retention that a duty is deleting already are left to it. Errors: 22023 older_than missing or below zero.
 create function ganger.cleanup(older_than interval default '30 days') returns bigint
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
 declare
     n bigint;
     total bigint := 0;

@@ -224,7 +224,7 @@ end $$;
 -- Deletes rows past their retention, some at a call: those of the default partitions, which cannot be dropped; with `everywhere`
 -- those of all partitions, for a system without gangerd, which drops none. Queues with a retention of their own: _expire_queues.
 create function ganger._expire_rows(everywhere boolean default false) returns bigint
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
 declare
     completed constant timestamptz := clock_timestamp() - ganger._setting('retention_completed', '30 days')::interval;
     ended     constant timestamptz := clock_timestamp() - ganger._setting('retention_failed', '90 days')::interval;

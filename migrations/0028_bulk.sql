@@ -26,7 +26,7 @@ end $$;
 
 -- Locks those of `ids` that are still there, still match, and that nobody else holds.
 create function ganger._lock_live(ids bigint[], filter jsonb, states ganger.job_status[]) returns bigint[]
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     locked bigint[];
 begin
@@ -38,7 +38,7 @@ end $$;
 -- Of what was to be changed, what still is to be, but for `done`. Waits a moment; after `until` it says that this is left.
 create function ganger._left_over(ids bigint[], done bigint[], filter jsonb, states ganger.job_status[], until timestamptz)
 returns bigint[]
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     rest bigint[];
 begin
@@ -63,7 +63,8 @@ end $$;
 -- that somebody's open transaction holds for more than a second are left as they are, with a warning.
 -- Errors: those of the filter; 22023 filter null. {} is all jobs.
 create function ganger.cancel_jobs(filter jsonb) returns bigint
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off as $$
 declare
     states constant ganger.job_status[] := '{pending, waiting, processing}';
     until  constant timestamptz := clock_timestamp() + interval '1 s';
