@@ -8,10 +8,9 @@ create temp table l (id bigint, lease_id uuid, n serial);
 create temp table calls (n serial, name text not null, prepare text, call text not null, most integer default 4000, why text);
 -- Words for `prepare`. held(n): n running jobs of gangerd's workers; outside(n): of an outside one; due(n): n jobs whose time has come.
 create function pg_temp.held(n integer) returns void language sql set enable_seqscan = off as $$
-    insert into l select j.id, j.lease_id from ganger.job j where j.worker_id = any (array(select i from generate_series(1, 16) i))
-    and j.status = 'processing' limit n $$;
+    insert into l select j.id, j.lease_id from ganger._processing j where j.worker_id is not null limit n $$;
 create function pg_temp.outside(n integer) returns void language sql set enable_seqscan = off as $$
-    insert into l select j.id, j.lease_id from ganger.job j where j.worker_id is null and j.status = 'processing' limit n $$;
+    insert into l select j.id, j.lease_id from ganger._processing j where j.worker_id is null limit n $$;
 create function pg_temp.kind(k integer, n integer) returns void language sql set enable_seqscan = off as $$
     insert into l select j.id from generate_series(1, n) i
     join lateral (select x.id from ganger.job x where x.id = (select min(id) - 1 from ganger.job) + 5000 + i * 100 + k offset 0) j on true $$;

@@ -19,6 +19,7 @@ delete from ganger.batch;
 delete from ganger.batch_state;
 delete from ganger.stat;
 delete from ganger.schedule;
+delete from ganger.worker_claim;
 delete from ganger.worker;
 delete from ganger.node;
 delete from ganger.queue;
@@ -48,12 +49,13 @@ insert into ganger.job (id, lane_id, seq, created_at, due_at, pending_reason, st
     started_at, attempts, max_attempts, priority, queue, job_type, payload, tags, expires_at, idempotency_key, unique_key, group_key,
     depends_on, depends_on_tags, batch_id, batch_place, schedule_id, wait_token, owner)
 select :history + i, l.lane,
-       case when not r.runs and (r.k < 58 or r.k in (85, 86, 87, 88, 89, 94, 96, 97, 98, 99)) then :history + i end,
+       case when r.k < 58 or r.k in (85, 86, 87, 88, 89, 94, 96, 97, 98, 99) then :history + i end,
        now() - interval '1 h', case when r.k between 58 and 79 or r.k in (91, 95) then now() + interval '1 day' + i * interval '1 ms' end,
        case when r.runs or r.k in (90, 91) then null when r.k between 58 and 79 then 'scheduled' when r.k between 80 and 84 then 'limited'
             when r.k = 92 then 'blocked' when r.k = 93 then 'batch' when r.k = 95 then 'retry' end,
        (case when r.runs then 'processing' when r.k in (90, 91) then 'waiting' else 'pending' end)::ganger.job_status,
-       case when r.runs then gen_random_uuid() end, case when r.runs and r.k < 40 then 1 + i / 100 % 16 end,
+       case when r.runs and r.k < 40 then md5((1 + i / 100 % 16) || ' ' || i / 160000)::uuid when r.runs then gen_random_uuid() end,
+       case when r.runs and r.k < 40 then 1 + i / 100 % 16 end,
        case when r.runs and r.k >= 40 then now() + interval '1 day' end, case when r.runs and r.k >= 40 then 'outside' end,
        case when r.runs or r.k in (90, 91, 95) then now() end, case when r.runs or r.k in (90, 91, 95) then 1 else 0 end,
        3, 0, 'q' || i % 2, 't' || i % 20, jsonb_build_object('n', i), case when r.k in (87, 88) then array['tag' || i % 1000] end,
@@ -67,7 +69,10 @@ cross join lateral (select i % 100 as k, i % 100 < 58 and i / 100 % 100 = 0 as r
 cross join lateral (select ganger._lane_id('q' || i % 2, 0, 't' || i % 20, false) as lane offset 0) l;
 
 insert into ganger.lane (lane_id, frontier, priority, returned, queue, job_type)
-select j.lane_id, min(j.seq), 0, false, min(j.queue), min(j.job_type) from ganger.job j where j.seq is not null group by j.lane_id;
+select j.lane_id, min(j.seq), 0, false, min(j.queue), min(j.job_type) from ganger.job j where j.seq is not null and j.status = 'pending'
+group by j.lane_id;
+insert into ganger.worker_claim (lease_id, worker_id, job_ids)
+select j.lease_id, j.worker_id, array_agg(j.id) from ganger.job j where j.status = 'processing' and j.worker_id is not null group by j.lease_id, j.worker_id;
 insert into ganger.dependency select j.depends_on[1], j.id from ganger.job j where j.depends_on is not null;
 insert into ganger.job_key (kind, key, job_id)
 select 'idempotency', 'hk' || i, i from generate_series(1, :history) i where i % 100 between 2 and 11
