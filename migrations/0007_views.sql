@@ -265,19 +265,26 @@ begin
     from ganger.job j where j.id = _running_job.id and j.lease_id = _running_job.lease_id and j.status = 'processing';
 end $$;
 
+-- What a worker of gangerd runs, by id. (A function, as the plan of a view is made by whoever reads it.)
+create function ganger._held_jobs(worker bigint) returns bigint[]
+language plpgsql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
+    return array(select j.id from ganger.job j
+                 where j.id = any (ganger._claimed_ids(worker)) and j.worker_id = worker and j.status = 'processing' order by j.id);
+end $$;
+
 create view ganger.nodes with (security_barrier) as
 select n.id, n.name, n.state, n.host, n.pid, n.version, n.started_at, n.seen_at, n.ended_at, n.lease,
        (select count(*) from ganger.worker w where w.node_id = n.id and w.state = 'alive') as workers,
-       (select count(*) from ganger.worker w join ganger._processing j on j.worker_id = w.id
+       (select coalesce(sum(cardinality(ganger._held_jobs(w.id))), 0)::bigint from ganger.worker w
         where w.node_id = n.id and w.state = 'alive') as processing,
        n.state = 'alive' and exists (select from ganger.duty d where d.node_id = n.id and d.until > clock_timestamp()) as leader
 from ganger.node n;
 
 create view ganger.workers with (security_barrier) as
 select w.id, n.name as node, w.pool, w.pid,
-       case when w.state = 'dead' then 'dead' when h.job_id is not null then 'busy' else 'idle' end as state,
-       h.job_id, w.started_at, w.ended_at, h.held
+       case when w.state = 'dead' then 'dead' when h.ids <> '{}' then 'busy' else 'idle' end as state,
+       h.ids[1] as job_id, w.started_at, w.ended_at, cardinality(h.ids)::bigint as held
 from ganger.worker w
 join ganger.node n on n.id = w.node_id
-left join lateral (select min(j.id) as job_id, count(*) as held from ganger._processing j
-                   where j.worker_id = w.id) h on true;
+cross join lateral (select case when w.is_cleared then '{}' else ganger._held_jobs(w.id) end as ids offset 0) h;

@@ -150,6 +150,7 @@ begin
             ('_worker_pid',          'pr.oa', 'function'),
             ('_node_name',           'pr.oa', 'function'),
             ('_is_full',             'pr.oa', 'function'),
+            ('_held_jobs',           '.r.oa', 'function'),
             ('_token_timeout',       'pr.oa', 'function'),
             ('_error_history',       'pr.oa', 'function'),
             -- what gangerd's programs call

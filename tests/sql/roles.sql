@@ -20,7 +20,7 @@ insert into wanted values
     ('delete_schedule', 'oa'), ('run_schedule', 'oa'), ('create_batch', 'oa'), ('start_batch', 'oa'), ('pause_batch', 'oa'),
     ('resume_batch', 'oa'), ('cancel_batch', 'oa'), ('clear_batch', 'oa'), ('cleanup', 'oa'), ('reclaim_stuck', 'oa'), ('maintain', 'woa'),
     ('set_role_owner', 'a'), ('migration', 'prwoa'), ('_set_setting', 'wa'),
-    ('_sees_all', 'proa'), ('_sees_owner', 'proa'), ('_worker_text', 'proa'), ('_worker_pid', 'proa'), ('_node_name', 'proa'), ('_is_full', 'proa'), ('_token_timeout', 'proa'),
+    ('_sees_all', 'proa'), ('_sees_owner', 'proa'), ('_worker_text', 'proa'), ('_worker_pid', 'proa'), ('_node_name', 'proa'), ('_is_full', 'proa'), ('_held_jobs', 'roa'), ('_token_timeout', 'proa'),
     ('_error_history', 'proa');
 -- what gangerd's programs call: whatever private function stands in their statements
 \set called `grep -ohE 'ganger\._[a-z_]+' $(ls ../../common/sql/*.sql | grep -v /migrate_) | sed 's/^ganger\.//' | sort -u | tr '\n' ' '`
