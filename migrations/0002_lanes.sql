@@ -68,18 +68,40 @@ declare
     epoch bigint;
     seqs  bigint[];
 begin
+    if n = 1 then
+        return array[ganger._take_seq()];
+    end if;
     loop
         epoch := pg_sequence_last_value('ganger.epoch_seq'::regclass);
         perform pg_advisory_xact_lock_shared(1196312402, (epoch & 2147483647)::integer);
-        if n = 1 then
-            seqs := array[nextval('ganger.seq'::regclass)];
-        else
-            seqs := array(select nextval('ganger.seq'::regclass) from generate_series(1, n));
-        end if;
+        seqs := array(select nextval('ganger.seq'::regclass) from generate_series(1, n));
         exit when epoch = pg_sequence_last_value('ganger.epoch_seq'::regclass);
     end loop;
     return seqs;
 end $$;
+
+-- The same for one number, which each enqueue takes: in as few expressions as can be.
+create function ganger._take_seq() returns bigint language plpgsql volatile as $$
+declare
+    epoch bigint;
+    seq   bigint;
+begin
+    loop
+        epoch := pg_sequence_last_value('ganger.epoch_seq'::regclass);
+        seq := ganger._seq_in(epoch);
+        if seq is not null then
+            return seq;
+        end if;
+        perform pg_advisory_xact_lock_shared(1196312402, (epoch & 2147483647)::integer); -- rather than turn in circles
+    end loop;
+end $$;
+
+-- A number of that epoch, or null: it is over (the lock is refused to nobody else). CASE keeps the order. Inlined where it is called.
+create function ganger._seq_in(epoch bigint) returns bigint language sql volatile as $$
+    select case when pg_try_advisory_xact_lock_shared(1196312402, (epoch & 2147483647)::integer) then
+           case when nextval('ganger.seq'::regclass) > 0 then
+           case when pg_sequence_last_value('ganger.epoch_seq'::regclass) = epoch then currval('ganger.seq'::regclass) end end end
+$$;
 
 -- The lane of a job about to become runnable; signals when the lane is not seen active. Call AFTER
 -- _take_seqs: then a lane seen active cannot be idled before this transaction has ended. A signal that is seen is as good:

@@ -3,10 +3,9 @@
 
 -- Who asks: the role that SET ROLE has put on, else the one that logged in. Not current_user, which in a function with its owner's
 -- rights is that owner, and not a setting of ours, which anybody could set.
-create function ganger._caller() returns name language plpgsql stable parallel safe as $$
-begin
-    return coalesce(nullif(current_setting('role'), 'none'), session_user);
-end $$;
+create function ganger._caller() returns name language sql stable parallel safe as $$
+    select coalesce(nullif(current_setting('role'), 'none'), session_user)::name
+$$;
 
 -- May that role act for every owner (reads: see the jobs of every owner)? Else it is bound to one: ganger._bound_owner. Rights count
 -- that need no SET ROLE. Only to be called with the rights of the schema's owner.
@@ -50,10 +49,15 @@ end $$;
 -- any. Raises 42501 when the caller is bound to another. Made to cost the schema's owner and a superuser one microsecond.
 create function ganger._acting_owner(owner text) returns text language plpgsql volatile as $$
 declare
-    who constant name := ganger._caller();
+    who name;
     own text;
 begin
-    if pg_has_role(who, current_user, 'USAGE') or ganger._is_free(who, false) then
+    if pg_has_role(ganger._caller(), current_user, 'USAGE') then
+        unlisten ganger_nobody;
+        return owner;
+    end if;
+    who := ganger._caller();
+    if ganger._is_free(who, false) then
         unlisten ganger_nobody;
         return owner;
     end if;
