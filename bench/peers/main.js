@@ -86,6 +86,12 @@ class Run {
     }
 }
 
+function tell(peer, theirs, mode, ours) {
+    for (const [figure, value] of Object.entries(theirs)) {
+        console.error(`  ${figure}: ${peer.name} ${value.toPrecision(4)}, ${mode.name} ${ours[figure].toPrecision(4)}`);
+    }
+}
+
 async function measurePair(run, report, scenario, peer) {
     const release = await takeLock(run.options.lock);
     try {
@@ -95,7 +101,9 @@ async function measurePair(run, report, scenario, peer) {
         }
         const wanted = scenarios[scenario].modes.filter((name) => run.options.mode.includes(name));
         for (const mode of gangers.filter((each) => wanted.includes(each.name))) {
-            report.add(scenario, peer, theirs, mode, await run.measure(scenario, mode));
+            const ours = await run.measure(scenario, mode);
+            report.add(scenario, peer, theirs, mode, ours);
+            tell(peer, theirs, mode, ours);
         }
     } finally {
         await release();
@@ -117,6 +125,12 @@ async function readFacts(run, chosen) {
     };
 }
 
+function writeReport(report, facts, path) {
+    if (path !== undefined) {
+        writeFileSync(path, report.json(facts));
+    }
+}
+
 async function main() {
     const options = readOptions();
     const chosen = choosePeers(options.peer);
@@ -128,13 +142,11 @@ async function main() {
             for (const peer of chosen) {
                 console.error(`${scenario} ${repeat}/${options.repeats}: ${peer.name}`);
                 await measurePair(run, report, scenario, peer);
+                writeReport(report, facts, options.json); // what is measured stays, if this is interrupted
             }
         }
     }
     console.log(report.table());
-    if (options.json !== undefined) {
-        writeFileSync(options.json, report.json(facts));
-    }
 }
 
 await main().catch((error) => {
