@@ -29,7 +29,7 @@ export class Report {
 
     // `theirs` and `ours`: {figure: value} of one repetition.
     add(scenario, peer, theirs, mode, ours) {
-        for (const [figure, value] of Object.entries(theirs)) {
+        for (const [figure, value] of Object.entries(theirs).filter(([name]) => ours[name] !== undefined)) {
             const key = `${scenario}|${figure}|${peer.name}|${mode.name}`;
             const likeForLike = scenario === 'enqueue' || scenario === 'latency' || peer.keeps === mode.keeps;
             const pair = this.pairs.get(key) ?? { scenario, figure, peer: peer.name, ganger: mode.name, likeForLike, values: [] };

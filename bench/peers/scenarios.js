@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Scenarios: each measures one contender and returns {figure name: value}. The same code for all of them.
 import { now, sleep, waitUntil } from './clock.js';
-import { holdSnapshot, readWal, settle } from './server.js';
+import { readServerCpu, readWorkersCpu } from './cpu.js';
+import { holdSnapshot, readServer, settle } from './server.js';
 
 const CALL_JOBS = 1000; // of a bulk call
 const JOBS = 200000;
@@ -40,28 +41,39 @@ async function withFleet(contender, place, options, during) {
     }
 }
 
+// What the server and the workers have used so far. A Redis is a child of this program, as the workers are.
+async function readCost(place) {
+    const { wal, postmaster } = place.kind === 'postgres' ? await readServer(place) : { wal: 0, postmaster: null };
+    return { wal, cpu: readWorkersCpu() + (postmaster === null ? 0 : readServerCpu(postmaster)) };
+}
+
+async function preload(contender, run, place) {
+    const producer = await contender.open(place, { isMarked: true });
+    for (let done = 0; done < run.count(JOBS); done += CALL_JOBS) {
+        await producer.many(payloads(done));
+    }
+    if (place.kind === 'postgres') {
+        await settle(place);
+    }
+    return producer;
+}
+
 async function drain(contender, run, processes, figures) {
     await run.withPlace(contender, async (place) => {
-        const producer = await contender.open(place, { isMarked: true });
+        const producer = await preload(contender, run, place);
         const jobs = run.count(JOBS);
-        for (let done = 0; done < jobs; done += CALL_JOBS) {
-            await producer.many(payloads(done));
-        }
-        const isPostgres = place.kind === 'postgres';
-        if (isPostgres) {
-            await settle(place);
-        }
-        const before = isPostgres ? await readWal(place) : 0;
-        let after = before;
+        const before = await readCost(place);
         const seen = await withFleet(contender, place, { processes, load: 'drain', isMarked: true }, async (fleet) => {
             if (await fleet.wait(jobs, DRAIN_LIMIT_MS)) {
                 await expectAllEnded(contender, producer, jobs);
             }
-            after = isPostgres ? await readWal(place) : 0;
         });
-        figures[`${processes} process${processes > 1 ? 'es' : ''}`] = (seen.count / (seen.last - seen.first)) * 1000;
-        if (isPostgres && processes === 1) {
-            figures['WAL of a job'] = (after - before) / seen.count;
+        const after = await readCost(place);
+        const name = `${processes} process${processes > 1 ? 'es' : ''}`;
+        figures[name] = (seen.count / (seen.last - seen.first)) * 1000;
+        figures[`CPU of a job, ${name}`] = ((after.cpu - before.cpu) * 1000) / seen.count;
+        if (place.kind === 'postgres' && processes === 1) {
+            figures['WAL of a job'] = (after.wal - before.wal) / seen.count;
         }
         await producer.close();
     });
@@ -171,7 +183,15 @@ async function drainBoth(contender, run, figures) {
 // `modes`: which of ganger's stand beside a peer. A figure's unit is jobs/s and more of it is better, if `figures` has no other.
 const less = (unit) => ({ unit, better: 'less' });
 export const scenarios = {
-    drain: { run: drainBoth, modes: ['ganger', 'ganger-deletes'], figures: { 'WAL of a job': less('bytes') } },
+    drain: {
+        run: drainBoth,
+        modes: ['ganger', 'ganger-deletes'],
+        figures: {
+            'WAL of a job': less('bytes'),
+            'CPU of a job, 1 process': less('us'),
+            'CPU of a job, 2 processes': less('us'),
+        },
+    },
     enqueue: { run: enqueue, modes: ['ganger'], figures: {} },
     latency: { run: latency, modes: ['ganger'], figures: { p50: less('ms'), p95: less('ms'), p99: less('ms') } },
     held: {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Server: a database of its own for each measurement, and what a scenario asks of PostgreSQL itself.
 import pg from 'pg';
+import { parentOf } from './cpu.js';
 
 const USER = 'postgres';
 
@@ -56,11 +57,15 @@ export async function settle(place) {
     await client.end();
 }
 
-export async function readWal(place) {
+// WAL bytes, and the process that all sessions descend from.
+export async function readServer(place) {
     const client = await connect(place);
-    const { rows } = await client.query("select (pg_current_wal_insert_lsn() - '0/0')::float8 as bytes");
+    const { rows } = await client.query(
+        "select (pg_current_wal_insert_lsn() - '0/0')::float8 as wal, pg_backend_pid() as pid",
+    );
+    const postmaster = parentOf(rows[0].pid);
     await client.end();
-    return rows[0].bytes;
+    return { wal: rows[0].wal, postmaster };
 }
 
 // A session with a snapshot and a transaction id, as a long report or a forgotten psql has; ends with the client.
