@@ -18,16 +18,15 @@ static int64_t read_clock(clockid_t clock)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static const char file_key[] = "\"file\": \"";
-
 // The payload is jsonb's own text: keys are written exactly so, and the paths need no escapes.
 static int open_file(const char *payload)
 {
-    const char *start = strstr(payload, file_key);
+    static const char key[] = "\"file\": \"";
+    const char *start = strstr(payload, key);
     if (start == NULL) {
         return -1;
     }
-    start += sizeof file_key - 1;
+    start += sizeof key - 1;
     const size_t length = strcspn(start, "\"");
     char path[256];
     if (length >= sizeof path) {
@@ -75,16 +74,6 @@ static enum ganger_result run_stamp(const ganger_job *job, ganger_context *conte
     return note_start(job) ? GANGER_OK : GANGER_DISCARD;
 }
 
-// A no-op among which some are noted: those whose payload names a file. One type, as each type has a lane of its own.
-static enum ganger_result run_mark(const ganger_job *job, ganger_context *context)
-{
-    (void)context;
-    if (strstr(job->payload, file_key) != NULL) {
-        (void)note_start(job);
-    }
-    return GANGER_OK;
-}
-
 // An endless loop that no signal but SIGKILL ends.
 static enum ganger_result run_spin(const ganger_job *job, ganger_context *context)
 {
@@ -128,7 +117,6 @@ static enum ganger_result run_work(const ganger_job *job, ganger_context *contex
 
 static const ganger_handler handlers[] = {
     {"bench_stamp", run_stamp, NULL},
-    {"bench_mark", run_mark, NULL},
     {"bench_spin", run_spin, NULL},
     {"bench_hold", run_hold, NULL},
     {"bench_work", run_work, NULL},

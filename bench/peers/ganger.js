@@ -9,7 +9,7 @@ import { connect } from './server.js';
 
 const ONE = 'select ganger.enqueue($1, $2::jsonb)';
 const MANY = 'select count(*) from ganger.enqueue_many($1::jsonb)';
-const MARK = 'bench_mark';
+const MARK = 'peer_mark';
 const MARKS_OF_CALL = 2;
 export const CALL_JOBS = 1000;
 

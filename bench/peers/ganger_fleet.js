@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Ganger fleet: a gangerd with its workers. Handlers are no Node code, so starts are told by the benchmark's own handler,
+// Ganger fleet: a gangerd with its workers. Its handlers are no Node code, so starts are told by a handler of the benchmark,
 // which notes the instant in a file for jobs that name one: all in a test of latency, else the first and last of each call.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { sleep, waitUntil } from './clock.js';
 import { track } from './processes.js';
 import { connect } from './server.js';
 
-const RECORD_BYTES = 32; // bench/probe_record.h: given, monotonic, wall clock, process
+const RECORD_BYTES = 16; // peer_probe.c: what was given, the instant
 const READY_MS = 20000;
 const STOP_MS = 40000;
 
@@ -25,7 +25,7 @@ supervisor: {state_dir: ${home}, shutdown_timeout: 2s, kill_grace: 1s}
 log: {level: warn}
 pools: {default: {processes: ${processes}}}
 ${keeps ? '' : 'retention: {completed: 0s}\n'}handlers:
-  bench_mark: {plugin: bench_probe.so}
+  peer_mark: {plugin: peer_probe.so}
 `;
 }
 
