@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# shellcheck shell=bash
 # What bench/run and bench/peers/run share: the release build, and a private PostgreSQL with stated settings.
 # The caller has set `program` (its name in messages), `root` (of the tree), `build` (a finished build, or nothing);
 # `start_server` sets `home` (folder of the data and the socket), `clean_up` stops the server and deletes it.
