@@ -215,7 +215,7 @@ begin
         select from ganger.lane l
         where l.state <> 'idle' and l.queue = any (queues) and l.job_type = any (job_types)
           and not ganger._is_paused(l.queue, l.job_type)
-          and exists (select from ganger.job j where j.lane_id = l.lane_id and j.seq >= l.frontier and j.status = 'pending'))
+          and exists (select from ganger.job j where j.lane_id = l.lane_id and j.seq >= l.frontier and j.status = 'pending' offset 0))
     or exists (
         select from ganger.lane_signal s
         where s.queue = any (queues) and s.job_type = any (job_types) and not ganger._is_paused(s.queue, s.job_type));

@@ -12,6 +12,8 @@
 -- A cancel that was requested meanwhile wins over 'completed' and 'failed'. Returns the ids that were moved. How long to wait for
 -- a row that somebody's open transaction holds is the caller's to say (lock_timeout). Raises 55P03 when a row was changed between this
 -- statement's snapshot and its end, which cannot happen to rows that the caller has locked before.
+-- `= any (array[..])` below: an equality is a join that may be turned round, which reads all jobs for each that ends, when the table was empty
+-- as the plan was made.
 create function ganger._finish(ids bigint[], leases uuid[], statuses ganger.job_status[], outputs text[] default null,
                                errors text[] default null, reasons text[] default null, ran_us bigint[] default null,
                                ago_us bigint[] default null, cpu_us bigint[] default null, max_rss bigint[] default null,
@@ -38,7 +40,7 @@ begin
         using unnest(ids, leases, statuses, outputs, errors, reasons, ran_us, ago_us, cpu_us, max_rss, exit_codes, signals, logs,
                      finish_ids, roots)
               as g (id, lease, status, output, error, reason, ran, ago, cpu, rss, exit_code, signal, log, finish_id, root)
-        where j.id = g.id and case when unheld then j.lease_id is null and j.status in ('pending', 'waiting')
+        where j.id = any (array[g.id]) and case when unheld then j.lease_id is null and j.status in ('pending', 'waiting')
                                    else j.lease_id = g.lease and j.status = 'processing' end
           and (not unless_late or (select not exists (select from ganger.late_result))
                or not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id))
@@ -78,7 +80,7 @@ begin
         union all
         select distinct 'batch', k.batch_id from kept k where k.batch_id is not null
     ), forgotten as (
-        delete from ganger.step s using gone g where g.has_steps and g.end_status = 'completed' and s.job_id = g.id
+        delete from ganger.step s using gone g where g.has_steps and g.end_status = 'completed' and s.job_id = any (array[g.id])
     ), told_batches as (
         insert into ganger.batch_delta (batch_id, completed, failed, cancelled, ended_at)
         select k.batch_id, count(*) filter (where k.status = 'completed'), count(*) filter (where k.status = 'failed'),
@@ -378,8 +380,8 @@ set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_ha
 as $$
 declare
     held bigint[] := array(
-        select j.id from ganger.job j join unnest(ids, leases) g (id, lease) on g.id = j.id and g.lease = j.lease_id
-        order by j.id for update of j skip locked);
+        select j.id from ganger.job j join unnest(ids, leases) g (id, lease) on j.id = any (array[g.id]) and g.lease = j.lease_id
+        order by j.id + 0 for update of j skip locked);
     item record;
     n    integer := 0;
 begin
