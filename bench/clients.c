@@ -56,12 +56,9 @@ double clients_run(const char *conninfo, const char *statement, int clients, dou
                                .rate = &rates[i]});
         helper_wait_ready(&helpers[i]);
     }
-    for (int i = 0; i < clients; i++) {
-        helper_go(&helpers[i]);
-    }
+    (void)helpers_run(helpers, clients);
     double sum = 0;
     for (int i = 0; i < clients; i++) {
-        helper_join(&helpers[i]);
         sum += rates[i];
     }
     (void)munmap(rates, bytes);

@@ -194,12 +194,5 @@ double raw_drain_run(const char *conninfo, const RawDrain *drain)
         helper_start(&helpers[i], run_worker, &workers[i]);
         helper_wait_ready(&helpers[i]);
     }
-    int64_t start = bench_now_ns();
-    for (int i = 0; i < drain->workers; i++) {
-        helper_go(&helpers[i]);
-    }
-    for (int i = 0; i < drain->workers; i++) {
-        helper_join(&helpers[i]);
-    }
-    return (double)(bench_now_ns() - start) / 1e9;
+    return helpers_run(helpers, drain->workers);
 }
