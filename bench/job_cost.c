@@ -12,7 +12,7 @@
 #include "common/base/memory.h"
 #include "sql_queries.h"
 
-enum { BACKLOG = 20000, BATCH = 256, STEPS = 3 };
+enum { BACKLOG = 20000, BATCH = LOAD_BULK, STEPS = 3 };
 
 #define RAW_MANY  "insert .. select of the same rows"
 #define RAW_CLAIM "a plain UPDATE .. FROM (SELECT .. FOR UPDATE SKIP LOCKED)"
@@ -141,10 +141,8 @@ void job_cost_measure(Bench *bench)
         measure_raw(conn, raw);
     }
     for (int i = 0; i < STEPS; i++) {
-        double jobs = i == 0 ? LOAD_BULK : BATCH;
-        report_add(&bench->report, &dirtied[i], ours[i].dirtied * 1000 / jobs,
-                   raw[i].dirtied * 1000 / jobs);
-        report_add(&bench->report, &touched[i], ours[i].touched / jobs, raw[i].touched / jobs);
+        report_add(&bench->report, &dirtied[i], ours[i].dirtied, raw[i].dirtied);
+        report_add(&bench->report, &touched[i], ours[i].touched / BATCH, raw[i].touched / BATCH);
     }
     free(worker);
     free(id);

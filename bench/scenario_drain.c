@@ -16,7 +16,7 @@ enum {
     JOBS = 200000,
     TIMEOUT_MS = 60000,
     RAW_BATCH = 100,
-    OUR_BATCH = 256, // what ganger's batches grow to with jobs as short as these
+    OUR_BATCH = 1024, // what ganger's batches grow to with jobs as short as these
     PAYLOAD_BYTES = 1024
 };
 
@@ -69,10 +69,10 @@ static const DrainCase cases[] = {
 
 enum { CASE_COUNT = (int)(sizeof cases / sizeof cases[0]) };
 
-static const Figure rate_256 = {
+static const Figure rate_large = {
     "drain",  "  2 workers, beside larger raw batches",
     "jobs/s", GOAL_NONE,
-    0,        "two plain connections claim and move the same rows, 256 at a time"};
+    0,        "two plain connections claim and move the same rows, 1,024 at a time"};
 static const Figure wal_in = {"drain", "WAL of a job, enqueue_many of 1,000", "bytes", GOAL_NONE,
                               0,       "insert .. select of the same rows"};
 static const Figure commits = {"drain", "transactions (round trips) of 1,000 jobs",
@@ -189,12 +189,12 @@ static void measure(Bench *bench, const DrainCase *one, int jobs)
     Cost raw = drain_raw(conn, conninfo, jobs, &one->raw);
     RawDrain large = one->raw;
     large.batch = OUR_BATCH;
-    Cost raw_256 = is_main ? drain_raw(conn, conninfo, jobs, &large) : (Cost){0};
+    Cost raw_large = is_main ? drain_raw(conn, conninfo, jobs, &large) : (Cost){0};
     int64_t commits_before = is_main ? load_commits() : 0;
     Cost ours = drain_ganger(bench, conn, conninfo, jobs, &one->raw);
     report_add(&bench->report, &one->rate, ours.per_second, raw.per_second);
     if (is_main) {
-        report_add(&bench->report, &rate_256, ours.per_second, raw_256.per_second);
+        report_add(&bench->report, &rate_large, ours.per_second, raw_large.per_second);
         report_add(&bench->report, &commits,
                    (double)(load_commits() - commits_before) * 1000 / jobs, 1000.0 / RAW_BATCH);
     }
