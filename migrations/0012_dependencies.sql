@@ -190,22 +190,29 @@ end $$;
 -- could not get at the dependent, or did not see it. A retried job has left behind those that had ended before: ganger.dependency
 -- names none of them.
 create function ganger._bad_prerequisites(ids bigint[]) returns bigint[]
-language sql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
-    select coalesce(array_agg(distinct h.id), '{}')
-    from ganger.dependency d
-    cross join lateral (select x.id from ganger.history_ended x where x.id = d.prerequisite_id offset 0) h
-    where d.job_id = any (ids)
-$$;
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set plan_cache_mode = force_generic_plan
+set jit = off set enable_seqscan = off as $$
+begin
+    return (select coalesce(array_agg(distinct h.id), '{}')
+            from ganger.dependency d
+            cross join lateral (select x.id from ganger.history_ended x where x.id = d.prerequisite_id offset 0) h
+            where d.job_id = any (ids));
+end $$;
 
 -- Which of these pending jobs have nothing to wait for any more. The caller holds their rows. One that is to be cancelled, as a
 -- prerequisite has failed, is not among them. Many may wait for the same tags: what is in
--- the way of them all is looked for once. (Bitmaps: the index of tags has no other scans, and some callers deny them.)
+-- the way of them all is looked for once. (Bitmaps: the index of tags has no other scans, and some callers deny them. PL/pgSQL keeps
+-- the plan, which takes far longer to make than to use; in SQL, with settings, each call would make it anew.)
 create function ganger._unblocked(ids bigint[]) returns bigint[]
-language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = on as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set plan_cache_mode = force_generic_plan
+set jit = off set enable_seqscan = off set enable_bitmapscan = on as $$
+#variable_conflict use_column
+begin
+    return (
     with asked as materialized (
         select j.id, j.owner, j.depends_on_tags as drained, coalesce(j.tags @> j.depends_on_tags, false) as is_among
         from ganger.job j
-        where j.id = any (ids)
+        where j.id = any (_unblocked.ids)
           and (j.depends_on is null or case when exists (select from ganger.job p where p.id = any (j.depends_on)) then false
                                             else ganger._bad_prerequisites(array[j.id]) = '{}' end)
     ), apart as materialized (
@@ -221,8 +228,8 @@ language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = of
     )
     select coalesce(array_agg(l.id), '{}') from left_over l
     where l.drained is null
-       or not exists (select from ganger.job j cross join lateral ganger._drain_blockers(j.id, j.tags, j.depends_on_tags) x where j.id = any (array[l.id]))
-$$;
+       or not exists (select from ganger.job j cross join lateral ganger._drain_blockers(j.id, j.tags, j.depends_on_tags) x where j.id = any (array[l.id])));
+end $$;
 
 -- Lets go on what has nothing left to wait for, of blocked jobs whose rows the caller holds.
 create function ganger._release_dependents(ids bigint[]) returns void

@@ -197,11 +197,12 @@ end $$;
 
 -- Removes the unique keys of ended jobs that nobody else is at; what is left does no harm (see _take_unique_key).
 create function ganger._drop_unique_keys(ids bigint[]) returns void
-language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
     delete from ganger.job_key k
     where k.ctid = any (array(select x.ctid from ganger.job_key x
-                              where x.job_id = any (ids) and x.kind = 'unique' and x.expires_at is null for update skip locked))
-$$;
+                              where x.job_id = any (ids) and x.kind = 'unique' and x.expires_at is null for update skip locked));
+end $$;
 
 -- The same for what was left: keys whose time has passed, or whose holder is not live any more.
 create function ganger._forget_unique_keys() returns void

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- depends_on and depends_on_tags in one session; test_dependencies.c has what several do at once.
-select plan(67);
+select plan(68);
 
 create function pg_temp.stands(which bigint) returns text language sql as
 $$ select coalesce((select case when j.status = 'pending' then coalesce(j.pending_reason, 'runnable') else j.status::text end from ganger.job j where j.id = which),
@@ -152,5 +152,12 @@ select pg_temp.settle() \gset
 select results_eq(format('select pg_temp.stands(x) from unnest(array[%s, %s]) x', :x2, :x3), $$ values ('blocked'), ('runnable') $$, 'then the one that waited for it');
 select is(pg_temp.run(:x3) || pg_temp.run(:x2), 'completedcompleted', 'and the last');
 select is_empty($$ select id from ganger.job where pending_reason = 'blocked' and depends_on_tags <> '{k}' $$, 'nobody is stuck');
+
+-- A function in SQL that has settings is planned at each call, which costs more than what it does.
+select is_empty($$ select p.proname from pg_proc p join pg_language l on l.oid = p.prolang
+    where p.pronamespace = 'ganger'::regnamespace and l.lanname <> 'plpgsql' and p.proname = any (array[
+        '_follow_end', '_follow_dependents', '_release_dependents', '_unblocked', '_bad_prerequisites', '_drop_unique_keys',
+        '_bury_dead_letters', '_call_hooks', '_open_gates', '_make_runnable', '_finish', '_take_jobs', '_running_job', '_node_name']) $$,
+    'what is called at each end of a job keeps its plan');
 
 select * from finish();
