@@ -8,6 +8,7 @@
 #include "bench/node.h"
 #include "bench/probe_file.h"
 #include "bench/scratch.h"
+#include "bench/span.h"
 #include "bench/spread.h"
 #include "bench/sql.h"
 #include "common/base/memory.h"
@@ -71,13 +72,7 @@ static double drain(const Bench *bench, bool is_pooled, int jobs)
     load_wait_finished(conn, sequence, jobs, DRAIN_MS);
     check_backends(conn, is_pooled);
     node_stop();
-    double seconds =
-        (double)sql_number(
-            conn,
-            "select (extract(epoch from max(finished_at) - min(started_at)) * 1e6)::bigint"
-            " from ganger.history where status = 'completed'",
-            NULL) /
-        1e6;
+    double seconds = span_run_seconds(conn, 0);
     free(url);
     PQfinish(conn);
     scratch_drop();
