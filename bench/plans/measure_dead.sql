@@ -32,3 +32,4 @@ set statement_timeout = :'limit';
 \set state dead
 \ir one.sql
 \ir report.sql
+select * from pg_temp.report;

@@ -27,11 +27,13 @@ set auto_explain.log_min_duration = 0;
 set client_min_messages = notice;
 \endif
 set statement_timeout = :'limit';
+\ir report.sql
 select x.command
 from unnest(string_to_array(:'states', ',')) with ordinality s (state, place)
-cross join lateral (select 0 as n, format('select pg_temp.believe(%L)', s.state) as command
+cross join lateral (select 0 as n, format('do $$ begin perform pg_temp.believe(%L); end $$', s.state) as command
                     union all
                     select c.n, format('insert into measured select m.* from calls c cross join lateral pg_temp.measure(%L, c) m where c.n = %s', s.state, c.n)
-                    from calls c) x
+                    from calls c
+                    union all
+                    select 1000000, format('select * from pg_temp.report where state = %L', s.state)) x
 order by s.place, x.n \gexec
-\ir report.sql
