@@ -371,8 +371,11 @@ declare
     clock   constant timestamptz := clock_timestamp();
     n       constant integer := ganger._check_jobs(jobs);
     ids     bigint[];
+    has_keys   boolean;
+    has_others boolean; -- depends_on
     gated   bigint[];
     groups  text[];
+    queues  text[];
     woken   text;
     soonest timestamptz;
 begin
@@ -380,30 +383,31 @@ begin
         return;
     end if;
     ids := ganger._take_seqs(n);
-    if exists (select from jsonb_array_elements(jobs) e where e.value ?| array['idempotency_key', 'unique_key']) then
+    select bool_or(e.value ?| array['idempotency_key', 'unique_key']), bool_or(e.value ? 'depends_on') into has_keys, has_others
+    from jsonb_array_elements(jobs) e;
+    if has_keys then
         select k.jobs, k.ids into jobs, ids from ganger._claim_keys(jobs, ids) k;
     end if;
-    if exists (select from jsonb_array_elements(jobs) e where e.value ? 'depends_on') then
+    if has_others then
         perform ganger._check_references(jobs, ids);
     end if;
 
     with input as materialized (
-        select u.id, i.*, coalesce(i.queue, 'default') as queue_name, coalesce(i.priority, 0) as priority_value,
-               case when i.run_at > clock then i.run_at end as due,
-               case when i.depends_on is not null then ganger._resolve_references(i.depends_on, ids) end as prerequisites
-        from rows from (jsonb_populate_recordset(null::ganger.job_input, jobs)) with ordinality as i
-        join (select x.id, x.place from unnest(ids) with ordinality x (id, place)) u on u.place = i.ordinality
-        where u.id > 0
-    ), reasoned as materialized (
-        select i.*, case when _enqueue_all.batch_id is not null then 'batch' when i.due is not null then 'scheduled'
-                         when i.prerequisites is not null or cardinality(i.depends_on_tags) > 0 then 'blocked'
-                         when i.group_key is not null then 'limited' end as reason
-        from input i
+        select x.*, case when _enqueue_all.batch_id is not null then 'batch' when x.due is not null then 'scheduled'
+                         when cardinality(x.depends_on) > 0 or cardinality(x.depends_on_tags) > 0 then 'blocked'
+                         when x.group_key is not null then 'limited' end as reason
+        from (select i.*, coalesce(i.queue, 'default') as queue_name, coalesce(i.priority, 0) as priority_value,
+                     case when i.run_at > clock then i.run_at end as due
+              from rows from (jsonb_populate_recordset(null::ganger.job_input, jobs), unnest(ids)) with ordinality as i (
+                  job_type, payload, queue, priority, run_at, max_attempts, timeout, kill_grace, retry_delay, retry_backoff,
+                  retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for, on_conflict, group_key, depends_on,
+                  depends_on_tags, dead_letter_job_type, owner, metadata, id, place)
+              where i.id > 0) x
     ), lanes as materialized (
         select k.queue_name, k.priority_value, k.job_type, k.waits,
                case when k.waits then ganger._lane_id(k.queue_name, k.priority_value, k.job_type, false)
                     else ganger._enter_lane(k.queue_name, k.priority_value, k.job_type, false) end as lane_id
-        from (select distinct i.queue_name, i.priority_value, i.job_type, i.reason is not null as waits from reasoned i) k
+        from (select distinct i.queue_name, i.priority_value, i.job_type, i.reason is not null as waits from input i) k
     ), made as (
         insert into ganger.job as j (id, lane_id, seq, created_at, run_at, due_at, pending_reason, max_attempts, priority, queue,
             job_type, payload, timeout, kill_grace, retry_delay, retry_backoff, retry_delay_max, expires_at, tags, idempotency_key,
@@ -411,17 +415,18 @@ begin
         select i.id, l.lane_id, case when i.reason is null then i.id end, created, nullif(i.run_at, created), i.due, i.reason,
             coalesce(i.max_attempts, 3), i.priority_value, i.queue_name,
             -- a JSON null that was given is a payload, too
-            i.job_type, coalesce(i.payload, jobs -> (i.ordinality - 1)::integer -> 'payload', '{}'), i.timeout, i.kill_grace,
+            i.job_type, coalesce(i.payload, jobs -> (i.place - 1)::integer -> 'payload', '{}'), i.timeout, i.kill_grace,
             nullif(i.retry_delay, interval '60 s'),
             nullif(i.retry_backoff, true), i.retry_delay_max, i.expires_at, i.tags, i.idempotency_key, i.unique_key, i.group_key,
-            i.prerequisites, nullif(i.depends_on_tags, '{}'), i.dead_letter_job_type, _enqueue_all.batch_id, i.owner, i.metadata
-        from reasoned i
+            case when i.depends_on is not null then ganger._resolve_references(i.depends_on, ids) end, nullif(i.depends_on_tags, '{}'), i.dead_letter_job_type, _enqueue_all.batch_id, i.owner, i.metadata
+        from input i
         join lanes l on l.queue_name = i.queue_name and l.priority_value = i.priority_value and l.job_type = i.job_type
                     and l.waits = (i.reason is not null)
-        returning j.id, j.pending_reason, j.group_key, j.depends_on is not null or j.depends_on_tags is not null as depends
+        returning j.id, j.pending_reason, j.due_at, j.group_key, j.depends_on is not null or j.depends_on_tags is not null as depends
     )
-    select array_agg(m.id) filter (where m.depends), array_agg(distinct m.group_key) filter (where m.pending_reason = 'limited')
-    into gated, groups from made m;
+    select array_agg(m.id) filter (where m.depends), array_agg(distinct m.group_key) filter (where m.pending_reason = 'limited'),
+           min(m.due_at), (select array_agg(distinct l.queue_name) from lanes l where not l.waits)
+    into gated, groups, soonest, queues from made m;
 
     if gated is not null then
         perform ganger._note_dependencies(gated);
@@ -429,14 +434,9 @@ begin
     if groups is not null then
         perform ganger._signal_limited(groups);
     end if;
-    for woken in
-        select distinct coalesce(e.value ->> 'queue', 'default') from jsonb_array_elements(jobs) e where _enqueue_all.batch_id is null
-    loop
+    foreach woken in array coalesce(queues, '{}') loop
         perform ganger._notify_work(woken);
     end loop;
-    select min(x.run_at) into soonest
-    from (select (e.value ->> 'run_at')::timestamptz as run_at from jsonb_array_elements(jobs) e where e.value ? 'run_at') x
-    where x.run_at > clock;
     if soonest is not null then
         perform ganger._notify_due(soonest);
     end if;
