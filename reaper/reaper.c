@@ -135,7 +135,7 @@ static void on_notification(Reaper *self, const char *payload)
         reaper_want_poll(self, later(now, self->polled_at + REAPER_WANTED_MS));
         return;
     }
-    wake_workers(self, payload + sizeof work - 1, 1);
+    wake_on_call(self, payload + sizeof work - 1, now);
     if (self->open_epochs > 0) {
         // It may have come from an enqueuer whose place the frontier has passed.
         reaper_want_poll(self, later(now, self->ticked_at + REAPER_TICK_MS));
@@ -183,7 +183,7 @@ static Status announce_idleness(Reaper *self, int64_t now)
         self->busy_since = now;
     }
     bool wanted = has_idle || (self->is_idle && now - self->busy_since < BUSY_PATIENCE_MS);
-    wanted = wanted && !db_is_pooled(self->db); // nobody listens there
+    wanted = wanted && !wake_is_flooded(self) && !db_is_pooled(self->db); // nobody listens there
     if (wanted == self->is_idle && self->is_idle_known) {
         return STATUS_OK;
     }
@@ -223,6 +223,12 @@ static Status look_at_slots(Reaper *self, int64_t now)
         status = first_failure(status, announce_idleness(self, now));
     }
     return status;
+}
+
+static Status wake(Reaper *self, int64_t now)
+{
+    wake_in_flood(self, now);
+    return STATUS_OK;
 }
 
 static Status promote(Reaper *self, int64_t now)
@@ -272,7 +278,7 @@ static Status tidy(Reaper *self, int64_t now)
 static Status serve(Reaper *self)
 {
     static Status (*const duties[])(Reaper *, int64_t) = {
-        look_at_slots, promote, poll, apply, watch, end_unknown, tidy,
+        wake, look_at_slots, promote, poll, apply, watch, end_unknown, tidy,
     };
     Status worst = STATUS_OK;
     for (size_t i = 0; i < sizeof duties / sizeof duties[0]; i++) {
@@ -354,6 +360,7 @@ static int64_t next_turn(const Reaper *self, int64_t now)
         earliest(self->next_heartbeat_at, earliest(self->next_poll_at, self->next_scan_at));
     next = earliest(next, earliest(self->next_watch_at, self->recheck_at));
     next = earliest(next, earliest(self->wanted_at, self->next_apply_at));
+    next = earliest(next, wake_next_turn(self));
     return self->is_leader ? earliest(next, self->next_due_at) : next;
 }
 

@@ -69,6 +69,10 @@ typedef struct Reaper {
     int64_t ticked_at;
     int64_t recheck_at; // after announcing idleness: look once more; INT64_MAX none
     int64_t busy_since; // all workers busy since; 0 = one is idle
+    int calls;          // of enqueuers,
+    int64_t calls_since; // since then
+    int64_t flood_until; // calls come in a flood (wake.c); 0 they do not
+    int64_t flood_wake_at;
     unsigned woken_mark[SCOREBOARD_SLOT_MAX]; // state_serial of a slot when it was woken
     int64_t woken_at[SCOREBOARD_SLOT_MAX];
     unsigned long long

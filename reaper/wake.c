@@ -7,7 +7,13 @@
 #include "common/base/clock.h"
 #include "common/base/inherited_fd.h"
 
-enum { WOKEN_PATIENCE_MS = 100 }; // a woken worker that has not moved by then may be woken again
+enum {
+    WOKEN_PATIENCE_MS = 100, // a woken worker that has not moved by then may be woken again
+    FLOOD_CALLS = 50,        // so many within
+    FLOOD_WINDOW_MS = 100,   // are a flood,
+    FLOOD_MS = 1000,         // which is taken to last so long:
+    FLOOD_WAKE_MS = 10       // meanwhile workers are woken so often, if they are idle
+};
 
 static void write_one(int fd)
 {
@@ -97,4 +103,42 @@ void wake_workers(Reaper *self, const char *queue, int count)
     for (size_t pool = 0; pool < self->config->pool_count; pool++) {
         (void)wake_pool(self, (int)pool, queue, count, now);
     }
+}
+
+void wake_on_call(Reaper *self, const char *queue, int64_t now)
+{
+    if (now - self->calls_since >= FLOOD_WINDOW_MS) {
+        self->calls_since = now;
+        self->calls = 0;
+    }
+    self->calls++;
+    if (self->calls >= FLOOD_CALLS && self->flood_until == 0) {
+        self->flood_until = now + FLOOD_MS;
+        self->flood_wake_at = now + FLOOD_WAKE_MS;
+        self->next_scan_at = 0; // where it is announced
+    }
+    wake_workers(self, queue, 1);
+}
+
+bool wake_is_flooded(const Reaper *self)
+{
+    return self->flood_until != 0;
+}
+
+void wake_in_flood(Reaper *self, int64_t now)
+{
+    if (self->flood_until == 0 || now < self->flood_wake_at) {
+        return;
+    }
+    wake_workers(self, NULL, 1);
+    self->flood_wake_at = now + FLOOD_WAKE_MS;
+    if (now >= self->flood_until) {
+        self->flood_until = 0; // calls will show whether it goes on
+        self->next_scan_at = 0;
+    }
+}
+
+int64_t wake_next_turn(const Reaper *self)
+{
+    return self->flood_until != 0 ? self->flood_wake_at : INT64_MAX;
 }

@@ -106,6 +106,40 @@ static void test_one_that_does_not_get_up(void **state)
     assert_int_equal(calls(2), 1);
 }
 
+// Enqueuers that call without end are asked to be quiet, and the workers are woken by the clock instead; then they may call again.
+static void test_flood(void **state)
+{
+    (void)state;
+    int64_t now = 5000;
+    for (int i = 1; i < 50; i++, now += 3) { // as fast, but not within a window
+        wake_on_call(&reaper, "default", now);
+        assert_false(wake_is_flooded(&reaper));
+    }
+    assert_true(wake_next_turn(&reaper) == INT64_MAX);
+    now += 1000;
+    for (int i = 1; i <= 50; i++) {
+        assert_false(wake_is_flooded(&reaper));
+        reaper.next_scan_at = now + 500;
+        wake_on_call(&reaper, "default", now);
+    }
+    assert_true(wake_is_flooded(&reaper));
+    assert_int_equal(reaper.next_scan_at, 0); // told at once
+    int turns = 0;
+    for (int64_t end = now + 1000; wake_next_turn(&reaper) != INT64_MAX; turns++) {
+        now = wake_next_turn(&reaper);
+        assert_true(now <= end);
+        long long counter = atomic_load(&reaper.header->work_counter);
+        wake_in_flood(&reaper, now - 1); // not before its time
+        assert_true(atomic_load(&reaper.header->work_counter) == counter);
+        reaper.next_scan_at = now + 500;
+        wake_in_flood(&reaper, now);
+        assert_true(atomic_load(&reaper.header->work_counter) == counter + 1);
+    }
+    assert_int_equal(turns, 100);
+    assert_int_equal(reaper.next_scan_at, 0);
+    assert_false(wake_is_flooded(&reaper));
+}
+
 static void test_how_long_a_supervisor_may_be_silent(void **state)
 {
     (void)state;
@@ -121,6 +155,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_after_the_other, setup, teardown),
         cmocka_unit_test_setup_teardown(test_idle_again_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_that_does_not_get_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_flood, setup, teardown),
         cmocka_unit_test(test_how_long_a_supervisor_may_be_silent),
     };
     return cmocka_run_group_tests_name("wake", tests, NULL, NULL);
