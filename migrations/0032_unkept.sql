@@ -27,7 +27,7 @@ begin
     end if;
     with gone as (
         delete from ganger.job j using unnest(ids, leases, ago_us) as g (id, lease, ago)
-        where j.id = g.id and j.lease_id = g.lease and j.status = 'processing' and j.cancel_requested is not true
+        where j.id = any (array[g.id]) and j.lease_id = g.lease and j.status = 'processing' and j.cancel_requested is not true
           and (rules.by_default and j.queue <> all (rules.kept) or j.queue = any (rules.unkept))
           and j.batch_id is null and j.idempotency_key is null and j.unique_key is null and j.tags is null
           and j.depends_on is null and j.depends_on_tags is null and j.group_key is null and j.has_steps is not true
