@@ -67,9 +67,9 @@ typedef struct Reaper {
     uint64_t batches_seen; // as many the workers had taken when that was looked at last
     int64_t polled_at;
     int64_t ticked_at;
-    int64_t recheck_at; // after announcing idleness: look once more; INT64_MAX none
-    int64_t busy_since; // all workers busy since; 0 = one is idle
-    int calls;          // of enqueuers,
+    int64_t recheck_at;  // after announcing idleness: look once more; INT64_MAX none
+    int64_t busy_since;  // all workers busy since; 0 = one is idle
+    int calls;           // of enqueuers,
     int64_t calls_since; // since then
     int64_t flood_until; // calls come in a flood (wake.c); 0 they do not
     int64_t flood_wake_at;

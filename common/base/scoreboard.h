@@ -19,9 +19,9 @@
 #include "common/base/status.h"
 
 enum {
-    SCOREBOARD_SLOT_MAX = 512,        // more children than any one machine sensibly runs
-    SCOREBOARD_BATCH_MAX = 1024,      // jobs one worker may hold at once
-    SCOREBOARD_RESULT_INLINE = 4096,  // a larger result is written to the database at once
+    SCOREBOARD_SLOT_MAX = 512,       // more children than any one machine sensibly runs
+    SCOREBOARD_BATCH_MAX = 1024,     // jobs one worker may hold at once
+    SCOREBOARD_RESULT_INLINE = 4096, // a larger result is written to the database at once
     // room for those of a whole batch: what nobody writes takes no memory
     SCOREBOARD_RESULT_BYTES = SCOREBOARD_BATCH_MAX * SCOREBOARD_RESULT_INLINE,
     SCOREBOARD_LOG_TAIL_BYTES = 4096, // what is kept of the running job's log

@@ -103,7 +103,8 @@ static const char *const ALWAYS[][2] = {
      "select j.id from ganger.job j where j.status = 'waiting' and (j.due_at is null) = "
      "(j.wait_token is null)"},
     {"a runnable job is in a lane that is visited",
-     "select j.id from ganger.job j where j.seq is not null and j.status = 'pending' and not exists (select from "
+     "select j.id from ganger.job j where j.seq is not null and j.status = 'pending' and not "
+     "exists (select from "
      "ganger.lane "
      "l where l.lane_id = j.lane_id and l.state <> 'idle') and not exists (select from "
      "ganger.lane_signal s where s.lane_id = j.lane_id)"},

@@ -213,8 +213,9 @@ static void *editor(void *argument)
         run(self->conn, "begin");
         for (int64_t n = pick(self, 3) + 1; n > 0; n--) {
             // the newest: what was left behind must not be saved by a later edit
-            PGresult *heads = attempt(self->conn, "select id from ganger.job where seq is not null "
-                                                  "and status = 'pending' order by seq desc limit 8");
+            PGresult *heads =
+                attempt(self->conn, "select id from ganger.job where seq is not null "
+                                    "and status = 'pending' order by seq desc limit 8");
             if (heads != NULL && PQntuples(heads) > 0) {
                 int row = (int)pick(self, PQntuples(heads));
                 edit_or_cancel(self, strtoll(PQgetvalue(heads, row, 0), NULL, 10));

@@ -413,9 +413,12 @@ static void test_many_late_commits_are_repaired_in_parts(void **state)
                                  "s using (lane_id) where s.returned"),
                      1000);
     advance(2);
-    assert_int_equal(test_db_int(stage.b, "select count(*) from ganger.job j join ganger.lane l "
-                                          "using (lane_id) where j.seq is not null and j.status = 'pending' and l.returned"),
-                     3500);
+    assert_int_equal(
+        test_db_int(
+            stage.b,
+            "select count(*) from ganger.job j join ganger.lane l "
+            "using (lane_id) where j.seq is not null and j.status = 'pending' and l.returned"),
+        3500);
     int64_t claimed = 0;
     for (int i = 0; i < 4; i++) {
         claimed += claim_all();

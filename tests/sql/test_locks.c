@@ -293,13 +293,13 @@ static void prepare_jobs(PGconn *conn)
     test_db_run(conn, "select ganger.pause_queue('paused'), ganger.pause_job_type('paused')");
     set_name("pending", test_db_text(conn, "select id from ganger.job where seq is not null "
                                            "and status = 'pending' order by seq limit 1"));
-    set_name(
-        "other_pending",
-        test_db_text(conn,
-                     "select max(id) from ganger.job where seq is not null and status = 'pending' and queue = 'default'"));
-    set_name("other_edited", test_db_text(conn, "select id from ganger.job where seq is not null "
-                                                "and status = 'pending' and queue = 'default' order by id desc "
-                                                "offset 1 limit 1"));
+    set_name("other_pending",
+             test_db_text(conn, "select max(id) from ganger.job where seq is not null and status = "
+                                "'pending' and queue = 'default'"));
+    set_name("other_edited",
+             test_db_text(conn, "select id from ganger.job where seq is not null "
+                                "and status = 'pending' and queue = 'default' order by id desc "
+                                "offset 1 limit 1"));
     set_name("node",
              test_db_text(conn, "select ganger._register_node('a', 'h', 'b', 1, 1, '60 s', '0')"));
     set_name("other_node",
