@@ -78,7 +78,10 @@ end $$;
 
 -- The queues after this one in which jobs of a group wait for a place. Called when there is one, which is seldom.
 create function ganger._more_limited_queues(group_key text, queue text) returns setof text
-language sql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+#variable_conflict use_column
+begin
+    return query
     with recursive q (queue) as (
         select _more_limited_queues.queue
         union all
@@ -87,8 +90,8 @@ language sql stable set search_path = pg_catalog, ganger, pg_temp set jit = off 
                 order by j.queue limit 1)
         from q where q.queue is not null
     )
-    select q.queue from q where q.queue is not null offset 1
-$$;
+    select q.queue from q where q.queue is not null offset 1;
+end $$;
 
 -- Gives free places of these groups to their next jobs: by priority, then age. A group another session is at is left to a signal, and so
 -- is one with a job that somebody's open transaction holds. A rate that is used up has the next job wait for its time.
@@ -294,11 +297,12 @@ end $$;
 
 -- Groups of which nothing may be claimed yet, as their places are not in order with what was said about them: an object with the keys
 -- "regroup <group_key>", "queue <name>", "job_type <name>". null: none.
-create function ganger._shut_groups() returns jsonb language sql stable set jit = off set enable_seqscan = off as $$
-    select jsonb_object_agg(case s.kind when 'recheck' then 'regroup' else s.kind end || ' ' || s.key, 1) from ganger.signal s
-    where s.kind in ('regroup', 'recheck', 'queue', 'job_type')
-      and (s.kind <> 'recheck' or s.made_in is distinct from pg_current_xact_id_if_assigned())
-$$;
+create function ganger._shut_groups() returns jsonb language plpgsql stable set jit = off set enable_seqscan = off as $$
+begin
+    return (select jsonb_object_agg(case s.kind when 'recheck' then 'regroup' else s.kind end || ' ' || s.key, 1) from ganger.signal s
+            where s.kind in ('regroup', 'recheck', 'queue', 'job_type')
+              and (s.kind <> 'recheck' or s.made_in is distinct from pg_current_xact_id_if_assigned()));
+end $$;
 
 -- What was said about queues or job types (`kind`) has changed: looks at all their groups again, and wakes who can serve them.
 create function ganger._regroup_all(kind text, names text[]) returns void

@@ -65,11 +65,12 @@ cross join lateral (select (s.completed + d.completed)::integer as completed, (s
 
 -- May its items start? The items of a cancelled or finished one have ended; what runs after that is what somebody has retried.
 create function ganger._is_batch_running(id text) returns boolean
-language sql stable set search_path = pg_catalog, ganger, pg_temp as $$
-    select exists (select from ganger.batch b
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    return exists (select from ganger.batch b
                    where b.id = _is_batch_running.id and (b.started_at is not null or b.cancelled_at is not null)
-                     and (not b.paused or exists (select from ganger.batch_state s where s.batch_id = b.id and s.finished_at is not null)))
-$$;
+                     and (not b.paused or exists (select from ganger.batch_state s where s.batch_id = b.id and s.finished_at is not null)));
+end $$;
 
 -- Must a job, an item of this batch (null: of none) with or without a place, wait for it?
 create function ganger._is_batch_closed(batch_id text, batch_place boolean) returns boolean language sql stable as $$
