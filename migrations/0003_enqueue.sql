@@ -185,6 +185,7 @@ begin
         owner := ganger._acting_owner(null);
         job_id := ganger._take_seq();
     else
+        due := case when run_at > clock_timestamp() then run_at end;
         problem := ganger._input_problem((job_type, payload, queue, priority, run_at, max_attempts, timeout, kill_grace,
             retry_delay, retry_backoff, retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for,
             on_conflict, group_key, depends_on, depends_on_tags, dead_letter_job_type, owner, metadata)::ganger.job_input);
@@ -208,7 +209,6 @@ begin
         if depends_on is not null then
             perform ganger._raise_problem(ganger._prerequisite_problem(depends_on));
         end if;
-        due := case when run_at > clock_timestamp() then run_at end;
         reason := case when due is not null then 'scheduled'
                        when depends_on is not null or depends_on_tags is not null then 'blocked'
                        when group_key is not null then 'limited' end;
