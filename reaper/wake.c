@@ -9,10 +9,10 @@
 
 enum {
     WOKEN_PATIENCE_MS = 100, // a woken worker that has not moved by then may be woken again
-    FLOOD_CALLS = 50,        // so many within
+    FLOOD_CALLS = 15,        // so many within
     FLOOD_WINDOW_MS = 100,   // are a flood,
     FLOOD_MS = 1000,         // which is taken to last so long:
-    FLOOD_WAKE_MS = 10       // meanwhile workers are woken so often, if they are idle
+    FLOOD_WAKE_MS = 5        // meanwhile workers are woken so often, if they are idle
 };
 
 static void write_one(int fd)
