@@ -68,24 +68,26 @@ begin
             from ganger.lane_signal s left join ganger.lane a on a.lane_id = s.lane_id
             where (a.lane_id is null or a.state = 'idle')
               and s.queue = any (queues) and (job_types is null or s.job_type = any (job_types))
-        ), hinted as materialized (
-            select v.lane_id, v.priority, v.returned, greatest(v.frontier, h.seq) as start_at, v.queue, v.job_type
+        ), allowed as materialized (
+            select v.lane_id, v.priority, v.returned, v.frontier, v.queue, v.job_type
             from visible v
-            left join unnest(hint_lanes, hint_seqs) h (lane_id, seq) on h.lane_id = v.lane_id
             where v.queue <> all (rules.paused_queues) and v.job_type <> all (rules.paused_types)
               and (rooms is null or (coalesce((rooms -> 'queue' ->> v.queue)::integer, 1) > 0
                                      and coalesce((rooms -> 'job_type' ->> v.job_type)::integer, 1) > 0))
         ), ordered (lane_id, start_at, queue, job_type) as materialized (
-            -- The rest is not even sorted when the first lanes have enough. Both sort alike, so no priority comes too late.
+            -- The rest is not even sorted when the first lanes have enough. Both sort alike, so no priority comes too late. A hint is
+            -- looked up for lanes that are looked into only: to join them all with it would cost thousands of lanes the most of a claim.
             (select h.lane_id, f.seq, h.queue, h.job_type
-             from (select * from hinted order by priority desc, returned desc, start_at, lane_id limit 64) h
-             cross join lateral (select j.seq from ganger.job j where j.lane_id = h.lane_id and j.seq >= h.start_at
-                                 and j.status = 'pending' order by j.seq limit 1) f
+             from (select * from allowed order by priority desc, returned desc, frontier, lane_id limit 64) h
+             cross join lateral (select j.seq from ganger.job j
+                                 where j.lane_id = h.lane_id
+                                   and j.seq >= greatest(h.frontier, hint_seqs[array_position(hint_lanes, h.lane_id)])
+                                   and j.status = 'pending' order by j.seq limit 1) f
              order by h.priority desc, h.returned desc, f.seq)
             union all
-            (select h.lane_id, h.start_at, h.queue, h.job_type
-             from (select * from hinted order by priority desc, returned desc, start_at, lane_id offset 64) h
-             where rooms is null or exists (select from ganger.job j where j.lane_id = h.lane_id and j.seq >= h.start_at and j.status = 'pending'))
+            (select h.lane_id, greatest(h.frontier, hint_seqs[array_position(hint_lanes, h.lane_id)]), h.queue, h.job_type
+             from (select * from allowed order by priority desc, returned desc, frontier, lane_id offset 64) h
+             where rooms is null or exists (select from ganger.job j where j.lane_id = h.lane_id and j.seq >= h.frontier and j.status = 'pending' offset 0))
         ), shared (lane_id, start_at, most) as (
             select o.lane_id, o.start_at, wanted from ordered o where rooms is null
             union all

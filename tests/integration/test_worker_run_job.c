@@ -276,13 +276,31 @@ static void test_unwritten_result_stays_in_the_slot(void **state)
     expect(self, id, "status", "processing");
 }
 
+// The results of the jobs before it have left little room.
+static void *fill_slot(void *argument)
+{
+    Fixture *self = argument;
+    await_log(self, "ready");
+    atomic_store(&self->slot->result_bytes, SCOREBOARD_RESULT_BYTES - 1000);
+    FILE *gate = fopen(self->gate, "we");
+    assert_non_null(gate);
+    assert_int_equal(fclose(gate), 0);
+    return NULL;
+}
+
 static void test_worker_that_cannot_write_ends(void **state)
 {
     Fixture *self = *state;
     const int64_t id = enqueue(self, "");
     test_db_run(self->admin, "ALTER FUNCTION ganger._settle_result RENAME TO away");
-    assert_int_equal(live(self, "head -c 300000 /dev/zero | tr '\\000' x"), EXIT_CODE_FAILED);
-    // 300000 bytes have no room in the slot: what it keeps says so.
+    pthread_t thread;
+    char *script = gated(self, "head -c 5000 /dev/zero | tr '\\000' x");
+    slot_log_clear(self->slot);
+    assert_int_equal(pthread_create(&thread, NULL, fill_slot, self), 0);
+    assert_int_equal(live(self, script), EXIT_CODE_FAILED);
+    pthread_join(thread, NULL);
+    free(script);
+    // What the slot keeps says so.
     const BatchEntry *entry = &self->slot->batch[0];
     assert_int_equal(entry_state(entry), ENTRY_DONE);
     assert_int_equal(entry->outcome, OUTCOME_ERROR);

@@ -336,7 +336,7 @@ static void test_jobs_that_come_while_a_limit_is_changed(void **state)
     test_db_run(watcher, "select ganger.set_queue('a', group_concurrency => 2); select "
                          "ganger._work_signals()");
     test_db_run(watcher, "select ganger.enqueue('t', queue => 'a', group_key => 'g', run_at => "
-                         "clock_timestamp() + interval '1 ms') from generate_series(1, 3)");
+                         "clock_timestamp() + interval '100 ms') from generate_series(1, 3)");
     test_db_run(late, "begin");
     assert_true(test_db_await(late, 5000,
                               "select promoted = 3 from ganger._promote() where "
