@@ -33,6 +33,9 @@ declare
     moved      bigint[];
     followed   bigint[];
     groups     text[];
+    items      bigint[]; -- of batches
+    ended      bigint[]; -- failed or cancelled
+    stepped    bigint[]; -- completed, with steps
     deleted    bigint;
 begin
     with gone as (
@@ -74,42 +77,35 @@ begin
         returning id, status, job_type, started_at, finished_at, group_key, batch_id,
             unique_key is not null or tags is not null or depends_on is not null or depends_on_tags is not null
             or status = 'failed' as has_sequel
-    ), left_places as (
-        insert into ganger.signal (kind, key)
-        select distinct 'group', k.group_key from kept k where k.group_key is not null and not admits
-        union all
-        select distinct 'batch', k.batch_id from kept k where k.batch_id is not null
-    ), forgotten as (
-        delete from ganger.step s using gone g where g.has_steps and g.end_status = 'completed' and s.job_id = any (array[g.id])
-    ), told_batches as (
-        insert into ganger.batch_delta (batch_id, completed, failed, cancelled, ended_at)
-        select k.batch_id, count(*) filter (where k.status = 'completed'), count(*) filter (where k.status = 'failed'),
-               count(*) filter (where k.status = 'cancelled'), max(k.finished_at)
-        from kept k where k.batch_id is not null group by k.batch_id
     ), counted as (
         insert into ganger.stat_delta (job_type, status, jobs, run_us, ended_at, buckets)
         select k.job_type, k.status, count(*), coalesce(sum(ganger._run_us(k.started_at, k.finished_at)), 0),
                date_bin('1 s', k.finished_at, '2000-01-01 00:00+00'),
                array_agg(ganger._run_bucket(k.status, ganger._run_us(k.started_at, k.finished_at))) filter (where k.status = 'completed')
         from kept k group by k.job_type, k.status, 5
-    ), told as (
-        insert into ganger.event (id, job_id, event, at, data)
-        select g.finish_id, g.id,
-               case when g.end_status = 'failed' and g.reason = 'expired' then 'expired' else g.end_status::text end, g.ended,
-               case when g.end_status = 'failed'
-                    then jsonb_build_object('message', g.error, 'will_retry', false, 'reason',
-                                            case g.reason when 'node_lost' then 'crashed' else g.reason end)
-                    when g.root is not null then jsonb_build_object('root_job_id', g.root) end
-        from gone g where g.end_status <> 'completed'
     )
     select coalesce(array_agg(k.id), '{}'), array_agg(k.id) filter (where k.has_sequel),
-           array_agg(distinct k.group_key) filter (where k.group_key is not null and admits), (select count(*) from gone)
-    into moved, followed, groups, deleted from kept k;
+           array_agg(distinct k.group_key) filter (where k.group_key is not null), array_agg(k.id) filter (where k.batch_id is not null),
+           array_agg(k.id) filter (where k.status <> 'completed'),
+           (select array_agg(g.id) from gone g where g.has_steps and g.end_status = 'completed'), (select count(*) from gone)
+    into moved, followed, groups, items, ended, stepped, deleted from kept k;
     if cardinality(moved) <> deleted then
         raise exception 'a job was changed while it ended' using errcode = '55P03', hint = 'Try again.';
     end if;
-    if groups is not null then
+    -- What few jobs have is no part of the statement above: each part of that is got ready at each call.
+    if ended is not null then
+        perform ganger._tell_ends(ended, ids, roots);
+    end if;
+    if stepped is not null then
+        delete from ganger.step s where s.job_id = any (stepped);
+    end if;
+    if items is not null then
+        perform ganger._tell_batches(items);
+    end if;
+    if groups is not null and admits then
         perform ganger._admit_groups(groups); -- before jobs of theirs may come from here (_note_new_here)
+    elsif groups is not null then
+        insert into ganger.signal (kind, key) select 'group', unnest(groups);
     end if;
     perform ganger._follow_end(moved, followed);
     return moved;

@@ -1,6 +1,35 @@
 -- What the end of a job means for others: dependents, dead letter, unique key, places in group and batch. Everything is done in the
 -- transaction that ends the job, but for what is others' business as well; for that a signal is left.
 
+-- Stores the events of jobs that _finish has just moved to history, failed or cancelled. all_ids, roots: of the cascade each belongs to
+-- (null: none does), in parallel.
+create function ganger._tell_ends(ids bigint[], all_ids bigint[], roots bigint[]) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_nestloop = off -- thousands end in one cascade
+as $$
+begin
+    insert into ganger.event (id, job_id, event, at, data)
+    select h.finish_id, h.id, case when h.failure_reason = 'expired' then 'expired' else h.status::text end, h.finished_at,
+           case when h.status = 'failed' then jsonb_build_object('message', h.error, 'will_retry', false, 'reason', h.failure_reason)
+                when r.root is not null then jsonb_build_object('root_job_id', r.root) end
+    from ganger.history_ended h join unnest(all_ids, roots) as r (id, root) on r.id = h.id
+    where h.id = any (ids);
+end $$;
+
+-- Counts ended items of batches for these, and leaves a signal for their places.
+create function ganger._tell_batches(ids bigint[]) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
+    with told as (
+        insert into ganger.batch_delta (batch_id, completed, failed, cancelled, ended_at)
+        select h.batch_id, count(*) filter (where h.status = 'completed'), count(*) filter (where h.status = 'failed'),
+               count(*) filter (where h.status = 'cancelled'), max(h.finished_at)
+        from ganger.history h where h.id = any (ids) group by h.batch_id
+        returning batch_id
+    )
+    insert into ganger.signal (kind, key) select 'batch', t.batch_id from told t;
+end $$;
+
 -- ids: jobs that _finish has just moved to history; followed: those of them that have something to follow by themselves (null: none).
 create function ganger._follow_end(ids bigint[], followed bigint[]) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
