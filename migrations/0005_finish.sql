@@ -363,9 +363,19 @@ end $$;
 -- job has ended completed; false (stale, or cancelled meanwhile) means: roll back.
 create function ganger._complete_with_effects(id bigint, lease_id uuid, output jsonb) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+declare
+    is_cancelled boolean;
 begin
-    perform from ganger.job j where j.id = _complete_with_effects.id and j.lease_id = _complete_with_effects.lease_id for update;
-    return coalesce(ganger._apply_result(id, lease_id, 'completed', output::text, null, null) = 'completed', false);
+    select coalesce(j.cancel_requested, false) into is_cancelled from ganger.job j
+    where j.id = _complete_with_effects.id and j.lease_id = _complete_with_effects.lease_id and j.status = 'processing' for update;
+    if not found then
+        return false;
+    end if;
+    if exists (select from ganger.late_result l where l.job_id = _complete_with_effects.id) then
+        return coalesce(ganger._apply_result(id, lease_id, 'completed', output::text, null, null) = 'completed', false);
+    end if;
+    perform ganger._finish(array[id], array[lease_id], array['completed'::ganger.job_status], array[output::text]);
+    return not is_cancelled;
 end $$;
 
 -- Gives back, uncounted, jobs that were claimed but never started. ids/leases in parallel; a lease that is stale is passed
