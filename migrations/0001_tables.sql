@@ -103,7 +103,7 @@ create index job_tags on ganger.job using gin (tags) where tags is not null;
 create index job_awaiting on ganger.job (wait_token) where wait_token is not null;
 
 -- What gangerd's workers hold: a row for each claim, with the lease of its batch. It goes with the batch when that ends completed as a
--- whole, else some time later (ganger._forget_claims): so it names too much, never too little, and ganger._processing says
+-- whole, else with the next tick (ganger._forget_claims): so it names too much, never too little, and ganger._processing says
 -- what of it still runs. A row for many jobs, because an index on the jobs would cost each of them two index entries.
 create table ganger.worker_claim (
     lease_id  uuid primary key,

@@ -28,7 +28,7 @@ begin
         select x.lease_id from ganger.worker_claim x
         where not exists (select from ganger.job j
                           where j.id = any (x.job_ids) and j.lease_id = x.lease_id)
-        limit 1000 for update skip locked));
+        for update skip locked));
     get diagnostics n = row_count;
     return n;
 end $$;

@@ -329,6 +329,7 @@ begin
     reclaimed := ganger._reclaim_expired_leases() + ganger._reclaim_dead_workers();
     unhandled := coalesce(ganger._fail_unhandled(promote), 0);
     perform ganger._fold_stats();
+    perform ganger._forget_claims();
     return jsonb_build_object('promoted', due.promoted, 'scheduled', due.scheduled, 'next_due', due.next_due, 'reclaimed', reclaimed,
                               'late_results', late, 'expired_tokens', expired_tokens,
                               'expired_jobs', expired_jobs, 'unhandled', unhandled)
@@ -341,7 +342,6 @@ language plpgsql volatile security definer set search_path = pg_catalog, ganger,
 begin
     perform ganger._forget_starts();
     perform ganger._forget_unique_keys();
-    perform ganger._forget_claims();
     return jsonb_build_object('expired_rows', ganger._expire_rows(everywhere) + ganger._expire_queues(), 'nodes_forgotten', ganger._forget_nodes(),
                               'lanes_forgotten', ganger._forget_lanes(), 'tokens_forgotten', ganger._forget_tokens(),
                               'batches_forgotten', ganger._forget_batches());
@@ -376,7 +376,7 @@ end $$;
 -- What a node asks once a second: is there work for it, what of its own is to be cancelled, is it the leader, when is
 -- something due.
 create function ganger._poll(node bigint, queues text[], job_types text[])
-returns table (has_work boolean, leader boolean, alive boolean, cancel_leases uuid[], due_in_ms bigint)
+returns table (has_work boolean, leader boolean, alive boolean, cancels text[], due_in_ms bigint)
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off
 as $$
@@ -387,7 +387,8 @@ begin
     if alive then
         perform ganger._note_service(node, queues, job_types);
     end if;
-    select array_agg(j.lease_id) into cancel_leases
+    -- by job and lease: those of a batch have one lease
+    select array_agg(j.id || ':' || replace(j.lease_id::text, '-', '')) into cancels
     from ganger.worker w join ganger.job j on j.worker_id = w.id
     where w.node_id = node and w.state = 'alive' and j.cancel_requested and j.lease_id is not null;
     select greatest(0, ceil(extract(epoch from least(

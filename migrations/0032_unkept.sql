@@ -14,6 +14,8 @@ declare
     clock   constant timestamptz := clock_timestamp();
     rules   record;
     dropped bigint[];
+    least_id bigint;
+    most_id  bigint;
 begin
     select ganger._setting('retention_completed', '30 days')::interval <= interval '0' as by_default,
            array(select q.name from ganger.queue q where q.retention <= interval '0') as unkept,
@@ -31,6 +33,7 @@ begin
           and (rules.by_default and j.queue <> all (rules.kept) or j.queue = any (rules.unkept))
           and j.batch_id is null and j.idempotency_key is null and j.unique_key is null and j.tags is null
           and j.depends_on is null and j.depends_on_tags is null and j.group_key is null and j.has_steps is not true
+          and (select not exists (select from ganger.token t where t.job_id = any (ids)))
         returning j.id, j.job_type, clock - make_interval(secs => coalesce(g.ago, 0)::float8 / 1e6::float8) as ended
     ), counts as materialized (
         select g.job_type, date_bin('1 s', g.ended, '2000-01-01 00:00+00') as ended, count(*) as n from gone g group by 1, 2
@@ -42,6 +45,14 @@ begin
     )
     select coalesce(array_agg(g.id), '{}') into dropped from gone g;
     if dropped <> '{}' then
+        -- what earlier attempts have left; mostly there is nothing between the first and the last
+        select min(d), max(d) into least_id, most_id from unnest(dropped) d;
+        if exists (select from ganger.attempt a where a.job_id between least_id and most_id) then
+            delete from ganger.attempt a where a.job_id = any (dropped);
+        end if;
+        if exists (select from ganger.event e where e.job_id between least_id and most_id) then
+            delete from ganger.event e where e.job_id = any (dropped);
+        end if;
         perform ganger._follow_end(dropped, null);
     end if;
     return dropped;

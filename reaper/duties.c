@@ -22,11 +22,17 @@ static void note_due(Reaper *self, const PGresult *result)
     self->next_due_at = in_ms < 0 ? INT64_MAX : clock_boot_ms() + in_ms;
 }
 
-static Status cancel_each(Reaper *self, const char *leases)
+// jobs: id:lease, joined by commas (poll_node).
+static Status cancel_each(Reaper *self, const char *jobs)
 {
     uint8_t lease[UUID_BYTES];
-    for (const char *at = leases; at != NULL && uuid_parse(at, lease);) {
-        TRY(rescue_cancel(self, lease));
+    for (const char *at = jobs; at != NULL;) {
+        char *end = NULL;
+        const int64_t id = (int64_t)strtoll(at, &end, 10);
+        if (*end != ':' || !uuid_parse(end + 1, lease)) {
+            break;
+        }
+        TRY(rescue_cancel(self, id, lease));
         at = strchr(at, ',');
         at = at != NULL ? at + 1 : NULL;
     }

@@ -162,9 +162,9 @@ void reaper_on_database(Reaper *self)
 // seldom, until the regular poll is as soon.
 static void follow_work(Reaper *self, int64_t now)
 {
-    uint64_t batches = wake_batch_count(self);
-    if (batches != self->batches_seen) {
-        self->batches_seen = batches;
+    uint64_t done = wake_done_count(self);
+    if (done != self->done_seen) {
+        self->done_seen = done;
         self->follow_ms = REAPER_FOLLOW_MS;
         reaper_want_poll(self, now + REAPER_FOLLOW_MS);
     }

@@ -64,7 +64,7 @@ typedef struct Reaper {
     int64_t next_due_at;   // the next instant something becomes due; INT64_MAX none
     int64_t wanted_at;     // somebody asked for a poll before its time; INT64_MAX none
     int64_t follow_ms;     // behind a pooler: pause before the next early poll; 0 none
-    uint64_t batches_seen; // as many the workers had taken when that was looked at last
+    uint64_t done_seen;    // as many the workers had taken when that was looked at last
     int64_t polled_at;
     int64_t ticked_at;
     int64_t recheck_at;  // after announcing idleness: look once more; INT64_MAX none

@@ -131,6 +131,8 @@ static Status rescue_batch(Reaper *self, Slot *slot, int index)
 {
     unsigned long long serial = atomic_load(&slot->batch_serial);
     int count = slot_batch_count(slot);
+    // First what others can start at once; each result is a transaction of its own, and there may be a thousand.
+    TRY(return_unstarted(self, slot));
     for (int i = 0; i < count && self->rescue_refused[index] != serial; i++) {
         Status status = write_result(self, slot, &slot->batch[i]);
         if (status == STATUS_REFUSED) {
@@ -140,7 +142,7 @@ static Status rescue_batch(Reaper *self, Slot *slot, int index)
         }
         TRY(node_keep_lease(self));
     }
-    return return_unstarted(self, slot);
+    return STATUS_OK;
 }
 
 Status rescue_batches(Reaper *self)
@@ -158,31 +160,35 @@ Status rescue_batches(Reaper *self)
     return STATUS_OK;
 }
 
-// The lease is looked at once more after the serial was read: the slot may hold its next job by now.
-static void cancel_running(Slot *slot, int index, const uint8_t lease[16])
+// The job of an entry, by its id and lease: the jobs of a batch have one lease.
+static bool is_job(const BatchEntry *entry, int64_t id, const uint8_t lease[16])
+{
+    return entry->job_id == id && memcmp(entry->lease, lease, sizeof entry->lease) == 0;
+}
+
+// It is looked at once more after the serial was read: the slot may hold its next job by now.
+static void cancel_running(Slot *slot, int index, int64_t id, const uint8_t lease[16])
 {
     long long serial = atomic_load(&slot->run_serial);
     EntryCopy copy;
     entry_copy(&copy, slot, &slot->batch[index]);
     if (entry_copy_state(&copy) == ENTRY_RUNNING && slot_running_index(slot) == index &&
-        memcmp(copy.entry.lease, lease, sizeof copy.entry.lease) == 0 &&
-        atomic_load(&slot->run_serial) == serial) {
+        is_job(&copy.entry, id, lease) && atomic_load(&slot->run_serial) == serial) {
         atomic_store(&slot->cancel_serial, serial);
         wake_supervisor();
     }
     entry_copy_free(&copy);
 }
 
-static Status cancel_unstarted(Reaper *self, Slot *slot, int index, const uint8_t lease[16],
-                               bool *was_unstarted)
+static Status cancel_unstarted(Reaper *self, Slot *slot, int index, int64_t id,
+                               const uint8_t lease[16], bool *was_unstarted)
 {
     static Returning returning;
     EntryCopy *copy = &returning.copies[0];
     BatchEntry *entry = &slot->batch[index];
     entry_copy(copy, slot, entry);
     entry_copy_free(copy);
-    *was_unstarted = entry_copy_state(copy) == ENTRY_UNSTARTED &&
-                     memcmp(copy->entry.lease, lease, sizeof copy->entry.lease) == 0 &&
+    *was_unstarted = entry_copy_state(copy) == ENTRY_UNSTARTED && is_job(&copy->entry, id, lease) &&
                      entry_move_copied(entry, copy, ENTRY_RETURNING);
     if (!*was_unstarted) {
         return STATUS_OK;
@@ -194,7 +200,7 @@ static Status cancel_unstarted(Reaper *self, Slot *slot, int index, const uint8_
     return STATUS_OK;
 }
 
-Status rescue_cancel(Reaper *self, const uint8_t lease[16])
+Status rescue_cancel(Reaper *self, int64_t job_id, const uint8_t lease[16])
 {
     for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
         Slot *slot = scoreboard_slot(self->board, i);
@@ -203,13 +209,13 @@ Status rescue_cancel(Reaper *self, const uint8_t lease[16])
         }
         int count = slot_batch_count(slot);
         for (int j = 0; j < count; j++) {
-            if (memcmp(slot->batch[j].lease, lease, sizeof slot->batch[j].lease) != 0) {
+            if (!is_job(&slot->batch[j], job_id, lease)) {
                 continue;
             }
             bool was_unstarted = false;
-            Status status = cancel_unstarted(self, slot, j, lease, &was_unstarted);
+            Status status = cancel_unstarted(self, slot, j, job_id, lease, &was_unstarted);
             if (!was_unstarted) {
-                cancel_running(slot, j, lease);
+                cancel_running(slot, j, job_id, lease);
             }
             return status;
         }

@@ -15,7 +15,7 @@ bool rescue_is_due(const Slot *slot, int64_t now);
 // reaper, or an earlier try, has begun and not ended.
 MUST_CHECK Status rescue_batches(Reaper *self);
 
-// A cancel was asked for of the job with this lease, held by one of this node's workers.
-MUST_CHECK Status rescue_cancel(Reaper *self, const uint8_t lease[16]);
+// A cancel was asked for of this job, held under this lease by one of this node's workers. (The lease is its whole batch's.)
+MUST_CHECK Status rescue_cancel(Reaper *self, int64_t job_id, const uint8_t lease[16]);
 
 #endif

@@ -64,13 +64,13 @@ int wake_idle_count(Reaper *self)
     return idle;
 }
 
-uint64_t wake_batch_count(const Reaper *self)
+uint64_t wake_done_count(const Reaper *self)
 {
-    uint64_t batches = 0;
+    uint64_t jobs = 0;
     for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
-        batches += atomic_load(&scoreboard_slot(self->board, i)->batch_serial);
+        jobs += (uint64_t)atomic_load(&scoreboard_slot(self->board, i)->jobs_done);
     }
-    return batches;
+    return jobs;
 }
 
 // One that was woken for earlier work and has not got up yet counts as busy. After WOKEN_PATIENCE_MS it may have missed the call,

@@ -25,7 +25,7 @@ void wake_supervisor(void);
 // How many workers are idle.
 int wake_idle_count(Reaper *self);
 
-// How many batches the workers have taken: another number than before when one has taken some.
-uint64_t wake_batch_count(const Reaper *self);
+// How many jobs the workers have ended: another number than before when one had something to do.
+uint64_t wake_done_count(const Reaper *self);
 
 #endif

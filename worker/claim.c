@@ -220,6 +220,7 @@ Status claim_batch(Worker *self)
         return claim_batch(self);
     }
     if (status != STATUS_OK) {
+        self->batching.size = 1; // it may have been more than could be read in time
         finish_batch_free(&finish);
         return status;
     }

@@ -61,7 +61,7 @@ static bool owns_signal(void)
     if ((now.sa_flags & SA_SIGINFO) != 0) {
         return now.sa_sigaction == on_dispatch;
     }
-    struct sigaction ours = {.sa_sigaction = on_dispatch, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    struct sigaction ours = {.sa_sigaction = on_dispatch, .sa_flags = SA_SIGINFO};
     sigfillset(&ours.sa_mask); // another signal's return would be a system call, too
     return now.sa_handler == SIG_DFL && sigaction(SIGSYS, &ours, NULL) == 0;
 }
@@ -100,6 +100,13 @@ static bool is_supported(void)
     return watch.support == SUPPORT_YES;
 }
 
+// Can be left by longjmp, which would leave the signal blocked without a system call.
+static bool is_of_a_fault(int number)
+{
+    return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL ||
+           number == SIGTRAP;
+}
+
 // The return from a handler that blocks SIGSYS would be a system call whose SIGSYS cannot be delivered: the kernel kills.
 static bool are_handlers_harmless(void)
 {
@@ -108,8 +115,11 @@ static bool are_handlers_harmless(void)
         if (number == SIGSYS || sigaction(number, NULL, &action) != 0) {
             continue; // our own, or one of libc's
         }
-        if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN &&
-            sigismember(&action.sa_mask, SIGSYS) != 0) {
+        if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) {
+            continue;
+        }
+        if (sigismember(&action.sa_mask, SIGSYS) != 0 ||
+            (is_of_a_fault(number) && (action.sa_flags & SA_NODEFER) == 0)) {
             return false;
         }
     }
@@ -138,7 +148,7 @@ static void look_away(void)
 static void vet(void)
 {
     watch.is_vetted = watch.support != SUPPORT_NO && owns_signal() && is_alone() &&
-                      are_handlers_harmless() && is_supported();
+                      are_handlers_harmless() && is_supported() && turn_on();
 }
 
 void syscall_watch_prepare(void)

@@ -1,6 +1,6 @@
 -- What a node asks once a second.
 -- $1 bigint: node; $2 text[]: queues; $3 text[]: job types.
--- Columns: has_work, leader, alive, cancels (leases of its own running jobs to be cancelled, 32 hex digits each, joined
--- by commas; null: none), due_in_ms (null: nothing waits for the clock).
-SELECT p.has_work, p.leader, p.alive, replace(array_to_string(p.cancel_leases, ','), '-', '') AS cancels, p.due_in_ms
+-- Columns: has_work, leader, alive, cancels (its own running jobs to be cancelled, each as id:lease with 32 hex digits,
+-- joined by commas; null: none), due_in_ms (null: nothing waits for the clock).
+SELECT p.has_work, p.leader, p.alive, array_to_string(p.cancels, ',') AS cancels, p.due_in_ms
 FROM ganger._poll($1::bigint, $2::text[], $3::text[]) AS p;

@@ -270,6 +270,46 @@ static void test_cancel(void **state)
     job_await(test, next, "completed");
 }
 
+typedef struct Batch {
+    int64_t before, long_one, after;
+} Batch;
+
+// Many short jobs, a long one, and one more, by one commit. True: the long one began as part of a batch that others begin.
+static bool run_batch(SystemTest *test, Batch *batch)
+{
+    test_db_run(test->conn, "begin");
+    for (int i = 0; i < 30; i++) {
+        batch->before = journal_add(test, 0, NULL, NULL);
+    }
+    batch->long_one = journal_add(test, 60000, NULL, NULL);
+    batch->after = journal_add(test, 0, NULL, NULL);
+    test_db_run(test->conn, "commit");
+    journal_await_begin(test, batch->long_one, 1);
+    bool is_within = test_db_int(test->conn,
+                                 "select count(*) from ganger.worker_claim where %" PRId64
+                                 " = any (job_ids) and job_ids[1] <> %" PRId64,
+                                 batch->long_one, batch->long_one) == 1;
+    return is_within;
+}
+
+// The jobs of a batch have one lease: it is that job, and no other, that is stopped.
+static void test_cancel_in_a_batch(void **state)
+{
+    SystemTest *test = *state;
+    daemon_run(test, "batch", 1, &(DaemonOptions){.supervisor = "kill_grace: 5s"});
+    Batch batch;
+    for (int i = 0; !run_batch(test, &batch); i++) {
+        CHECK(test, i < 10);
+        sql_check(test, "ganger.cancel(%" PRId64 ")", batch.long_one);
+    }
+    sql_check(test, "ganger.cancel(%" PRId64 ")", batch.long_one);
+    job_await(test, batch.long_one, "cancelled");
+    job_await(test, batch.before, "completed");
+    job_await(test, batch.after, "completed");
+    CHECK(test, journal_count(test, batch.before, "begin") == 1);
+    CHECK(test, journal_count(test, batch.long_one, "stop") == 1);
+}
+
 static void test_scheduled_starts_on_time(void **state)
 {
     SystemTest *test = *state;
@@ -320,6 +360,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_orphan_is_swept, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_exec_tree_is_killed, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_cancel, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_cancel_in_a_batch, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_scheduled_starts_on_time, system_setup,
                                         system_teardown),
         cmocka_unit_test_setup_teardown(test_long_job_frees_its_batch, system_setup,
