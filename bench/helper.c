@@ -14,6 +14,30 @@
 
 #include "bench/bench.h"
 
+enum { HELPERS_MAX = 64 };
+
+// Our ends of all helpers' go pipes. A helper that kept those of the ones before it would keep them waiting until it has ended.
+static int go_ends[HELPERS_MAX];
+static int go_count;
+
+static void keep_go_end(int fd)
+{
+    if (go_count == HELPERS_MAX) {
+        bench_fail("more than %d helpers", (int)HELPERS_MAX);
+    }
+    go_ends[go_count++] = fd;
+}
+
+static void drop_go_end(int fd)
+{
+    for (int i = 0; i < go_count; i++) {
+        if (go_ends[i] == fd) {
+            go_ends[i] = go_ends[--go_count];
+            return;
+        }
+    }
+}
+
 void helper_start(Helper *helper, void (*run)(const HelperSide *side, void *data), void *data)
 {
     int ready[2];
@@ -29,6 +53,9 @@ void helper_start(Helper *helper, void (*run)(const HelperSide *side, void *data
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)close(ready[0]);
         (void)close(go[1]);
+        for (int i = 0; i < go_count; i++) {
+            (void)close(go_ends[i]);
+        }
         const HelperSide side = {.ready_fd = ready[1], .go_fd = go[0]};
         run(&side, data);
         _exit(EXIT_SUCCESS);
@@ -37,6 +64,7 @@ void helper_start(Helper *helper, void (*run)(const HelperSide *side, void *data
     (void)close(go[0]);
     helper->told_fd = ready[0];
     helper->go_fd = go[1];
+    keep_go_end(go[1]);
 }
 
 void helper_wait_ready(const Helper *helper)
@@ -51,6 +79,7 @@ void helper_go(Helper *helper)
 {
     if (helper->go_fd >= 0) {
         (void)close(helper->go_fd);
+        drop_go_end(helper->go_fd);
         helper->go_fd = -1;
     }
 }
