@@ -21,8 +21,10 @@ begin
            array(select q.name from ganger.queue q where q.retention <= interval '0') as unkept,
            array(select q.name from ganger.queue q where q.retention > interval '0') as kept
     into rules;
-    if not rules.by_default and rules.unkept = '{}'
-       or exists (select from ganger.queue q where q.concurrency is not null)
+    if not rules.by_default and rules.unkept = '{}' then
+        return '{}'; -- apart, as every batch of a system that keeps its jobs comes here: no query of its own
+    end if;
+    if exists (select from ganger.queue q where q.concurrency is not null)
        or exists (select from ganger.job_type t where t.concurrency is not null)
        or exists (select from ganger.late_result) then
         return '{}';

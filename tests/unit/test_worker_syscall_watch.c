@@ -34,7 +34,7 @@ static void distrust(void)
     (void)syscall_watch_end();
 }
 
-static void free_sigsys(void)
+static void free_signals(void)
 {
     // cmocka's own handlers would keep the watch from watching
     static const int taken[] = {SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
@@ -73,7 +73,7 @@ static void need_watch(void)
 static void test_knows_clean_runs(void **state)
 {
     (void)state;
-    free_sigsys();
+    free_signals();
     need_watch();
     for (int i = 0; i < 1000; i++) {
         assert_true(run_nothing());
@@ -87,7 +87,7 @@ static void test_knows_clean_runs(void **state)
 static void test_calls_have_their_effect(void **state)
 {
     (void)state;
-    free_sigsys();
+    free_signals();
     const pid_t parent = getppid();
     for (int i = 0; i < 20; i++) {
         (void)is_watching();
@@ -105,7 +105,7 @@ static void test_calls_have_their_effect(void **state)
 static void test_children_are_not_watched(void **state)
 {
     (void)state;
-    free_sigsys();
+    free_signals();
     (void)is_watching();
     syscall_watch_begin();
     const pid_t child = fork();
@@ -146,7 +146,7 @@ static bool run_until_alarm(void)
 static void test_signals_pass(void **state)
 {
     (void)state;
-    free_sigsys();
+    free_signals();
     set_alarm_handler(false);
     for (int i = 0; i < 5; i++) {
         (void)is_watching();
@@ -160,7 +160,7 @@ static void test_signals_pass(void **state)
 static void test_looks_away_from_handlers_that_hold_all(void **state)
 {
     (void)state;
-    free_sigsys();
+    free_signals();
     need_watch();
     syscall_watch_begin();
     set_alarm_handler(true); // by a handler, as a plugin would
@@ -175,7 +175,7 @@ static void test_looks_away_from_handlers_that_hold_all(void **state)
 static void test_looks_away_from_another_sigsys_handler(void **state)
 {
     (void)state;
-    free_sigsys();
+    free_signals();
     need_watch();
     struct sigaction before;
     syscall_watch_begin();
@@ -193,7 +193,7 @@ static void test_looks_away_from_another_sigsys_handler(void **state)
 static void test_looks_away_while_sigsys_is_blocked(void **state)
 {
     (void)state;
-    free_sigsys();
+    free_signals();
     need_watch();
     sigset_t blocked;
     sigset_t before;
@@ -220,7 +220,7 @@ static void *wait_for_end(void *data)
 static void test_looks_away_from_threads(void **state)
 {
     (void)state;
-    free_sigsys();
+    free_signals();
     need_watch();
     int ends[2];
     pthread_t threads[2];
