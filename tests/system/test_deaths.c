@@ -114,9 +114,11 @@ static void test_all_killed(void **state)
     Daemon *daemon = daemon_run(test, "reset", 2, NULL);
     int64_t id = journal_add(test, 500, NULL, NULL);
     pid_t worker = journal_await_begin(test, id, 1);
+    // Or it may start another reaper, which settles the job, before it is killed itself.
+    daemon_signal(daemon, SIGSTOP);
     (void)kill(daemon_child(daemon, "ganger-reaper", 0), SIGKILL);
-    daemon_signal(daemon, SIGKILL);
     (void)kill(worker, SIGKILL);
+    daemon_signal(daemon, SIGKILL);
     (void)daemon_wait(daemon, DAEMON_PATIENCE_MS);
     sql_check(test, "(select status = 'processing' from ganger.jobs where id = %" PRId64 ")", id);
     int64_t at = clock_boot_ms();

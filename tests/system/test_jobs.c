@@ -296,7 +296,9 @@ static bool run_batch(SystemTest *test, Batch *batch)
 static void test_cancel_in_a_batch(void **state)
 {
     SystemTest *test = *state;
-    daemon_run(test, "batch", 1, &(DaemonOptions){.supervisor = "kill_grace: 5s"});
+    daemon_run(test, "batch", 1,
+               &(DaemonOptions){.supervisor = "kill_grace: 5s",
+                                .pools = "{default: {queues: [default], processes: 1}}"});
     Batch batch;
     for (int i = 0; !run_batch(test, &batch); i++) {
         CHECK(test, i < 10);
