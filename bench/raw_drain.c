@@ -70,6 +70,19 @@ void raw_drain_copy_jobs(PGconn *conn)
     sql_run(conn, "analyze raw_job");
 }
 
+void raw_drain_fill(PGconn *conn, int jobs)
+{
+    char text[320];
+    (void)snprintf(
+        text, sizeof text,
+        "insert into raw_job (id, lane_id, seq, created_at, max_attempts, priority, queue,"
+        " job_type, payload) select i, 42, i, now(), 3, 0, 'default', 'noop',"
+        " jsonb_build_object('n', i) from generate_series(1, %d) i",
+        jobs);
+    sql_run(conn, text);
+    sql_run(conn, "analyze raw_job");
+}
+
 static void send(PGconn *conn, const char *name, int count, const char *const *values)
 {
     if (PQsendQueryPrepared(conn, name, count, values, NULL, NULL, 0) == 0) {

@@ -20,6 +20,8 @@ typedef struct RawDrain {
 void raw_drain_make_tables(PGconn *conn);
 // Copies the jobs of ganger.job into it.
 void raw_drain_copy_jobs(PGconn *conn);
+// Fills it with `jobs` no-op jobs, numbered from 1 in one lane.
+void raw_drain_fill(PGconn *conn, int jobs);
 // Drains it; returns the seconds from the start of the connections' work to the last commit.
 double raw_drain_run(const char *conninfo, const RawDrain *drain);
 // The statements of a connection: prepares "claim" and "finish". See raw_drain.c for their parameters.

@@ -7,6 +7,7 @@
 #include "bench/load.h"
 #include "bench/node.h"
 #include "bench/pace.h"
+#include "bench/raw_drain.h"
 #include "bench/scratch.h"
 #include "bench/sql.h"
 
@@ -19,6 +20,7 @@ enum {
     STRETCHES = 11,
     ENQUEUED = (STRETCHES + 1) * STRETCH,
     PROCESSES = 2,
+    RAW_BATCH = 1024, // what a worker claims at most
     TIMEOUT_MS = 240000
 };
 
@@ -40,6 +42,17 @@ static const Figure touches[BACKLOG_KINDS] = {
     [BACKLOG_BLOCKED] = {"backlog", "  pages touched for a job", "", GOAL_NONE, 0, FEW_ABOUT},
     [BACKLOG_LIMITED] = {"backlog", "  pages touched for a job", "", GOAL_NONE, 0, FEW_ABOUT},
 };
+// What the server itself loses when its memory is full of other rows: plain connections move as many rows of a table of their own.
+static const Figure raws[BACKLOG_KINDS] = {
+    [BACKLOG_RUNNABLE] = {"backlog", "  rows moved by plain connections", "rows/s", GOAL_NONE, 0,
+                          FEW_ABOUT},
+    [BACKLOG_SCHEDULED] = {"backlog", "  rows moved by plain connections", "rows/s", GOAL_NONE, 0,
+                           FEW_ABOUT},
+    [BACKLOG_BLOCKED] = {"backlog", "  rows moved by plain connections", "rows/s", GOAL_NONE, 0,
+                         FEW_ABOUT},
+    [BACKLOG_LIMITED] = {"backlog", "  rows moved by plain connections", "rows/s", GOAL_NONE, 0,
+                         FEW_ABOUT},
+};
 static const char *const names[BACKLOG_KINDS] = {[BACKLOG_RUNNABLE] = "runnable",
                                                  [BACKLOG_SCHEDULED] = "scheduled",
                                                  [BACKLOG_BLOCKED] = "blocked",
@@ -56,8 +69,8 @@ typedef struct Stage {
 
 typedef struct Cost {
     double per_second;
-    double
-        pages; // looked at in the server's memory, for each job: this does not depend on the machine's mood
+    double raw_per_second; // of plain connections
+    double pages;          // looked at for each job: this does not depend on the machine's mood
 } Cost;
 
 // Brings the jobs that wait to their number. Of runnable ones the last measurement has run some.
@@ -84,11 +97,34 @@ static int64_t pages_touched(PGconn *conn)
         NULL);
 }
 
+// What has been loaded is not to be tidied up while something is measured.
+static void settle(PGconn *conn)
+{
+    sql_run(conn, "vacuum (analyze) ganger.job, ganger.dependency");
+    while (sql_number(conn,
+                      "select count(*) from pg_stat_activity"
+                      " where backend_type = 'autovacuum worker'",
+                      NULL) > 0) {
+        bench_sleep_ms(100);
+    }
+    sql_run(conn, "checkpoint");
+}
+
+static double move_raw(const Stage *stage, int rows)
+{
+    raw_drain_make_tables(stage->conn);
+    raw_drain_fill(stage->conn, rows);
+    sql_run(stage->conn, "checkpoint");
+    return rows /
+           raw_drain_run(stage->conninfo, &(RawDrain){.workers = PROCESSES, .batch = RAW_BATCH});
+}
+
 static Cost drain(Bench *bench, const Stage *stage)
 {
     fill(stage);
     load_noops(stage->conn, bench_count(bench, ENQUEUED));
-    sql_run(stage->conn, "vacuum (analyze) ganger.job, ganger.dependency");
+    settle(stage->conn);
+    double raw = move_raw(stage, bench_count(bench, ENQUEUED));
     sql_run(stage->conn, "checkpoint");
     int64_t sequence = load_sequence(stage->conn);
     int64_t before = sql_number(stage->conn, "select count(*) from ganger.history", NULL);
@@ -102,6 +138,7 @@ static Cost drain(Bench *bench, const Stage *stage)
     Pace pace;
     pace_read(stage->conn, sequence, step, &pace);
     return (Cost){.per_second = pace_rate(&pace, 1, STRETCHES),
+                  .raw_per_second = raw,
                   .pages = (double)pages / (double)ended};
 }
 
@@ -134,6 +171,7 @@ static void run_kind(Bench *bench, BacklogKind kind)
     measure(bench, &stage, bench->repeats, many);
     for (int i = 0; i < bench->repeats; i++) {
         report_add(&bench->report, &figures[kind], many[i].per_second, few[i].per_second);
+        report_add(&bench->report, &raws[kind], many[i].raw_per_second, few[i].raw_per_second);
         report_add(&bench->report, &touches[kind], many[i].pages, few[i].pages);
     }
     PQfinish(stage.conn);
