@@ -18,54 +18,18 @@ die() {
     exit 1
 }
 
-# The newest server installed.
-server_bin() {
-    local candidates
-    candidates=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V -r || true)
-    for bin in ${GANGER_PG_BIN:-} $candidates; do
-        if [ -x "$bin/initdb" ] && [ -x "$bin/postgres" ]; then
-            echo "$bin"
-            return
-        fi
-    done
-    if command -v initdb >/dev/null && command -v postgres >/dev/null; then
-        dirname "$(command -v initdb)"
-        return
-    fi
-    die "no PostgreSQL server found: install one (scripts/setup), or set GANGER_PG_BIN to its bin folder"
-}
-
-# The server refuses to run as root.
-as_server_user() {
-    if [ "$(id -u)" -ne 0 ]; then
-        "$@"
-    else
-        setpriv --reuid=postgres --regid=postgres --init-groups env HOME=/tmp "$@"
-    fi
-}
+. "$(dirname "$0")/server.sh"
 
 start() {
     local place=$1 bin home
     stop "$place"
-    bin=$(server_bin)
+    bin=$(find_server)
     mkdir -p "$place"
     # A socket's path may have 107 bytes, so it does not stand in the build folder.
     home=$(mktemp -d /tmp/gpg.XXXXXX)
-    chmod 0755 "$home"
-    if [ "$(id -u)" -eq 0 ]; then
-        chown postgres: "$home"
-    fi
     echo "$home" >"$place/home"
     echo "$bin" >"$place/bin"
-    cd "$home"
-    as_server_user "$bin/initdb" --no-sync -D "$home/data" -U postgres -A trust -E UTF8 \
-        --locale=C.UTF-8 >"$place/initdb.log" 2>&1 || {
-        cat "$place/initdb.log" >&2
-        die "initdb failed"
-    }
-    as_server_user tee -a "$home/data/postgresql.conf" >/dev/null <<CONF
-listen_addresses = ''
-unix_socket_directories = '$home'
+    make_cluster "$bin" "$home" "$place/initdb.log" --no-sync <<CONF
 max_connections = 200
 shared_buffers = 128MB
 fsync = ${GANGER_TEST_FSYNC:-off}
@@ -75,10 +39,7 @@ autovacuum_naptime = 10s
 log_line_prefix = '%m [%p] %d %a '
 log_checkpoints = off
 CONF
-    as_server_user "$bin/pg_ctl" -s -w -t 60 -D "$home/data" -l "$home/server.log" start || {
-        cat "$home/server.log" >&2
-        die "the server did not start"
-    }
+    start_cluster "$bin" "$home"
     echo "host=$home user=postgres" >"$place/conninfo"
 }
 
@@ -90,10 +51,7 @@ halt() {
 }
 
 resume() {
-    local home
-    home=$(cat "$1/home")
-    cd "$home"
-    as_server_user "$(cat "$1/bin")/pg_ctl" -s -w -t 60 -D "$home/data" -l "$home/server.log" start
+    start_cluster "$(cat "$1/bin")" "$(cat "$1/home")"
 }
 
 stop() {
