@@ -5,7 +5,7 @@ create view ganger._processing as
 select j.* from ganger.job j
 where j.id = any (array(select unnest(c.job_ids) from ganger.worker_claim c)) and j.status = 'processing' and j.worker_id is not null
 union all
-select j.* from ganger.job j where j.lease_until is not null and j.status = 'processing';
+select j.* from ganger.job j where j.wait_token is null and j.lease_until is not null and j.status = 'processing';
 
 -- What a worker's claims have named; what it holds is among them.
 create function ganger._claimed_ids(worker bigint) returns bigint[]
@@ -275,15 +275,16 @@ set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    item record;
-    n    integer := 0;
+    until constant timestamptz := clock_timestamp() - older_than;
+    item  record;
+    n     integer := 0;
 begin
     for item in
         select j.id, j.lease_id from ganger.job j
         -- the array keeps the order by from walking through every job
         where j.id = any (array(select x.id from ganger.job x where x.status = 'processing' and x.worker_id is null
-                                and x.lease_until is not null and x.lease_until < clock_timestamp() - older_than))
-          and j.status = 'processing' and j.worker_id is null and j.lease_until < clock_timestamp() - older_than
+                                and x.wait_token is null and x.lease_until < until))
+          and j.status = 'processing' and j.worker_id is null and j.wait_token is null and j.lease_until < until
           and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id)
         order by j.id for update skip locked
     loop

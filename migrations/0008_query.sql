@@ -58,11 +58,7 @@ begin
                                                  else format(' and j.status = any (%L::ganger.job_status[])', words) end
                     || case when words = '{processing}' then ' and j.id = any (array(select p.id from ganger._processing p))' else '' end;
             elsif key = 'batch' then
-                -- a batch's live items are in two partial indexes
-                conditions := conditions || format(case when source = 'job'
-                    then ' and (j.batch_id = any (%1$L::text[]) and j.pending_reason = ''batch'''
-                         ' or j.batch_id = any (%1$L::text[]) and j.pending_reason is distinct from ''batch'')'
-                    else ' and j.batch_id = any (%1$L::text[])' end, words);
+                conditions := conditions || format(' and j.batch_id = any (%L::text[])', words);
             else
                 conditions := conditions || format(' and j.%I = any (%L::text[])', key, words);
             end if;

@@ -36,15 +36,16 @@ begin
     loop
         clock := clock_timestamp();
         select coalesce(array_agg(d.id), '{}'), coalesce(array_agg(d.id) filter (where d.status = 'waiting'), '{}') into due, going
-        from (select j.id, j.status from ganger.job j where j.due_at <= clock
-              order by j.due_at limit 1000 for update skip locked) d;
+        from (select j.id, j.status from ganger.job j where j.wait_token is null and j.lease_until is null and j.due_at <= clock
+              order by j.wait_token, j.lease_until, j.due_at limit 1000 for update skip locked) d;
         exit when cardinality(due) = 0;
         perform ganger._resume(going);
         perform ganger._open_gates(case when going = '{}' then due else array(select unnest(due) except select unnest(going)) end);
         promoted := promoted + cardinality(due);
         exit when promoted >= max_jobs;
     end loop;
-    select j.due_at into next_due from ganger.job j where j.due_at > clock order by j.due_at limit 1;
+    select j.due_at into next_due from ganger.job j
+    where j.wait_token is null and j.lease_until is null and j.due_at > clock order by j.wait_token, j.lease_until, j.due_at limit 1;
     next_due := least(next_due, ganger._next_timeout(clock), tick);
     if exists (select from ganger.signal) then
         perform ganger._work_signals(1000);
@@ -390,9 +391,11 @@ begin
     -- by job and lease: those of a batch have one lease
     select array_agg(j.id || ':' || replace(j.lease_id::text, '-', '')) into cancels
     from ganger.worker w join ganger.job j on j.worker_id = w.id
-    where w.node_id = node and w.state = 'alive' and j.cancel_requested and j.lease_id is not null;
+    where w.node_id = node and w.state = 'alive' and j.lease_id is not null and j.cancel_requested;
     select greatest(0, ceil(extract(epoch from least(
-               (select j.due_at from ganger.job j where j.due_at is not null order by j.due_at limit 1), ganger._next_timeout(),
+               (select j.due_at from ganger.job j where j.wait_token is null and j.lease_until is null and j.due_at is not null
+                order by j.wait_token, j.lease_until, j.due_at limit 1),
+               ganger._next_timeout(),
                -- no older ones: the tick once a second meets those, and the index may be full of dead entries
                (select s.next_at from ganger.schedule s where s.next_at > now() - interval '2 s' order by s.next_at limit 1),
                case when exists (select from ganger.queue q where q.rate is not null) then ganger._next_rate_free() end,

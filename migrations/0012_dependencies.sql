@@ -68,6 +68,11 @@ begin
     end loop;
 end $$;
 
+-- The barriers: jobs that wait until no other job with certain tags is left. (No pending job is to be cancelled: so job_rare has them by id.)
+create view ganger._barriers as
+select j.* from ganger.job j
+where j.pending_reason = 'blocked' and j.depends_on_tags is not null and j.cancel_requested is null;
+
 -- What new jobs depend on was written in this transaction: notes who waits for whom. Errors: 22023 a circle by tags.
 create function ganger._note_dependencies(ids bigint[]) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
@@ -177,8 +182,7 @@ begin
             select b.id
             from (select f.tags, f.owner from ganger.job f where f.id = any (front)
                   union all select _drain_blockers.tags, own where seen = '{}') t
-            join ganger.job b on b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ t.tags
-                             and ganger._may_bar(t.owner, b.owner)
+            join ganger._barriers b on b.depends_on_tags <@ t.tags and ganger._may_bar(t.owner, b.owner)
             where b.id <> all (seen));
         seen := seen || front;
         doubtful := array(select d from unnest(doubtful) d where d <> all (front));
@@ -307,7 +311,7 @@ begin
         hit_by := hit_by || origin[cardinality(front) + 1:];
         front := front || reached;
         -- chains are followed to their end; another round is for tags alone
-        exit when not exists (select from ganger.job b where b.pending_reason = 'blocked' and b.depends_on_tags is not null);
+        exit when not exists (select from ganger._barriers);
         with ended as (
             select h.id, h.tags, h.owner, h.depends_on, h.depends_on_tags, f.root
             from unnest(front, origin) f (id, root) join ganger.history h on h.id = any (array[f.id])
@@ -317,8 +321,8 @@ begin
         ), fresh as (
             select distinct on (b.id) b.id, e.root
             from ended e
-            join ganger.job b on b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ e.tags
-                             and ganger._may_bar(e.owner, b.owner)
+            -- (offset 0: the order by is not to walk through every job)
+            join (select * from ganger._barriers offset 0) b on b.depends_on_tags <@ e.tags and ganger._may_bar(e.owner, b.owner)
             where b.id <> all (hit)
               and not (e.id > b.id and coalesce(b.id = any (e.depends_on) or e.depends_on_tags <@ b.tags, false)) -- waited for b
             order by b.id, e.root
@@ -374,21 +378,19 @@ end $$;
 create function ganger._recheck_barriers(budget integer default 200) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
-    oldest constant bigint := (select j.id from ganger.job j where j.pending_reason = 'blocked' and j.depends_on_tags is not null
-                               order by j.id limit 1);
-    newest constant bigint := (select j.id from ganger.job j where j.pending_reason = 'blocked' and j.depends_on_tags is not null
-                               order by j.id desc limit 1);
+    oldest constant bigint := (select b.id from ganger._barriers b
+                               order by b.cancel_requested, b.id limit 1);
+    newest constant bigint := (select b.id from ganger._barriers b
+                               order by b.cancel_requested desc, b.id desc limit 1);
     start  bigint := oldest + floor(random() * (newest - oldest))::bigint;
     ids    bigint[];
 begin
     if oldest is null then
         return;
-    elsif not exists (select from ganger.job j where j.pending_reason = 'blocked' and j.depends_on_tags is not null
-                      order by j.id offset budget limit 1) then
+    elsif not exists (select from ganger._barriers offset budget limit 1) then
         start := oldest; -- all of them
     end if;
-    ids := array(select j.id from ganger.job j
-                 where j.pending_reason = 'blocked' and j.depends_on_tags is not null and j.id >= start
-                 order by j.id limit budget for update skip locked);
+    ids := array(select b.id from ganger._barriers b where b.id >= start
+                 order by b.cancel_requested, b.id limit budget for update skip locked);
     perform ganger._release_dependents(ids);
 end $$;

@@ -76,6 +76,12 @@ begin
         where not o.is_gated order by o.n), false); -- in their order
 end $$;
 
+-- The jobs that have a place in their group: runnable and running ones. In the words of the index job_group; by seq alone, a plan made while
+-- little was runnable would look through all that is.
+create view ganger._placed as
+select j.* from ganger.job j
+where j.group_key is not null and (j.seq is not null or j.pending_reason = 'limited') and j.pending_reason is null;
+
 -- The queues after this one in which jobs of a group wait for a place. Called when there is one, which is seldom.
 create function ganger._more_limited_queues(group_key text, queue text) returns setof text
 language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
@@ -120,21 +126,18 @@ begin
     ), own as materialized (
         select g.key, l.rate is not null as is_rated, l.concurrency is not null as is_own,
                least(case when l.concurrency is not null
-                          then l.concurrency - (select count(*) from ganger.job j
-                                                where j.group_key = g.key and j.seq is not null) end,
+                          then l.concurrency - (select count(*) from ganger._placed j where j.group_key = g.key) end,
                      case when l.rate is not null
                           then ganger._rate_room('group', g.key, l.rate, l.rate_period, clock)
-                               - (select count(*) from ganger.job j
-                                  where j.group_key = g.key and j.seq is not null and j.status = 'pending') end) as places
+                               - (select count(*) from ganger._placed j where j.group_key = g.key and j.status = 'pending') end) as places
         from unnest(locked) g (key) left join ganger.group_limit l on l.group_key = g.key
     ), room as materialized (
         -- a queue's limit is for each group in that queue; one the group has itself, for all queues together
         select o.key, o.places as group_places, w.queue,
                greatest(0, least(o.places, most,
                                  case when not o.is_own and q.group_concurrency is not null
-                                      then q.group_concurrency - (select count(*) from ganger.job j
-                                                                  where j.group_key = o.key and j.queue = w.queue
-                                                                    and j.seq is not null) end)) as places
+                                      then q.group_concurrency - (select count(*) from ganger._placed j
+                                                                  where j.group_key = o.key and j.queue = w.queue) end)) as places
         from own o
         cross join lateral (select j.queue from ganger.job j where j.group_key = o.key and j.pending_reason = 'limited'
                             order by j.queue limit 1) first
@@ -201,7 +204,7 @@ begin
           and ganger._rate_room('group', l.group_key, l.rate, l.rate_period, clock) = 0
           and exists (select from ganger.job j where j.group_key = l.group_key and j.pending_reason = 'limited')
     loop
-        continue when exists (select from ganger.job j where j.due_at = rated.free_at and j.group_key = rated.group_key
+        continue when exists (select from ganger.job j where j.wait_token is null and j.lease_until is null and j.due_at = rated.free_at and j.group_key = rated.group_key
                               and j.pending_reason = 'limited');
         head := (select j.id from ganger.job j where j.group_key = rated.group_key and j.pending_reason = 'limited' limit 1
                  for update skip locked);
@@ -235,8 +238,7 @@ begin
     perform ganger._admit_groups(locked);
 end $$;
 
--- The first part of it, for one group whose lock the caller has. True: there is more to take back. What is runnable is asked for as a part of
--- what is held: by seq alone, a plan made while little was runnable would look through all that is.
+-- The first part of it, for one group whose lock the caller has. True: there is more to take back.
 create function ganger._take_places_back(key text, most integer) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
@@ -252,8 +254,7 @@ declare
     taken  bigint;
     missed boolean := false;
 begin
-    if not exists (select from ganger.job j where j.group_key = _take_places_back.key
-                   and j.seq is not null and j.status = 'pending') then
+    if not exists (select from ganger._placed j where j.group_key = _take_places_back.key and j.status = 'pending') then
         return false;
     end if;
     select l.* into own from ganger.group_limit l where l.group_key = _take_places_back.key;
@@ -264,8 +265,8 @@ begin
         with held as materialized (
             select j.queue, j.job_type, j.status = 'pending' as is_waiting, count(*) as n,
                    j.status = 'pending' and (j.queue = any (paused_queues) or j.job_type = any (paused_types)) as is_paused
-            from ganger.job j
-            where j.group_key = _take_places_back.key and j.seq is not null
+            from ganger._placed j
+            where j.group_key = _take_places_back.key
             group by j.queue, j.job_type, j.status = 'pending'
         )
         -- in a pause; then beyond the queue's limit; then beyond the group's own
@@ -283,13 +284,13 @@ begin
     loop
         continue when coalesce(spare.n, 0) <= 0;
         update ganger.job j set seq = null, pending_reason = 'limited', due_at = null
-        where j.id = any (array(select x.id from ganger.job x
-                                where x.group_key = _take_places_back.key and x.seq is not null and x.status = 'pending'
+        where j.id = any (array(select x.id from ganger._placed x
+                                where x.group_key = _take_places_back.key and x.status = 'pending'
                                   and (spare.queue is null or x.queue = spare.queue) and (spare.job_type is null or x.job_type = spare.job_type)
                                 order by x.priority, x.seq desc limit least(spare.n, most) for update skip locked));
         get diagnostics taken = row_count;
         missed := missed or (taken < spare.n and exists (
-            select from ganger.job x where x.group_key = _take_places_back.key and x.seq is not null and x.status = 'pending'
+            select from ganger._placed x where x.group_key = _take_places_back.key and x.status = 'pending'
               and (spare.queue is null or x.queue = spare.queue) and (spare.job_type is null or x.job_type = spare.job_type)));
     end loop;
     return missed;
@@ -311,12 +312,11 @@ declare
     woken text;
 begin
     insert into ganger.signal (kind, key)
-    select 'regroup', j.group_key from ganger.job j
-    where j.group_key is not null and j.seq is not null
-      and case _regroup_all.kind when 'queue' then j.queue else j.job_type end = any (names)
+    select 'regroup', j.group_key from ganger._placed j
+    where case _regroup_all.kind when 'queue' then j.queue else j.job_type end = any (names)
     union
     select 'regroup', j.group_key from ganger.job j
-    where j.pending_reason = 'limited' and case _regroup_all.kind when 'queue' then j.queue else j.job_type end = any (names);
+    where j.group_key is not null and j.pending_reason = 'limited' and case _regroup_all.kind when 'queue' then j.queue else j.job_type end = any (names);
     for woken in
         select distinct l.queue from ganger.lane l
         where l.state <> 'idle' and case _regroup_all.kind when 'queue' then l.queue else l.job_type end = any (names)

@@ -124,11 +124,7 @@ declare
     free bigint[];
 begin
     with of_batches as (
-        select j.id, j.batch_id, j.last_retried_at, j.cancel_requested from ganger.job j
-        where j.batch_id = any (keys) and j.pending_reason = 'batch'
-        union all
-        select j.id, j.batch_id, j.last_retried_at, j.cancel_requested from ganger.job j
-        where j.batch_id = any (keys) and j.pending_reason is distinct from 'batch'
+        select j.id, j.batch_id, j.last_retried_at, j.cancel_requested from ganger.job j where j.batch_id = any (keys)
     )
     select coalesce(array_agg(j.id), '{}') into live
     from of_batches j join ganger.batch b on b.id = any (array[j.batch_id])
@@ -168,14 +164,14 @@ begin
         from room r
         cross join lateral (
             select j.id from ganger.job j
-            where j.batch_id = r.id and j.pending_reason = 'batch' and (r.cancelled_at is null or j.last_retried_at > r.cancelled_at)
+            where j.batch_id = r.id and j.pending_reason is not distinct from 'batch' and (r.cancelled_at is null or j.last_retried_at > r.cancelled_at)
             order by j.id limit r.places for update skip locked) n
     ), missed as (
         insert into ganger.signal (kind, key)
         select 'batch', r.id from room r cross join lateral (select count(*) as n from next x where x.key = r.id) got
         where (got.n < r.places or got.n = most)
           and got.n < (select count(*) from ganger.job j
-                       where j.batch_id = r.id and j.pending_reason = 'batch'
+                       where j.batch_id = r.id and j.pending_reason is not distinct from 'batch'
                          and (r.cancelled_at is null or j.last_retried_at > r.cancelled_at))
     )
     select coalesce(array_agg(n.id order by n.id), '{}') into ids from next n;
@@ -290,8 +286,7 @@ declare
         select b.id from ganger.batch_state s join ganger.batch b on b.id = any (array[s.batch_id])
         where s.finished_at is not null and (b.total > 0 or s.finished_at < empty_until)
           and not exists (select from ganger.history h where h.batch_id = b.id offset 0)
-          and not exists (select from ganger.job j where j.batch_id = b.id and j.pending_reason = 'batch' offset 0)
-          and not exists (select from ganger.job j where j.batch_id = b.id and j.pending_reason is distinct from 'batch' offset 0)
+          and not exists (select from ganger.job j where j.batch_id = b.id offset 0)
         order by s.finished_at limit 1000 for update skip locked);
 begin
     perform ganger._drop_batches(ids);

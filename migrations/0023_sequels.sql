@@ -113,7 +113,7 @@ declare
     bad     bigint[];
     waiters bigint[];
 begin
-    if not exists (select from ganger.job b where b.pending_reason = 'blocked' and b.depends_on_tags is not null) then
+    if not exists (select from ganger._barriers) then
         return;
     end if;
     bad := array(select h.id from ganger.history h where h.id = any (ids) and h.tags is not null and h.status <> 'completed');
@@ -122,8 +122,7 @@ begin
     end if;
     waiters := array(
         select distinct b.id from ganger.history h
-        join ganger.job b on b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ h.tags
-                         and ganger._may_bar(h.owner, b.owner)
+        join ganger._barriers b on b.depends_on_tags <@ h.tags and ganger._may_bar(h.owner, b.owner)
         where h.id = any (ids));
     perform ganger._release_dependents(array(select j.id from ganger.job j where j.id = any (waiters) and j.pending_reason = 'blocked'
                                              order by j.id for update skip locked));

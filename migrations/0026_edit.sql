@@ -100,8 +100,7 @@ begin
     end if;
     if (i.tags, i.owner) is distinct from (j.tags, j.owner) then
         insert into ganger.signal (kind, job_id)
-        select 'blocked', b.id from ganger.job b
-        where b.pending_reason = 'blocked' and b.depends_on_tags is not null and b.depends_on_tags <@ j.tags;
+        select 'blocked', b.id from ganger._barriers b where b.depends_on_tags <@ j.tags;
     end if;
 end $$;
 

@@ -182,8 +182,7 @@ begin
     end loop;
     perform ganger._admit_batches(array[id]); -- what its end brings about, if nobody came to that yet
     if not exists (select from ganger.batch_state s where s.batch_id = clear_batch.id and s.finished_at is not null)
-       or exists (select from ganger.job j where j.batch_id = clear_batch.id and j.pending_reason = 'batch')
-       or exists (select from ganger.job j where j.batch_id = clear_batch.id and j.pending_reason is distinct from 'batch') then
+       or exists (select from ganger.job j where j.batch_id = clear_batch.id) then
         return false;
     end if;
     select count(*) into known from ganger.history h where h.batch_id = clear_batch.id and not ganger._is_retiring(h.tableoid);
@@ -213,10 +212,7 @@ as $$
                                                          'error', case when i.status <> 'completed' then i.error end) order by i.id), '[]')
             from (
                 select j.id, j.status, j.attempts, null::jsonb as output, j.error from ganger.job j
-                where j.batch_id = get_batch.id and j.pending_reason = 'batch'
-                union all
-                select j.id, j.status, j.attempts, null, j.error from ganger.job j
-                where j.batch_id = get_batch.id and j.pending_reason is distinct from 'batch'
+                where j.batch_id = get_batch.id
                 union all
                 select h.id, h.status, h.attempts, h.output, h.error from ganger.history h
                 where h.batch_id = get_batch.id and h.id >= (select x.first_id from ganger.batch x where x.id = get_batch.id)) i))

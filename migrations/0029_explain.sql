@@ -140,8 +140,8 @@ begin
         scope := format(' in queue "%s"', j.queue);
     end if;
     select count(*) as n, coalesce((array_agg(x.id order by x.id) filter (where own is null or x.owner = own))[1:4], '{}') as ids into holders
-    from ganger.job x
-    where x.group_key = j.group_key and x.seq is not null and (g.concurrency is not null or x.queue = j.queue);
+    from ganger._placed x
+    where x.group_key = j.group_key and (g.concurrency is not null or x.queue = j.queue);
     if ganger._is_paused(j.queue, j.job_type) then
         return ganger._explain_pause(j); -- while that lasts it is given no place
     elsif most = 0 then
