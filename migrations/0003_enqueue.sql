@@ -168,51 +168,75 @@ returns bigint
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
 as $$
 declare
-    job_id  bigint;
-    lane    bigint;
-    due     timestamptz;
-    reason  text;
-    problem text;
-    other   bigint;
+    job_id   bigint;
+    epoch    bigint;
+    lane     bigint;
+    is_quiet boolean;
+    due      timestamptz;
+    reason   text;
+    problem  text;
+    other    bigint;
 begin
-    -- What a call costs is the number of its expressions, as each is made ready anew in every transaction. So the usual job, with which
-    -- nothing can be wrong and which waits for nothing, is known by one, and takes the short way.
-    if octet_length(job_type) between 1 and 255 and octet_length(queue) between 1 and 255 and priority between -32768 and 32767
-        and max_attempts between 1 and 1000 and run_at <= now() and isfinite(run_at) and retry_delay = interval '60 s'
-        and pg_column_size(payload) <= 1024 and pg_column_compression(payload) is null and on_conflict = 'ignore'
-        and num_nonnulls(timeout, kill_grace, retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for, group_key,
-                         depends_on, depends_on_tags, dead_letter_job_type, owner) = 0 then
-        owner := ganger._acting_owner(null);
-        job_id := ganger._take_seq();
-    else
-        due := case when run_at > clock_timestamp() then run_at end;
-        problem := ganger._input_problem((job_type, payload, queue, priority, run_at, max_attempts, timeout, kill_grace,
+    -- What a call costs is the number of its statements, expressions and their parts, as each is made ready anew in every transaction.
+    -- So the usual job, with which nothing can be wrong and which waits for nothing, is known by one, and takes the short way. It has its
+    -- number as from _take_seq, without the loop: should the epoch be over just now, the job takes the long way.
+    epoch := case
+        when octet_length(job_type) between 1 and 255 and octet_length(queue) between 1 and 255 and priority between -32768 and 32767
+            and max_attempts between 1 and 1000 and run_at = now() and retry_delay = interval '60 s'
+            and pg_column_size(payload) <= 1024 and pg_column_compression(payload) is null and on_conflict = 'ignore'
+            and num_nonnulls(timeout, kill_grace, retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for, group_key,
+                             depends_on, depends_on_tags, dead_letter_job_type, owner) = 0
+        then pg_sequence_last_value('ganger.epoch_seq'::regclass) end;
+    job_id := ganger._seq_in(epoch);
+    if job_id is not null then
+        if ganger._is_at_home() then
+            unlisten ganger_nobody; -- as _acting_owner
+        else
+            owner := ganger._acting_owner(null);
+        end if;
+        -- With it one look whether there is anything to say, younger than the number; above READ COMMITTED it proves nothing (see _enter_lane).
+        insert into ganger.job as j (id, lane_id, seq, created_at, max_attempts, priority, queue, job_type, payload, retry_backoff,
+            owner, metadata)
+        values (job_id, ganger._lane_id(queue, priority, job_type, false), job_id, now(), enqueue.max_attempts, enqueue.priority,
+            enqueue.queue, enqueue.job_type, enqueue.payload, nullif(enqueue.retry_backoff, true), enqueue.owner, enqueue.metadata)
+        returning current_setting('transaction_isolation') in ('read committed', 'read uncommitted')
+            and (select l.state = 'active' from ganger.lane l where l.lane_id = j.lane_id)
+            and not exists (select from ganger.node n where n.state = 'alive' and n.idle) into is_quiet;
+        if is_quiet then
+            return job_id;
+        end if;
+        perform ganger._enter_lane(queue, priority, job_type, false);
+        perform ganger._notify_work(queue);
+        return job_id;
+    end if;
+
+    due := case when run_at > clock_timestamp() then run_at end;
+    problem := ganger._input_problem((job_type, payload, queue, priority, run_at, max_attempts, timeout, kill_grace,
+        retry_delay, retry_backoff, retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for,
+        on_conflict, group_key, depends_on, depends_on_tags, dead_letter_job_type, owner, metadata)::ganger.job_input);
+    if problem is not null then
+        perform ganger._raise_problem(problem);
+    end if;
+    owner := ganger._acting_owner(owner);
+    queue := coalesce(queue, 'default');
+    priority := coalesce(priority, 0);
+    depends_on := case when depends_on is not null then ganger._distinct_ids(depends_on) end;
+    depends_on_tags := nullif(depends_on_tags, '{}');
+    job_id := ganger._take_seq();
+    if idempotency_key is not null or unique_key is not null then
+        other := ganger._take_keys(job_id, (job_type, payload, queue, priority, run_at, max_attempts, timeout, kill_grace,
             retry_delay, retry_backoff, retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for,
             on_conflict, group_key, depends_on, depends_on_tags, dead_letter_job_type, owner, metadata)::ganger.job_input);
-        if problem is not null then
-            perform ganger._raise_problem(problem);
+        if other is not null then
+            return other;
         end if;
-        owner := ganger._acting_owner(owner);
-        queue := coalesce(queue, 'default');
-        priority := coalesce(priority, 0);
-        depends_on := case when depends_on is not null then ganger._distinct_ids(depends_on) end;
-        depends_on_tags := nullif(depends_on_tags, '{}');
-        job_id := ganger._take_seq();
-        if idempotency_key is not null or unique_key is not null then
-            other := ganger._take_keys(job_id, (job_type, payload, queue, priority, run_at, max_attempts, timeout, kill_grace,
-                retry_delay, retry_backoff, retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for,
-                on_conflict, group_key, depends_on, depends_on_tags, dead_letter_job_type, owner, metadata)::ganger.job_input);
-            if other is not null then
-                return other;
-            end if;
-        end if;
-        if depends_on is not null then
-            perform ganger._raise_problem(ganger._prerequisite_problem(depends_on));
-        end if;
-        reason := case when due is not null then 'scheduled'
-                       when depends_on is not null or depends_on_tags is not null then 'blocked'
-                       when group_key is not null then 'limited' end;
     end if;
+    if depends_on is not null then
+        perform ganger._raise_problem(ganger._prerequisite_problem(depends_on));
+    end if;
+    reason := case when due is not null then 'scheduled'
+                   when depends_on is not null or depends_on_tags is not null then 'blocked'
+                   when group_key is not null then 'limited' end;
 
     lane := ganger._lane_id(queue, priority, job_type, false);
     insert into ganger.job as j (id, lane_id, seq, created_at, run_at, due_at, pending_reason, max_attempts, priority, queue,
@@ -223,17 +247,16 @@ begin
         enqueue.job_type, coalesce(enqueue.payload, '{}'), enqueue.timeout, enqueue.kill_grace,
         nullif(enqueue.retry_delay, interval '60 s'), nullif(enqueue.retry_backoff, true), enqueue.retry_delay_max,
         enqueue.expires_at, enqueue.tags, enqueue.idempotency_key, enqueue.unique_key, enqueue.group_key, enqueue.depends_on,
-        enqueue.depends_on_tags, enqueue.dead_letter_job_type, enqueue.owner, enqueue.metadata);
-
+        enqueue.depends_on_tags, enqueue.dead_letter_job_type, enqueue.owner, enqueue.metadata)
+    returning j.seq is not null and current_setting('transaction_isolation') in ('read committed', 'read uncommitted')
+        and (select l.state = 'active' from ganger.lane l where l.lane_id = j.lane_id)
+        and not exists (select from ganger.node n where n.state = 'alive' and n.idle) into is_quiet;
+    if is_quiet then
+        return job_id;
+    end if;
     if reason is null then
-        -- One look whether there is anything to say; above READ COMMITTED it proves nothing (see _enter_lane).
-        perform from ganger.lane l left join ganger.node n on n.state = 'alive' and n.idle
-        where l.lane_id = lane and l.state = 'active' and n.id is null
-          and current_setting('transaction_isolation') in ('read committed', 'read uncommitted');
-        if not found then
-            perform ganger._enter_lane(queue, priority, job_type, false);
-            perform ganger._notify_work(queue);
-        end if;
+        perform ganger._enter_lane(queue, priority, job_type, false);
+        perform ganger._notify_work(queue);
         return job_id;
     end if;
     if due is not null then

@@ -45,6 +45,12 @@ end $$;
 -- whoever made the index would be free. There UNLISTEN is refused (42501), and elsewhere this one does nothing: so that is what the two
 -- functions below do before they let a caller be free. (The views need it not: they know current_user.)
 
+-- Is the caller the schema's owner, a member of its role or a superuser, who is bound to nobody? So after UNLISTEN. Inlined where it is
+-- called, with the rights of the schema's owner.
+create function ganger._is_at_home() returns boolean language sql stable parallel safe as $$
+    select pg_has_role(ganger._caller(), current_user, 'USAGE')
+$$;
+
 -- For functions that write: the owner a job gets, or must have, when the caller says `owner`. Null: it said none, and may act for
 -- any. Raises 42501 when the caller is bound to another. Made to cost the schema's owner and a superuser one microsecond.
 create function ganger._acting_owner(owner text) returns text language plpgsql volatile as $$
@@ -52,7 +58,7 @@ declare
     who name;
     own text;
 begin
-    if pg_has_role(ganger._caller(), current_user, 'USAGE') then
+    if ganger._is_at_home() then
         unlisten ganger_nobody;
         return owner;
     end if;

@@ -5,11 +5,16 @@
 create function ganger._take_keys(job_id bigint, i ganger.job_input) returns bigint
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
 declare
-    other bigint := ganger._take_idempotency_key(job_id, i);
+    other bigint;
 begin
+    if i.idempotency_key is not null then -- a function with settings costs more than a look at what it is called with
+        other := ganger._take_idempotency_key(job_id, i);
+    end if;
     if other is null and i.unique_key is not null then
         other := ganger._take_unique_key(job_id, i);
-        perform ganger._point_idempotency_key(i, other);
+        if other is not null and i.idempotency_key is not null then
+            perform ganger._point_idempotency_key(i, other);
+        end if;
     end if;
     return other;
 end $$;
@@ -159,7 +164,9 @@ begin
             first := case when other is null then entry.place end;
             key := entry.unique_key;
         end if;
-        perform ganger._point_idempotency_key(entry.input, other);
+        if other is not null then
+            perform ganger._point_idempotency_key(entry.input, other);
+        end if;
         ids[entry.place] := coalesce(- other, ids[entry.place]);
     end loop;
     if cardinality(merged) > 0 then
