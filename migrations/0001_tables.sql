@@ -82,22 +82,21 @@ create table ganger.job (
 
 -- The claim index: runnable jobs, and those that run: they keep their entry, which claims have passed.
 create index job_claim on ganger.job (lane_id, seq) where seq is not null;
--- An index costs each enqueue, also where it has no entry of the job; so these are shared by kinds of jobs that exclude each other. Who looks
--- for one kind says that what stands before it is null, and orders by that, too: who waits for a token, what outside workers hold, what goes on
--- by the clock.
+-- An index costs each enqueue, also where it has no entry of the job, and most by the parts of its condition. So indexes are shared by kinds
+-- of jobs that exclude each other. Who looks for one kind says that what stands before it is null, and orders by that, too.
+--
+-- Who waits for a token; what outside workers hold; what goes on by the clock.
 create index job_await on ganger.job (wait_token, lease_until, due_at)
     where wait_token is not null or lease_until is not null or due_at is not null;
--- Running jobs that are to be cancelled; and those that wait until no other job with certain tags is left (the view ganger._barriers).
-create index job_rare on ganger.job (cancel_requested, id)
-    where cancel_requested or (pending_reason = 'blocked' and depends_on_tags is not null);
--- Groups and batches (0013_limits.sql, 0018_batches.sql): who has a place, and who waits for one. The view ganger._placed says
--- the former of groups in the words of the index.
-create index job_group on ganger.job (group_key, pending_reason, queue, priority desc, id)
-    where group_key is not null and (seq is not null or pending_reason = 'limited');
-create index job_batch on ganger.job (batch_id, (pending_reason is distinct from 'batch'), id) where batch_id is not null;
+-- Running jobs that are to be cancelled; jobs that wait until no other job with certain tags is left (the view ganger._barriers).
+create index job_rare on ganger.job (cancel_requested, pending_reason, id) where cancel_requested or depends_on_tags is not null;
+-- Of a group (0013_limits.sql) who has a place, and who waits for one: the views ganger._placed and ganger._limited.
+create index job_group on ganger.job (group_key, ((seq is null)::integer), pending_reason, queue, priority desc, id) where group_key is not null;
+-- Of a batch (0018_batches.sql) who waits for a place (`is not distinct from`), and who does not; the jobs of a schedule.
+create index job_batch on ganger.job (batch_id, (pending_reason is distinct from 'batch'), schedule_id, id)
+    where batch_id is not null or schedule_id is not null;
 -- An owner's jobs; those of nobody are not in it.
 create index job_owner on ganger.job (owner, id) where owner is not null;
-create index job_schedule on ganger.job (schedule_id) where schedule_id is not null;
 create index job_tags on ganger.job using gin (tags) where tags is not null;
 
 -- What gangerd's workers hold: a row for each claim, with the lease of its batch. It goes with the batch when that ends completed as a

@@ -76,11 +76,13 @@ begin
         where not o.is_gated order by o.n), false); -- in their order
 end $$;
 
--- The jobs that have a place in their group: runnable and running ones. In the words of the index job_group; by seq alone, a plan made while
--- little was runnable would look through all that is.
+-- The jobs that have a place in their group, runnable and running ones; and those that wait for one. In the words of the index job_group: by
+-- seq alone, a plan made while little was runnable would look through all that is.
 create view ganger._placed as
-select j.* from ganger.job j
-where j.group_key is not null and (j.seq is not null or j.pending_reason = 'limited') and j.pending_reason is null;
+select j.* from ganger.job j where j.group_key is not null and (j.seq is null)::integer = 0;
+
+create view ganger._limited as
+select j.* from ganger.job j where j.group_key is not null and (j.seq is null)::integer = 1 and j.pending_reason = 'limited';
 
 -- The queues after this one in which jobs of a group wait for a place. Called when there is one, which is seldom.
 create function ganger._more_limited_queues(group_key text, queue text) returns setof text
@@ -91,8 +93,8 @@ begin
     with recursive q (queue) as (
         select _more_limited_queues.queue
         union all
-        select (select j.queue from ganger.job j
-                where j.group_key = _more_limited_queues.group_key and j.pending_reason = 'limited' and j.queue > q.queue
+        select (select j.queue from ganger._limited j
+                where j.group_key = _more_limited_queues.group_key and j.queue > q.queue
                 order by j.queue limit 1)
         from q where q.queue is not null
     )
@@ -139,9 +141,9 @@ begin
                                       then q.group_concurrency - (select count(*) from ganger._placed j
                                                                   where j.group_key = o.key and j.queue = w.queue) end)) as places
         from own o
-        cross join lateral (select j.queue from ganger.job j where j.group_key = o.key and j.pending_reason = 'limited'
+        cross join lateral (select j.queue from ganger._limited j where j.group_key = o.key
                             order by j.queue limit 1) first
-        cross join lateral (select j.queue from ganger.job j where j.group_key = o.key and j.pending_reason = 'limited'
+        cross join lateral (select j.queue from ganger._limited j where j.group_key = o.key
                             order by j.queue desc limit 1) last
         cross join lateral (select first.queue union all
                             select x from ganger._more_limited_queues(o.key, first.queue) x where last.queue > first.queue) w (queue)
@@ -152,8 +154,8 @@ begin
         from room r
         cross join lateral (
             select array_agg(x.id) as ids, array_agg(x.priority) as priorities from (
-                select j.id, j.priority from ganger.job j
-                where j.group_key = r.key and j.queue = r.queue and j.pending_reason = 'limited'
+                select j.id, j.priority from ganger._limited j
+                where j.group_key = r.key and j.queue = r.queue
                   and j.job_type <> all ((select p.types from paused p)::text[])
                 order by j.priority desc, j.id limit r.places
                 for update skip locked) x) c
@@ -162,8 +164,8 @@ begin
         insert into ganger.signal (kind, key)
         select distinct 'group', f.key from fitting f
         where cardinality(f.ids) = most or (cardinality(f.ids) < f.places and exists (
-            select from ganger.job j
-            where j.group_key = f.key and j.queue = f.queue and j.pending_reason = 'limited' and j.id <> all (f.ids)
+            select from ganger._limited j
+            where j.group_key = f.key and j.queue = f.queue and j.id <> all (f.ids)
               and j.job_type <> all ((select p.types from paused p)::text[])))
     )
     select coalesce(array_agg(n.id), '{}'), coalesce((select bool_or(o.is_rated) from own o), false) into ids, rated
@@ -202,11 +204,11 @@ begin
         select l.group_key, ganger._rate_free_at('group', l.group_key, l.rate_period, clock) as free_at from ganger.group_limit l
         where l.group_key = any (keys) and l.rate is not null
           and ganger._rate_room('group', l.group_key, l.rate, l.rate_period, clock) = 0
-          and exists (select from ganger.job j where j.group_key = l.group_key and j.pending_reason = 'limited')
+          and exists (select from ganger._limited j where j.group_key = l.group_key)
     loop
         continue when exists (select from ganger.job j where j.wait_token is null and j.lease_until is null and j.due_at = rated.free_at and j.group_key = rated.group_key
                               and j.pending_reason = 'limited');
-        head := (select j.id from ganger.job j where j.group_key = rated.group_key and j.pending_reason = 'limited' limit 1
+        head := (select j.id from ganger._limited j where j.group_key = rated.group_key limit 1
                  for update skip locked);
         if head is null then
             insert into ganger.signal (kind, key) values ('group', rated.group_key); -- somebody holds them all
@@ -315,8 +317,8 @@ begin
     select 'regroup', j.group_key from ganger._placed j
     where case _regroup_all.kind when 'queue' then j.queue else j.job_type end = any (names)
     union
-    select 'regroup', j.group_key from ganger.job j
-    where j.group_key is not null and j.pending_reason = 'limited' and case _regroup_all.kind when 'queue' then j.queue else j.job_type end = any (names);
+    select 'regroup', j.group_key from ganger._limited j
+    where case _regroup_all.kind when 'queue' then j.queue else j.job_type end = any (names);
     for woken in
         select distinct l.queue from ganger.lane l
         where l.state <> 'idle' and case _regroup_all.kind when 'queue' then l.queue else l.job_type end = any (names)

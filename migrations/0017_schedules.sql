@@ -277,16 +277,20 @@ begin
     return ganger._schedule_job(s);
 end $$;
 
+-- The jobs of schedules, in the words of the index job_batch: none is an item of a batch.
+create view ganger._of_schedules as
+select j.* from ganger.job j where j.batch_id is null and j.pending_reason is distinct from 'batch' and j.schedule_id is not null;
+
 -- Cancels the live jobs of a schedule; those that somebody's open transaction holds, later.
 create function ganger._cancel_schedule_jobs(schedule bigint) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
-    free constant bigint[] := array(select j.id from ganger.job j where j.schedule_id = schedule and j.cancel_requested is not true
+    free constant bigint[] := array(select j.id from ganger._of_schedules j where j.schedule_id = schedule and j.cancel_requested is not true
                                     order by j.id + 0 for update skip locked);
 begin
     perform ganger.cancel(x) from unnest(free) x;
     insert into ganger.schedule_cancel (job_id)
-    select j.id from ganger.job j
+    select j.id from ganger._of_schedules j
     where j.schedule_id = schedule and j.cancel_requested is not true and j.id <> all (free)
       and not exists (select from ganger.schedule_cancel c where c.job_id = j.id);
 end $$;
@@ -314,9 +318,9 @@ language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit 
 begin
     case s.overlap
     when 'skip' then
-        return not exists (select from ganger.job j where j.schedule_id = s.id);
+        return not exists (select from ganger._of_schedules j where j.schedule_id = s.id);
     when 'queue_one' then
-        return not exists (select from ganger.job j where j.schedule_id = s.id and j.status = 'pending' and j.attempts = 0);
+        return not exists (select from ganger._of_schedules j where j.schedule_id = s.id and j.status = 'pending' and j.attempts = 0);
     when 'cancel_running' then
         perform ganger._cancel_schedule_jobs(s.id);
         return true;

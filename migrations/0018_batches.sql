@@ -165,7 +165,7 @@ begin
         cross join lateral (
             select j.id from ganger.job j
             where j.batch_id = r.id and j.pending_reason is not distinct from 'batch' and (r.cancelled_at is null or j.last_retried_at > r.cancelled_at)
-            order by j.id limit r.places for update skip locked) n
+            order by j.schedule_id, j.id limit r.places for update skip locked) n
     ), missed as (
         insert into ganger.signal (kind, key)
         select 'batch', r.id from room r cross join lateral (select count(*) as n from next x where x.key = r.id) got
