@@ -355,9 +355,10 @@ begin
     return query select ganger._enqueue_all(jobs, null);
 end $$;
 
--- Raises when `jobs` cannot be read as an array of jobs; else returns how many there are.
-create function ganger._check_jobs(jobs jsonb) returns integer
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
+-- Raises when `jobs` cannot be read as an array of jobs; else returns how many there are, whether any has an idempotency or unique key, and
+-- whether any depends on others. (Generic plans: another one would have all of `jobs` copied into it.)
+create function ganger._check_jobs(jobs jsonb, out n integer, out has_keys boolean, out has_others boolean)
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
     bad boolean;
 begin
@@ -367,7 +368,9 @@ begin
             hint = 'For example: [{"job_type": "mail", "payload": {"to": "x@example.org"}}].';
     end if;
     begin
-        select bool_or(ganger._input_problem(i) is not null) into bad
+        select bool_or(ganger._input_problem(i) is not null), bool_or(i.idempotency_key is not null or i.unique_key is not null),
+               bool_or(i.depends_on is not null)
+        into bad, has_keys, has_others
         from jsonb_populate_recordset(null::ganger.job_input, jobs) i;
     exception when data_exception or invalid_parameter_value or datatype_mismatch then
         bad := true;
@@ -382,84 +385,81 @@ begin
                              and ganger._json_misfit(e.value) is not null)) then
         perform ganger._raise_problem(coalesce(ganger._bad_entry(jobs), '22023 jobs could not be read'));
     end if;
-    return jsonb_array_length(jobs);
+    n := jsonb_array_length(jobs);
 end $$;
 
 -- enqueue_many; with batch_id its items, which wait for the batch (0018_batches.sql).
 create function ganger._enqueue_all(jobs jsonb, batch_id text) returns setof bigint
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set plan_cache_mode = force_generic_plan set jit = off
 as $$
 declare
     created constant timestamptz := now();
     clock   constant timestamptz := clock_timestamp();
-    n       constant integer := ganger._check_jobs(jobs);
+    checked constant record := ganger._check_jobs(jobs);
     ids     bigint[];
-    has_keys   boolean;
-    has_others boolean; -- depends_on
-    gated   bigint[];
-    groups  text[];
-    queues  text[];
-    woken   text;
+    lane    record;
+    gated   bigint[] := '{}';
+    groups  text[] := '{}';
     soonest timestamptz;
 begin
-    if n = 0 then
+    if checked.n = 0 then
         return;
     end if;
-    ids := ganger._take_seqs(n);
-    select bool_or(e.value ?| array['idempotency_key', 'unique_key']), bool_or(e.value ? 'depends_on') into has_keys, has_others
-    from jsonb_array_elements(jobs) e;
-    if has_keys then
+    ids := ganger._take_seqs(checked.n);
+    if checked.has_keys then
         select k.jobs, k.ids into jobs, ids from ganger._claim_keys(jobs, ids) k;
     end if;
-    if has_others then
+    if checked.has_others then
         perform ganger._check_references(jobs, ids);
     end if;
 
-    with input as materialized (
-        select x.*, case when _enqueue_all.batch_id is not null then 'batch' when x.due is not null then 'scheduled'
-                         when cardinality(x.depends_on) > 0 or cardinality(x.depends_on_tags) > 0 then 'blocked'
-                         when x.group_key is not null then 'limited' end as reason
-        from (select i.*, coalesce(i.queue, 'default') as queue_name, coalesce(i.priority, 0) as priority_value,
-                     case when i.run_at > clock then i.run_at end as due
-              from rows from (jsonb_populate_recordset(null::ganger.job_input, jobs), unnest(ids)) with ordinality as i (
-                  job_type, payload, queue, priority, run_at, max_attempts, timeout, kill_grace, retry_delay, retry_backoff,
-                  retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for, on_conflict, group_key, depends_on,
-                  depends_on_tags, dead_letter_job_type, owner, metadata, id, place)
-              where i.id > 0) x
-    ), lanes as materialized (
-        select k.queue_name, k.priority_value, k.job_type, k.waits,
-               case when k.waits then ganger._lane_id(k.queue_name, k.priority_value, k.job_type, false)
-                    else ganger._enter_lane(k.queue_name, k.priority_value, k.job_type, false) end as lane_id
-        from (select distinct i.queue_name, i.priority_value, i.job_type, i.reason is not null as waits from input i) k
-    ), made as (
-        insert into ganger.job as j (id, lane_id, seq, created_at, run_at, due_at, pending_reason, max_attempts, priority, queue,
-            job_type, payload, timeout, kill_grace, retry_delay, retry_backoff, retry_delay_max, expires_at, tags, idempotency_key,
-            unique_key, group_key, depends_on, depends_on_tags, dead_letter_job_type, batch_id, owner, metadata)
-        select i.id, l.lane_id, case when i.reason is null then i.id end, created, nullif(i.run_at, created), i.due, i.reason,
-            coalesce(i.max_attempts, 3), i.priority_value, i.queue_name,
-            -- a JSON null that was given is a payload, too
-            i.job_type, coalesce(i.payload, jobs -> (i.place - 1)::integer -> 'payload', '{}'), i.timeout, i.kill_grace,
-            nullif(i.retry_delay, interval '60 s'),
-            nullif(i.retry_backoff, true), i.retry_delay_max, i.expires_at, i.tags, i.idempotency_key, i.unique_key, i.group_key,
-            case when i.depends_on is not null then ganger._resolve_references(i.depends_on, ids) end, nullif(i.depends_on_tags, '{}'), i.dead_letter_job_type, _enqueue_all.batch_id, i.owner, i.metadata
-        from input i
-        join lanes l on l.queue_name = i.queue_name and l.priority_value = i.priority_value and l.job_type = i.job_type
-                    and l.waits = (i.reason is not null)
-        returning j.id, j.pending_reason, j.due_at, j.group_key, j.depends_on is not null or j.depends_on_tags is not null as depends
-    )
-    select array_agg(m.id) filter (where m.depends), array_agg(distinct m.group_key) filter (where m.pending_reason = 'limited'),
-           min(m.due_at), (select array_agg(distinct l.queue_name) from lanes l where not l.waits)
-    into gated, groups, soonest, queues from made m;
-
-    if gated is not null then
+    -- In one pass. The lanes are looked at after it, which is after _take_seqs as well.
+    for lane in
+        with made as (
+            insert into ganger.job as j (id, lane_id, seq, created_at, run_at, due_at, pending_reason, max_attempts, priority, queue,
+                job_type, payload, timeout, kill_grace, retry_delay, retry_backoff, retry_delay_max, expires_at, tags, idempotency_key,
+                unique_key, group_key, depends_on, depends_on_tags, dead_letter_job_type, batch_id, owner, metadata)
+            select i.id, ganger._lane_id(i.queue_name, i.priority_value, i.job_type, false), case when i.reason is null then i.id end, created,
+                nullif(i.run_at, created), i.due, i.reason, coalesce(i.max_attempts, 3), i.priority_value, i.queue_name,
+                -- a JSON null that was given is a payload, too
+                i.job_type, coalesce(i.payload, jobs -> (i.place - 1)::integer -> 'payload', '{}'), i.timeout, i.kill_grace,
+                nullif(i.retry_delay, interval '60 s'),
+                nullif(i.retry_backoff, true), i.retry_delay_max, i.expires_at, i.tags, i.idempotency_key, i.unique_key, i.group_key,
+                case when i.depends_on is not null then ganger._resolve_references(i.depends_on, ids) end,
+                nullif(i.depends_on_tags, '{}'), i.dead_letter_job_type, _enqueue_all.batch_id, i.owner, i.metadata
+            from (
+                select x.*, case when _enqueue_all.batch_id is not null then 'batch' when x.due is not null then 'scheduled'
+                                 when cardinality(x.depends_on) > 0 or cardinality(x.depends_on_tags) > 0 then 'blocked'
+                                 when x.group_key is not null then 'limited' end as reason
+                from (select i.*, coalesce(i.queue, 'default') as queue_name, coalesce(i.priority, 0) as priority_value,
+                             case when i.run_at > clock then i.run_at end as due
+                      from rows from (jsonb_populate_recordset(null::ganger.job_input, jobs), unnest(ids)) with ordinality as i (
+                          job_type, payload, queue, priority, run_at, max_attempts, timeout, kill_grace, retry_delay, retry_backoff,
+                          retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for, on_conflict, group_key, depends_on,
+                          depends_on_tags, dead_letter_job_type, owner, metadata, id, place)
+                      where i.id > 0) x) i
+            returning j.id, j.queue, j.priority, j.job_type, j.pending_reason, j.due_at, j.group_key,
+                      j.depends_on is not null or j.depends_on_tags is not null as depends
+        )
+        select m.queue, m.priority::integer as priority, m.job_type, m.pending_reason is null as runs,
+               array_agg(m.id) filter (where m.depends) as gated,
+               array_agg(m.group_key) filter (where m.pending_reason = 'limited') as groups, min(m.due_at) as soonest
+        from made m group by m.queue, m.priority, m.job_type, m.pending_reason is null
+    loop
+        if lane.runs then
+            perform ganger._enter_lane(lane.queue, lane.priority, lane.job_type, false);
+            perform ganger._notify_work(lane.queue);
+        end if;
+        gated := gated || lane.gated;
+        groups := groups || lane.groups;
+        soonest := least(soonest, lane.soonest);
+    end loop;
+    if gated <> '{}' then
         perform ganger._note_dependencies(gated);
     end if;
-    if groups is not null then
-        perform ganger._signal_limited(groups);
+    if groups <> '{}' then
+        perform ganger._signal_limited(array(select distinct g from unnest(groups) g));
     end if;
-    foreach woken in array coalesce(queues, '{}') loop
-        perform ganger._notify_work(woken);
-    end loop;
     if soonest is not null then
         perform ganger._notify_due(soonest);
     end if;
