@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- enqueue: every parameter, its default, its bounds; what is refused, and with which SQLSTATE.
-select plan(111);
+select plan(112);
 
 -- defaults
 select lives_ok($$ create temp table one as select ganger.enqueue('t') as id $$, 'a type is enough');
@@ -159,5 +159,8 @@ select ganger.enqueue('kept', idempotency_key => 'sp') \gset
 commit;
 select results_eq($$ select job_type from ganger.jobs where idempotency_key = 'sp' $$, $$ values ('kept') $$,
     'a key of a rolled back savepoint is free');
+
+-- what makes an enqueue cheap: each index costs every call, and with more of them its locks would not fit into those a session has to itself
+select ok((select count(*) from pg_index where indrelid = 'ganger.job'::regclass) <= 9, 'the jobs have nine indexes at most');
 
 select * from finish();
