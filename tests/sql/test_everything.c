@@ -102,6 +102,10 @@ static const char *const ALWAYS[][2] = {
     {"a waiting job waits for a time or a token",
      "select j.id from ganger.job j where j.status = 'waiting' and (j.due_at is null) = "
      "(j.wait_token is null)"},
+    {"kinds of jobs that share an index exclude each other",
+     "select j.id from ganger.job j where num_nonnulls(j.wait_token, j.lease_until, j.due_at) > 1 "
+     "or num_nonnulls(j.batch_id, j.schedule_id::text) > 1 or (j.pending_reason = 'blocked' and "
+     "j.cancel_requested) or (j.pending_reason = 'batch' and j.batch_id is null)"},
     {"a runnable job is in a lane that is visited",
      "select j.id from ganger.job j where j.seq is not null and j.status = 'pending' and not "
      "exists (select from "
