@@ -22,6 +22,9 @@ int batch_policy_next(const BatchPolicy *policy, int most)
     } else if (policy->mean_us < 0) {
         size = 1;
     }
+    if (size == 1 && policy->mean_us >= 0 && policy->mean_us <= BATCH_SHORT_US) {
+        size = 2;
+    }
     if (policy->mean_bytes * size > BATCH_BYTES) {
         size = (int)(BATCH_BYTES / policy->mean_bytes);
     }

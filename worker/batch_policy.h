@@ -3,7 +3,8 @@
 //
 // One, until handlers have shown themselves short; then as many as keep a batch under
 // BATCH_BUDGET_US of work and BATCH_BYTES of memory, at most BATCH_GROWTH times as many as before per full claim; and when a
-// claim comes back short, twice what it got, so that a worker does not hoard while others idle.
+// claim comes back short, twice what it got, so that a worker does not hoard while others idle. Two at least, where jobs are
+// short: one that is alone comes back as one of two, so it is known to be alone, and no other worker is woken to look for more.
 #ifndef WORKER_BATCH_POLICY_H
 #define WORKER_BATCH_POLICY_H
 
@@ -13,7 +14,8 @@
 enum {
     BATCH_BUDGET_US = 50000,       // a job waits for its batch neighbours at most about so long
     BATCH_BYTES = 8 * 1024 * 1024, // and its jobs, payloads and all, take about so much memory
-    BATCH_GROWTH = 4
+    BATCH_GROWTH = 4,
+    BATCH_SHORT_US = 1000 // a job waits for one so short no longer than for another worker's claim
 };
 
 typedef struct BatchPolicy {

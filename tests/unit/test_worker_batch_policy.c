@@ -87,6 +87,20 @@ static void test_does_not_hoard(void **state)
     batch_policy_claimed(&policy, SCOREBOARD_BATCH_MAX, 3, 1500);
     assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 6);
     batch_policy_claimed(&policy, 6, 0, 100);
+    assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 2);
+}
+
+// One that comes alone is known to be alone: it is one of two asked for. A longer one is worth another worker's look.
+static void test_two_at_least_of_short_jobs(void **state)
+{
+    (void)state;
+    (void)run_full(BATCH_SHORT_US);
+    batch_policy_claimed(&policy, BATCH_GROWTH, 0, 100);
+    assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 2);
+    assert_int_equal(batch_policy_next(&policy, 1), 1);
+    batch_policy_claimed(&policy, 2, 1, 100);
+    batch_policy_ran(&policy, 1, BATCH_SHORT_US + 1, BATCH_SHORT_US + 1);
+    batch_policy_claimed(&policy, 2, 0, 100);
     assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 1);
 }
 
@@ -136,6 +150,7 @@ int main(void)
         cmocka_unit_test_setup(test_long_jobs_go_alone, setup),
         cmocka_unit_test_setup(test_one_long_job_is_remembered, setup),
         cmocka_unit_test_setup(test_does_not_hoard, setup),
+        cmocka_unit_test_setup(test_two_at_least_of_short_jobs, setup),
         cmocka_unit_test_setup(test_obeys_prefetch, setup),
         cmocka_unit_test_setup(test_large_jobs_stay_within_memory, setup),
         cmocka_unit_test_setup(test_a_batch_that_ran_nothing_teaches_nothing, setup),
