@@ -78,6 +78,7 @@ void reaper_init(Reaper *self, const Config *config, Scoreboard *board)
     self->config = config;
     self->board = board;
     self->header = scoreboard_header(board);
+    atomic_store(&self->header->claim_pace_ms, 0); // of the reaper before
     self->next_due_at = INT64_MAX;
     self->recheck_at = INT64_MAX;
     self->wanted_at = INT64_MAX;

@@ -14,6 +14,7 @@
 #include "common/base/scoreboard.h"
 #include "common/db/db.h"
 #include "common/db/db_array.h"
+#include "reaper/claim_pace.h"
 #include "reaper/node_watch.h"
 
 enum {
@@ -73,6 +74,9 @@ typedef struct Reaper {
     int64_t calls_since; // since then
     int64_t flood_until; // calls come in a flood (wake.c); 0 they do not
     int64_t flood_wake_at;
+    uint64_t flood_starts; // of jobs, when workers were last woken by the clock,
+    int flood_in_vain;     // and so often in a row that was for nothing
+    ClaimPace pace;
     unsigned woken_mark[SCOREBOARD_SLOT_MAX]; // state_serial of a slot when it was woken
     int64_t woken_at[SCOREBOARD_SLOT_MAX];
     unsigned long long

@@ -6,13 +6,17 @@
 
 #include "common/base/clock.h"
 #include "common/base/inherited_fd.h"
+#include "common/base/log.h"
 
 enum {
-    WOKEN_PATIENCE_MS = 100, // a woken worker that has not moved by then may be woken again
-    FLOOD_CALLS = 15,        // so many within
-    FLOOD_WINDOW_MS = 100,   // are a flood,
-    FLOOD_MS = 1000,         // which is taken to last so long:
-    FLOOD_WAKE_MS = 5        // meanwhile workers are woken so often, if they are idle
+    WOKEN_PATIENCE_MS = 100,       // a woken worker that has not moved by then may be woken again
+    FLOOD_CALLS = 15,              // so many within
+    FLOOD_WINDOW_MS = 100,         // are a flood,
+    FLOOD_MS = 1000,               // which is taken to last so long:
+    FLOOD_WAKE_MS = CLAIM_PACE_MS, // meanwhile workers are woken so often, if they are idle;
+    FLOOD_VAIN_WAKES =
+        8,            // after so many without a job half as often, after as many more a quarter:
+    FLOOD_SLOWEST = 2 // the calls may be for others
 };
 
 static void write_one(int fd)
@@ -64,6 +68,16 @@ int wake_idle_count(Reaper *self)
     return idle;
 }
 
+// A batch is one claim, also an empty one.
+static uint64_t claim_count(const Reaper *self)
+{
+    uint64_t claims = 0;
+    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+        claims += atomic_load(&scoreboard_slot(self->board, i)->batch_serial);
+    }
+    return claims;
+}
+
 uint64_t wake_done_count(const Reaper *self)
 {
     uint64_t jobs = 0;
@@ -73,11 +87,31 @@ uint64_t wake_done_count(const Reaper *self)
     return jobs;
 }
 
+// Workers of a pool that claim, or will within a pace: nobody need be woken in their place. One that has not moved for long stands
+// still.
+static int coming_count(const Reaper *self, int pool, int64_t now)
+{
+    if (!self->pace.is_on) {
+        return 0;
+    }
+    int count = 0;
+    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+        const Slot *slot = scoreboard_slot(self->board, i);
+        int state = atomic_load(&slot->state);
+        if (slot->pool == pool && atomic_load(&slot->life) == SLOT_SPAWNED &&
+            (state == SLOT_COLLECTING || state == SLOT_CLAIMING) &&
+            now - atomic_load(&slot->changed_at) < WOKEN_PATIENCE_MS) {
+            count++;
+        }
+    }
+    return count;
+}
+
 // One that was woken for earlier work and has not got up yet counts as busy. After WOKEN_PATIENCE_MS it may have missed the call,
 // or stand still: it is called again, and another one in its place.
 static int wake_pool(Reaper *self, int pool, const char *queue, int count, int64_t now)
 {
-    int woken = 0;
+    int woken = coming_count(self, pool, now);
     for (int i = 1; i < scoreboard_slot_count(self->board) && woken < count; i++) {
         Slot *slot = scoreboard_slot(self->board, i);
         if (slot->pool != pool || !serves(self, pool, queue) || !is_idle(slot)) {
@@ -122,17 +156,50 @@ void wake_on_call(Reaper *self, const char *queue, int64_t now)
 
 bool wake_is_flooded(const Reaper *self)
 {
-    return self->flood_until != 0;
+    return self->flood_until != 0 || self->pace.is_on;
+}
+
+// Where workers pause between claims, nobody need be told of a job: one of them comes by.
+static void look_at_pace(Reaper *self, int64_t now)
+{
+    if (!claim_pace_is_due(&self->pace, now) ||
+        !claim_pace_look(&self->pace, wake_done_count(self), claim_count(self), now)) {
+        return;
+    }
+    atomic_store(&self->header->claim_pace_ms, self->pace.is_on ? CLAIM_PACE_MS : 0);
+    self->flood_wake_at = now + FLOOD_WAKE_MS;
+    self->next_scan_at = 0; // where it is announced
+    log_debug("claims.pace", "on=%s jobs_per_s=%.0f", self->pace.is_on ? "yes" : "no",
+              self->pace.rate * 1000);
+}
+
+static uint64_t start_count(const Reaper *self)
+{
+    uint64_t starts = 0;
+    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+        starts += (uint64_t)atomic_load(&scoreboard_slot(self->board, i)->run_serial);
+    }
+    return starts;
+}
+
+static int64_t next_wake_in_ms(Reaper *self)
+{
+    uint64_t starts = start_count(self);
+    self->flood_in_vain = starts == self->flood_starts ? self->flood_in_vain + 1 : 0;
+    self->flood_starts = starts;
+    int slower = self->flood_in_vain / FLOOD_VAIN_WAKES;
+    return (int64_t)FLOOD_WAKE_MS << (slower > FLOOD_SLOWEST ? FLOOD_SLOWEST : slower);
 }
 
 void wake_in_flood(Reaper *self, int64_t now)
 {
-    if (self->flood_until == 0 || now < self->flood_wake_at) {
+    look_at_pace(self, now);
+    if (!wake_is_flooded(self) || now < self->flood_wake_at) {
         return;
     }
     wake_workers(self, NULL, 1);
-    self->flood_wake_at = now + FLOOD_WAKE_MS;
-    if (now >= self->flood_until) {
+    self->flood_wake_at = now + next_wake_in_ms(self);
+    if (self->flood_until != 0 && now >= self->flood_until) {
         self->flood_until = 0; // calls will show whether it goes on
         self->next_scan_at = 0;
     }
@@ -140,5 +207,5 @@ void wake_in_flood(Reaper *self, int64_t now)
 
 int64_t wake_next_turn(const Reaper *self)
 {
-    return self->flood_until != 0 ? self->flood_wake_at : INT64_MAX;
+    return wake_is_flooded(self) ? self->flood_wake_at : INT64_MAX;
 }

@@ -91,6 +91,7 @@ WatchVerdict watchdog_policy_look(const SlotSnapshot *slot, const StopRecord *st
     case SLOT_IDLE:
     case SLOT_CLAIMING:
     case SLOT_FINISHING:
+    case SLOT_COLLECTING:
         break;
     }
     return limit_silence(sign, WATCHDOG_HUNG_MS, now); // nonsense too is a state nobody stays in

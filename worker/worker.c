@@ -104,9 +104,29 @@ static void rest(Worker *self, long long counter_before)
     }
 }
 
+// Where few jobs come with each claim, and come without end, the next one waits until they are more (reaper/claim_pace.h). What has
+// been done is written with it. False: something else is to be done before it, as the connection is gone, or a drain has begun.
+static bool collect(Worker *self)
+{
+    int pace_ms = atomic_load(&self->header->claim_pace_ms);
+    int64_t passed_ms = clock_boot_ms() - self->claimed_at;
+    bool is_short = self->job_count > 0 && self->job_count < self->asked;
+    if (!is_short || passed_ms >= pace_ms) {
+        return true;
+    }
+    worker_set_state(self, SLOT_COLLECTING);
+    (void)link_sleep(self, pace_ms - (int)passed_ms);
+    return self->db != NULL && atomic_load(&self->slot->command) == SLOT_GO &&
+           !worker_should_leave(self);
+}
+
 static void claim_and_run(Worker *self)
 {
+    if (!collect(self)) {
+        return;
+    }
     long long counter = atomic_load(&self->header->work_counter);
+    self->claimed_at = clock_boot_ms();
     worker_set_state(self, SLOT_CLAIMING);
     switch (claim_batch(self)) {
     case STATUS_OK:

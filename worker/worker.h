@@ -34,7 +34,8 @@ typedef struct Worker {
     Job jobs[SCOREBOARD_BATCH_MAX]; // in step with the slot's batch
     PGresult *claimed;              // owns their texts
     int job_count;
-    int asked; // by the last claim
+    int asked;          // by the last claim
+    int64_t claimed_at; // when it began
     int64_t started_at;
     int64_t jobs_done;
     bool is_lease_lost; // the database says this worker is dead: leave without a word

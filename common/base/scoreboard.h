@@ -41,6 +41,7 @@ typedef enum SlotState { // written by the child
     SLOT_CLAIMING,
     SLOT_RUNNING,
     SLOT_FINISHING,
+    SLOT_COLLECTING, // pauses before its next claim (ScoreboardHeader.claim_pace_ms)
     SLOT_STOPPING
 } SlotState;
 
@@ -158,6 +159,7 @@ typedef struct ScoreboardHeader {
     atomic_llong work_counter;         // raised before a worker is woken (no lost wake-up)
     atomic_llong heartbeat_at;         // last acknowledged heartbeat
     atomic_int idle_announced; // enqueuers notify this node: a worker going idle need not say so
+    atomic_int claim_pace_ms;  // from one claim to the next, while few jobs come with each; 0 none
 } ScoreboardHeader;
 
 typedef struct Scoreboard Scoreboard;

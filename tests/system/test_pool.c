@@ -136,6 +136,78 @@ static void test_idle_workers_show_life(void **state)
     scoreboard_destroy(board);
 }
 
+// Jobs by the thousand, a few in each transaction, until told to end.
+typedef struct Stream {
+    PGconn *conn;
+    bool is_sent;
+} Stream;
+
+static void stream_go_on(Stream *stream)
+{
+    assert_int_equal(PQconsumeInput(stream->conn), 1);
+    if (stream->is_sent && PQisBusy(stream->conn)) {
+        return;
+    }
+    for (PGresult *result; stream->is_sent && (result = PQgetResult(stream->conn)) != NULL;) {
+        assert_int_equal(PQresultStatus(result), PGRES_COMMAND_OK);
+        PQclear(result);
+    }
+    stream->is_sent = true;
+    assert_int_equal(PQsendQuery(stream->conn, "do $$ begin for i in 1..200 loop"
+                                               " perform ganger.enqueue('noop')"
+                                               " from generate_series(1, 5);"
+                                               " commit; end loop; end $$"),
+                     1);
+}
+
+static void stream_end(Stream *stream)
+{
+    for (PGresult *result; (result = PQgetResult(stream->conn)) != NULL; PQclear(result)) {
+        assert_int_equal(PQresultStatus(result), PGRES_COMMAND_OK);
+    }
+    PQfinish(stream->conn);
+}
+
+static bool is_any_collecting(Scoreboard *board)
+{
+    return atomic_load(&scoreboard_slot(board, 1)->state) == SLOT_COLLECTING ||
+           atomic_load(&scoreboard_slot(board, 2)->state) == SLOT_COLLECTING;
+}
+
+// Jobs that come without end are gathered: workers pause between claims, and enqueuers need not notify. After the end each job is
+// called for again.
+static void test_a_stream_is_gathered(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon = daemon_run(test, "stream", 2, &(DaemonOptions){.poll = "30s"});
+    Scoreboard *board = open_scoreboard(daemon);
+    ScoreboardHeader *header = scoreboard_header(board);
+    Stream stream = {.conn = test_db_connect(&test->db)};
+    test_db_run(stream.conn, "set synchronous_commit = off");
+    bool was_collecting = false;
+    bool was_quiet = false;
+    for (int64_t until = clock_boot_ms() + slow_ms(30000); !was_collecting || !was_quiet;) {
+        stream_go_on(&stream);
+        was_collecting = was_collecting || is_any_collecting(board);
+        was_quiet = was_quiet || (atomic_load(&header->claim_pace_ms) > 0 &&
+                                  test_db_int(test->conn, "select count(*) from ganger.node where"
+                                                          " state = 'alive' and not idle") == 1);
+        CHECK(test, clock_boot_ms() < until);
+    }
+    stream_end(&stream);
+    sql_await(test, "not exists (select from ganger.jobs where status <> 'completed')");
+    sql_check(test, "(select max(attempts) = 1 from ganger.jobs)");
+    sql_await(test, "(select idle from ganger.node where state = 'alive')");
+    CHECK(test, atomic_load(&header->claim_pace_ms) == 0);
+    test_db_run(test->conn, "select ganger.enqueue('noop', '{}', queue => 'default')");
+    sql_await(test, "not exists (select from ganger.jobs where status <> 'completed')");
+    sql_check(test,
+              "(select started_at - created_at < interval '1 ms' * %d from ganger.jobs"
+              " order by id desc limit 1)",
+              (WAKE_LIMIT_MS + 100) * DAEMON_SLOWNESS);
+    scoreboard_destroy(board);
+}
+
 // Whether descriptor `fd` of a process is open, and what is to be read about it in fdinfo.
 static bool has_fd(pid_t pid, int fd, bool *is_closed_by_exec)
 {
@@ -194,6 +266,7 @@ int main(void)
                                         system_teardown),
         cmocka_unit_test_setup_teardown(test_idle_workers_show_life, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_no_wake_up_is_lost, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_a_stream_is_gathered, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_no_burst_is_lost, system_setup, system_teardown),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);

@@ -106,6 +106,38 @@ static void test_one_that_does_not_get_up(void **state)
     assert_int_equal(calls(2), 1);
 }
 
+static int64_t flood(int64_t now)
+{
+    for (int i = 1; i <= 15; i++) {
+        assert_false(wake_is_flooded(&reaper));
+        reaper.next_scan_at = now + 500;
+        wake_on_call(&reaper, "default", now);
+    }
+    assert_true(wake_is_flooded(&reaper));
+    assert_int_equal(reaper.next_scan_at, 0); // told at once
+    return now;
+}
+
+// How often workers are woken in a flood that begins at `now`, until it is over. `does_start`: each time, a job starts.
+static int turns_of_flood(int64_t now, bool does_start)
+{
+    int turns = 0;
+    for (int64_t end = now + 1020; wake_next_turn(&reaper) != INT64_MAX; turns++) {
+        now = wake_next_turn(&reaper);
+        assert_true(now <= end);
+        long long counter = atomic_load(&reaper.header->work_counter);
+        wake_in_flood(&reaper, now - 1); // not before its time
+        assert_true(atomic_load(&reaper.header->work_counter) == counter);
+        reaper.next_scan_at = now + 500;
+        wake_in_flood(&reaper, now);
+        assert_true(atomic_load(&reaper.header->work_counter) == counter + 1);
+        atomic_fetch_add(&scoreboard_slot(board, 2)->run_serial, does_start ? 1 : 0);
+    }
+    assert_int_equal(reaper.next_scan_at, 0);
+    assert_false(wake_is_flooded(&reaper));
+    return turns;
+}
+
 // Enqueuers that call without end are asked to be quiet, and the workers are woken by the clock instead; then they may call again.
 static void test_flood(void **state)
 {
@@ -116,28 +148,68 @@ static void test_flood(void **state)
         assert_false(wake_is_flooded(&reaper));
     }
     assert_true(wake_next_turn(&reaper) == INT64_MAX);
-    now += 1000;
-    for (int i = 1; i <= 15; i++) {
+    assert_int_equal(turns_of_flood(flood(now + 1000), true), 200);
+}
+
+// Where no job is found the clock is slower, and as fast as before with the next one.
+static void test_a_flood_for_others(void **state)
+{
+    (void)state;
+    assert_in_range(turns_of_flood(flood(5000), false), 50, 70);
+    assert_in_range(turns_of_flood(flood(7000), false), 40, 60);
+    atomic_fetch_add(&scoreboard_slot(board, 1)->run_serial, 1);
+    assert_int_equal(turns_of_flood(flood(9000), true), 200);
+}
+
+// While workers pause between claims, one that does so will come by: another one is not woken in its place, unless it stands still.
+static void test_one_that_collects(void **state)
+{
+    (void)state;
+    Slot *slot = scoreboard_slot(board, 2);
+    int64_t now = clock_boot_ms();
+    atomic_store(&slot->state, SLOT_COLLECTING);
+    atomic_store(&slot->changed_at, now);
+    wake_workers(&reaper, NULL, 1);
+    assert_int_equal(calls(1),
+                     1); // there are no pauses, so it has just been seen at the end of one
+    reaper.pace.is_on = true;
+    go_idle(1);
+    atomic_store(&slot->changed_at, clock_boot_ms() + 60000);
+    wake_workers(&reaper, NULL, 1);
+    assert_int_equal(calls(1) + calls(2) + calls(3), 0);
+    wake_workers(&reaper, NULL, 2); // two, of which it is one
+    assert_int_equal(calls(1) + calls(3), 1);
+    atomic_store(&slot->changed_at, now - 1000);
+    go_idle(1);
+    wake_workers(&reaper, NULL, 1);
+    assert_int_equal(calls(1), 1);
+}
+
+// Enough claims of few jobs each, and workers are told to pause, enqueuers to be quiet; idle workers are woken by the clock.
+static void test_a_stream_is_paced(void **state)
+{
+    (void)state;
+    Slot *slot = scoreboard_slot(board, 1);
+    int64_t now = 5000;
+    wake_in_flood(&reaper, now);
+    for (int i = 0; i < CLAIM_PACE_WINDOW_MS; i++) {
+        assert_int_equal(atomic_load(&reaper.header->claim_pace_ms), 0);
         assert_false(wake_is_flooded(&reaper));
+        atomic_fetch_add(&slot->jobs_done, 5);
+        atomic_fetch_add(&slot->batch_serial, 1);
         reaper.next_scan_at = now + 500;
-        wake_on_call(&reaper, "default", now);
+        wake_in_flood(&reaper, ++now);
     }
+    assert_int_equal(atomic_load(&reaper.header->claim_pace_ms), CLAIM_PACE_MS);
     assert_true(wake_is_flooded(&reaper));
-    assert_int_equal(reaper.next_scan_at, 0); // told at once
-    int turns = 0;
-    for (int64_t end = now + 1000; wake_next_turn(&reaper) != INT64_MAX; turns++) {
-        now = wake_next_turn(&reaper);
-        assert_true(now <= end);
-        long long counter = atomic_load(&reaper.header->work_counter);
-        wake_in_flood(&reaper, now - 1); // not before its time
-        assert_true(atomic_load(&reaper.header->work_counter) == counter);
-        reaper.next_scan_at = now + 500;
-        wake_in_flood(&reaper, now);
-        assert_true(atomic_load(&reaper.header->work_counter) == counter + 1);
-    }
-    assert_int_equal(turns, 200);
     assert_int_equal(reaper.next_scan_at, 0);
+    assert_true(wake_next_turn(&reaper) == now + CLAIM_PACE_MS);
+    wake_in_flood(&reaper, now + CLAIM_PACE_MS);
+    assert_int_equal(calls(1), 1);
+    wake_in_flood(&reaper, now + CLAIM_PACE_WINDOW_MS); // nothing has come
+    assert_int_equal(atomic_load(&reaper.header->claim_pace_ms), 0);
     assert_false(wake_is_flooded(&reaper));
+    assert_true(wake_next_turn(&reaper) == INT64_MAX);
 }
 
 static void test_how_long_a_supervisor_may_be_silent(void **state)
@@ -156,6 +228,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_idle_again_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_that_does_not_get_up, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flood, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_flood_for_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_that_collects, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_stream_is_paced, setup, teardown),
         cmocka_unit_test(test_how_long_a_supervisor_may_be_silent),
     };
     return cmocka_run_group_tests_name("wake", tests, NULL, NULL);

@@ -142,6 +142,7 @@ static void test_silence_has_a_limit_in_every_state(void **state)
     expect_limit(SLOT_IDLE, WATCHDOG_HUNG_MS);
     expect_limit(SLOT_CLAIMING, WATCHDOG_HUNG_MS);
     expect_limit(SLOT_FINISHING, WATCHDOG_HUNG_MS);
+    expect_limit(SLOT_COLLECTING, WATCHDOG_HUNG_MS);
     expect_limit(SLOT_STOPPING, WATCHDOG_STOPPING_MS);
     expect_limit((SlotState)77, WATCHDOG_HUNG_MS);
     LifeSign sign = {.silent_ms = INT64_MAX / 2};
