@@ -53,27 +53,10 @@ begin
     ), kept as (
         -- The rows are read again, as this statement's snapshot has them: to hand all their columns from one part to the next would cost
         -- as much as to delete them.
-        insert into ganger.history (id, finish_id, created_at, run_at, started_at, finished_at, lease_id, worker_id, cpu_us,
-            max_rss, max_attempts, attempts, status, exit_code, signal, priority, crashes, progress, retry_backoff, queue,
-            job_type, payload, timeout, kill_grace, retry_delay, retry_delay_max, expires_at, tags, idempotency_key, unique_key,
-            group_key, depends_on, depends_on_tags, dead_letter_job_type, dead_letter_job_id, dead_letter_of, batch_id,
-            schedule_id, owner, metadata, progress_message, stage, output, error, failure_reason, outcome, worker_name, log, last_failed_at,
-            last_retried_at, last_cancelled_at)
-        select j.id, g.finish_id, j.created_at, j.run_at,
-            case when g.ran is null then j.started_at else g.ended - make_interval(secs => g.ran::float8 / million) end,
-            g.ended, j.lease_id, j.worker_id, g.cpu, g.rss, j.max_attempts, j.attempts, g.end_status, g.exit_code, g.signal,
-            j.priority, j.crashes, j.progress, j.retry_backoff, j.queue, j.job_type, j.payload, j.timeout, j.kill_grace,
-            j.retry_delay, j.retry_delay_max, j.expires_at, j.tags, j.idempotency_key, j.unique_key, j.group_key,
-            j.depends_on, j.depends_on_tags, j.dead_letter_job_type, j.dead_letter_job_id, j.dead_letter_of, j.batch_id,
-            j.schedule_id, j.owner, j.metadata, j.progress_message, j.stage,
-            case when g.end_status = 'completed' then coalesce(g.output::jsonb, j.output) end,
-            case when g.end_status = 'failed' then g.error else j.error end,
-            case when g.end_status = 'failed' then case g.reason when 'node_lost' then 'crashed' else g.reason end end,
-            case when g.end_status = 'failed' and g.reason = 'node_lost' then 'node_lost' end,
-            j.worker_name, coalesce(g.log, j.log),
-            case when g.end_status = 'failed' then g.ended else j.last_failed_at end, j.last_retried_at,
-            case when g.end_status = 'cancelled' then g.ended else j.last_cancelled_at end
-        from gone g join ganger.job j on j.ctid = g.row_ctid
+        insert into ganger.history
+        select h.* from gone g join ganger.job j on j.ctid = g.row_ctid
+        cross join lateral ganger._ended(j, g.finish_id, g.ended, g.ran, g.end_status,
+            case when g.end_status = 'completed' then g.output::jsonb end, g.error, g.reason, g.cpu, g.rss, g.exit_code, g.signal, g.log) h
         returning id, status, job_type, started_at, finished_at, group_key, batch_id,
             unique_key is not null or tags is not null or depends_on is not null or depends_on_tags is not null
             or status = 'failed' as has_sequel
@@ -118,19 +101,25 @@ create function ganger._finish_completed(ids bigint[], leases uuid[], outputs te
                                          cpu_us bigint[], max_rss bigint[], logs text[])
 returns bigint[]
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '100ms'
+set plan_cache_mode = force_generic_plan set jit = off set enable_seqscan = off
 as $$
 declare
+    total constant integer := cardinality(ids);
     moved bigint[];
 begin
-    moved := ganger._drop_completed(ids, leases, ago_us);
-    if cardinality(moved) < cardinality(ids) then
-        moved := moved || ganger._finish(ids, leases, array_fill('completed'::ganger.job_status, array[cardinality(ids)]), outputs,
+    if total = 1 and ganger._complete_one(ids[1], leases[1], outputs[1]::jsonb, ran_us[1], ago_us[1], cpu_us[1], max_rss[1], logs[1]) then
+        delete from ganger.worker_claim c where c.lease_id = leases[1] and cardinality(c.job_ids) = 1;
+        return '{}';
+    end if;
+    moved := ganger._complete_plain(ids, leases, outputs, ran_us, ago_us, cpu_us, max_rss, logs);
+    if cardinality(moved) < total then
+        moved := moved || ganger._finish(ids, leases, array_fill('completed'::ganger.job_status, array[total]), outputs,
             ran_us => ran_us, ago_us => ago_us, cpu_us => cpu_us, max_rss => max_rss, logs => logs, unless_late => true,
             admits => current_setting('transaction_isolation') = 'read committed');
     end if;
-    if cardinality(moved) = cardinality(ids) then
+    if cardinality(moved) = total then
         delete from ganger.worker_claim c
-        where c.lease_id = leases[1] and cardinality(c.job_ids) = cardinality(ids) and leases[1] = all (leases);
+        where c.lease_id = leases[1] and cardinality(c.job_ids) = total and leases[1] = all (leases);
         return '{}';
     end if;
     return array(select g.id from unnest(ids, leases, outputs, ran_us, ago_us, cpu_us, max_rss, logs)
@@ -366,6 +355,9 @@ language plpgsql volatile security definer set search_path = pg_catalog, ganger,
 declare
     is_cancelled boolean;
 begin
+    if ganger._complete_one(id, lease_id, output, null, null, null, null, null) then
+        return true;
+    end if;
     select coalesce(j.cancel_requested, false) into is_cancelled from ganger.job j
     where j.id = _complete_with_effects.id and j.lease_id = _complete_with_effects.lease_id and j.status = 'processing' for update;
     if not found then

@@ -1,42 +1,172 @@
--- Completed jobs that nobody keeps: with a retention of zero they are deleted by the statement that ends them, and never written
--- to the history. Only plain ones, of which nothing else would want to know that they have ended: no batch, no key, no tags (a barrier may
--- wait for them), no prerequisites, no group, no steps. The others take the usual way, and are deleted by the duty of retention.
+-- The short way for completed jobs of which nothing else wants to know that they have ended; and those among them that nobody keeps.
+-- Plain jobs: no batch, no unique key, no tags (a barrier may wait for them), no prerequisites, no group, no steps, no cancel asked
+-- for. All others go the way of _finish.
 
--- Ends jobs of one of gangerd's batches in this way (see _finish_completed for the parameters); returns the ids of those that were. Those that
--- are limited, as the end of one is news to others, are not; nor those that somebody has asked to cancel.
-create function ganger._drop_completed(ids bigint[], leases uuid[], ago_us bigint[]) returns bigint[]
-language plpgsql volatile
-set search_path = pg_catalog, ganger, pg_temp
-set plan_cache_mode = force_generic_plan
-set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+-- The row of the history for a job that ends, whichever way: what it was, and how it ended. Becomes part of the statement that calls it as long as
+-- no argument is volatile.
+create function ganger._ended(j ganger.job, finish_id bigint, ended timestamptz, ran_us bigint, end_status ganger.job_status,
+                              output jsonb, error text, reason text, cpu_us bigint, max_rss bigint, exit_code integer,
+                              signal integer, log text)
+returns setof ganger.history language sql stable as $$
+    select j.id, finish_id, j.created_at, j.run_at,
+        case when ran_us is null then j.started_at else ended - make_interval(secs => ran_us::float8 / 1e6::float8) end,
+        ended, j.lease_id, j.worker_id, cpu_us, max_rss, j.max_attempts, j.attempts, end_status, exit_code, signal,
+        j.priority, j.crashes, j.progress, j.retry_backoff, j.queue, j.job_type, j.payload, j.timeout, j.kill_grace,
+        j.retry_delay, j.retry_delay_max, j.expires_at, j.tags, j.idempotency_key, j.unique_key, j.group_key,
+        j.depends_on, j.depends_on_tags, j.dead_letter_job_type, j.dead_letter_job_id, j.dead_letter_of, j.batch_id,
+        j.schedule_id, j.owner, j.metadata, j.progress_message, j.stage,
+        case when end_status = 'completed' then coalesce(output, j.output) end,
+        case when end_status = 'failed' then error else j.error end,
+        case when end_status = 'failed' then case reason when 'node_lost' then 'crashed' else reason end end,
+        case when end_status = 'failed' and reason = 'node_lost' then 'node_lost' end,
+        j.worker_name, coalesce(log, j.log),
+        case when end_status = 'failed' then ended else j.last_failed_at end, j.last_retried_at,
+        case when end_status = 'cancelled' then ended else j.last_cancelled_at end
+$$;
+
+-- Becomes part of the statement that asks.
+create function ganger._is_plain(j ganger.job) returns boolean language sql immutable parallel safe as $$
+    select j.batch_id is null and j.unique_key is null and j.tags is null and j.depends_on is null and j.depends_on_tags is null
+           and j.group_key is null and j.has_steps is not true and j.cancel_requested is not true
+$$;
+
+-- Completes one plain job where nothing is out of the ordinary: no result put off, no limit of a queue or job type, no retention but
+-- the default, no old snapshot. False: it is not so, or the lease is stale; nothing was done. Waits for the row as long as the
+-- caller's lock_timeout lets it. The caller has set search_path, and jit and enable_seqscan off: to set them here, too, would cost a twentieth of all.
+-- The row deleted is handed on as a value: it may be a newer one than a snapshot shows.
+create function ganger._complete_one(id bigint, lease_id uuid, output jsonb, ran_us bigint, ago_us bigint, cpu_us bigint,
+                                     max_rss bigint, log text) returns boolean
+language plpgsql volatile as $$
+declare
+    ended constant timestamptz := clock_timestamp() - make_interval(secs => coalesce(ago_us, 0)::float8 / 1e6::float8);
+    gone      record;
+    finish_id bigint;
+    took_us   bigint;
+    is_news   boolean;
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        return false;
+    end if;
+    delete from ganger.job j
+    where j.id = _complete_one.id and j.lease_id = _complete_one.lease_id and j.status = 'processing' and ganger._is_plain(j)
+      and (select not (exists (select from ganger.late_result)
+                       or exists (select from ganger.queue q where q.concurrency is not null or q.retention is not null)
+                       or exists (select from ganger.job_type t where t.concurrency is not null)
+                       or exists (select from ganger.setting s where s.name = 'retention_completed')))
+    returning j as job into gone;
+    if not found then
+        return false;
+    end if;
+    finish_id := ganger._take_seq();
+    took_us := coalesce(ran_us, ganger._run_us((gone.job).started_at, ended));
+    insert into ganger.history_completed
+    select h.* from ganger._ended(gone.job, finish_id, ended, ran_us, 'completed', output, null, null, cpu_us, max_rss, null, null, log) h;
+    insert into ganger.stat_delta (job_type, status, jobs, run_us, ended_at, buckets)
+    values ((gone.job).job_type, 'completed', 1, took_us, date_bin('1 s', ended, '2000-01-01 00:00+00'),
+            array[ganger._run_bucket('completed', took_us)]);
+    -- after the job's row was taken: see _follow_end
+    select exists (select from ganger.dependency) or exists (select from ganger.signal) into is_news;
+    if is_news then
+        perform ganger._follow_end(array[id], null);
+    end if;
+    return true;
+end $$;
+
+-- Plain jobs of one of gangerd's batches (see _finish_completed for the parameters): those that nobody keeps are deleted, the others move to
+-- the history. Returns the ids of those that ended so. While results that were put off wait, or with a first job that is not plain
+-- (a batch's jobs are mostly alike), none does.
+create function ganger._complete_plain(ids bigint[], leases uuid[], outputs text[], ran_us bigint[], ago_us bigint[], cpu_us bigint[],
+                                       max_rss bigint[], logs text[]) returns bigint[]
+language plpgsql volatile set jit = off set enable_seqscan = off as $$
+declare
+    rules   record;
+    dropped bigint[] := '{}';
+begin
+    select exists (select from ganger.late_result)
+           or exists (select from ganger.job j where j.id = ids[1] and not ganger._is_plain(j)) as is_special,
+           (select s.value from ganger.setting s where s.name = 'retention_completed') as by_default,
+           exists (select from ganger.queue q where q.retention is not null) as by_queue,
+           exists (select from ganger.queue q where q.concurrency is not null)
+           or exists (select from ganger.job_type t where t.concurrency is not null) as is_limited
+    into rules;
+    if rules.is_special then
+        return '{}';
+    end if;
+    -- the end of one that is limited is news to others
+    if not rules.is_limited and (rules.by_queue or rules.by_default is not null) then
+        dropped := ganger._drop_completed(ids, leases, ago_us, coalesce(rules.by_default::interval <= interval '0', false));
+    end if;
+    if cardinality(dropped) < cardinality(ids) then
+        return dropped || ganger._keep_completed(ids, leases, outputs, ran_us, ago_us, cpu_us, max_rss, logs);
+    end if;
+    return dropped;
+end $$;
+
+-- Moves plain jobs to the history; returns their ids. By index into the arrays: to unnest eight of them is dearer.
+-- `= any (array[..])`: as in _finish.
+create function ganger._keep_completed(ids bigint[], leases uuid[], outputs text[], ran_us bigint[], ago_us bigint[], cpu_us bigint[],
+                                       max_rss bigint[], logs text[]) returns bigint[]
+language plpgsql volatile set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    clock      constant timestamptz := clock_timestamp();
+    finish_ids constant bigint[] := ganger._take_seqs(cardinality(ids));
+    moved      bigint[];
+begin
+    with gone as (
+        delete from ganger.job j using generate_series(1, cardinality(ids)) i
+        where j.id = any (array[ids[i]]) and j.lease_id = leases[i] and j.status = 'processing' and ganger._is_plain(j)
+        returning j.ctid as row_ctid, j.id, j.job_type, j.started_at, i,
+                  clock - make_interval(secs => coalesce(ago_us[i], 0)::float8 / 1e6::float8) as ended
+    ), kept as (
+        -- The rows are read again, as this statement's snapshot has them: to hand all their columns from one part to the next would cost
+        -- as much as to delete them.
+        insert into ganger.history_completed
+        select h.* from gone g left join ganger.job j on j.ctid = g.row_ctid
+        cross join lateral ganger._ended(j, case when j.id is null then ganger._changed_meanwhile() else finish_ids[g.i] end, g.ended,
+            ran_us[g.i], 'completed', outputs[g.i]::jsonb, null, null, cpu_us[g.i], max_rss[g.i], null, null, logs[g.i]) h
+    ), counted as (
+        insert into ganger.stat_delta (job_type, status, jobs, run_us, ended_at, buckets)
+        select k.job_type, 'completed', count(*), coalesce(sum(k.took_us), 0), k.ended_at,
+               array_agg(ganger._run_bucket('completed', k.took_us))
+        from (select g.job_type, coalesce(ran_us[g.i], ganger._run_us(g.started_at, g.ended)) as took_us,
+                     date_bin('1 s', g.ended, '2000-01-01 00:00+00') as ended_at
+              from gone g) k
+        group by k.job_type, k.ended_at
+    )
+    select coalesce(array_agg(g.id), '{}') into moved from gone g;
+    perform ganger._follow_end(moved, null);
+    return moved;
+end $$;
+
+-- For a row that was changed between a statement's snapshot and its end.
+create function ganger._changed_meanwhile() returns bigint language plpgsql stable as $$
+begin
+    raise exception 'a job was changed while it ended' using errcode = '55P03', hint = 'Try again.';
+end $$;
+
+-- Deletes plain jobs that nobody keeps; returns their ids. by_default: nobody keeps those of a queue that says nothing. Plain here: no
+-- idempotency key, no token, too, which are for others to look after.
+create function ganger._drop_completed(ids bigint[], leases uuid[], ago_us bigint[], by_default boolean) returns bigint[]
+language plpgsql volatile set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     clock   constant timestamptz := clock_timestamp();
-    rules   record;
+    unkept  constant text[] := array(select q.name from ganger.queue q where q.retention <= interval '0');
+    kept    constant text[] := array(select q.name from ganger.queue q where q.retention > interval '0');
     dropped bigint[];
     least_id bigint;
     most_id  bigint;
 begin
-    select ganger._setting('retention_completed', '30 days')::interval <= interval '0' as by_default,
-           array(select q.name from ganger.queue q where q.retention <= interval '0') as unkept,
-           array(select q.name from ganger.queue q where q.retention > interval '0') as kept
-    into rules;
-    if not rules.by_default and rules.unkept = '{}' then
-        return '{}'; -- apart, as every batch of a system that keeps its jobs comes here: no query of its own
-    end if;
-    if exists (select from ganger.queue q where q.concurrency is not null)
-       or exists (select from ganger.job_type t where t.concurrency is not null)
-       or exists (select from ganger.late_result) then
+    if not by_default and unkept = '{}' then
         return '{}';
     end if;
     with gone as (
-        delete from ganger.job j using unnest(ids, leases, ago_us) as g (id, lease, ago)
-        where j.id = any (array[g.id]) and j.lease_id = g.lease and j.status = 'processing' and j.cancel_requested is not true
-          and (rules.by_default and j.queue <> all (rules.kept) or j.queue = any (rules.unkept))
-          and j.batch_id is null and j.idempotency_key is null and j.unique_key is null and j.tags is null
-          and j.depends_on is null and j.depends_on_tags is null and j.group_key is null and j.has_steps is not true
+        delete from ganger.job j using generate_series(1, cardinality(ids)) i
+        where j.id = any (array[ids[i]]) and j.lease_id = leases[i] and j.status = 'processing' and ganger._is_plain(j)
+          and (by_default and j.queue <> all (kept) or j.queue = any (unkept)) and j.idempotency_key is null
           and (select not exists (select from ganger.token t where t.job_id = any (ids)))
-        returning j.id, j.job_type, clock - make_interval(secs => coalesce(g.ago, 0)::float8 / 1e6::float8) as ended
+        returning j.id, j.job_type, clock - make_interval(secs => coalesce(ago_us[i], 0)::float8 / 1e6::float8) as ended
     ), counts as materialized (
         select g.job_type, date_bin('1 s', g.ended, '2000-01-01 00:00+00') as ended, count(*) as n from gone g group by 1, 2
     ), counted as ( -- an end, and at once one known no more

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Plans made while the tables were small stay in a session for its life: none of them may read a big table row by row.
-select plan(38);
+select plan(39);
 
 create temp table l (id bigint, lease_id uuid);
 create function pg_temp.run(job_type text) returns void language sql as $$
@@ -127,7 +127,7 @@ create temp table excused (name text, why text);
 insert into excused values
     ('enqueue', 'inserts one row; reads lanes and nodes by their keys'), ('_schedule_job', 'updates the row it has made, by its id'),
     ('_tell_batch', 'inserts one row'), ('_retake_unique_key', 'inserts one row'), ('_filter_sql', 'makes text'),
-    ('_enqueue_all', 'inserts; reads what it was given'),
+    ('_enqueue_all', 'inserts; reads what it was given'), ('_complete_one', 'its callers have them'),
     ('cleanup', 'looks through the history, as it is asked to'), ('_expire_rows', 'looks through partitions that have to go'),
     ('_live_ids', 'any filter'), ('retry_jobs', 'any filter'), ('count_jobs', 'any filter'), ('stats', 'counts all live jobs');
 select is(array(select distinct t.proname::text from touching t
@@ -138,5 +138,8 @@ select is(array(select e.name from excused e
                 where not exists (select from touching t where t.proname = e.name
                                   and not coalesce(t.proconfig @> '{jit=off,enable_seqscan=off}', false)) order by 1), '{}',
           'but for those that have a reason');
+select is(array(select p.proname::text from pg_proc p
+                where p.pronamespace = 'ganger'::regnamespace and p.prosrc like '%ganger.\_complete\_one(%'
+                  and not coalesce(p.proconfig @> '{jit=off,enable_seqscan=off}', false)), '{}', 'the callers of _complete_one have them');
 
 select * from finish();
