@@ -253,11 +253,12 @@ select j.* from ganger._jobs j
 where (select ganger._sees_all(current_user)) or j.owner = (select ganger._sees_owner(current_user));
 
 -- For SQL handlers: a running job as the view jobs shows it. A statement on the view would be made ready for all that a job may
--- be first, which takes longer than many a handler. No row: the lease is stale.
-create function ganger._running_job(id bigint, lease_id uuid) returns setof ganger.jobs
+-- be first, which takes longer than many a handler. Null: the lease is stale.
+create function ganger._running_job(id bigint, lease_id uuid) returns ganger.jobs
 language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+declare
+    job ganger.jobs;
 begin
-    return query
     select j.id, j.job_type, j.queue, j.status::text, null::text,
            j.priority::integer, j.payload,
            j.attempts, j.max_attempts, j.crashes::integer, coalesce(j.run_at, j.created_at),
@@ -272,7 +273,8 @@ begin
            case when j.wait_token is not null then ganger._token_timeout(j.wait_token) end,
            j.wait_token, j.created_at, j.started_at, null::timestamptz,
            j.last_failed_at, j.last_retried_at, j.last_cancelled_at
-    from ganger.job j where j.id = _running_job.id and j.lease_id = _running_job.lease_id and j.status = 'processing';
+    into job from ganger.job j where j.id = _running_job.id and j.lease_id = _running_job.lease_id and j.status = 'processing';
+    return job;
 end $$;
 
 -- What a worker of gangerd runs, by id. (A function, as the plan of a view is made by whoever reads it.)

@@ -110,8 +110,8 @@ begin
     if handler is null then
         raise exception 'there is no function %(jsonb, ganger.jobs)', function using errcode = '42883';
     end if;
-    select * into job from ganger._running_job(run_sql_handler.id, run_sql_handler.lease_id);
-    if not found then
+    job := ganger._running_job(run_sql_handler.id, run_sql_handler.lease_id);
+    if job.id is null then
         raise exception 'the lease of job % is no longer valid', run_sql_handler.id using errcode = 'GG002';
     end if;
     execute pg_catalog.format('select %s($1, $2)', handler::pg_catalog.oid::pg_catalog.regproc) into result using job.payload, job;
