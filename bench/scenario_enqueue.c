@@ -112,16 +112,17 @@ static void prepare_many(PGconn *conn)
     strbuf_free(&insert);
 }
 
-// A row of the node says that it is idle, which is what has enqueuers tell it. The switch keeps that from becoming true.
+// A row of the node says that it is idle, which is what has enqueuers tell it. The switch keeps that from becoming true, and remembers what
+// the node wants it to say.
 static void make_switch(PGconn *conn)
 {
-    sql_run(conn,
-            "create table bench_switch (is_off boolean); insert into bench_switch values (false);"
-            "create function bench_keep_silent() returns trigger language plpgsql as $$ begin"
-            " new.idle := new.idle and not (select is_off from public.bench_switch); return new; "
-            "end $$;"
-            "create trigger bench_keep_silent before update on ganger.node for each row"
-            " execute function bench_keep_silent()");
+    sql_run(conn, "create table bench_switch (is_off boolean, is_idle boolean);"
+                  "insert into bench_switch values (false, false);"
+                  "create or replace function ganger._set_idle(node bigint, idle boolean)"
+                  " returns void language sql as $$"
+                  " update public.bench_switch set is_idle = $2;"
+                  " update ganger.node n set idle = $2 and not s.is_off from public.bench_switch s"
+                  " where n.id = $1 and n.state = 'alive' $$");
 }
 
 static void set_wake_up(PGconn *conn, bool is_on)
@@ -130,10 +131,10 @@ static void set_wake_up(PGconn *conn, bool is_on)
         node_check();
         bench_sleep_ms(20);
     }
-    (void)sql_number(conn, "update bench_switch set is_off = not $1::boolean returning 1",
-                     is_on ? "t" : "f", NULL);
-    (void)sql_number(conn, "update ganger.node set idle = $1::boolean where state = 'alive'",
-                     is_on ? "t" : "f", NULL);
+    sql_run(conn, is_on ? "update bench_switch set is_off = false"
+                        : "update bench_switch set is_off = true");
+    sql_run(conn,
+            "update ganger.node set idle = s.is_idle from bench_switch s where state = 'alive'");
 }
 
 // Each slice starts when all jobs have run and the workers are idle, and is long beside the poll of a node that is not told: so that
