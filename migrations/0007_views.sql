@@ -269,7 +269,7 @@ begin
            j.output, j.error, case when j.last_failed_at is not null then ganger._error_history(j.id) else '[]' end,
            j.failure_reason, case when j.failure_reason is not null then true end,
            ganger._worker_text(j.worker_id, j.worker_name),
-           case when j.worker_id is not null then ganger._node_name(j.worker_id) end,
+           (select n.name from ganger.worker w join ganger.node n on n.id = w.node_id where w.id = j.worker_id),
            case when j.wait_token is not null then ganger._token_timeout(j.wait_token) end,
            j.wait_token, j.created_at, j.started_at, null::timestamptz,
            j.last_failed_at, j.last_retried_at, j.last_cancelled_at

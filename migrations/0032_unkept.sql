@@ -30,8 +30,8 @@ create function ganger._is_plain(j ganger.job) returns boolean language sql immu
            and j.group_key is null and j.has_steps is not true and j.cancel_requested is not true
 $$;
 
--- Completes one plain job where nothing is out of the ordinary: no result put off, no limit of a queue or job type, no retention but
--- the default, no old snapshot. False: it is not so, or the lease is stale; nothing was done. Waits for the row as long as the
+-- Completes one plain job where nothing is out of the ordinary: no result put off, no limit of a queue or job type, no retention of
+-- zero or of a queue, no old snapshot. False: it is not so, or the lease is stale; nothing was done. Waits for the row as long as the
 -- caller's lock_timeout lets it. The caller has set search_path, and jit and enable_seqscan off: to set them here, too, would cost a twentieth of all.
 -- The row deleted is handed on as a value: it may be a newer one than a snapshot shows.
 create function ganger._complete_one(id bigint, lease_id uuid, output jsonb, ran_us bigint, ago_us bigint, cpu_us bigint,
@@ -52,7 +52,7 @@ begin
       and (select not (exists (select from ganger.late_result)
                        or exists (select from ganger.queue q where q.concurrency is not null or q.retention is not null)
                        or exists (select from ganger.job_type t where t.concurrency is not null)
-                       or exists (select from ganger.setting s where s.name = 'retention_completed')))
+                       or exists (select from ganger.setting s where s.name = 'retention_completed' and s.value::interval <= interval '0')))
     returning j as job into gone;
     if not found then
         return false;
@@ -84,7 +84,7 @@ declare
 begin
     select exists (select from ganger.late_result)
            or exists (select from ganger.job j where j.id = ids[1] and not ganger._is_plain(j)) as is_special,
-           (select s.value from ganger.setting s where s.name = 'retention_completed') as by_default,
+           exists (select from ganger.setting s where s.name = 'retention_completed' and s.value::interval <= interval '0') as by_default,
            exists (select from ganger.queue q where q.retention is not null) as by_queue,
            exists (select from ganger.queue q where q.concurrency is not null)
            or exists (select from ganger.job_type t where t.concurrency is not null) as is_limited
@@ -93,8 +93,8 @@ begin
         return '{}';
     end if;
     -- the end of one that is limited is news to others
-    if not rules.is_limited and (rules.by_queue or rules.by_default is not null) then
-        dropped := ganger._drop_completed(ids, leases, ago_us, coalesce(rules.by_default::interval <= interval '0', false));
+    if not rules.is_limited and (rules.by_queue or rules.by_default) then
+        dropped := ganger._drop_completed(ids, leases, ago_us, rules.by_default);
     end if;
     if cardinality(dropped) < cardinality(ids) then
         return dropped || ganger._keep_completed(ids, leases, outputs, ran_us, ago_us, cpu_us, max_rss, logs);

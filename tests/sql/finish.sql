@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The short ways in which a completed job ends, alone or among others, beside the way of all ends: the same comes of each.
-select plan(24);
+select plan(26);
 
 create extension dblink;
 select ganger._register_node('n', 'h', 'b', 1, 1, '60 s', '0') as node \gset
@@ -100,6 +100,16 @@ select pg_temp.wait_blocked(:other) \g /dev/null
 commit;
 select ok(not r.done, 'or does not, where it was to be cancelled meanwhile') from dblink_get_result('other') as r (done boolean);
 select * from dblink_get_result('other') as r (done boolean) \g /dev/null
+
+-- What gangerd says of retention is no reason to go the long way, alone or among others.
+insert into ganger.setting values ('retention_completed', '30 days');
+set track_functions = 'all';
+begin;
+select ganger.enqueue('x') from generate_series(1, 3) \g /dev/null
+select pg_temp.take(:worker, 'x', 1), pg_temp.finish(), pg_temp.take(:worker, 'x', 2), pg_temp.finish() \g /dev/null
+select is(pg_stat_get_xact_function_calls('ganger._complete_one'::regproc), 1::bigint, 'one is ended alone');
+select is(coalesce(pg_stat_get_xact_function_calls('ganger._finish'::regproc), 0), 0::bigint, 'none in the usual way');
+commit;
 
 -- a limit: the end of one is news
 insert into ganger.queue (name, concurrency) values ('default', 1);
