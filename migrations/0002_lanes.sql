@@ -23,9 +23,12 @@ create table ganger.lane_signal (
     priority smallint not null,
     returned boolean not null,
     queue    text not null,
-    job_type text not null
+    job_type text not null,
+    n        bigint not null default txid_current()   -- see 0011_signals.sql, "Floors"
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
-create index lane_signal_lane on ganger.lane_signal (lane_id);
+create index lane_signal_n on ganger.lane_signal (n);
+create index lane_signal_lane on ganger.lane_signal (lane_id, n) where lane_id is not null; -- always so; keeps it from being walked in place of the other
+create sequence ganger.signal_floor; -- of lane_signal, and of ganger.signal
 
 -- Runnable rows the frontier has passed because somebody's open transaction holds them.
 create table ganger.lane_straggler (
@@ -114,7 +117,8 @@ declare
 begin
     if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')
        or not (exists (select from ganger.lane l where l.lane_id = lane and l.state = 'active')
-               or exists (select from ganger.lane_signal s where s.lane_id = lane)) then
+               or exists (select from ganger.lane_signal s
+                          where s.lane_id = lane and s.n >= (select pg_sequence_last_value('ganger.signal_floor'::regclass)))) then
         insert into ganger.lane_signal (lane_id, priority, returned, queue, job_type)
         values (lane, priority, returned, queue, job_type);
     end if;
@@ -367,7 +371,8 @@ begin
     perform set_config('ganger.advanced_in', pg_current_xact_id()::text, true);
 
     with signals as (
-        delete from ganger.lane_signal returning lane_id, priority, returned, queue, job_type
+        delete from ganger.lane_signal s where s.n >= (select pg_sequence_last_value('ganger.signal_floor'::regclass))
+        returning s.lane_id, s.priority, s.returned, s.queue, s.job_type
     )
     insert into ganger.lane as l (lane_id, priority, returned, queue, job_type)
     select distinct on (s.lane_id) s.lane_id, s.priority, s.returned, s.queue, s.job_type from signals s

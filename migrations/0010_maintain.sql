@@ -47,7 +47,7 @@ begin
     select j.due_at into next_due from ganger.job j
     where j.wait_token is null and j.lease_until is null and j.due_at > clock order by j.wait_token, j.lease_until, j.due_at limit 1;
     next_due := least(next_due, ganger._next_timeout(clock), tick);
-    if exists (select from ganger.signal) then
+    if exists (select from ganger.signal s where s.n >= (select pg_sequence_last_value('ganger.signal_floor'::regclass))) then
         perform ganger._work_signals(1000);
     end if;
     if exists (select from ganger.queue q where q.rate is not null) then
@@ -318,6 +318,7 @@ declare
     expired_jobs integer;
     unhandled integer;
 begin
+    perform ganger._raise_floors(); -- first of all
     expired_tokens := ganger._expire_tokens();
     expired_jobs := ganger._expire_jobs(promote);
     perform ganger._work_signals(10000);
@@ -399,7 +400,9 @@ begin
                -- no older ones: the tick once a second meets those, and the index may be full of dead entries
                (select s.next_at from ganger.schedule s where s.next_at > now() - interval '2 s' order by s.next_at limit 1),
                case when exists (select from ganger.queue q where q.rate is not null) then ganger._next_rate_free() end,
-               case when exists (select from ganger.signal s where s.not_before is null)
+               case when exists (select from ganger.signal s
+                                 where s.n >= (select pg_sequence_last_value('ganger.signal_floor'::regclass))
+                                   and s.not_before is null)
                     then clock_timestamp() end) - clock_timestamp()) * 1000))::bigint
     into due_in_ms;
     return next;

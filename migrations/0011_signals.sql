@@ -16,11 +16,127 @@ create table ganger.signal (
     key        text,
     job_id     bigint,
     made_in    xid8 not null default pg_current_xact_id(),
-    not_before timestamptz                             -- met a held row: not at every claim again
+    not_before timestamptz,                            -- met a held row: not at every claim again
+    n          bigint not null default txid_current()  -- see "Floors" below
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 -- Those a claim looks for when it meets jobs of groups (_shut_groups).
 create index signal_shut on ganger.signal (kind) where kind in ('regroup', 'recheck', 'queue', 'job_type');
+
+-- For `exists`, and for those who take them in the order they came.
+create index signal_n on ganger.signal (n);
+select setval('ganger.signal_floor', 1);
+
+-- Floors. Rows of signal, lane_signal and dependency come and go with jobs, and while somebody holds a snapshot none of the dead ones is
+-- taken away. So each row has a number, that of the transaction that wrote it, and a sequence, which is read without a snapshot, says
+-- below which number nothing lives: every look asks for n >= that, and does not meet the dead.
+--
+-- A floor rests on what has been committed only: on one snapshot, in which no row below it is alive, and no transaction below it
+-- runs. What is deleted in a snapshot does not come back, but for what this very transaction has deleted: so only one that has
+-- written nothing yet raises floors. Then they are true for ever, whoever is rolled back, and however late a value is written: a
+-- lower one is as true. A crash loses the last values, or none.
+--
+-- A transaction that writes and stays open would keep signal_floor down. When 10,000 have begun after it, it is passed: that is
+-- written down here, and as soon as that has been committed (so in a later call) the floor may rise. What a passed transaction has
+-- left is given a new number when it has ended: until then it is not seen. dependency_floor passes nobody, as who ends a job must see
+-- each committed row.
+--
+-- A dump has the tables of one moment and sequences of a later one, and goes into a server that counts from anywhere. So a
+-- restored database must not go by its floors: it is known by the stamp, which is not the transaction that wrote this row there.
+create table ganger.floor_state (
+    stamp   bigint,                                    -- xmin of the row itself
+    pass_to bigint not null,                           -- signal_floor may rise up to here,
+    passed  bigint[] not null                          -- if what these transactions leave is looked for
+);
+insert into ganger.floor_state values (null, 0, '{}');
+
+create function ganger._write_floor_state(pass_to bigint, passed bigint[]) returns void language plpgsql volatile as $$
+begin
+    update ganger.floor_state f set pass_to = _write_floor_state.pass_to, passed = _write_floor_state.passed;
+    update ganger.floor_state f set stamp = f.xmin::text::bigint; -- both versions have the same
+end $$;
+
+select ganger._write_floor_state(0, '{}');
+
+-- Gives what passed transactions have left a number above the floor, once they have ended. Writes down whom the floor may pass next.
+-- running: the transactions that ran in a snapshot, all below `next` others had ended.
+create function ganger._pass_floor(next bigint, running bigint[]) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+declare
+    lag    constant bigint := 10000;
+    state  ganger.floor_state;
+    ended  bigint[];
+    held   bigint[];
+    target bigint;
+begin
+    select * into state from ganger.floor_state for update skip locked;
+    if not found then
+        return; -- another session is at it
+    end if;
+    target := state.pass_to;
+    ended := array(select x from unnest(state.passed) x where x < next and x <> all (running));
+    if ended <> '{}' then
+        update ganger.signal s set n = txid_current()
+        where s.ctid = any (array(select x.ctid from ganger.signal x where x.n = any (ended) for update skip locked));
+        update ganger.lane_signal s set n = txid_current()
+        where s.ctid = any (array(select x.ctid from ganger.lane_signal x where x.n = any (ended) for update skip locked));
+        -- somebody is just deleting it
+        held := array(select x from unnest(ended) x where exists (select from ganger.signal s where s.n = x offset 0)
+                                                       or exists (select from ganger.lane_signal s where s.n = x offset 0));
+        ended := array(select unnest(ended) except select unnest(held));
+    end if;
+    if running <> '{}' and running[1] < next - lag and target < next - lag then
+        target := next - lag / 2; -- whoever began after that may well be about to commit
+    end if;
+    if target > state.pass_to or ended <> '{}' then
+        perform ganger._write_floor_state(target, array(
+            (select unnest(state.passed) union select x from unnest(running) x where x < target) except select unnest(ended)));
+    end if;
+end $$;
+
+-- Raises the floors. Only at the beginning of a transaction; else it does nothing.
+create function ganger._raise_floors() returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+declare
+    floor_now   bigint;
+    waiting_now bigint;
+    seen        record;
+    target      bigint;
+begin
+    if txid_current_if_assigned() is not null or current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        return; -- it may have deleted what its end brings back; or its snapshot is an old one
+    end if;
+    floor_now := pg_sequence_last_value('ganger.signal_floor'::regclass);
+    waiting_now := pg_sequence_last_value('ganger.dependency_floor'::regclass);
+    -- one statement, as it has to be one snapshot
+    select t.oldest, t.next, t.running, f.pass_to, f.stamp is distinct from f.xmin::text::bigint as is_foreign,
+           least((select x.n from ganger.signal x where x.n >= floor_now order by x.n limit 1),
+                 (select x.n from ganger.lane_signal x where x.n >= floor_now order by x.n limit 1)) as signal,
+           (select x.n from ganger.dependency x where x.n >= waiting_now order by x.n limit 1) as dependency
+    into seen
+    from ganger.floor_state f,
+         (select txid_snapshot_xmin(s.snap) as oldest, txid_snapshot_xmax(s.snap) as next,
+                 array(select x from txid_snapshot_xip(s.snap) x order by x) as running
+          from (select txid_current_snapshot() as snap offset 0) s) t;
+    if seen.is_foreign then
+        perform from ganger.floor_state for update skip locked;
+        if not found then
+            return;
+        end if;
+        perform setval('ganger.signal_floor', 1), setval('ganger.dependency_floor', 1);
+        perform ganger._write_floor_state(0, '{}');
+        return;
+    end if;
+    target := least(greatest(seen.oldest, seen.pass_to), seen.signal);
+    if target > floor_now then
+        perform setval('ganger.signal_floor', target);
+    end if;
+    target := least(seen.oldest, seen.dependency);
+    if target > waiting_now then
+        perform setval('ganger.dependency_floor', target);
+    end if;
+    perform ganger._pass_floor(seen.next, seen.running);
+end $$;
 
 -- Tells an idle node that there are signals; a busy one sees them at its next claim.
 create function ganger._notify_signal() returns void language plpgsql volatile as $$
@@ -82,7 +198,7 @@ end $$;
 create function ganger._work_signals(budget integer default 200, here boolean default false) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, ganger, pg_temp
-set jit = off set enable_hashjoin = off set enable_mergejoin = off
+set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     taken ganger.signal[];
@@ -102,7 +218,8 @@ begin
     -- equal ones together; when there are too many, those that keep groups shut come first, and then it is by lot
     with seen as materialized (
         select s.ctid as row_ctid, s.kind, s.key, s.job_id from ganger.signal s
-        where (s.kind not in ('blocked', 'ended', 'token') or s.made_in is distinct from pg_current_xact_id_if_assigned())
+        where s.n >= (select pg_sequence_last_value('ganger.signal_floor'::regclass))
+          and (s.kind not in ('blocked', 'ended', 'token') or s.made_in is distinct from pg_current_xact_id_if_assigned())
           and (mine is null or not (s.kind in ('group', 'regroup', 'recheck') and ganger._is_new(mine, 'group', s.key)
                                     or s.kind = 'batch' and ganger._is_new(mine, 'batch', s.key)))
           and (s.not_before is null or s.not_before <= clock_timestamp())
@@ -118,7 +235,7 @@ begin
             select x.ctid from ganger.signal x where x.ctid = any (array(select c.row_ctid from chosen c)) for update skip locked))
         returning s.kind, s.key, s.job_id
     )
-    select array_agg(row(g.kind, g.key, g.job_id, null, null)::ganger.signal) into taken from (select distinct g.kind, g.key, g.job_id from gone g) g;
+    select array_agg(row(g.kind, g.key, g.job_id, null, null, null)::ganger.signal) into taken from (select distinct g.kind, g.key, g.job_id from gone g) g;
     if taken is null then
         return 0;
     end if;

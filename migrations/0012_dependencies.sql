@@ -7,9 +7,13 @@
 create table ganger.dependency (
     prerequisite_id bigint not null,
     job_id          bigint not null,
+    n               bigint not null default txid_current(), -- see 0011_signals.sql, "Floors"
     primary key (prerequisite_id, job_id)
 );
 create index dependency_job on ganger.dependency (job_id);
+create index dependency_n on ganger.dependency (n);
+create sequence ganger.dependency_floor;
+select setval('ganger.dependency_floor', 1);
 
 -- What is wrong with a list of prerequisites, as 'SQLSTATE message', or null: one that nobody knows, or that the caller may not see,
 -- which is the same to it; one that has ended otherwise than completed.

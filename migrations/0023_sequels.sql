@@ -38,7 +38,9 @@ declare
     facts  record;
 begin
     -- after the jobs' rows were taken: a dependent that is noted later finds them ending, and looks again
-    select exists (select from ganger.dependency) as has_dependents, exists (select from ganger.signal) as has_signals,
+    select exists (select from ganger.dependency d
+                   where d.n >= (select pg_sequence_last_value('ganger.dependency_floor'::regclass))) as has_dependents,
+           exists (select from ganger.signal s where s.n >= (select pg_sequence_last_value('ganger.signal_floor'::regclass))) as has_signals,
            exists (select from ganger.queue q where q.concurrency is not null)
            or exists (select from ganger.job_type t where t.concurrency is not null) as has_limits
     into facts;

@@ -129,7 +129,7 @@ begin
     if soonest is not null then
         perform ganger._notify_due(soonest);
     end if;
-    if exists (select from ganger.signal) then
+    if exists (select from ganger.signal s where s.n >= (select pg_sequence_last_value('ganger.signal_floor'::regclass))) then
         perform ganger._notify_signal();
     end if;
 end $$;

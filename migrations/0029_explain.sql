@@ -241,7 +241,8 @@ begin
         select from (select l.lane_id, l.priority, l.returned, l.frontier, l.job_type from ganger.lane l where l.state <> 'idle' and l.queue = j.queue
                      union
                      select s.lane_id, s.priority, s.returned, 0, s.job_type from ganger.lane_signal s
-                     where s.queue = j.queue and not exists (select from ganger.lane l where l.lane_id = s.lane_id and l.state <> 'idle')) l
+                     where s.n >= (select pg_sequence_last_value('ganger.signal_floor'::regclass)) and s.queue = j.queue
+                       and not exists (select from ganger.lane l where l.lane_id = s.lane_id and l.state <> 'idle')) l
         cross join lateral (
             select from ganger.job x
             where x.lane_id = l.lane_id and x.seq >= l.frontier and x.status = 'pending'
