@@ -105,10 +105,19 @@ create index job_tags on ganger.job using gin (tags) where tags is not null;
 create table ganger.worker_claim (
     lease_id  uuid primary key,
     worker_id bigint not null,
+    n         bigint not null default txid_current(),  -- see 0011_signals.sql, "Floors"
     job_ids   bigint[] not null
 ) with (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 alter table ganger.worker_claim alter column job_ids set storage external; -- to compress it would cost a tenth of the claim
-create index worker_claim_worker on ganger.worker_claim (worker_id);
+create index worker_claim_n on ganger.worker_claim (n);
+create sequence ganger.claim_floor;
+select setval('ganger.claim_floor', 1);
+-- Copies of those that the floor has passed, as they last long.
+create table ganger.long_claim (
+    lease_id  uuid primary key,
+    worker_id bigint not null,
+    job_ids   bigint[] not null
+);
 
 -- Ended jobs, append-only, apart by status (their retention differs) and by week.
 create table ganger.history (
@@ -309,6 +318,8 @@ create table ganger.stat_delta (
     ended_at timestamptz,                              -- the second they ended in; null: this is no end of a job
     buckets  smallint[]                                -- of completed ones: each element stands for jobs / cardinality(buckets)
 );
+create sequence ganger.fold_mark;
+select setval('ganger.fold_mark', 1);
 create table ganger.stat (
     job_type text not null,
     status   ganger.job_status not null,

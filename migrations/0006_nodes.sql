@@ -1,9 +1,14 @@
 -- Nodes and workers: who is there, who is gone, and what becomes of the jobs they held.
 
 -- All that is being run. By the ids that claims have named, so that the index of these needs no entry for each job that has ever run.
+-- An old snapshot knows jobs that run, and whose claim has gone since: so it does not go by the floor.
 create view ganger._processing as
 select j.* from ganger.job j
-where j.id = any (array(select unnest(c.job_ids) from ganger.worker_claim c)) and j.status = 'processing' and j.worker_id is not null
+where j.id = any (array(select unnest(c.job_ids) from ganger.worker_claim c
+                        where c.n >= (select case when current_setting('transaction_isolation') in ('read committed', 'read uncommitted')
+                                                  then pg_sequence_last_value('ganger.claim_floor'::regclass) else 0 end)
+                        union all select unnest(l.job_ids) from ganger.long_claim l))
+  and j.status = 'processing' and j.worker_id is not null
 union all
 select j.* from ganger.job j where j.wait_token is null and j.lease_until is not null and j.status = 'processing';
 
@@ -11,7 +16,11 @@ select j.* from ganger.job j where j.wait_token is null and j.lease_until is not
 create function ganger._claimed_ids(worker bigint) returns bigint[]
 language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 begin
-    return array(select unnest(c.job_ids) from ganger.worker_claim c where c.worker_id = worker);
+    return array(select unnest(c.job_ids) from ganger.worker_claim c
+                 where c.n >= (select case when current_setting('transaction_isolation') in ('read committed', 'read uncommitted')
+                                           then pg_sequence_last_value('ganger.claim_floor'::regclass) else 0 end)
+                   and c.worker_id = worker
+                 union select unnest(l.job_ids) from ganger.long_claim l where l.worker_id = worker);
 end $$;
 
 -- Deletes claims nothing of which runs any more. Returns how many.
@@ -21,14 +30,23 @@ set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    n integer;
+    floor  constant bigint := pg_sequence_last_value('ganger.claim_floor'::regclass);
+    leases uuid[];
+    n      integer;
 begin
-    delete from ganger.worker_claim c
-    where c.lease_id = any (array(
-        select x.lease_id from ganger.worker_claim x
+    leases := array(
+        select x.lease_id
+        from (select c.lease_id, c.job_ids from ganger.worker_claim c where c.n >= floor
+              union all select l.lease_id, l.job_ids from ganger.long_claim l) x
         where not exists (select from ganger.job j
-                          where j.id = any (x.job_ids) and j.lease_id = x.lease_id)
-        for update skip locked));
+                          where j.id = any (x.job_ids) and j.lease_id = x.lease_id));
+    if leases = '{}' then
+        return 0;
+    end if;
+    delete from ganger.long_claim l
+    where l.lease_id = any (array(select x.lease_id from ganger.long_claim x where x.lease_id = any (leases) for update skip locked));
+    delete from ganger.worker_claim c
+    where c.lease_id = any (array(select x.lease_id from ganger.worker_claim x where x.lease_id = any (leases) for update skip locked));
     get diagnostics n = row_count;
     return n;
 end $$;

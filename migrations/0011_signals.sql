@@ -27,7 +27,7 @@ create index signal_shut on ganger.signal (kind) where kind in ('regroup', 'rech
 create index signal_n on ganger.signal (n);
 select setval('ganger.signal_floor', 1);
 
--- Floors. Rows of signal, lane_signal and dependency come and go with jobs, and while somebody holds a snapshot none of the dead ones is
+-- Floors. Rows of signal, lane_signal, dependency and worker_claim come and go with jobs, and while somebody holds a snapshot none of the dead ones is
 -- taken away. So each row has a number, that of the transaction that wrote it, and a sequence, which is read without a snapshot, says
 -- below which number nothing lives: every look asks for n >= that, and does not meet the dead.
 --
@@ -41,12 +41,17 @@ select setval('ganger.signal_floor', 1);
 -- left is given a new number when it has ended: until then it is not seen. dependency_floor passes nobody, as who ends a job must see
 -- each committed row.
 --
+-- A claim (worker_claim) may last for days. When 10,000 transactions have begun after it, a copy of it goes to long_claim, and
+-- claim_floor may pass it 10 s after that: by then whoever goes by the higher floor sees the copy.
+--
 -- A dump has the tables of one moment and sequences of a later one, and goes into a server that counts from anywhere. So a
 -- restored database must not go by its floors: it is known by the stamp, which is not the transaction that wrote this row there.
 create table ganger.floor_state (
-    stamp   bigint,                                    -- xmin of the row itself
-    pass_to bigint not null,                           -- signal_floor may rise up to here,
-    passed  bigint[] not null                          -- if what these transactions leave is looked for
+    stamp     bigint,                                  -- xmin of the row itself
+    pass_to   bigint not null,                         -- signal_floor may rise up to here,
+    passed    bigint[] not null,                       -- if what these transactions leave is looked for
+    claims_to bigint not null default 0,               -- claim_floor may rise up to here, past what is in long_claim,
+    claims_at timestamptz not null default '-infinity' -- since then
 );
 insert into ganger.floor_state values (null, 0, '{}');
 
@@ -94,12 +99,36 @@ begin
     end if;
 end $$;
 
+-- Copies claims that last, so that the floor may pass them. next: as in _pass_floor; oldest: below that all had ended.
+create function ganger._copy_claims(oldest bigint, next bigint) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+declare
+    lag       constant bigint := 10000;
+    floor_now constant bigint := pg_sequence_last_value('ganger.claim_floor'::regclass);
+    target    constant bigint := least(oldest, next - lag / 2);
+    state     ganger.floor_state;
+begin
+    if not exists (select from ganger.worker_claim c where c.n >= floor_now and c.n < least(oldest, next - lag)) then
+        return;
+    end if;
+    select * into state from ganger.floor_state for update skip locked;
+    if not found or state.claims_to > floor_now or state.claims_at > clock_timestamp() - interval '10 s' then
+        return; -- another session is at it; or they have been copied, and the floor will pass them
+    end if;
+    insert into ganger.long_claim (lease_id, worker_id, job_ids)
+    select c.lease_id, c.worker_id, c.job_ids from ganger.worker_claim c where c.n >= floor_now and c.n < target
+    on conflict do nothing;
+    update ganger.floor_state f set claims_to = target, claims_at = clock_timestamp();
+    perform ganger._write_floor_state(state.pass_to, state.passed);
+end $$;
+
 -- Raises the floors. Only at the beginning of a transaction; else it does nothing.
 create function ganger._raise_floors() returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     floor_now   bigint;
     waiting_now bigint;
+    claim_now   bigint;
     seen        record;
     target      bigint;
 begin
@@ -108,11 +137,15 @@ begin
     end if;
     floor_now := pg_sequence_last_value('ganger.signal_floor'::regclass);
     waiting_now := pg_sequence_last_value('ganger.dependency_floor'::regclass);
+    claim_now := pg_sequence_last_value('ganger.claim_floor'::regclass);
     -- one statement, as it has to be one snapshot
     select t.oldest, t.next, t.running, f.pass_to, f.stamp is distinct from f.xmin::text::bigint as is_foreign,
            least((select x.n from ganger.signal x where x.n >= floor_now order by x.n limit 1),
                  (select x.n from ganger.lane_signal x where x.n >= floor_now order by x.n limit 1)) as signal,
-           (select x.n from ganger.dependency x where x.n >= waiting_now order by x.n limit 1) as dependency
+           (select x.n from ganger.dependency x where x.n >= waiting_now order by x.n limit 1) as dependency,
+           (select x.n from ganger.worker_claim x
+            where x.n >= case when f.claims_at < clock_timestamp() - interval '10 s' then greatest(f.claims_to, claim_now) else claim_now end
+            order by x.n limit 1) as claim
     into seen
     from ganger.floor_state f,
          (select txid_snapshot_xmin(s.snap) as oldest, txid_snapshot_xmax(s.snap) as next,
@@ -123,7 +156,8 @@ begin
         if not found then
             return;
         end if;
-        perform setval('ganger.signal_floor', 1), setval('ganger.dependency_floor', 1);
+        perform setval('ganger.signal_floor', 1), setval('ganger.dependency_floor', 1), setval('ganger.claim_floor', 1);
+        update ganger.floor_state f set claims_to = 0;
         perform ganger._write_floor_state(0, '{}');
         return;
     end if;
@@ -135,7 +169,12 @@ begin
     if target > waiting_now then
         perform setval('ganger.dependency_floor', target);
     end if;
+    target := least(seen.oldest, seen.claim);
+    if target > claim_now then
+        perform setval('ganger.claim_floor', target);
+    end if;
     perform ganger._pass_floor(seen.next, seen.running);
+    perform ganger._copy_claims(seen.oldest, seen.next);
 end $$;
 
 -- Tells an idle node that there are signals; a busy one sees them at its next claim.
