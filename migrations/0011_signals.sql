@@ -129,6 +129,7 @@ declare
     floor_now   bigint;
     waiting_now bigint;
     claim_now   bigint;
+    claim_from  bigint;
     seen        record;
     target      bigint;
 begin
@@ -138,14 +139,14 @@ begin
     floor_now := pg_sequence_last_value('ganger.signal_floor'::regclass);
     waiting_now := pg_sequence_last_value('ganger.dependency_floor'::regclass);
     claim_now := pg_sequence_last_value('ganger.claim_floor'::regclass);
+    -- what is below has been copied
+    claim_from := greatest(claim_now, (select f.claims_to from ganger.floor_state f where f.claims_at < clock_timestamp() - interval '10 s'));
     -- one statement, as it has to be one snapshot
     select t.oldest, t.next, t.running, f.pass_to, f.stamp is distinct from f.xmin::text::bigint as is_foreign,
            least((select x.n from ganger.signal x where x.n >= floor_now order by x.n limit 1),
                  (select x.n from ganger.lane_signal x where x.n >= floor_now order by x.n limit 1)) as signal,
            (select x.n from ganger.dependency x where x.n >= waiting_now order by x.n limit 1) as dependency,
-           (select x.n from ganger.worker_claim x
-            where x.n >= case when f.claims_at < clock_timestamp() - interval '10 s' then greatest(f.claims_to, claim_now) else claim_now end
-            order by x.n limit 1) as claim
+           (select x.n from ganger.worker_claim x where x.n >= claim_from order by x.n limit 1) as claim
     into seen
     from ganger.floor_state f,
          (select txid_snapshot_xmin(s.snap) as oldest, txid_snapshot_xmax(s.snap) as next,
