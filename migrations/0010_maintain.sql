@@ -266,16 +266,16 @@ end $$;
 -- Folds the delta rows of ended jobs into one row per type and status, one per type and bucket of run times, and those per time.
 -- Returns how many delta rows there were.
 --
--- While somebody holds a snapshot the dead ones stay in the table. So only once a minute all of it is looked through, else
+-- While somebody holds a snapshot the dead ones stay in the table. So only once in 10 s all of it is looked through, else
 -- the pages at its end, where new rows go: 32 of those there were last time (each session that writes has one of its own), and what came
 -- after. Until it is folded a delta counts all the same.
 create function ganger._fold_stats() returns integer language plpgsql volatile set jit = off set enable_seqscan = off as $$
 declare
     clock  constant timestamptz := clock_timestamp();
-    minute constant bigint := floor(extract(epoch from clock) / 60);
-    mark   constant bigint := pg_sequence_last_value('ganger.fold_mark'::regclass); -- the minute, the pages there were
+    turn   constant bigint := floor(extract(epoch from clock) / 10);
+    mark   constant bigint := pg_sequence_last_value('ganger.fold_mark'::regclass); -- the turn, the pages there were
     pages  constant bigint := pg_relation_size('ganger.stat_delta') / current_setting('block_size')::bigint;
-    start  constant bigint := case when mark >> 32 = minute then greatest(0, least(mark & 4294967295, pages) - 32) else 0 end;
+    start  constant bigint := case when mark >> 32 = turn then greatest(0, least(mark & 4294967295, pages) - 32) else 0 end;
     less   boolean;
     n      integer;
 begin
@@ -283,7 +283,7 @@ begin
         return 0; -- another session folds
     end if;
     if pages > 32 then
-        perform setval('ganger.fold_mark', minute << 32 | pages);
+        perform setval('ganger.fold_mark', turn << 32 | pages);
     end if;
     with gone as (
         delete from ganger.stat_delta d where d.ctid >= format('(%s,0)', start)::tid returning *
