@@ -35,12 +35,13 @@ create function ganger._follow_end(ids bigint[], followed bigint[]) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     is_old constant boolean := current_setting('transaction_isolation') not in ('read committed', 'read uncommitted');
+    signal_floor     constant bigint := pg_sequence_last_value('ganger.signal_floor'::regclass);
+    dependency_floor constant bigint := pg_sequence_last_value('ganger.dependency_floor'::regclass);
     facts  record;
 begin
     -- after the jobs' rows were taken: a dependent that is noted later finds them ending, and looks again
-    select exists (select from ganger.dependency d
-                   where d.n >= (select pg_sequence_last_value('ganger.dependency_floor'::regclass))) as has_dependents,
-           exists (select from ganger.signal s where s.n >= (select pg_sequence_last_value('ganger.signal_floor'::regclass))) as has_signals,
+    select exists (select from ganger.dependency d where d.n >= dependency_floor) as has_dependents,
+           exists (select from ganger.signal s where s.n >= signal_floor) as has_signals,
            exists (select from ganger.queue q where q.concurrency is not null)
            or exists (select from ganger.job_type t where t.concurrency is not null) as has_limits
     into facts;
