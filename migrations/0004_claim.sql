@@ -7,7 +7,7 @@ create function ganger._claim_rules(queues text[], job_types text[], out has_sig
                                     out is_rated boolean, out type_timeouts jsonb)
 language plpgsql stable as $$
 begin
-    select exists (select from ganger.signal), exists (select from ganger.node n where n.state = 'alive'),
+    select exists (select from ganger.signal s where s.n >= (select pg_sequence_last_value('ganger.signal_floor'::regclass))), exists (select from ganger.node n where n.state = 'alive'),
            q.paused, t.paused, coalesce(q.limited, false) or coalesce(t.limited, false),
            coalesce(q.rated, false) or exists (select from ganger.group_limit g where g.rate is not null), t.timeouts
     into has_signals, has_nodes, paused_queues, paused_types, is_limited, is_rated, type_timeouts
@@ -57,6 +57,7 @@ declare
     after_rank     constant integer := last.rank;
     after_frontier constant bigint := last.frontier;
     after_lane     constant bigint := last.lane_id;
+    signal_floor   constant bigint := pg_sequence_last_value('ganger.signal_floor'::regclass);
     -- Of thousands of lanes each is looked up here: a search among keys, where an array would be walked through.
     types constant jsonb := case when job_types is not null
                                  then coalesce((select jsonb_object_agg(t, true) from unnest(job_types) t where t is not null), '{}') end;
@@ -73,7 +74,8 @@ begin
                     union all
                     select distinct on (s.lane_id) s.lane_id, s.priority * 2 + s.returned::integer, coalesce(a.frontier, 0), s.queue, s.job_type
                     from ganger.lane_signal s left join ganger.lane a on a.lane_id = s.lane_id
-                    where (a.lane_id is null or a.state = 'idle') and s.queue = any (queues) and (types is null or types ? s.job_type)) u
+                    where s.n >= signal_floor and (a.lane_id is null or a.state = 'idle')
+                      and s.queue = any (queues) and (types is null or types ? s.job_type)) u
               where (after_rank is null or u.rank < after_rank
                      or (u.rank = after_rank and (u.frontier > after_frontier or (u.frontier = after_frontier and u.lane_id > after_lane))))
                 and (paused_queues is null or u.queue <> all (paused_queues)) and (paused_types is null or u.job_type <> all (paused_types))
@@ -139,6 +141,8 @@ declare
     busy    boolean;
     shut    jsonb; -- groups of which nothing may be claimed just now
     lease   uuid;
+    signal_floor constant bigint := pg_sequence_last_value('ganger.signal_floor'::regclass); -- nothing lives below (0011_signals.sql)
+    is_noted boolean; -- worker_claim has a row of this claim
     wanted  integer := max_jobs;
     before  integer; -- what was wanted when the first lanes were looked into
     tries   integer;
@@ -150,7 +154,7 @@ begin
                  from (select a.lane_id, a.frontier, a.priority * 2 + a.returned::integer as rank from ganger.lane a
                        where a.state <> 'idle' and a.queue = any (queues) and (job_types is null or a.job_type = any (job_types))
                        order by ganger._lane_order(a.priority * 2 + a.returned::integer, a.frontier), a.frontier, a.lane_id limit 64) f),
-           exists (select from ganger.signal) or exists (select from ganger.lane_signal)
+           exists (select from ganger.signal s where s.n >= signal_floor) or exists (select from ganger.lane_signal s where s.n >= signal_floor)
            or exists (select from ganger.queue q where q.paused or q.concurrency is not null or q.rate is not null)
            or exists (select from ganger.job_type t where t.paused or t.concurrency is not null or t.timeout is not null)
            or exists (select from ganger.group_limit g where g.rate is not null)
@@ -187,7 +191,7 @@ begin
                 lanes := ganger._share_rooms(lanes, rooms, wanted);
             end if;
         end if;
-        -- a worker's batch has one lease: a number of that quality costs a tenth of the claim
+        -- A worker's batch has one lease: a number of that quality costs a tenth of the claim.
         select array(select row(j.row_ctid, j.id, j.was_started)::ganger._claim_pick
                      from unnest(lanes) o
                      cross join lateral (
@@ -200,7 +204,7 @@ begin
                          order by j.seq limit coalesce(o.most, wanted)
                          for update skip locked) j
                      limit wanted),
-               case when worker_id is not null then gen_random_uuid() end
+               coalesce(lease, case when worker_id is not null then gen_random_uuid() end)
         into picks, lease;
         if cardinality(picks) > 0 then
             -- Not of a group whose places are not in order. This snapshot is later than the locks: what is true of a group here is true of the
@@ -228,13 +232,18 @@ begin
             -- Only when there was something: an empty claim shall write nothing. Whoever marks the worker dead waits for this transaction, or
             -- was first: then nothing is taken. The node is only looked at: who buries one marks its workers too.
             if worker_id is not null and n > 0 then
-                insert into ganger.worker_claim (lease_id, worker_id, job_ids)
-                select lease, w.id, array(select p.id from unnest(picks) p)
-                from ganger.worker w join ganger.node n on n.id = w.node_id
-                where w.id = _take_jobs.worker_id and w.link = _take_jobs.link and w.state = 'alive' and n.state = 'alive'
-                for key share of w;
-                if not found then
-                    raise exception 'worker % is not alive', worker_id using errcode = 'GG001';
+                if is_noted then -- the limits of the next round count these, too
+                    update ganger.worker_claim c set job_ids = c.job_ids || array(select p.id from unnest(picks) p) where c.lease_id = lease;
+                else
+                    insert into ganger.worker_claim (lease_id, worker_id, n, job_ids) -- in the order of the columns, with all of them: a node of the plan less
+                    select lease, w.id, txid_current(), array(select p.id from unnest(picks) p)
+                    from ganger.worker w join ganger.node n on n.id = w.node_id
+                    where w.id = _take_jobs.worker_id and w.link = _take_jobs.link and w.state = 'alive' and n.state = 'alive'
+                    for key share of w;
+                    if not found then
+                        raise exception 'worker % is not alive', worker_id using errcode = 'GG001';
+                    end if;
+                    is_noted := true;
                 end if;
             end if;
             if n < cardinality(picks) then
@@ -274,7 +283,7 @@ create function ganger.claim(worker text, queues text[] default '{default}', job
 returns table (id bigint, lease_id uuid, job_type text, payload jsonb, attempt integer, max_attempts integer, queue text,
                priority integer, timeout interval, tags text[], group_key text, owner text, metadata jsonb,
                lease_until timestamptz)
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off
 as $$
 declare
     until timestamptz;
@@ -326,5 +335,6 @@ begin
           and exists (select from ganger.job j where j.lane_id = l.lane_id and j.seq >= l.frontier and j.status = 'pending' offset 0))
     or exists (
         select from ganger.lane_signal s
-        where s.queue = any (queues) and s.job_type = any (job_types) and not ganger._is_paused(s.queue, s.job_type));
+        where s.n >= (select pg_sequence_last_value('ganger.signal_floor'::regclass))
+          and s.queue = any (queues) and s.job_type = any (job_types) and not ganger._is_paused(s.queue, s.job_type));
 end $$;

@@ -39,6 +39,8 @@ create function ganger._complete_one(id bigint, lease_id uuid, output jsonb, ran
 language plpgsql volatile as $$
 declare
     ended constant timestamptz := clock_timestamp() - make_interval(secs => coalesce(ago_us, 0)::float8 / 1e6::float8);
+    signal_floor     constant bigint := pg_sequence_last_value('ganger.signal_floor'::regclass);
+    dependency_floor constant bigint := pg_sequence_last_value('ganger.dependency_floor'::regclass);
     gone      record;
     finish_id bigint;
     took_us   bigint;
@@ -65,7 +67,8 @@ begin
     values ((gone.job).job_type, 'completed', 1, took_us, date_bin('1 s', ended, '2000-01-01 00:00+00'),
             array[ganger._run_bucket('completed', took_us)]);
     -- after the job's row was taken: see _follow_end
-    select exists (select from ganger.dependency) or exists (select from ganger.signal) into is_news;
+    select exists (select from ganger.dependency d where d.n >= dependency_floor) or exists (select from ganger.signal s where s.n >= signal_floor)
+    into is_news;
     if is_news then
         perform ganger._follow_end(array[id], null);
     end if;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "common/base/log.h"
+#include "tests/support/private_cluster.h"
 #include "tests/support/test_db.h"
 
 enum {
@@ -265,5 +266,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_restored_database_forgets_its_floors, setup,
                                         teardown),
     };
-    return cmocka_run_group_tests_name("floors", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("floors", tests, private_cluster_setup,
+                                       private_cluster_teardown);
 }
