@@ -45,7 +45,7 @@ create function ganger._lane_order(rank integer, frontier bigint) returns bigint
 $$;
 
 -- The lanes of these queues and types, active or signalled, in the order of claims as far as frontiers tell it: the first 64, or
--- all those behind the lane where an earlier look ended. That place is named by what it sorts by, and frontiers only grow, so
+-- all those behind the lane where an earlier look ended. Under limits all at once: what a later look found room for would pass the first ones by. That place is named by what it sorts by, and frontiers only grow, so
 -- what came and went meanwhile moves no lane past it. Not the paused ones, and of limited ones those with room (rooms: _limit_room).
 create function ganger._more_lanes(queues text[], job_types text[], paused_queues text[], paused_types text[], rooms jsonb,
                                    hint_lanes bigint[], hint_seqs bigint[], last ganger._claim_lane) returns ganger._claim_lane[]
@@ -81,7 +81,7 @@ begin
                 and (paused_queues is null or u.queue <> all (paused_queues)) and (paused_types is null or u.job_type <> all (paused_types))
                 and (rooms is null or (coalesce((rooms -> 'queue' ->> u.queue)::integer, 1) > 0
                                        and coalesce((rooms -> 'job_type' ->> u.job_type)::integer, 1) > 0))
-              order by ganger._lane_order(u.rank, u.frontier), u.frontier, u.lane_id limit case when after_rank is null then 64 end) v);
+              order by ganger._lane_order(u.rank, u.frontier), u.frontier, u.lane_id limit case when after_rank is null and rooms is null then 64 end) v);
 end $$;
 
 -- Lanes share what limits leave: each as if those before it took all they may; what they do not take is the next round's.
@@ -166,6 +166,8 @@ begin
         end if;
         select rules.paused_queues, rules.paused_types, rules.type_timeouts, rules.is_limited, rules.is_rated, max_jobs, 1
         into paused_queues, paused_types, type_timeouts, is_limited, is_rated, before, tries;
+        -- their jobs are not even locked: this claim may be part of a long transaction
+        shut := case when rules.has_signals then ganger._shut_groups() end;
     end if;
     loop -- once, but for limits, shut groups, and where 64 lanes have not enough
         if is_unlisted then
@@ -175,7 +177,7 @@ begin
             lanes := ganger._more_lanes(queues, job_types, paused_queues, paused_types, rooms, hint_lanes, hint_seqs, last);
         end if;
         if cardinality(lanes) > 1 or is_limited then
-            if cardinality(lanes) = 64 and is_behind is not true then
+            if cardinality(lanes) = 64 and is_behind is not true and rooms is null then
                 last := lanes[64];
             end if;
             if is_behind is not true or is_limited then

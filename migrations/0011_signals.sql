@@ -38,7 +38,7 @@ select setval('ganger.signal_floor', 1);
 --
 -- A transaction that writes and stays open would keep signal_floor down. When 10,000 have begun after it, it is passed: that is
 -- written down here, and as soon as that has been committed (so in a later call) the floor may rise. What a passed transaction has
--- left is given a new number when it has ended: until then it is not seen. dependency_floor passes nobody, as who ends a job must see
+-- left is given a new number by the next tick, or other call in a transaction of its own, when it has ended: until then it is not seen. dependency_floor passes nobody, as who ends a job must see
 -- each committed row.
 --
 -- A claim (worker_claim) may last for days. When 10,000 transactions have begun after it, a copy of it goes to long_claim, and
@@ -69,23 +69,23 @@ create function ganger._pass_floor(next bigint, running bigint[]) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     lag    constant bigint := 10000;
+    most   constant integer := 10000; -- rows renumbered at a time: some 30 ms
     state  ganger.floor_state;
     ended  bigint[];
     held   bigint[];
     target bigint;
 begin
-    select * into state from ganger.floor_state for update skip locked;
-    if not found then
-        return; -- another session is at it
-    end if;
+    -- No lock before something is to be written: whoever calls this may stay open, and what passed transactions have left is waited for.
+    select * into state from ganger.floor_state;
     target := state.pass_to;
     ended := array(select x from unnest(state.passed) x where x < next and x <> all (running));
     if ended <> '{}' then
+        -- in parts, as a tick has to end in time
         update ganger.signal s set n = txid_current()
-        where s.ctid = any (array(select x.ctid from ganger.signal x where x.n = any (ended) for update skip locked));
+        where s.ctid = any (array(select x.ctid from ganger.signal x where x.n = any (ended) limit most for update skip locked));
         update ganger.lane_signal s set n = txid_current()
-        where s.ctid = any (array(select x.ctid from ganger.lane_signal x where x.n = any (ended) for update skip locked));
-        -- somebody is just deleting it
+        where s.ctid = any (array(select x.ctid from ganger.lane_signal x where x.n = any (ended) limit most for update skip locked));
+        -- the rest is the next tick's, and what somebody is just deleting
         held := array(select x from unnest(ended) x where exists (select from ganger.signal s where s.n = x offset 0)
                                                        or exists (select from ganger.lane_signal s where s.n = x offset 0));
         ended := array(select unnest(ended) except select unnest(held));
@@ -94,6 +94,10 @@ begin
         target := next - lag / 2; -- whoever began after that may well be about to commit
     end if;
     if target > state.pass_to or ended <> '{}' then
+        perform from ganger.floor_state f where f.pass_to = state.pass_to and f.passed = state.passed for update skip locked;
+        if not found then
+            return; -- another session is at it
+        end if;
         perform ganger._write_floor_state(target, array(
             (select unnest(state.passed) union select x from unnest(running) x where x < target) except select unnest(ended)));
     end if;
@@ -160,6 +164,12 @@ begin
         perform setval('ganger.signal_floor', 1), setval('ganger.dependency_floor', 1), setval('ganger.claim_floor', 1);
         update ganger.floor_state f set claims_to = 0;
         perform ganger._write_floor_state(0, '{}');
+        -- What ended before this looked for nobody: dependents are looked at again, and so are the dead workers. Orphans would keep a
+        -- floor down.
+        insert into ganger.signal (kind, job_id)
+        select 'blocked', j.id from ganger.job j where j.pending_reason = 'blocked' and j.depends_on is not null;
+        delete from ganger.dependency d where not exists (select from ganger.job j where j.id = d.job_id);
+        update ganger.worker w set is_cleared = false where w.state = 'dead';
         return;
     end if;
     target := least(greatest(seen.oldest, seen.pass_to), seen.signal);

@@ -31,8 +31,8 @@ create function ganger._is_plain(j ganger.job) returns boolean language sql immu
 $$;
 
 -- Completes one plain job where nothing is out of the ordinary: no result put off, no limit of a queue or job type, no retention of
--- zero or of a queue, no old snapshot. False: it is not so, or the lease is stale; nothing was done. Waits for the row as long as the
--- caller's lock_timeout lets it. The caller has set search_path, and jit and enable_seqscan off: to set them here, too, would cost a twentieth of all.
+-- zero or of a queue, no old snapshot. False: it is not so, the lease is stale, or somebody holds the row: who waits for it must look for
+-- results that were put off after the wait; nothing was done. The caller has set search_path, and jit and enable_seqscan off: to set them here, too, would cost a twentieth of all.
 -- The row deleted is handed on as a value: it may be a newer one than a snapshot shows.
 create function ganger._complete_one(id bigint, lease_id uuid, output jsonb, ran_us bigint, ago_us bigint, cpu_us bigint,
                                      max_rss bigint, log text) returns boolean
@@ -50,7 +50,8 @@ begin
         return false;
     end if;
     delete from ganger.job j
-    where j.id = _complete_one.id and j.lease_id = _complete_one.lease_id and j.status = 'processing' and ganger._is_plain(j)
+    where j.ctid = (select x.ctid from ganger.job x where x.id = _complete_one.id and x.lease_id = _complete_one.lease_id for update skip locked)
+      and j.lease_id = _complete_one.lease_id and j.status = 'processing' and ganger._is_plain(j)
       and (select not (exists (select from ganger.late_result)
                        or exists (select from ganger.queue q where q.concurrency is not null or q.retention is not null)
                        or exists (select from ganger.job_type t where t.concurrency is not null)

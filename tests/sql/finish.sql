@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The short ways in which a completed job ends, alone or among others, beside the way of all ends: the same comes of each.
-select plan(26);
+select plan(27);
 
 create extension dblink;
 select ganger._register_node('n', 'h', 'b', 1, 1, '60 s', '0') as node \gset
@@ -100,6 +100,21 @@ select pg_temp.wait_blocked(:other) \g /dev/null
 commit;
 select ok(not r.done, 'or does not, where it was to be cancelled meanwhile') from dblink_get_result('other') as r (done boolean);
 select * from dblink_get_result('other') as r (done boolean) \g /dev/null
+
+-- A result that is put off while the completion waits comes first: whoever decided it has told others so.
+select ganger.enqueue('z') \g /dev/null
+select pg_temp.take(:worker, 'z', 1) \g /dev/null
+begin;
+update ganger.job j set metadata = '{"new": 2}' from held h where h.id = j.id;
+select dblink_send_query('other', format('select ganger._complete_with_effects(%s, %L, null)', id, lease_id)) from held \g /dev/null
+select pg_temp.wait_blocked(:other) \g /dev/null
+select dblink_connect('third', :'conninfo') \g /dev/null
+select * from dblink('third', (select format('select ganger._settle_result(%s, %L, ''timeout'', ''late'', null, null, null, null, null, null, null, null)', id, lease_id) from held))
+    as r (answer text) \g /dev/null
+commit;
+select ok(not r.done, 'nor where another result was put off meanwhile') from dblink_get_result('other') as r (done boolean);
+select * from dblink_get_result('other') as r (done boolean) \g /dev/null
+select ganger.maintain() \g /dev/null
 
 -- What gangerd says of retention is no reason to go the long way, alone or among others.
 insert into ganger.setting values ('retention_completed', '30 days');

@@ -207,6 +207,27 @@ static void test_a_passed_transaction_is_seen_when_it_ends(void **state)
     assert_int_equal(test_db_int(stage.user, "select count(*) from ganger.signal"), 0);
 }
 
+// A maintain() in somebody's open transaction began before that one ended, and does not end.
+static void test_an_open_maintenance_hides_nothing(void **state)
+{
+    (void)state;
+    PGconn *caller = test_db_connect(stage.db);
+    test_db_run(stage.holder, "begin");
+    enqueue_in_group(stage.holder);
+    test_db_run(stage.holder, "select ganger.enqueue('t', queue => 'quiet')");
+    int64_t late = test_db_int(stage.holder, "select txid_current()");
+    burn_transactions(MANY_XIDS);
+    tick(2);
+    assert_true(floor_of("signal") > late);
+    test_db_run(caller, "begin");
+    test_db_run(caller, "select ganger.maintain()");
+    test_db_run(stage.holder, "commit");
+    tick(2);
+    assert_int_equal(claim("default"), 1);
+    assert_int_equal(claim("quiet"), 1);
+    PQfinish(caller);
+}
+
 static void test_a_long_claim_is_passed_and_counts(void **state)
 {
     (void)state;
@@ -241,14 +262,22 @@ static void test_a_long_claim_is_passed_and_counts(void **state)
 static void test_a_restored_database_forgets_its_floors(void **state)
 {
     (void)state;
+    int64_t first = test_db_int(stage.user, "select ganger.enqueue('t', queue => 'first')");
+    test_db_run(stage.user,
+                "select ganger.enqueue('t', queue => 'second', depends_on => array[%lld])",
+                (long long)first);
     tick(2);
     test_db_run(stage.user, "update ganger.floor_state set pass_to = pass_to");
     test_db_run(stage.user, "select setval('ganger.' || f || '_floor', 1000000000000) from "
                             "unnest('{signal,claim,dependency}'::text[]) f");
     enqueue_in_group(stage.user);
     assert_int_equal(claim("default"), 0);
+    // nobody sees a dependent at this end
+    test_db_run(stage.user,
+                "select ganger.complete(c.id, c.lease_id) from ganger.claim('w', '{first}') c");
     tick(1);
     assert_int_equal(floor_of("signal"), 1);
+    assert_int_equal(claim("second"), 1);
     assert_int_equal(claim("default"), 1);
     tick(2);
     assert_true(floor_of("signal") > 1);
@@ -262,6 +291,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_rolled_back_lives, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_passed_transaction_is_seen_when_it_ends, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_an_open_maintenance_hides_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_long_claim_is_passed_and_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_restored_database_forgets_its_floors, setup,
                                         teardown),

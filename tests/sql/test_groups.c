@@ -377,6 +377,23 @@ static void test_one_transaction_enqueues_and_claims(void **state)
     PQfinish(late);
 }
 
+// A claim that is part of somebody's open transaction, and gets nothing as the group is being put in order, keeps nobody from doing so.
+static void test_an_empty_claim_holds_nobody_up(void **state)
+{
+    (void)state;
+    PGconn *late = test_db_connect(crew.db);
+    test_db_run(watcher, "select ganger.enqueue('t', group_key => 'g') from generate_series(1, 9)");
+    test_db_run(watcher, "select ganger._work_signals()");
+    test_db_run(watcher, "select ganger.set_group_limit('g', 2)");
+    test_db_run(late, "begin");
+    assert_int_equal(test_db_int(late, "select count(*) from ganger.claim('w', max_jobs => 10)"),
+                     0);
+    test_db_run(watcher, "select ganger._work_signals()");
+    assert_int_equal(test_db_int(watcher, "select count(*) from ganger.claim('w', max_jobs => 10)"),
+                     2);
+    PQfinish(late);
+}
+
 // Who lowers a limit while due jobs are let go on in a transaction that is still open does not see them.
 static void test_a_limit_lowered_beside_a_promotion(void **state)
 {
@@ -408,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_jobs_that_come_while_a_limit_is_changed, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_one_transaction_enqueues_and_claims, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_empty_claim_holds_nobody_up, setup, teardown),
     };
     return cmocka_run_group_tests_name("groups", tests, NULL, NULL);
 }
