@@ -60,6 +60,7 @@ static void measure_ganger(const Bench *bench, PGconn *conn, const char *conninf
     char *text = mem_printf("select ganger.enqueue('bench_hold', '{\"at\": 0, \"file\": \"%s\"}',"
                             " max_attempts => 1000)",
                             file.path);
+    sql_run(conn, "select ganger.set_job_type('bench_hold', max_crashes => 1000)");
     sql_run(conn, text);
     free(text);
     for (int i = 1; i <= kills; i++) {
