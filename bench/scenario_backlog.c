@@ -20,7 +20,8 @@ enum {
     STRETCHES = 11,
     ENQUEUED = (STRETCHES + 1) * STRETCH,
     PROCESSES = 2,
-    RAW_BATCH = 1024, // what a worker claims at most
+    RAW_BATCH = 1024,  // what a worker claims at most
+    SETTLE_MS = 60000, // autovacuum has to be done by then
     TIMEOUT_MS = 240000
 };
 
@@ -101,10 +102,14 @@ static int64_t pages_touched(PGconn *conn)
 static void settle(PGconn *conn)
 {
     sql_run(conn, "vacuum (analyze) ganger.job, ganger.dependency");
+    int64_t until = bench_now_ns() + SETTLE_MS * INT64_C(1000000);
     while (sql_number(conn,
                       "select count(*) from pg_stat_activity"
-                      " where backend_type = 'autovacuum worker'",
+                      " where backend_type = 'autovacuum worker' and datname = current_database()",
                       NULL) > 0) {
+        if (bench_now_ns() > until) {
+            bench_fail("autovacuum is not done after %d s", SETTLE_MS / 1000);
+        }
         bench_sleep_ms(100);
     }
     sql_run(conn, "checkpoint");

@@ -107,7 +107,7 @@ end $$;
 --   queues, job_types       where to look; job_types null = any
 --   hint_lanes, hint_seqs   where the caller's own hints let it start, per lane (any length, equal)
 -- Returns the jobs in claim order with the lane and seq they had. Order: priority, lanes of returned jobs first, then the age
--- of the lane's first job; behind the first 64 lanes the frontier stands for that job. was_started: it was claimed before, so it may
+-- of the lane's first job; behind the first 64 lanes, where there is no limit, the frontier stands for that job. was_started: it was claimed before, so it may
 -- have steps.
 --
 -- Small statements, each with what is needed just then, as to set up a large one costs more than a job. Each has a snapshot of its own (at
@@ -180,7 +180,7 @@ begin
             if cardinality(lanes) = 64 and is_behind is not true and rooms is null then
                 last := lanes[64];
             end if;
-            if is_behind is not true or is_limited then
+            if is_behind is not true then
                 -- by the age of their first jobs, without those that have none
                 lanes := array(select row(o.lane_id, f.seq, o.rank, o.frontier, null, o.queue, o.job_type)::ganger._claim_lane
                                from unnest(lanes) o

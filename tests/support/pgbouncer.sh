@@ -28,14 +28,9 @@ find_program() {
     }
 }
 
-# It refuses to run as root.
-as_server_user() {
-    if [ "$(id -u)" -ne 0 ]; then
-        "$@"
-    else
-        setpriv --reuid=postgres --regid=postgres --init-groups env HOME=/tmp "$@"
-    fi
-}
+# PgBouncer, too, refuses to run as root: as_server_user.
+# shellcheck source=tests/support/server.sh
+. "$(dirname "$0")/server.sh"
 
 is_answering() {
     psql -XqAt -d "$(cat "$1/pooler_conninfo") user=postgres dbname=pgbouncer" -c 'show version' >/dev/null 2>&1

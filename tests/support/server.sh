@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# A private PostgreSQL: what the tests' (tests/support/pg_cluster.sh) and the benchmark's (bench/server.sh) have in common.
+# A private PostgreSQL: what the tests' (tests/support/pg_cluster.sh, pgbouncer.sh) and the benchmark's (bench/server.sh) have in common.
 # Sourced; the caller has die.
 
 # Prints the folder with the programs of the newest server installed.
