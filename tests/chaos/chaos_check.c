@@ -1,119 +1,162 @@
 // SPDX-License-Identifier: MIT
-// The checker of the chaos test: see the header. The journal is loaded into a table, and every promise is a query that must
-// find nothing.
-#include "tests/chaos/chaos.h"
+// Checker: see the header. Evidence becomes tables (evidence.sql), a promise is a query that must find nothing (promises.sql).
+#include "tests/chaos/chaos_check.h"
 
+#include <glob.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct Promise {
-    const char *name;
-    const char *violations; // a query of whatever breaks it
-} Promise;
+#include "common/base/clock.h"
+#include "common/base/memory.h"
+#include "tests/support/daemon.h"
 
-static const Promise promises[] = {
-    {"every committed job has exactly one row",
-     "select a.id, count(j.id) from chaos_added a left join ganger.jobs j on j.id = a.id group by "
-     "a.id having count(j.id) <> 1"},
-    {"no job that was not committed", "select j.id from ganger.jobs j where not exists (select "
-                                      "from chaos_added a where a.id = j.id)"},
-    {"every job has ended", "select j.id, j.status from ganger.jobs j where j.status not in "
-                            "('completed', 'failed', 'cancelled')"},
-    {"attempts never exceed max_attempts", "select j.id, j.attempts, j.max_attempts from "
-                                           "ganger.jobs j where j.attempts > j.max_attempts"},
-    {"a job fails only with its attempts, or the crashes it may have, used up",
-     "select j.id, j.attempts, j.max_attempts, j.crashes from ganger.jobs j where j.status = "
-     "'failed' and j.attempts <> j.max_attempts and j.crashes < 3"},
-    {"only what was cancelled ends cancelled",
-     "select j.id from ganger.jobs j where j.status = 'cancelled' and not exists (select from "
-     "chaos_cancelled c where c.id = j.id)"},
-    {"one attempt of each number is charged",
-     "select t.job_id, t.attempt from ganger.attempts t where t.outcome <> 'released' group by 1, "
-     "2 having count(*) > 1"},
-    {"a handler starts only under a claim, once",
-     "select l.job_id, l.attempt, count(*) from chaos_journal l where l.what = 'begin' group by 1, "
-     "2 having count(*) > "
-     "(select count(*) from ganger.attempts t where t.job_id = l.job_id and t.attempt = "
-     "l.attempt)"},
-    {"a completed job has run to its end",
-     "select j.id from ganger.jobs j where j.status = 'completed' and not exists (select from "
-     "chaos_journal l "
-     "where l.job_id = j.id and l.attempt = j.attempts and l.what = 'end')"},
-    {"nothing runs after its job has ended completed",
-     "select l.job_id, l.attempt from chaos_journal l join ganger.jobs j on j.id = l.job_id "
-     "where j.status = 'completed' and l.attempt > j.attempts"},
-    {"two attempts of a job never overlap",
-     "select l.job_id, l.attempt, l.pid from chaos_journal l "
-     "join chaos_journal s on s.what = 'begin' and (s.job_id, s.pid, s.attempt) = (l.job_id, "
-     "l.pid, l.attempt) "
-     "join chaos_journal b on b.what = 'begin' and b.job_id = l.job_id and (b.pid, b.attempt) <> "
-     "(l.pid, l.attempt) "
-     "where b.us > s.us and b.us < l.us"},
-    {"a handler's own writes happen exactly with its completion",
-     "select j.id, j.status, count(e.job_id) from ganger.jobs j left join journal_effect e on "
-     "e.job_id = j.id where j.job_type = "
-     "'journal_tx' group by j.id, j.status having count(e.job_id) <> (j.status = "
-     "'completed')::int"},
-    {"the counts of stats() are those of the rows",
-     "select * from (select (ganger.stats() ->> s)::bigint as told, s, (select count(*) from "
-     "ganger.jobs j where j.status = s) as "
-     "there from unnest(array['completed', 'failed', 'cancelled', 'pending', 'processing']) s) c "
-     "where told <> there"},
-};
+static const char HEADING[] = "\n-- promise: ";
+enum { SHOWN_MAX = 5 };
 
-static void load_journal(SystemTest *test, const char *path)
+static _Noreturn void give_up(const char *what, const char *detail)
 {
-    test_db_run(
-        test->conn,
-        "create table chaos_journal (what text, job_id bigint, attempt int, pid int, us bigint)");
-    PGresult *result = PQexec(test->conn, "copy chaos_journal from stdin (delimiter ' ')");
+    (void)fprintf(stderr, "checker: %s: %s\n", what, detail);
+    exit(EXIT_FAILURE);
+}
+
+// A file of this folder's source, with $1 replaced; caller frees.
+static char *read_source(const char *name, int64_t value)
+{
+    const char *source = getenv("GANGER_SOURCE_DIR");
+    char *path = mem_printf("%s/tests/chaos/%s", source != NULL ? source : ".", name);
     FILE *file = fopen(path, "re");
-    char line[256];
+    if (file == NULL) {
+        give_up("cannot read", path);
+    }
+    StrBuf text = {0};
+    for (int c; (c = fgetc(file)) != EOF;) {
+        int next = c == '$' ? fgetc(file) : 0;
+        if (c == '$' && next == '1') {
+            strbuf_printf(&text, "%" PRId64, value);
+            continue;
+        }
+        strbuf_append_char(&text, (char)c);
+        if (next > 0) {
+            (void)ungetc(next, file);
+        }
+    }
+    (void)fclose(file);
+    free(path);
+    return strbuf_take(&text);
+}
+
+static void run_source(PGconn *conn, const char *name, int64_t value)
+{
+    char *sql = read_source(name, value);
+    test_db_run(conn, "%s", sql);
+    free(sql);
+}
+
+static void load_log(PGconn *conn, const char *table, const char *path)
+{
+    char *copy = mem_printf("copy %s from stdin (delimiter ' ', null '-')", table);
+    PGresult *result = PQexec(conn, copy);
+    FILE *file = fopen(path, "re");
+    char line[512];
     while (PQresultStatus(result) == PGRES_COPY_IN && file != NULL &&
            fgets(line, sizeof line, file) != NULL) {
-        (void)PQputCopyData(test->conn, line, (int)strlen(line));
+        (void)PQputCopyData(conn, line, (int)strlen(line));
     }
     PQclear(result);
-    (void)PQputCopyEnd(test->conn, NULL);
-    for (; (result = PQgetResult(test->conn)) != NULL; PQclear(result)) {
+    (void)PQputCopyEnd(conn, NULL);
+    for (; (result = PQgetResult(conn)) != NULL; PQclear(result)) {
         if (PQresultStatus(result) != PGRES_COMMAND_OK) {
-            (void)fprintf(stderr, "the journal cannot be read: %s\n", PQresultErrorMessage(result));
-            exit(EXIT_FAILURE);
+            give_up(path, PQresultErrorMessage(result));
         }
     }
     if (file != NULL) {
         (void)fclose(file);
     }
-    test_db_run(
-        test->conn,
-        "create index on chaos_journal (job_id); analyze chaos_journal; analyze chaos_added");
+    free(copy);
 }
 
-int chaos_check(SystemTest *test, const char *journal_path)
+static void load_logs(PGconn *conn, const char *folder, const char *pattern, const char *table)
 {
-    int broken = 0;
-    load_journal(test, journal_path);
-    for (size_t i = 0; i < sizeof promises / sizeof promises[0]; i++) {
-        char *found = test_db_text(test->conn, "select json_agg(v) from (%s limit 5) v",
-                                   promises[i].violations);
-        if (found != NULL) {
-            (void)fprintf(stderr, "BROKEN: %s: %s\n", promises[i].name, found);
-            broken++;
+    glob_t found = {0};
+    char *path = mem_printf("%s/%s", folder, pattern);
+    if (glob(path, 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            load_log(conn, table, found.gl_pathv[i]);
         }
-        free(found);
     }
+    globfree(&found);
+    free(path);
+}
+
+static void check_promise(PGconn *conn, const char *name, const char *query, ChaosVerdict *verdict)
+{
+    char *found = test_db_text(conn, "select json_agg(v) from (select * from (%s) x limit %d) v",
+                               query, SHOWN_MAX);
+    if (found != NULL) {
+        const size_t length = strlen(verdict->names);
+        (void)snprintf(verdict->names + length, sizeof verdict->names - length, "%s\n", name);
+        verdict->broken++;
+        if (verdict->is_reported) {
+            (void)fprintf(stderr, "BROKEN: %s: %s\n", name, found);
+        }
+    }
+    free(found);
+}
+
+static void check_all(PGconn *conn, char *text, ChaosVerdict *verdict)
+{
+    int count = 0;
+    for (char *at = strstr(text, HEADING); at != NULL; count++) {
+        char *name = at + sizeof HEADING - 1;
+        char *query = strchr(name, '\n');
+        char *next = strstr(name, HEADING);
+        if (query == NULL) {
+            give_up("a promise has no query", name);
+        }
+        *query++ = '\0';
+        if (next != NULL) {
+            *next = '\0';
+        }
+        check_promise(conn, name, query, verdict);
+        at = next; // behind it nothing was cut
+    }
+    if (count == 0) {
+        give_up("there are no promises", "promises.sql");
+    }
+}
+
+void chaos_check(PGconn *conn, const char *folder, ChaosVerdict *verdict)
+{
+    verdict->broken = 0;
+    verdict->names[0] = '\0';
+    run_source(conn, "evidence.sql", 0);
+    load_logs(conn, folder, "journal", "chaos.journal");
+    load_logs(conn, folder, "producer.*",
+              "chaos.op (what, producer, number, us, kind, key, count, id, code)");
+    load_logs(conn, folder, "nemesis", "chaos.fault");
+    run_source(conn, "evidence_logs.sql", clock_wall_us() - clock_boot_us());
+    char *promises = read_source("promises.sql", daemon_slowness());
+    check_all(conn, promises, verdict);
+    free(promises);
+}
+
+void chaos_report(PGconn *conn)
+{
     char *counts = test_db_text(
-        test->conn,
+        conn,
         "select json_build_object('jobs', count(*), 'completed', count(*) filter (where status = "
         "'completed'), 'failed', count(*) filter (where status = 'failed'), 'cancelled', count(*) "
         "filter (where status = 'cancelled'), 'attempts', sum(attempts), 'crashes', sum(crashes), "
-        "'begins', (select count(*) from chaos_journal where what = 'begin')) from ganger.jobs");
-    char *outcomes = test_db_text(
-        test->conn, "select json_object_agg(outcome, n) from (select outcome, count(*) as n from "
-                    "ganger.attempts group by 1 order by 1) o");
-    (void)fprintf(stderr, "chaos: %s attempts %s\n", counts, outcomes);
+        "'begins', (select count(*) from chaos.run)) from chaos.job");
+    char *outcomes =
+        test_db_text(conn, "select json_object_agg(outcome, n) from (select outcome, "
+                           "count(*) as n from chaos.attempt group by 1 order by 1) o");
+    char *calls = test_db_text(conn, "select json_object_agg(what, n) from (select what, count(*) "
+                                     "as n from chaos.outcome group by 1 order by 1) o");
+    (void)fprintf(stderr, "chaos: %s attempts %s calls %s\n", counts, outcomes, calls);
     free(counts);
     free(outcomes);
-    return broken;
+    free(calls);
 }

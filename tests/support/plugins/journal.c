@@ -8,76 +8,58 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { SLICE_MS = 2, GROWTH_BYTES = 24 << 20 };
+#include "journal_line.h"
 
-static long long payload_number(const char *payload, const char *name, long long otherwise)
-{
-    char key[64];
-    const int length = snprintf(key, sizeof key, "\"%s\": ", name);
-    const char *at = strstr(payload, key);
-    return at != NULL ? strtoll(at + length, NULL, 10) : otherwise;
-}
+enum { SLICE_MS = 2, GROWTH_BYTES = 24 << 20, LIST_BYTES = 256 };
 
-static int payload_path(const char *payload, char *out, size_t size)
-{
-    static const char key[] = "\"file\": \"";
-    const char *at = strstr(payload, key);
-    const size_t length = at != NULL ? strcspn(at + sizeof key - 1, "\"\\") : 0;
-    if (length == 0 || length >= size) {
-        return 0;
-    }
-    memcpy(out, at + sizeof key - 1, length);
-    out[length] = '\0';
-    return 1;
-}
-
-static long long boot_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-// One write to a file opened for appending: lines of different processes never mix.
+// One line; the process is the worker's, in which the handler runs.
 static int write_line(const char *path, const char *what, const ganger_job *job)
 {
-    char line[160];
-    const int length = snprintf(line, sizeof line, "%s %lld %d %d %lld\n", what, (long long)job->id,
-                                job->attempt, (int)getpid(), boot_us());
-    const int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (file < 0) {
-        return 0;
-    }
-    const int is_written = write(file, line, (size_t)length) == length;
-    (void)close(file);
-    return is_written;
+    return journal_write(path, what, job->id, job->attempt, getpid());
 }
 
-// journal {"file": path, "ms": n, "deaf": 0|1, "fail_until": n, "crash_until": n, "tick": n}: "begin", n milliseconds, "end". Every `tick` milliseconds a line "tick". Deaf: does not obey a stop.
-// Fails in attempts before fail_until; dies of SIGSEGV in attempts before crash_until.
-static enum ganger_result run_journal(const ganger_job *job, ganger_context *context)
+// A process of a session of its own, which the worker does not know: a line "tick" each 20 ms until it is ended.
+static void leave_orphan(const char *path, const ganger_job *job, long long ms)
 {
-    char path[256];
-    if (!payload_path(job->payload, path, sizeof path) || !write_line(path, "begin", job)) {
-        ganger_set_error(context, "the journal cannot be written");
-        return GANGER_DISCARD;
+    const pid_t worker = getpid();
+    const pid_t child = fork();
+    if (child > 0) {
+        (void)waitpid(child, NULL, 0);
+        return;
     }
-    const long long until = boot_us() + payload_number(job->payload, "ms", 0) * 1000;
+    if (child == 0 && setsid() > 0 && fork() == 0) {
+        (void)close_range(0, ~0U, 0);
+        journal_tick(path, job->id, job->attempt, worker, 20, ms);
+    }
+    if (child == 0) {
+        _exit(0);
+    }
+}
+
+// What every handler here does between "begin" and its return. false: it has been stopped, and obeys.
+static int work(const ganger_job *job, ganger_context *context, const char *path)
+{
+    const long long until = journal_boot_us() + payload_number(job->payload, "ms", 0) * 1000;
     const int is_deaf = payload_number(job->payload, "deaf", 0) != 0;
     const long long tick_us = payload_number(job->payload, "tick", 0) * 1000;
-    long long tick_at = boot_us() + tick_us;
-    while (boot_us() < until) {
-        if (tick_us > 0 && boot_us() >= tick_at) {
+    const long long orphan_ms = payload_number(job->payload, "orphan", 0);
+    long long tick_at = journal_boot_us() + tick_us;
+    if (orphan_ms > 0) {
+        leave_orphan(path, job, orphan_ms);
+    }
+    while (journal_boot_us() < until) {
+        if (tick_us > 0 && journal_boot_us() >= tick_at) {
             (void)write_line(path, "tick", job);
             tick_at += tick_us;
         }
         if (!is_deaf && ganger_should_stop(context)) {
             (void)write_line(path, "stop", job);
             ganger_set_error(context, "stopped");
-            return GANGER_ERROR;
+            return 0;
         }
         const struct timespec pause = {.tv_nsec = SLICE_MS * 1000000L};
         (void)nanosleep(&pause, NULL);
@@ -86,6 +68,11 @@ static enum ganger_result run_journal(const ganger_job *job, ganger_context *con
         (void)signal(SIGSEGV, SIG_DFL);
         (void)raise(SIGSEGV);
     }
+    return 1;
+}
+
+static enum ganger_result finish(const ganger_job *job, ganger_context *context, const char *path)
+{
     (void)write_line(path, "end", job);
     if (job->attempt < payload_number(job->payload, "fail_until", 0)) {
         ganger_set_error(context, "told to fail");
@@ -94,7 +81,52 @@ static enum ganger_result run_journal(const ganger_job *job, ganger_context *con
     return GANGER_OK;
 }
 
-// journal_tx {"file": path}: the same, with a row in journal_effect in the transaction of the completion.
+// journal {"file": path, "ms": n, "deaf": 0|1, "fail_until": n, "crash_until": n, "tick": n, "orphan": n}: "begin", n milliseconds, "end".
+// Every `tick` milliseconds a line "tick". Deaf: does not obey a stop. Fails in attempts before fail_until; dies of SIGSEGV in attempts
+// before crash_until. Orphan: leaves a process that writes "tick" for so many milliseconds.
+static enum ganger_result run_journal(const ganger_job *job, ganger_context *context)
+{
+    char path[256];
+    if (!payload_path(job->payload, path, sizeof path) || !write_line(path, "begin", job)) {
+        ganger_set_error(context, "the journal cannot be written");
+        return GANGER_DISCARD;
+    }
+    return work(job, context, path) ? finish(job, context, path) : GANGER_ERROR;
+}
+
+static int note_first(void *data, int columns, const char *const *names, const char *const *values)
+{
+    (void)columns;
+    (void)names;
+    *(int *)data = values[0] != NULL && values[0][0] == 't';
+    return 0;
+}
+
+// In the job's transaction: takes a lock that lives as long as it does. When an earlier attempt's session has it still, a line "beside"
+// says so. Then sql_ms in one statement, and a child, by which the completion can be counted once more.
+static int work_in_transaction(const ganger_job *job, ganger_context *context, const char *path)
+{
+    char sql[160];
+    char payload[LIST_BYTES * 2];
+    int is_alone = 0;
+    (void)snprintf(sql, sizeof sql, "SELECT pg_try_advisory_xact_lock(%lld)", (long long)job->id);
+    if (ganger_exec_sql(context, sql, 0, NULL, note_first, &is_alone) < 0) {
+        return 0;
+    }
+    if (!is_alone) {
+        (void)write_line(path, "beside", job);
+    }
+    const long long sql_ms = payload_number(job->payload, "sql_ms", 0);
+    (void)snprintf(sql, sizeof sql, "SELECT pg_sleep(%lld * 0.001)", sql_ms);
+    if (sql_ms > 0 && ganger_exec_sql(context, sql, 0, NULL, NULL, NULL) < 0) {
+        return 0;
+    }
+    (void)snprintf(payload, sizeof payload, "{\"file\": \"%s\", \"op\": \"child.%lld\"}", path,
+                   (long long)job->id);
+    return ganger_enqueue(context, "journal", payload, "{\"max_attempts\": 40}") > 0;
+}
+
+// journal_tx: the same, with a row in journal_effect in the transaction of the completion; with a member "op" more of that.
 static enum ganger_result run_journal_tx(const ganger_job *job, ganger_context *context)
 {
     char path[256];
@@ -107,12 +139,12 @@ static enum ganger_result run_journal_tx(const ganger_job *job, ganger_context *
                    "INSERT INTO journal_effect (job_id, attempt) VALUES (%lld, %d)",
                    (long long)job->id, job->attempt);
     if (ganger_connection(context) == NULL ||
-        ganger_exec_sql(context, sql, 0, NULL, NULL, NULL) < 0) {
+        ganger_exec_sql(context, sql, 0, NULL, NULL, NULL) < 0 ||
+        (strstr(job->payload, "\"op\": ") != NULL && !work_in_transaction(job, context, path))) {
         ganger_set_error(context, ganger_last_error(context));
         return GANGER_ERROR;
     }
-    (void)write_line(path, "end", job);
-    return GANGER_OK;
+    return work(job, context, path) ? finish(job, context, path) : GANGER_ERROR;
 }
 
 // 1: the step was done in an earlier run; 0: it is done now, and a line says so; -1: it cannot be told.
@@ -175,8 +207,8 @@ static enum ganger_result run_journal_steps(const ganger_job *job, ganger_contex
     }
     const int two = one == 1 ? do_step(context, job, path, "two") : -1;
     if (two == 0) {
-        const long long until = boot_us() + payload_number(job->payload, "ms", 0) * 1000;
-        while (boot_us() < until && !ganger_should_stop(context)) {
+        const long long until = journal_boot_us() + payload_number(job->payload, "ms", 0) * 1000;
+        while (journal_boot_us() < until && !ganger_should_stop(context)) {
             const struct timespec pause = {.tv_nsec = SLICE_MS * 1000000L};
             (void)nanosleep(&pause, NULL);
         }
@@ -209,7 +241,7 @@ static enum ganger_result run_grow(const ganger_job *job, ganger_context *contex
 static void on_journal_error(const ganger_job *job, ganger_context *context, const char *message)
 {
     char path[256];
-    const long long until = boot_us() + payload_number(job->payload, "hook_ms", 0) * 1000;
+    const long long until = journal_boot_us() + payload_number(job->payload, "hook_ms", 0) * 1000;
     ganger_log(context, message);
     if (!payload_path(job->payload, path, sizeof path) || !write_line(path, "hook", job)) {
         ganger_set_error(context, "the journal cannot be written");
@@ -218,7 +250,7 @@ static void on_journal_error(const ganger_job *job, ganger_context *context, con
         (void)signal(SIGSEGV, SIG_DFL);
         (void)raise(SIGSEGV);
     }
-    while (boot_us() < until) {
+    while (journal_boot_us() < until) {
         const struct timespec pause = {.tv_nsec = SLICE_MS * 1000000L};
         (void)nanosleep(&pause, NULL);
     }

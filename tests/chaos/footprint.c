@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// Footprint: see the header.
+#include "tests/chaos/footprint.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/memory.h"
+
+enum { WATCHED = 2 * DAEMON_MAX, GROWTH_MAX_KIB = 1024, GROWTH_MAX_FDS = 4, WARM_UP = 4 };
+
+// The largest in the first quarter of the looks, and in the last: small waves are in both.
+typedef struct Watched {
+    const char *role;
+    pid_t pid;
+    long *rss_kib;
+    int *fds;
+    int looks;
+    int capacity;
+} Watched;
+
+struct Footprint {
+    SystemTest *test;
+    Watched watched[WATCHED];
+};
+
+static long read_rss_kib(pid_t pid)
+{
+    char path[64];
+    long total = 0;
+    long resident = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return 0;
+    }
+    // NOLINTNEXTLINE(cert-err34-c): the kernel's own numbers
+    bool is_read = fscanf(file, "%ld %ld", &total, &resident) == 2;
+    (void)fclose(file);
+    return is_read ? resident * (sysconf(_SC_PAGESIZE) / 1024) : 0;
+}
+
+static int count_fds(pid_t pid)
+{
+    char path[64];
+    int count = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *folder = opendir(path);
+    while (folder != NULL && readdir(folder) != NULL) {
+        count++;
+    }
+    if (folder != NULL) {
+        (void)closedir(folder);
+    }
+    return count;
+}
+
+Footprint *footprint_create(SystemTest *test)
+{
+    Footprint *self = mem_alloc(sizeof *self);
+    self->test = test;
+    return self;
+}
+
+static void look_at(Watched *watched, const char *role, pid_t pid)
+{
+    long rss_kib = pid > 0 ? read_rss_kib(pid) : 0;
+    if (rss_kib == 0) {
+        return;
+    }
+    if (watched->pid != pid) {
+        watched->pid = pid;
+        watched->looks = 0;
+    }
+    if (watched->looks == watched->capacity) {
+        watched->capacity = watched->capacity * 2 + 64;
+        watched->rss_kib =
+            mem_realloc(watched->rss_kib, sizeof *watched->rss_kib * (size_t)watched->capacity);
+        watched->fds = mem_realloc(watched->fds, sizeof *watched->fds * (size_t)watched->capacity);
+    }
+    watched->role = role;
+    watched->rss_kib[watched->looks] = rss_kib;
+    watched->fds[watched->looks++] = count_fds(pid);
+}
+
+void footprint_sample(Footprint *self)
+{
+    for (int i = 0; i < self->test->daemon_count; i++) {
+        const Daemon *daemon = &self->test->daemons[i];
+        look_at(&self->watched[2 * i], "supervisor", daemon->pid);
+        look_at(&self->watched[2 * i + 1], "reaper",
+                daemon->pid > 0 ? daemon_child(daemon, "ganger-reaper", 0) : 0);
+    }
+}
+
+static void find_most(const Watched *watched, int from, int to, long *rss_kib, int *fds)
+{
+    *rss_kib = 0;
+    *fds = 0;
+    for (int i = from; i < to; i++) {
+        *rss_kib = watched->rss_kib[i] > *rss_kib ? watched->rss_kib[i] : *rss_kib;
+        *fds = watched->fds[i] > *fds ? watched->fds[i] : *fds;
+    }
+}
+
+static bool is_flat(const Watched *watched, bool is_shown)
+{
+    long rss[2];
+    int fds[2];
+    int quarter = watched->looks / 4;
+    if (quarter < WARM_UP) {
+        return true;
+    }
+    find_most(watched, 0, quarter, &rss[0], &fds[0]);
+    find_most(watched, watched->looks - quarter, watched->looks, &rss[1], &fds[1]);
+    if (is_shown) {
+        (void)fprintf(stderr, "chaos: %s %d: %ld -> %ld KiB, %d -> %d descriptors (%d looks)\n",
+                      watched->role, (int)watched->pid, rss[0], rss[1], fds[0], fds[1],
+                      watched->looks);
+    }
+    return rss[1] - rss[0] <= GROWTH_MAX_KIB && fds[1] - fds[0] <= GROWTH_MAX_FDS;
+}
+
+void footprint_report(const Footprint *footprint)
+{
+    for (int i = 0; i < WATCHED; i++) {
+        (void)is_flat(&footprint->watched[i], true);
+    }
+}
+
+bool footprint_is_flat(const Footprint *footprint)
+{
+    bool is_all_flat = true;
+    for (int i = 0; i < WATCHED; i++) {
+        is_all_flat = is_flat(&footprint->watched[i], false) && is_all_flat;
+    }
+    return is_all_flat;
+}
+
+void footprint_destroy(Footprint *footprint)
+{
+    for (int i = 0; i < WATCHED; i++) {
+        free(footprint->watched[i].rss_kib);
+        free(footprint->watched[i].fds);
+    }
+    free(footprint);
+}
