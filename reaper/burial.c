@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "common/base/fault_point.h"
 #include "common/base/log.h"
 #include "reaper/node.h"
 #include "reaper/settle.h"
@@ -23,6 +24,7 @@ static Status settle_lost_worker(Reaper *self, int64_t worker_id, int64_t *charg
     db_param_text(&params, "its node was lost");
     PGresult *result = NULL;
     TRY(db_exec(self->db, &SQL_settle_worker, &params, self->statement_ms, &result));
+    FAULT_POINT(buried_worker_settled);
     *charged += db_int(result, 0, "charged", 0);
     PQclear(result);
     return STATUS_OK;
@@ -61,6 +63,7 @@ Status burial_of_node(Reaper *self, int64_t node_id, int64_t heartbeat)
         PQclear(workers);
         return STATUS_EMPTY;
     }
+    FAULT_POINT(node_buried);
     int64_t charged = 0;
     Status status = settle_lost_workers(self, workers, &charged);
     log_warn("node.buried", "node=%" PRId64 " workers=%d charged=%" PRId64, node_id,

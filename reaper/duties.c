@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault_point.h"
 #include "common/base/log.h"
 #include "common/base/uuid.h"
 #include "reaper/node.h"
@@ -45,6 +46,7 @@ static Status run_tick(Reaper *self)
     db_params_init(&params);
     PGresult *result = NULL;
     TRY(db_exec(self->db, &SQL_tick, &params, self->statement_ms, &result));
+    FAULT_POINT(tick_answered);
     self->open_epochs = (int)db_int(result, 0, "open_epochs", 0);
     note_due(self, result);
     if (db_int(result, 0, "promoted", 0) + db_int(result, 0, "reclaimed", 0) > 0) {
@@ -82,6 +84,7 @@ Status duties_poll(Reaper *self, int64_t now)
         self->next_poll_at = now + self->config->poll_interval_ms;
     }
     TRY(db_exec(self->db, &SQL_poll_node, &params, self->statement_ms, &result));
+    FAULT_POINT(poll_answered);
     bool is_alive = db_bool(result, 0, "alive");
     self->is_leader = db_bool(result, 0, "leader");
     if (db_bool(result, 0, "has_work")) {
@@ -109,6 +112,7 @@ Status duties_promote(Reaper *self)
     db_params_init(&params);
     PGresult *result = NULL;
     TRY(db_exec(self->db, &SQL_promote, &params, self->statement_ms, &result));
+    FAULT_POINT(promote_answered);
     int64_t promoted = db_int(result, 0, "promoted", 0);
     note_due(self, result);
     PQclear(result);
@@ -131,6 +135,7 @@ Status duties_tidy(Reaper *self)
         self->next_tidy_at = clock_boot_ms() + TIDY_STEP_MS;
     }
     PQclear(result);
+    FAULT_POINT(tidy_partitions_done);
     TRY(db_exec(self->db, &SQL_tidy, &params, self->statement_ms, &result));
     log_debug("duties.tidied", "counts=\"%s\"", db_text(result, 0, "tidied"));
     PQclear(result);

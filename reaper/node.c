@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault_point.h"
 #include "common/base/log.h"
 #include "common/base/proc_tree.h"
 #include "reaper/burial.h"
@@ -71,11 +72,16 @@ Status node_register(Reaper *self)
     heir_boot_id(boot_id, sizeof boot_id);
     TRY(heir_clear_name(self, boot_id));
     int64_t sent_at = clock_boot_ms();
+    if (FAULT_ERROR(register_node)) {
+        return STATUS_RETRY;
+    }
     TRY(insert_row(self, boot_id, &self->node_id));
+    FAULT_POINT(node_inserted);
     note_heartbeat(self, sent_at);
     self->is_locked = false;
     self->has_served = true;
     atomic_store(&self->header->node_id, self->node_id); // last: workers may start
+    FAULT_POINT(node_registered);
     log_info("node.registered", "node=%s id=%" PRId64, self->config->node_name, self->node_id);
     wake_supervisor();
     return lock(self);
@@ -89,7 +95,12 @@ static Status send_heartbeat(Reaper *self)
     db_params_init(&params);
     db_param_int(&params, self->node_id);
     PGresult *result = NULL;
+    FAULT_POINT(heartbeat_sending);
+    if (FAULT_ERROR(heartbeat)) {
+        return STATUS_RETRY;
+    }
     TRY(db_exec(self->db, &SQL_heartbeat_node, &params, self->statement_ms, &result));
+    FAULT_POINT(heartbeat_answered);
     bool is_alive = db_bool(result, 0, "alive");
     PQclear(result);
     if (!is_alive) {
@@ -184,6 +195,7 @@ Status node_end_unknown_workers(Reaper *self)
         db_exec(self->db, &SQL_end_unknown_workers, &params, self->statement_ms, &result);
     db_array_free(&known);
     TRY(status);
+    FAULT_POINT(unknown_workers_ended);
     int64_t ended = db_int(result, 0, "ended", 0);
     PQclear(result);
     if (ended > 0) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault_point.h"
 #include "common/base/inherited_fd.h"
 #include "reaper/configured.h"
 #include "reaper/duties.h"
@@ -193,6 +194,7 @@ static Status announce_idleness(Reaper *self, int64_t now)
     db_param_int(&params, self->node_id);
     db_param_bool(&params, wanted);
     TRY(db_exec(self->db, &SQL_set_idle, &params, self->statement_ms, NULL));
+    FAULT_POINT(idle_announced);
     self->is_idle = wanted;
     self->is_idle_known = true;
     atomic_store(&self->header->idle_announced, wanted ? 1 : 0);

@@ -56,8 +56,9 @@ static Status write_result(Reaper *self, const Slot *slot, BatchEntry *entry)
     Status status = STATUS_OK;
     if ((state == ENTRY_DONE || state == ENTRY_WRITING) &&
         copy.entry.outcome == OUTCOME_COMPLETED && entry_move_copied(entry, &copy, ENTRY_WRITING)) {
-        FAULT_POINT("rescue_writing");
-        status = send_result(self, &copy);
+        FAULT_POINT(rescue_writing);
+        status = FAULT_ERROR(rescue) ? STATUS_RETRY : send_result(self, &copy);
+        FAULT_POINT(rescue_written);
         if (status == STATUS_OK) {
             (void)entry_move_copied(entry, &copy, ENTRY_WRITTEN);
         }
@@ -117,8 +118,9 @@ static Status return_unstarted(Reaper *self, Slot *slot)
     if (returning.count == 0) {
         return STATUS_OK;
     }
-    FAULT_POINT("rescue_returning");
+    FAULT_POINT(rescue_returning);
     TRY(send_returning(self, &returning, "a job before it in its batch runs long"));
+    FAULT_POINT(rescue_returned);
     for (int i = 0; i < returning.count; i++) {
         (void)entry_move_copied(&slot->batch[returning.entries[i]], &returning.copies[i],
                                 ENTRY_RETURNED);
@@ -175,6 +177,7 @@ static void cancel_running(Slot *slot, int index, int64_t id, const uint8_t leas
     if (entry_copy_state(&copy) == ENTRY_RUNNING && slot_running_index(slot) == index &&
         is_job(&copy.entry, id, lease) && atomic_load(&slot->run_serial) == serial) {
         atomic_store(&slot->cancel_serial, serial);
+        FAULT_POINT(cancel_noted);
         wake_supervisor();
     }
     entry_copy_free(&copy);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault_point.h"
 #include "common/base/log.h"
 #include "common/db/migrate.h"
 #include "reaper/node.h"
@@ -65,6 +66,7 @@ void session_connect(Reaper *self, int64_t now)
         return;
     }
     self->connect_failures = 0;
+    FAULT_POINT(reaper_connected);
     db_set_waiting(self->db, on_wait, self);
     self->connections++;
     if (self->connections > 1) {
@@ -164,6 +166,7 @@ Status session_prepare(Reaper *self)
     if (!db_is_pooled(self->db)) {
         TRY(db_exec(self->db, &SQL_listen, &params, self->statement_ms, NULL));
     }
+    FAULT_POINT(reaper_listening);
     self->is_prepared = true;
     reaper_want_poll(self, clock_boot_ms()); // what was announced while nobody listened
     return STATUS_OK;

@@ -24,6 +24,7 @@ Status settle_fence_worker(Reaper *self, int64_t worker_id)
     db_params_init(&params);
     db_param_int(&params, worker_id);
     TRY(db_exec(self->db, &SQL_mark_worker_dead, &params, self->statement_ms, NULL));
+    FAULT_POINT(worker_marked_dead);
     DbArray ids;
     db_array_begin(&ids, DB_ELEMENT_INT8);
     db_array_add_int8(&ids, worker_id);
@@ -152,14 +153,17 @@ static Status settle_slot(Reaper *self, const Slot *slot, bool supervisor_gone)
         return STATUS_OK; // died before it could hold anything
     }
     TRY(settle_fence_worker(self, worker_id));
-    FAULT_POINT("worker_marked_dead");
+    FAULT_POINT(backend_ended);
+    if (FAULT_ERROR(settle)) {
+        return STATUS_RETRY;
+    }
     static Obituary obituary; // large; settling is never nested
     obituary_read(&obituary, slot, supervisor_gone, atomic_load(&self->header->lease_until));
     Status status = settle_at_once(self, slot, &obituary, worker_id);
     if (status == STATUS_REFUSED) {
         status = settle_one_by_one(self, slot, &obituary, worker_id);
     }
-    FAULT_POINT("worker_settled");
+    FAULT_POINT(worker_settled);
     return status;
 }
 
@@ -221,12 +225,13 @@ Status settle_dead_slots(Reaper *self, bool supervisor_gone)
             clock_boot_ms() < self->settle_retry_at[i]) {
             continue;
         }
-        FAULT_POINT("before_settle");
+        FAULT_POINT(before_settle);
         Status settled = settle_slot(self, slot, life == SLOT_SPAWNED);
         if (settled == STATUS_OK) {
             self->settle_failures[i] = 0;
             self->settle_retry_at[i] = 0;
             atomic_store(&slot->settled_generation, generation);
+            FAULT_POINT(slot_settled);
             is_any = true;
         } else if (db_is_lost(self->db)) {
             status = STATUS_LOST;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault_point.h"
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
 
@@ -133,6 +134,7 @@ void wake_workers(Reaper *self, const char *queue, int count)
 {
     // Raised first: a worker that is just going to sleep sees it and does not.
     atomic_fetch_add(&self->header->work_counter, 1);
+    FAULT_POINT(wake_counted);
     int64_t now = clock_boot_ms();
     for (size_t pool = 0; pool < self->config->pool_count; pool++) {
         (void)wake_pool(self, (int)pool, queue, count, now);

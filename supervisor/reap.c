@@ -82,7 +82,7 @@ static void wait_for(Supervisor *self, pid_t pid, Child *child, int64_t now)
 
     if (child != NULL) {
         (void)kill(-pid, SIGKILL);
-        FAULT_POINT("supervisor_before_wait");
+        FAULT_POINT(supervisor_before_wait);
     }
     if (wait4(pid, &status, WNOHANG, &usage) != pid) {
         return;
@@ -97,6 +97,7 @@ static void wait_for(Supervisor *self, pid_t pid, Child *child, int64_t now)
     child->cpu_us = ((int64_t)usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
                     usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
     child->max_rss_bytes = (int64_t)usage.ru_maxrss * 1024;
+    FAULT_POINT(supervisor_after_wait);
 }
 
 // Its number may come back as that of an orphan.
@@ -175,8 +176,9 @@ static void post_obituary(Supervisor *self, Child *child)
     slot->exit_status = child->wait_status;
     slot->cpu_us = child->cpu_us;
     slot->max_rss_bytes = child->max_rss_bytes;
-    FAULT_POINT("supervisor_before_obituary");
+    FAULT_POINT(supervisor_before_obituary);
     atomic_store(&slot->life, SLOT_DEAD);
+    FAULT_POINT(supervisor_after_obituary);
     shared_wake(self->shared.slot_wake[0]);
 }
 

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault_point.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
 
@@ -34,7 +35,9 @@ void reload_config(Supervisor *self)
         reason = "it cannot be handed to children";
     }
     if (reason == NULL) {
+        FAULT_POINT(supervisor_before_reload);
         put_in_force(self, next);
+        FAULT_POINT(supervisor_after_reload);
         return;
     }
     config_destroy(next);

@@ -119,15 +119,20 @@ static bool start_one(Supervisor *self, int service_index, int64_t now)
                      .spawned_at = now,
                      .sign = {.spawned_at = now}};
     child->node_id = atomic_load(&scoreboard_header(self->shared.board)->node_id);
-    child->pid = service->role == ROLE_POSTGRES ? start_postgres(self)
-                                                : start_slot(self, child, service, now);
+    FAULT_POINT(supervisor_before_spawn);
+    if (FAULT_ERROR(spawn)) {
+        child->pid = -1;
+    } else {
+        child->pid = service->role == ROLE_POSTGRES ? start_postgres(self)
+                                                    : start_slot(self, child, service, now);
+    }
     if (child->pid < 0) {
         child->pid = 0;
         supervisor_look_by(self, now + FORK_RETRY_MS);
         return false;
     }
     child->life = CHILD_ALIVE;
-    FAULT_POINT("supervisor_after_spawn");
+    FAULT_POINT(supervisor_after_spawn);
     log_info("child.spawn", "child=%d child_role=%s slot=%d name=\"%s\"", (int)child->pid,
              ROLE_TABLE[child->role].name, child->slot, service->name);
     return true;

@@ -129,9 +129,10 @@ static void soft_stop(Supervisor *self, Child *child, int64_t serial, StopCause 
     // The cause first: whoever sees its own serial may read it.
     atomic_store(&slot->stop_cause, (int)cause);
     atomic_store(&slot->stop_serial, serial);
-    FAULT_POINT("supervisor_soft_stop");
+    FAULT_POINT(supervisor_soft_stop);
     shared_wake(self->shared.slot_wake[child->slot]);
     (void)kill(child->pid, SIGTERM);
+    FAULT_POINT(supervisor_after_soft_stop);
     log_info("job.stop", "pid=%d slot=%d job_id=%lld cause=%s", (int)child->pid, child->slot,
              (long long)supervisor_job_of(self, child), CAUSE_NAMES[cause]);
 }
@@ -148,12 +149,13 @@ static bool kill_run(Supervisor *self, Child *child, int64_t serial, StopCause c
         atomic_store(&slot->stop_serial, serial);
     }
     atomic_store(&slot->kill_serial, serial);
-    FAULT_POINT("supervisor_before_kill");
+    FAULT_POINT(supervisor_before_kill);
     if (atomic_load(&slot->run_serial) != serial || atomic_load(&slot->state) != SLOT_RUNNING) {
         atomic_store(&slot->kill_serial, 0);
         return false;
     }
     send_kill(child, cause, now);
+    FAULT_POINT(supervisor_after_kill);
     log_warn("job.kill", "pid=%d slot=%d job_id=%lld cause=%s", (int)child->pid, child->slot,
              (long long)supervisor_job_of(self, child), CAUSE_NAMES[cause]);
     return true;
@@ -197,6 +199,7 @@ void stop_drain(Supervisor *self, Child *child)
     }
     child->is_draining = true;
     atomic_store(&supervisor_slot(self, child)->command, SLOT_DRAIN);
+    FAULT_POINT(supervisor_draining);
     shared_wake(self->shared.slot_wake[child->slot]);
 }
 

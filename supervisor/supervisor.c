@@ -132,9 +132,10 @@ ExitCode supervisor_run(Supervisor *self)
     supervisor_step(self);
     while (self->phase != SHUTDOWN_DONE) {
         ev_run(self->loop, EVRUN_ONCE);
-        FAULT_POINT("supervisor_loop");
+        FAULT_POINT(supervisor_loop);
         supervisor_step(self);
     }
+    FAULT_POINT(supervisor_before_exit);
     reap_everything(self);
     log_info("supervisor.exit", "code=%d", (int)self->exit_code);
     return self->exit_code;

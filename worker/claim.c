@@ -121,7 +121,9 @@ static void fill_slot(Worker *self, PGresult *result)
     }
     self->job_count = count;
     atomic_store(&self->slot->batch_started_at, clock_boot_ms());
+    FAULT_POINT(slot_filling);
     atomic_store(&self->slot->batch_count, count);
+    FAULT_POINT(slot_filled);
 }
 
 static Status add_claim(Worker *self, DbArray *lanes, DbArray *seqs)
@@ -150,6 +152,9 @@ static Status run_exchange(Worker *self, FinishBatch *finish, PGresult **results
     DbArray lanes = {0};
     DbArray seqs = {0};
     int count = 0;
+    if (FAULT_ERROR(claim)) {
+        return STATUS_RETRY;
+    }
     Status status = db_pipeline_begin(self->db);
     if (status == STATUS_OK && finish->count > 0) {
         status = finish_batch_add(finish, self->db);
@@ -158,6 +163,7 @@ static Status run_exchange(Worker *self, FinishBatch *finish, PGresult **results
         status = add_claim(self, &lanes, &seqs);
     }
     if (status == STATUS_OK) {
+        FAULT_POINT(claim_sending);
         status = db_pipeline_run(self->db, DB_STATEMENT_TIMEOUT_MS, results, &count);
     }
     db_array_free(&lanes);
@@ -224,7 +230,7 @@ Status claim_batch(Worker *self)
         finish_batch_free(&finish);
         return status;
     }
-    FAULT_POINT("after_claim_commit");
+    FAULT_POINT(after_claim_commit);
     PGresult *claimed = results[finish.count > 0 ? 1 : 0];
     if (finish.count > 0) {
         finish_batch_written(&finish, self->slot, results[0]);

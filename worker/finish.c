@@ -68,7 +68,7 @@ void finish_batch_collect(FinishBatch *batch, const Slot *slot)
 
 Status finish_batch_add(FinishBatch *batch, Db *db)
 {
-    FAULT_POINT("before_finish");
+    FAULT_POINT(before_finish);
     DbParams params;
     db_params_init(&params);
     db_param_array(&params, &batch->ids);
@@ -84,6 +84,7 @@ Status finish_batch_add(FinishBatch *batch, Db *db)
 
 void finish_batch_written(FinishBatch *batch, Slot *slot, const PGresult *answer)
 {
+    FAULT_POINT(finish_batch_answered);
     for (int i = 0; i < batch->count; i++) {
         entry_set_state(&slot->batch[batch->entries[i]], ENTRY_WRITTEN);
     }
@@ -148,7 +149,10 @@ static Status write_refusal(Worker *self, const BatchEntry *entry, const FinishD
 
 Status finish_entry(Worker *self, int index, const FinishDetail *detail)
 {
-    FAULT_POINT("before_finish");
+    FAULT_POINT(before_finish);
+    if (FAULT_ERROR(finish_entry)) {
+        return STATUS_RETRY;
+    }
     BatchEntry *entry = &self->slot->batch[index];
     char *log = log_of(self->slot, index);
     Status status = write_entry(self, entry, detail, entry->delay_ms, log);
@@ -156,6 +160,7 @@ Status finish_entry(Worker *self, int index, const FinishDetail *detail)
     if (status == STATUS_REFUSED) {
         status = write_refusal(self, entry, detail);
     }
+    FAULT_POINT(finish_answered);
     if (status == STATUS_OK) {
         entry_set_state(entry, ENTRY_WRITTEN);
     }
@@ -204,7 +209,11 @@ Status finish_release_unstarted(Worker *self, const char *reason)
         db_param_array(&params, &ids);
         db_param_array(&params, &leases);
         db_param_text(&params, reason);
-        status = db_exec(self->db, &SQL_release_jobs, &params, DB_STATEMENT_TIMEOUT_MS, NULL);
+        FAULT_POINT(release_marked);
+        status = FAULT_ERROR(release)
+                     ? STATUS_RETRY
+                     : db_exec(self->db, &SQL_release_jobs, &params, DB_STATEMENT_TIMEOUT_MS, NULL);
+        FAULT_POINT(release_answered);
     }
     db_array_free(&ids);
     db_array_free(&leases);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault_point.h"
 #include "common/base/json_check.h"
 #include "common/base/log.h"
 #include "common/base/utf8.h"
@@ -261,9 +262,11 @@ static int write_progress(JobContext *self)
     db_param_text(&params, self->message);
     db_param_text(&params, self->stage);
     PGresult *result = NULL;
-    if (db_exec(db, &SQL_set_progress, &params, PROGRESS_TIMEOUT_MS, &result) != STATUS_OK) {
+    if (FAULT_ERROR(note) ||
+        db_exec(db, &SQL_set_progress, &params, PROGRESS_TIMEOUT_MS, &result) != STATUS_OK) {
         return job_context_fail(self, "%s", db_error_message(db));
     }
+    FAULT_POINT(note_written);
     const bool done = db_bool(result, 0, "done");
     PQclear(result);
     self->is_progress_unsent = false;

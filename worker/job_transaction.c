@@ -163,7 +163,7 @@ JobTransactionEnd job_transaction_commit(JobContext *context)
     if (why != NULL) {
         return fail(context, why);
     }
-    FAULT_POINT("handler_before_complete");
+    FAULT_POINT(handler_before_complete);
     PGresult *completion = NULL;
     if (send_completion(context, &completion) != STATUS_OK) {
         return fail_statement(context, "completing the job failed");
@@ -174,11 +174,11 @@ JobTransactionEnd job_transaction_commit(JobContext *context)
         job_transaction_rollback(context);
         return end;
     }
-    FAULT_POINT("handler_before_commit");
+    FAULT_POINT(handler_before_commit);
     if (db_commit(run->db) != STATUS_OK) {
         return fail_statement(context, "COMMIT failed");
     }
-    FAULT_POINT("handler_after_commit");
+    FAULT_POINT(handler_after_commit);
     forget(run);
     return JOB_TRANSACTION_COMMITTED;
 }

@@ -33,6 +33,9 @@ static Status register_worker(Worker *self)
     db_param_int(&params, (int64_t)proc_start_time(getpid()));
     db_param_bool(&params, db_is_pooled(self->db));
     PGresult *result = NULL;
+    if (FAULT_ERROR(register_worker)) {
+        return STATUS_RETRY;
+    }
     TRY(db_exec(self->db, &SQL_register_worker, &params, DB_STATEMENT_TIMEOUT_MS, &result));
     self->worker_id = db_int(result, 0, "id", 0);
     PQclear(result);
@@ -40,7 +43,7 @@ static Status register_worker(Worker *self)
         self->is_lease_lost = true;
         return STATUS_REFUSED;
     }
-    FAULT_POINT("worker_registered");
+    FAULT_POINT(worker_registered);
     self->link = 1;
     atomic_store(&self->slot->worker_id, self->worker_id);
     return STATUS_OK;
@@ -66,6 +69,7 @@ static Status reattach(Worker *self)
     if (!is_gone) {
         return STATUS_RETRY;
     }
+    FAULT_POINT(reattach_fenced);
 
     db_array_begin(&ids, DB_ELEMENT_INT8);
     int count = slot_batch_count(self->slot);
@@ -90,6 +94,7 @@ static Status reattach(Worker *self)
         self->is_lease_lost = true;
         return STATUS_REFUSED;
     }
+    FAULT_POINT(reattached);
     log_info("worker.reconnected", "worker=%" PRId64, self->worker_id);
     return STATUS_OK;
 }

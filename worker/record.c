@@ -135,12 +135,12 @@ void record_result(Worker *self, int index, const RunResult *result, int64_t sta
     entry->ended_us = clock_boot_us();
     entry->cpu_us = result->cpu_us;
     entry->max_rss_bytes = result->max_rss_bytes;
-    FAULT_POINT("result_before_slot");
+    FAULT_POINT(result_before_slot);
     const char *stopped = stopped_outcome(self, result, is_late);
     // A death from here on is put down to the stop or the fence, if there is one: the slot has no word for that.
     bool is_ended = stopped != NULL && (is_told_to_stop(self) || str_equal(stopped, NODE_LOST));
     bool is_kept = !is_ended && keep(self, entry, result->text);
-    FAULT_POINT("result_in_slot");
+    FAULT_POINT(result_in_slot);
     size_t length = result->text == NULL ? 0 : strlen(result->text);
     if (is_kept && result->outcome == OUTCOME_COMPLETED && length <= SCOREBOARD_RESULT_INLINE &&
         atomic_load(&self->slot->log_length) == 0) {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault_point.h"
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
 #include "common/base/signals.h"
@@ -143,7 +144,9 @@ static JobOutcome watch_to_the_end(ExecRun *self)
     struct rusage own;
     (void)getrusage(RUSAGE_SELF, &own); // after the start: the child stood in our memory until then
     self->own_peak_kib = own.ru_maxrss;
+    FAULT_POINT(program_started);
     watch(self);
+    FAULT_POINT(program_ended);
     self->has_status = true;
     drain(self);
     exec_child_close(&self->child);

@@ -41,7 +41,7 @@ static bool begin_run(Worker *self, int index, const Job *job, int64_t now_us)
     if (!entry_move(&slot->batch[index], ENTRY_UNSTARTED, ENTRY_RUNNING)) {
         return false;
     }
-    FAULT_POINT("entry_running");
+    FAULT_POINT(entry_running);
     return true;
 }
 
@@ -103,6 +103,7 @@ int64_t run_job(Worker *self, int index)
         return -1;
     }
     publish_deadline(self, job);
+    FAULT_POINT(deadline_published);
     log_set_job(job->id);
     RunContext context = {
         .config = self->config,
@@ -123,6 +124,7 @@ int64_t run_job(Worker *self, int index)
     call_handler(handler_table_find(self->handlers, job->job_type), &context, &result);
     self->aux = context.aux;
     free(context.output);
+    FAULT_POINT(handler_returned);
 
     bool is_late = end_deadline(self);
     if (context.settled) {

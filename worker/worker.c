@@ -7,6 +7,7 @@
 
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
+#include "common/base/fault_point.h"
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
 #include "handlers/ganger/handler.h"
@@ -92,6 +93,7 @@ static void run_batch(Worker *self)
 static void rest(Worker *self, long long counter_before)
 {
     worker_set_state(self, SLOT_IDLE);
+    FAULT_POINT(worker_resting);
     if (atomic_load(&self->header->idle_announced) == 0) {
         const uint64_t look = 1;
         (void)!write(FD_REAPER_WAKE, &look, sizeof look);
@@ -165,6 +167,7 @@ static void leave(Worker *self, const char *reason)
                                     DB_CONNECT_TIMEOUT_MS, true) != STATUS_OK) {
         return; // the reaper settles from the slot
     }
+    FAULT_POINT(worker_leaving);
     DbParams params;
     db_params_init(&params);
     db_param_int(&params, self->worker_id);
@@ -173,6 +176,7 @@ static void leave(Worker *self, const char *reason)
         db_exec(self->db, &SQL_stop_worker, &params, DB_STATEMENT_TIMEOUT_MS, NULL) != STATUS_OK) {
         log_warn("worker.left_work", "reason=\"%s\" settled_by=reaper", reason);
     }
+    FAULT_POINT(worker_left);
 }
 
 // So that failed jobs of these types are followed by a job for the hook (ganger._call_hooks).
@@ -217,6 +221,7 @@ static Status start(Worker *self)
     }
     batch_policy_init(&self->batching);
     syscall_watch_prepare();
+    FAULT_POINT(worker_ready);
     log_info("worker.ready", "worker=%" PRId64 " pool=%s handlers=%d", self->worker_id,
              self->pool->name, handler_table_count(self->handlers));
     return STATUS_OK;

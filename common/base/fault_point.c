@@ -10,8 +10,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,12 +19,32 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 
-enum { FAULT_MAX = 16, FAULT_NAME_BYTES = 64, FAULT_NUMBER_MAX = 1000000 };
+enum { FAULT_MAX = 16, FAULT_NUMBER_MAX = 1000000, FAULT_SOCKET_MAX = 8 };
 
-typedef enum FaultAction { FAULT_KILL, FAULT_STOP, FAULT_EXIT, FAULT_SLEEP } FaultAction;
+static const char *const fault_names[] = {
+#define FAULT_NAME(name) #name,
+    FAULT_POINTS(FAULT_NAME) FAULT_ERRORS(FAULT_NAME)
+#undef FAULT_NAME
+};
+
+// The first of FAULT_ERRORS.
+#define FAULT_NAME(name) +1
+enum { FAULT_FIRST_ERROR = 0 FAULT_POINTS(FAULT_NAME) };
+#undef FAULT_NAME
+
+_Static_assert(sizeof fault_names / sizeof fault_names[0] == FAULT_NAME_COUNT, "a name for each");
+
+typedef enum FaultAction {
+    FAULT_KILL,
+    FAULT_STOP,
+    FAULT_EXIT,
+    FAULT_SLEEP,
+    FAULT_DROP,
+    FAULT_FAIL
+} FaultAction;
 
 typedef struct Fault {
-    char name[FAULT_NAME_BYTES];
+    FaultName name;
     long hit;
     FaultAction action;
     long sleep_ms;
@@ -34,8 +54,9 @@ typedef struct Fault {
 static Fault faults[FAULT_MAX];
 static int fault_count;
 static pthread_once_t faults_armed = PTHREAD_ONCE_INIT;
+// Number + 1, 0 = free. Connections are opened and closed by one thread, and cut by whichever meets the fault.
+static atomic_int fault_sockets[FAULT_SOCKET_MAX];
 
-// A crash test with a misspelt fault would pass without testing anything.
 static _Noreturn void refuse_spec(const char *spec)
 {
     log_fatal("fault.refused", "spec=\"%s\"", spec);
@@ -62,12 +83,26 @@ static void parse_action(Fault *fault, const char *action, const char *spec)
         fault->action = FAULT_STOP;
     } else if (str_equal(action, "exit")) {
         fault->action = FAULT_EXIT;
+    } else if (str_equal(action, "drop")) {
+        fault->action = FAULT_DROP;
+    } else if (str_equal(action, "error") && fault->name >= (FaultName)FAULT_FIRST_ERROR) {
+        fault->action = FAULT_FAIL;
     } else if (strncmp(action, sleep_prefix, sizeof sleep_prefix - 1) == 0) {
         fault->action = FAULT_SLEEP;
         fault->sleep_ms = parse_number(action + sizeof sleep_prefix - 1, spec);
     } else {
         refuse_spec(spec);
     }
+}
+
+static FaultName parse_name(const char *name, const char *spec)
+{
+    for (int i = 0; i < FAULT_NAME_COUNT; i++) {
+        if (str_equal(fault_names[i], name)) {
+            return (FaultName)i;
+        }
+    }
+    refuse_spec(spec);
 }
 
 // item: name:hit:action, cut up in place.
@@ -80,9 +115,7 @@ static void parse_fault(char *item, const char *spec)
         refuse_spec(spec);
     }
     Fault *fault = &faults[fault_count++];
-    if (*name == '\0' || !str_copy(fault->name, sizeof fault->name, name)) {
-        refuse_spec(spec);
-    }
+    fault->name = parse_name(name, spec);
     fault->hit = parse_number(hit, spec);
     parse_action(fault, rest, spec);
 }
@@ -115,9 +148,39 @@ static void sleep_fully(long ms)
     }
 }
 
-static void strike(const Fault *fault)
+void fault_point_add_socket(int socket)
 {
-    log_warn("fault.strike", "name=%s", fault->name);
+    for (int i = 0; i < FAULT_SOCKET_MAX; i++) {
+        int free_place = 0;
+        if (atomic_compare_exchange_strong(&fault_sockets[i], &free_place, socket + 1)) {
+            return;
+        }
+    }
+}
+
+void fault_point_remove_socket(int socket)
+{
+    for (int i = 0; i < FAULT_SOCKET_MAX; i++) {
+        int known = socket + 1;
+        if (atomic_compare_exchange_strong(&fault_sockets[i], &known, 0)) {
+            return;
+        }
+    }
+}
+
+static void drop_connections(void)
+{
+    for (int i = 0; i < FAULT_SOCKET_MAX; i++) {
+        int known = atomic_load(&fault_sockets[i]);
+        if (known > 0) {
+            (void)shutdown(known - 1, SHUT_RDWR);
+        }
+    }
+}
+
+static bool strike(const Fault *fault)
+{
+    log_warn("fault.strike", "name=%s", fault_names[fault->name]);
     switch (fault->action) {
     case FAULT_KILL:
         (void)raise(SIGKILL);
@@ -130,19 +193,27 @@ static void strike(const Fault *fault)
     case FAULT_SLEEP:
         sleep_fully(fault->sleep_ms);
         break;
+    case FAULT_DROP:
+        drop_connections();
+        break;
+    case FAULT_FAIL:
+        return true;
     }
+    return false;
 }
 
-void fault_point(const char *name)
+bool fault_point(FaultName name)
 {
+    bool is_to_fail = false;
     (void)pthread_once(&faults_armed, arm_faults);
     for (int i = 0; i < fault_count; i++) {
         Fault *fault = &faults[i];
-        if (str_equal(fault->name, name) && atomic_fetch_add(&fault->passed, 1) + 1 == fault->hit &&
+        if (fault->name == name && atomic_fetch_add(&fault->passed, 1) + 1 == fault->hit &&
             may_strike()) {
-            strike(fault);
+            is_to_fail = strike(fault) || is_to_fail;
         }
     }
+    return is_to_fail;
 }
 
 #endif

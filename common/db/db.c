@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/fault_point.h"
 #include "common/base/log.h"
 #include "common/db/db_error.h"
 #include "common/db/db_internal.h"
@@ -295,7 +296,9 @@ Status db_exec(Db *db, const SqlStatement *statement, const DbParams *params, in
         if (db_send_statement(db, statement, params) == 0) {
             status = db_fail_lost(db, statement->name, NULL);
         } else {
+            FAULT_POINT(db_sent);
             status = collect(db, statement->name, deadline, out);
+            FAULT_POINT(db_answered);
         }
     }
     db_call_end(db);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault_point.h"
 #include "common/base/log.h"
 #include "common/db/db_internal.h"
 #include "sql_queries.h"
@@ -81,6 +82,8 @@ static bool remember_socket(Db *db)
     }
     db->socket_device = st.st_dev;
     db->socket_inode = st.st_ino;
+    FAULT_ADD_SOCKET(db->socket);
+    FAULT_POINT(db_connected);
     return true;
 }
 
@@ -95,6 +98,9 @@ Status db_open(Db **out, const char *url, const char *name, int64_t timeout_ms, 
 {
     *out = NULL;
     int64_t deadline = db_deadline(timeout_ms);
+    if (FAULT_ERROR(db_open)) {
+        return refuse_open(STATUS_LOST, "a fault point", name, quiet);
+    }
     if (is_malformed(url)) {
         return refuse_open(STATUS_REFUSED, "the connection string is malformed", name, quiet);
     }
@@ -218,6 +224,7 @@ void db_close(Db *db)
     if (db == NULL) {
         return;
     }
+    FAULT_REMOVE_SOCKET(db->socket);
     if (!db_socket_is_ours(db)) {
         finish_without_socket(db->conn, db->socket);
     } else {

@@ -2,6 +2,7 @@
 // Several statements in one transaction and one round trip.
 #include <stdlib.h>
 
+#include "common/base/fault_point.h"
 #include "common/base/log.h"
 #include "common/db/db_internal.h"
 
@@ -60,6 +61,17 @@ Status db_pipeline_add(Db *db, const SqlStatement *statement, const DbParams *pa
     return STATUS_OK;
 }
 
+static Status run_to_sync(Db *db, int64_t timeout_ms, PGresult **results)
+{
+    if (PQpipelineSync(db->conn) == 0) {
+        return db_fail_lost(db, "pipeline", NULL);
+    }
+    FAULT_POINT(pipeline_sent);
+    Status status = read_results(db, db_deadline(timeout_ms), results);
+    FAULT_POINT(pipeline_answered);
+    return status;
+}
+
 Status db_pipeline_run(Db *db, int64_t timeout_ms, PGresult **results, int *count)
 {
     *count = 0;
@@ -73,8 +85,7 @@ Status db_pipeline_run(Db *db, int64_t timeout_ms, PGresult **results, int *coun
     }
     Status status = STATUS_OK;
     if (db->pipeline_length > 0) {
-        status = PQpipelineSync(db->conn) == 0 ? db_fail_lost(db, "pipeline", NULL)
-                                               : read_results(db, db_deadline(timeout_ms), results);
+        status = run_to_sync(db, timeout_ms, results);
     }
     if (!db->is_lost && PQexitPipelineMode(db->conn) == 0) {
         status = db_fail_lost(db, "pipeline", NULL);
