@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+// The sweep: see the header.
+//
+// One worker, and the whole load committed before it starts: so the batches are the same each time (1, 4, 16, 64), and the long
+// job has finished neighbours before it and unstarted ones behind it.
+#include "tests/chaos/sweep.h"
+
+#include "tests/support/unit.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault_point.h"
+#include "common/base/memory.h"
+#include "tests/chaos/chaos.h"
+#include "tests/support/daemon.h"
+
+enum {
+    SLEEP_MS =
+        1600, // past the node's own lease (1 s), every deadline of the load, and a woken worker's patience
+    CASES_MAX = 4 * FAULT_NAME_COUNT,
+    ENDED_LIMIT_MS = 30000,
+    LATER_JOBS = 40,
+    SPEC_BYTES = 200
+};
+
+static const char node[] = "heartbeat: 100ms, self_fence: 1s, lease: 6s";
+static const char one_worker[] = "{default: {queues: [default], processes: 1}}";
+
+typedef struct Sweep {
+    SystemTest *test;
+    const SweepCase *which;
+    Daemon *daemon;
+    int restarts;
+} Sweep;
+
+// A point that is passed for every job, or all the time, is struck where something is under way.
+static const struct {
+    const char *point;
+    int hit;
+} later_hits[] = {
+    {"entry_running", 24},
+    {"deadline_published", 24},
+    {"handler_returned", 24},
+    {"result_before_slot", 24},
+    {"result_in_slot", 24},
+    {"before_finish", 3},
+    {"after_claim_commit", 4},
+    {"slot_filling", 4},
+    {"slot_filled", 4},
+    {"claim_sending", 4},
+    {"pipeline_sent", 4},
+    {"pipeline_answered", 4},
+    {"claim", 4},
+    {"db_sent", 14},
+    {"db_answered", 14},
+    {"supervisor_loop", 6},
+    {"poll_answered", 2},
+    {"tick_answered", 2},
+    {"heartbeat_sending", 2},
+    {"heartbeat_answered", 2},
+};
+
+static int hit_of(const char *point)
+{
+    for (size_t i = 0; i < sizeof later_hits / sizeof later_hits[0]; i++) {
+        if (str_equal(later_hits[i].point, point)) {
+            return later_hits[i].hit;
+        }
+    }
+    return 1;
+}
+
+static bool is_burial(const char *point)
+{
+    return str_equal(point, "node_buried") || str_equal(point, "buried_worker_settled");
+}
+
+// --- the load
+
+static void add(Sweep *sweep, int count, const char *type, int ms, const char *more,
+                const char *options)
+{
+    test_db_run(sweep->test->conn,
+                "insert into chaos_added select ganger.enqueue('%s', '{\"file\": "
+                "\"%s/journal\", \"ms\": %d%s}', retry_delay => '10 ms', retry_backoff => false, "
+                "max_attempts => 9%s) from generate_series(1, %d)",
+                type, sweep->test->folder, ms, more, options, count);
+}
+
+// Returns the job that only a cancel ends.
+static int64_t add_load(Sweep *sweep)
+{
+    PGconn *conn = sweep->test->conn;
+    test_db_run(conn, "begin");
+    add(sweep, 26, "journal", 0, "", "");  // batches of 1, 4, 16, and 5 of the next
+    add(sweep, 1, "journal", 250, "", ""); // the neighbours of this one are rescued
+    add(sweep, 30, "journal", 0, "", "");  // and these given back
+    add(sweep, 1, "journal", 0, ", \"fail_until\": 2", "");
+    add(sweep, 1, "journal", 0, ", \"crash_until\": 2", "");
+    add(sweep, 1, "journal", 0, "", ", run_at => clock_timestamp() + interval '700 ms'");
+    add(sweep, 1, "journal", 5000, ", \"deaf\": 1", ", timeout => '80 ms', kill_grace => '40 ms'");
+    test_db_run(conn, "update ganger.job set max_attempts = 2 where timeout = '80 ms'");
+    add(sweep, 3, "journal_tx", 0, "", "");
+    add(sweep, 1, "teller", 0, "", "");
+    add(sweep, 1, "journal", 60000, "", ", priority => -1");
+    int64_t id = test_db_int(conn, "select max(id) from chaos_added");
+    test_db_run(conn, "commit");
+    return id;
+}
+
+// --- gangerd
+
+static void look_after(Sweep *sweep)
+{
+    if (daemon_wait(sweep->daemon, 0) >= 0) {
+        sweep->restarts++;
+        daemon_start(sweep->daemon);
+    }
+}
+
+static void await(Sweep *sweep, const char *what, const char *condition)
+{
+    SystemTest *test = sweep->test;
+    for (int64_t until = clock_boot_ms() + slow_ms(ENDED_LIMIT_MS);
+         test_db_int(test->conn, "select (%s)::int", condition) != 1;) {
+        if (clock_boot_ms() > until) {
+            char *left = test_db_text(
+                test->conn,
+                "select json_agg(j) from (select id, job_type, status, pending_reason, attempts, "
+                "max_attempts, payload from ganger.jobs where status not in ('completed', "
+                "'failed', 'cancelled') order by id limit 10) j");
+            (void)fprintf(stderr, "--- open: %s\n", left);
+            free(left);
+            system_fail(test, what);
+        }
+        look_after(sweep);
+    }
+}
+
+static void await_ended(Sweep *sweep)
+{
+    await(sweep, "not every job has ended",
+          "not exists (select from ganger.jobs where status not in "
+          "('completed', 'failed', 'cancelled'))");
+}
+
+static void drain(Sweep *sweep)
+{
+    daemon_signal(sweep->daemon, SIGTERM);
+    if (daemon_wait(sweep->daemon, slow_ms(20000)) < 0) {
+        system_fail(sweep->test, "gangerd does not end");
+    }
+}
+
+// A machine that was reset: its jobs are the next one's to bury.
+static void leave_dead_node(Sweep *sweep)
+{
+    SystemTest *test = sweep->test;
+    add(sweep, 1, "journal", 700, "", "");
+    int64_t id = test_db_int(test->conn, "select max(id) from chaos_added");
+    daemon_start(sweep->daemon);
+    pid_t worker = journal_await_begin(test, id, 1);
+    daemon_signal(sweep->daemon, SIGSTOP);
+    (void)kill(daemon_child(sweep->daemon, "ganger-reaper", 0), SIGKILL);
+    (void)kill(worker, SIGKILL);
+    daemon_destroy(sweep->daemon);
+}
+
+static Daemon *configure(Sweep *sweep, const char *fault)
+{
+    char *handlers = mem_printf(
+        "teller: {exec: [/bin/sh, -c, 'note() { read up rest </proc/uptime; "
+        "echo \"$1 $GANGER_JOB_ID $GANGER_ATTEMPT $$ ${up%%.*}${up#*.}0000\" >>%s/journal; }; "
+        "note begin; echo \"{\\\"progress\\\": 10}\" >&3; echo told >&2; sleep 0.05; note end']}",
+        sweep->test->folder);
+    Daemon *daemon = daemon_configure(
+        sweep->test, "sweep",
+        &(DaemonOptions){.node = node, .pools = one_worker, .handlers = handlers, .fault = fault});
+    free(handlers);
+    return daemon;
+}
+
+// --- a case
+
+static void check(Sweep *sweep)
+{
+    SystemTest *test = sweep->test;
+    char *struck = mem_printf(" name=%s\n", sweep->which->point);
+    if (daemon_log_count(sweep->daemon, "event=fault.strike ") != 1 ||
+        daemon_log_count(sweep->daemon, struck) != 1) {
+        system_fail(test, "the fault did not strike, once");
+    }
+    free(struck);
+    char *journal = mem_printf("%s/journal", test->folder);
+    int broken = chaos_check(test, journal);
+    free(journal);
+    CHECK(test, broken == 0);
+    sql_check(test, "(select count(*) = 0 from ganger.nodes where state::text = 'alive')");
+}
+
+static void test_case(void **state)
+{
+    Sweep *sweep = *state;
+    SystemTest *test = sweep->test;
+    const SweepCase *which = sweep->which;
+    char spec[SPEC_BYTES];
+    char action[32];
+    (void)snprintf(action, sizeof action, "%s", which->action);
+    if (str_equal(which->action, "sleep")) {
+        (void)snprintf(action, sizeof action, "sleep=%d", SLEEP_MS);
+    }
+    (void)snprintf(spec, sizeof spec, "%s:%d:%s", which->point, hit_of(which->point), action);
+    test_db_run(test->conn, "create table chaos_added (id bigint primary key); create table "
+                            "chaos_cancelled (id bigint primary key); "
+                            "create table journal_effect (job_id bigint, attempt int)");
+    if (is_burial(which->point)) {
+        sweep->daemon = configure(sweep, NULL);
+        leave_dead_node(sweep);
+    }
+    sweep->daemon = configure(sweep, spec);
+    int64_t endless = add_load(sweep);
+    daemon_start(sweep->daemon);
+    char *begun =
+        mem_printf("select status = 'processing' from ganger.jobs where id = %" PRId64, endless);
+    await(sweep, "the last job of the load has not begun", begun);
+    free(begun);
+    test_db_run(test->conn, "select pg_terminate_backend(pid) from pg_stat_activity where "
+                            "application_name = 'ganger-worker' and datname = current_database()");
+    (void)kill(sweep->daemon->pid, SIGHUP);
+    test_db_run(test->conn, "insert into chaos_cancelled values (%" PRId64 ")", endless);
+    sql_check(test, "ganger.cancel(%" PRId64 ")", endless);
+    await_ended(sweep);
+    // A drain in the middle of a batch, and what is left over is another gangerd's.
+    add(sweep, LATER_JOBS, "journal", 10, "", "");
+    int64_t first = test_db_int(test->conn, "select max(id) - %d from chaos_added", LATER_JOBS / 2);
+    (void)journal_await_begin(test, first, 1);
+    drain(sweep);
+    daemon_start(sweep->daemon);
+    await_ended(sweep);
+    drain(sweep);
+    check(sweep);
+}
+
+// --- the group
+
+static int setup(void **state)
+{
+    Sweep *sweep = mem_alloc(sizeof *sweep);
+    void *test = NULL;
+    sweep->which = *state;
+    if (system_setup(&test) != 0) {
+        return -1;
+    }
+    sweep->test = test;
+    *state = sweep;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    Sweep *sweep = *state;
+    void *test = sweep->test;
+    free(sweep);
+    return system_teardown(&test);
+}
+
+int sweep_run(const SweepCase *cases, size_t count)
+{
+    struct CMUnitTest tests[CASES_MAX];
+    const char *only = getenv("SWEEP_ONLY");
+    size_t used = 0;
+    assert_true(count <= CASES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        char *name = mem_printf("%s %s", cases[i].point, cases[i].action);
+        if (only != NULL && strstr(name, only) == NULL) {
+            free(name);
+            continue;
+        }
+        tests[used++] = (struct CMUnitTest){.name = name,
+                                            .test_func = test_case,
+                                            .setup_func = setup,
+                                            .teardown_func = teardown,
+                                            .initial_state = (void *)(uintptr_t)&cases[i]};
+    }
+    int failed = _cmocka_run_group_tests("sweep", tests, used, NULL, NULL);
+    for (size_t i = 0; i < used; i++) {
+        free((void *)(uintptr_t)tests[i].name);
+    }
+    return failed;
+}
+
+const SweepCase *sweep_all(size_t *count)
+{
+#define CASE_POINT(name) {#name, "kill"}, {#name, "drop"}, {#name, "sleep"},
+#define CASE_ERROR(name) {#name, "kill"}, {#name, "drop"}, {#name, "sleep"}, {#name, "error"},
+    static const SweepCase all[] = {FAULT_POINTS(CASE_POINT) FAULT_ERRORS(CASE_ERROR)};
+#undef CASE_POINT
+#undef CASE_ERROR
+    *count = sizeof all / sizeof all[0];
+    return all;
+}
