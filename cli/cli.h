@@ -64,7 +64,12 @@ int cli_require_schema(Cli *cli);
 // cli_query reads, and only warns about another schema; cli_change requires this program's.
 int cli_query(Cli *cli, const SqlStatement *statement, const DbParams *params, PGresult **out);
 int cli_change(Cli *cli, const SqlStatement *statement, const DbParams *params, PGresult **out);
-// What to say and return about a failed statement.
+// The same, with what to say when the answer was lost (EXIT_CODE_UNKNOWN).
+int cli_change_or(Cli *cli, const SqlStatement *statement, const DbParams *params,
+                  const char *if_unknown, PGresult **out);
+// What to say and return about a failed statement: one that reads, and one that changes something, which a lost answer
+// leaves unknown (`if_unknown`: what to do then).
 int cli_fail_statement(Cli *cli, Status status);
+int cli_fail_change(Cli *cli, Status status, const char *if_unknown);
 
 #endif

@@ -54,7 +54,14 @@ static int enqueue_one(struct Cli *cli, const char *payload)
     db_param_text(&params, options);
     db_param_int_or_null(&params, delay_ms, has_delay);
     db_param_int_or_null(&params, expires_in_ms, expires_in_ms >= 0);
-    exit_code = cli_change(cli, &SQL_cli_enqueue, &params, &result);
+    exit_code =
+        cli_change_or(cli, &SQL_cli_enqueue, &params,
+                      cli_option(cli, OPT_IDEMPOTENCY_KEY)
+                          ? "give the command again: with this idempotency key there is one "
+                            "job, whatever happened"
+                          : "the job may be enqueued or not (with --idempotency-key the "
+                            "command could be given again)",
+                      &result);
     if (exit_code == EXIT_CODE_OK) {
         exit_code = print_id(cli, result);
     }

@@ -232,13 +232,16 @@ static int run_failed(Cli *cli, const Chunk *chunk, const Source *source, Status
     if (is_about_line) {
         return say_refused(cli, chunk, source, enqueued);
     }
-    int exit_code = cli_fail_statement(cli, status);
-    say_enqueued(enqueued);
-    if (status == STATUS_LOST) {
-        // A commit may have happened without its answer reaching us.
+    // A commit may have happened without its answer reaching us.
+    if (status == STATUS_LOST && db_is_unknown(cli->db)) {
+        int exit_code = cli_fail_change(cli, status, "look before you give the rest again");
+        say_enqueued(enqueued);
         cli_say("those from line %" PRId64 " to %" PRId64 " perhaps too", chunk->numbers[0],
                 source->line);
+        return exit_code;
     }
+    int exit_code = cli_fail_statement(cli, status);
+    say_enqueued(enqueued);
     return exit_code;
 }
 

@@ -127,8 +127,8 @@ static void write_overview(StrBuf *out, size_t width)
                         "database.url of --config, the one of `ganger dev`.\n"
                         "\n"
                         "Exit codes: 0 done, 1 refused or not found, 64 wrong command line, 70 "
-                        "internal error, 75 database not reachable, 78 wrong configuration or "
-                        "schema version.\n",
+                        "internal error, 75 database not reachable, 76 the answer was lost: "
+                        "done or not, 78 wrong configuration or schema version.\n",
                         width, 0);
 }
 

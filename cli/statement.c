@@ -84,6 +84,21 @@ static void say_rights(const Cli *cli)
         role ? role : "");
 }
 
+int cli_fail_change(Cli *cli, Status status, const char *if_unknown)
+{
+    if (status != STATUS_LOST || !db_is_unknown(cli->db)) {
+        int exit_code = cli_fail_statement(cli, status);
+        if (status == STATUS_LOST) {
+            cli_say("nothing was done");
+        }
+        return exit_code;
+    }
+    cli_say("the connection to %s was lost before its answer came: %s", cli->database_origin,
+            db_error_message(cli->db));
+    cli_say("whether it was done is not known; %s", if_unknown);
+    return EXIT_CODE_UNKNOWN;
+}
+
 int cli_fail_statement(Cli *cli, Status status)
 {
     if (status == STATUS_LOST) {
@@ -153,9 +168,19 @@ int cli_query(Cli *cli, const SqlStatement *statement, const DbParams *params, P
     return EXIT_CODE_OK;
 }
 
-int cli_change(Cli *cli, const SqlStatement *statement, const DbParams *params, PGresult **out)
+int cli_change_or(Cli *cli, const SqlStatement *statement, const DbParams *params,
+                  const char *if_unknown, PGresult **out)
 {
     *out = NULL;
     int exit_code = cli_require_schema(cli);
-    return exit_code == EXIT_CODE_OK ? cli_query(cli, statement, params, out) : exit_code;
+    if (exit_code != EXIT_CODE_OK) {
+        return exit_code;
+    }
+    Status status = db_exec(cli->db, statement, params, CLI_STATEMENT_TIMEOUT_MS, out);
+    return status == STATUS_OK ? EXIT_CODE_OK : cli_fail_change(cli, status, if_unknown);
+}
+
+int cli_change(Cli *cli, const SqlStatement *statement, const DbParams *params, PGresult **out)
+{
+    return cli_change_or(cli, statement, params, "look before you give the command again", out);
 }

@@ -10,7 +10,9 @@ typedef enum ExitCode {
     EXIT_CODE_USAGE = 64,       // sysexits EX_USAGE: the command line is wrong
     EXIT_CODE_INTERNAL = 70,    // EX_SOFTWARE: a bug of ours
     EXIT_CODE_NO_DATABASE = 75, // EX_TEMPFAIL: CLI only; gangerd keeps trying
-    EXIT_CODE_CONFIG = 78,      // EX_CONFIG: configuration, schema version or node name refused
+    EXIT_CODE_UNKNOWN =
+        76, // EX_PROTOCOL: CLI only; the database went away with the answer: it may have been done or not
+    EXIT_CODE_CONFIG = 78, // EX_CONFIG: configuration, schema version or node name refused
     // Between a child and the supervisor:
     EXIT_CODE_RECYCLED = 80,  // worker reached max_jobs, max_rss or max_age: start the next at once
     EXIT_CODE_LEASE_LOST = 81 // the worker's row is no longer alive: start afresh

@@ -33,6 +33,11 @@ bool db_is_lost(const Db *db)
     return db->is_lost;
 }
 
+bool db_is_unknown(const Db *db)
+{
+    return db->is_lost && db->is_sent;
+}
+
 bool db_is_pooled(const Db *db)
 {
     return db->is_pooled;
@@ -159,6 +164,7 @@ Status db_call_begin(Db *db, const char *what)
     db->sqlstate[0] = '\0';
     db->error_position = 0;
     db->results_done = 0;
+    db->is_sent = false;
     if (db->is_lost || PQstatus(db->conn) == CONNECTION_BAD || !db_socket_is_ours(db)) {
         return db_fail_lost(db, what, NULL);
     }
@@ -293,6 +299,7 @@ Status db_exec(Db *db, const SqlStatement *statement, const DbParams *params, in
     TRY(db_call_begin(db, statement->name));
     Status status = prepare(db, statement, deadline);
     if (status == STATUS_OK) {
+        db->is_sent = true; // or a part of it, should that fail
         if (db_send_statement(db, statement, params) == 0) {
             status = db_fail_lost(db, statement->name, NULL);
         } else {
@@ -334,6 +341,7 @@ static Status run_text(Db *db, const char *what, const char *text, int64_t timeo
 {
     int64_t deadline = db_deadline(timeout_ms);
     TRY(db_call_begin(db, what));
+    db->is_sent = true;
     Status status = PQsendQuery(db->conn, text) == 0 ? db_fail_lost(db, what, NULL)
                                                      : collect(db, what, deadline, out);
     db_call_end(db);

@@ -22,6 +22,7 @@ typedef struct Db {
     dev_t socket_device;
     ino_t socket_inode;
     bool is_lost;
+    bool is_sent; // the last call has got as far as sending its statement
     bool is_quiet;
     bool is_pooled; // a pooler stands between: no named statements, no session settings
     char *lacking_settings;

@@ -77,7 +77,8 @@ typedef enum FaultProxyAction {
 typedef struct FaultProxyRule {
     const char *application; // connections of this application_name only; NULL all
     // Anchored when it has a text, types or a side: then messages are counted in one connection, from the message that matches `from`
-    // (itself the first, when it also matches `at`) up to the next ReadyForQuery, and anew from the next one that matches.
+    // (itself the first, when it also matches `at`) up to the next ReadyForQuery that says that no transaction is open, and anew from the
+    // next one that matches.
     // Otherwise all matching messages of all connections are counted together.
     FaultProxyMatch from;
     FaultProxyMatch at;

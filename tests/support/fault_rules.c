@@ -52,7 +52,9 @@ static bool is_hit(FaultRuleState *state, FaultAnchor *anchor, const FaultMessag
     anchor->counted += is_counted;
     bool is_struck = is_counted && anchor->counted >= rule->hit;
     anchor->has_struck = anchor->has_struck || is_struck;
-    if (message->side == FAULT_PROXY_SERVER && message->type == 'Z') {
+    // Not inside of a transaction block.
+    if (message->side == FAULT_PROXY_SERVER && message->type == 'Z' && message->length == 1 &&
+        message->body[0] == 'I') {
         state->missed += !anchor->has_struck;
         anchor->is_down = false;
     }
