@@ -14,14 +14,13 @@ enum { LINE_BYTES = 2048 };
 
 static char place[] = "/tmp/gpl.XXXXXX";
 
-// The exit code of a script of this folder.
-static int run_script(const char *name, const char *action, const char *more)
+int private_script(const char *name, const char *action, const char *where, const char *more)
 {
     const char *source = getenv("GANGER_SOURCE_DIR");
     char *script = mem_printf("%s/tests/support/%s", source != NULL ? source : ".", name);
     pid_t pid = fork();
     if (pid == 0) {
-        (void)execl(script, script, action, place, more, (char *)NULL);
+        (void)execl(script, script, action, where, more, (char *)NULL);
         _exit(127);
     }
     int status = -1;
@@ -32,10 +31,10 @@ static int run_script(const char *name, const char *action, const char *more)
 
 static void must_run(const char *name, const char *action, const char *more)
 {
-    if (run_script(name, action, more) != 0) {
+    if (private_script(name, action, place, more) != 0) {
         (void)fprintf(stderr, "%s %s failed\n", name, action);
-        (void)run_script("pgbouncer.sh", "stop", NULL);
-        (void)run_script("pg_cluster.sh", "stop", NULL);
+        (void)private_script("pgbouncer.sh", "stop", place, NULL);
+        (void)private_script("pg_cluster.sh", "stop", place, NULL);
         remove_tree(place);
         exit(EXIT_FAILURE);
     }
@@ -111,7 +110,7 @@ int private_cluster_log_count(const char *text, const char *other)
 
 bool private_pooler_is_installed(void)
 {
-    return run_script("pgbouncer.sh", "check", NULL) == 0;
+    return private_script("pgbouncer.sh", "check", place, NULL) == 0;
 }
 
 void private_pooler(const char *action)

@@ -9,7 +9,10 @@
 
 #include "tests/support/test_db.h"
 
-// Actions as of pg_cluster.sh: halt, resume.
+// Runs a script of tests/support for the place `where`, with one more argument or NULL: its exit code.
+int private_script(const char *name, const char *action, const char *where, const char *more);
+
+// Actions as of pg_cluster.sh: halt, resume, kill.
 void private_cluster(const char *action);
 
 // cmocka fixtures of a group of tests.
