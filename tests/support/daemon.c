@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -349,7 +350,26 @@ Daemon *daemon_configure(SystemTest *test, const char *name, const DaemonOptions
     if (options->fault != NULL) {
         write_file(daemon->fault_once, "");
     }
+    daemon->network = options->network;
+    daemon->clock = options->clock;
     return daemon;
+}
+
+static void enter_place(const Daemon *daemon)
+{
+    if (daemon->network > 0 && setns(daemon->network, CLONE_NEWNET) != 0) {
+        perror("setns");
+        _exit(127);
+    }
+    if (daemon->clock != NULL) {
+        (void)setenv("LD_PRELOAD", wall_clock_library(), 1);
+        (void)setenv("GANGER_TEST_CLOCK", wall_clock_path(daemon->clock), 1);
+        const char *others = getenv("ASAN_OPTIONS");
+        char *text =
+            mem_printf("%s:verify_asan_link_order=0", others != NULL ? others : "exitcode=1");
+        (void)setenv("ASAN_OPTIONS", text, 1);
+        free(text);
+    }
 }
 
 static _Noreturn void become_gangerd(const Daemon *daemon, char **argv)
@@ -366,6 +386,7 @@ static _Noreturn void become_gangerd(const Daemon *daemon, char **argv)
         (void)setenv("GANGER_FAULT", daemon->fault, 1);
         (void)setenv("GANGER_FAULT_ONCE", daemon->fault_once, 1);
     }
+    enter_place(daemon);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); // a test that times out is killed
     sigset_t none;
     sigemptyset(&none);

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "tests/support/test_db.h"
+#include "tests/support/wall_clock.h"
 
 // Sanitizers and valgrind make everything slower: limits of time are multiplied.
 int daemon_slowness(void);
@@ -18,17 +19,19 @@ int daemon_slowness(void);
 int64_t slow_ms(int64_t ms);
 #define DAEMON_PATIENCE_MS slow_ms(10000)
 
-enum { DAEMON_MAX = 3 };
+enum { DAEMON_MAX = 8 };
 
 typedef struct Daemon {
     char name[32];
     char state_dir[128];
     char config_path[160];
     char log_path[160];
-    char fault[256];      // GANGER_FAULT; empty none
-    char fault_once[160]; // exists = the fault has not struck yet
-    bool has_no_stderr;   // is started with standard error closed: no log
-    pid_t pid;            // 0 = not running
+    char fault[256];        // GANGER_FAULT; empty none
+    char fault_once[160];   // exists = the fault has not struck yet
+    bool has_no_stderr;     // is started with standard error closed: no log
+    int network;            // a namespace of netns.h it is started in; 0 = the test's own
+    const WallClock *clock; // NULL = the machine's
+    pid_t pid;              // 0 = not running
 } Daemon;
 
 typedef struct SystemTest {
@@ -49,6 +52,8 @@ typedef struct DaemonOptions {
     const char *pools;    // whole section, in braces
     const char *handlers; // further ones, "name: {...}, name: {...}"
     const char *fault;    // strikes once
+    int network;          // as in Daemon
+    const WallClock *clock;
 } DaemonOptions;
 
 // cmocka fixtures: *state is a SystemTest.

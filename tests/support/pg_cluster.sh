@@ -17,6 +17,8 @@
 # but the database name. Tests find PLACE in GANGER_TEST_PG. Only a unix socket is opened; fsync is off, unless
 # GANGER_TEST_FSYNC=on. GANGER_TEST_CONF: further lines of configuration. GANGER_TEST_ROOM: the size of a tmpfs the
 # cluster is made in, as 200M; needs root.
+# GANGER_TEST_LISTEN: addresses to listen on as well, from where everyone is let in: set it in a network namespace
+# only. GANGER_TEST_SERVER_ENV: "NAME=value ..." for the server's environment.
 set -euo pipefail
 
 die() {
@@ -56,6 +58,9 @@ log_line_prefix = '%m [%p] %d %a '
 log_checkpoints = off
 ${GANGER_TEST_CONF:-}
 CONF
+    if [ -n "${GANGER_TEST_LISTEN:-}" ]; then
+        echo "host all all all trust" | as_server_user tee -a "$home/data/pg_hba.conf" >/dev/null
+    fi
     start_cluster "$bin" "$home"
     echo "host=$home user=postgres" >"$place/conninfo"
 }

@@ -2,6 +2,8 @@
 // PrivateCluster: see the header.
 #include "tests/support/private_cluster.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -13,13 +15,46 @@
 enum { LINE_BYTES = 2048 };
 
 static char place[] = "/tmp/gpl.XXXXXX";
+static int server_network;
+static const WallClock *server_clock;
+
+void private_cluster_network(int network)
+{
+    server_network = network;
+}
+
+void private_cluster_clock(const WallClock *clock)
+{
+    server_clock = clock;
+}
+
+static void enter_place(void)
+{
+    if (server_network > 0 &&
+        (setns(server_network, CLONE_NEWNET) != 0 || setenv("GANGER_TEST_LISTEN", "*", 1) != 0)) {
+        perror("setns");
+        _exit(127);
+    }
+    if (server_clock != NULL) {
+        char *text = mem_printf("LD_PRELOAD=%s GANGER_TEST_CLOCK=%s", wall_clock_library(),
+                                wall_clock_path(server_clock));
+        (void)setenv("GANGER_TEST_SERVER_ENV", text, 1);
+        free(text);
+    }
+}
+
+static char *script_path(const char *name)
+{
+    const char *source = getenv("GANGER_SOURCE_DIR");
+    return mem_printf("%s/tests/support/%s", source != NULL ? source : ".", name);
+}
 
 int private_script(const char *name, const char *action, const char *where, const char *more)
 {
-    const char *source = getenv("GANGER_SOURCE_DIR");
-    char *script = mem_printf("%s/tests/support/%s", source != NULL ? source : ".", name);
+    char *script = script_path(name);
     pid_t pid = fork();
     if (pid == 0) {
+        enter_place();
         (void)execl(script, script, action, where, more, (char *)NULL);
         _exit(127);
     }
@@ -69,6 +104,41 @@ void private_cluster(const char *action)
     must_run("pg_cluster.sh", action, NULL);
 }
 
+static _Noreturn void become_guard(int lifeline)
+{
+    char byte;
+    char *script = script_path("pg_cluster.sh");
+    int none = open("/dev/null", O_RDWR);
+    (void)setsid();
+    for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++) {
+        (void)dup2(none, i); // who runs the tests waits until nobody has its pipes any more
+    }
+    while (read(lifeline, &byte, 1) > 0) {
+    }
+    (void)execl("/bin/sh", "sh", "-c", "\"$0\" stop \"$1\"; rm -rf \"$1\"", script, place,
+                (char *)NULL);
+    _exit(127);
+}
+
+// A test that is killed cannot stop its server. So a process that is nobody's child here waits for its end.
+static void start_guard(void)
+{
+    int lifeline[2];
+    if (pipe2(lifeline, O_CLOEXEC) != 0) {
+        return;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)close(lifeline[1]);
+        if (fork() == 0) {
+            become_guard(lifeline[0]);
+        }
+        _exit(0);
+    }
+    (void)close(lifeline[0]); // the other end closes with this process
+    (void)waitpid(pid, NULL, 0);
+}
+
 int private_cluster_setup(void **state)
 {
     (void)state;
@@ -76,6 +146,7 @@ int private_cluster_setup(void **state)
         (void)fprintf(stderr, "no temporary folder\n");
         exit(EXIT_FAILURE);
     }
+    start_guard();
     private_cluster("start");
     return 0;
 }

@@ -8,12 +8,17 @@
 #include <stddef.h>
 
 #include "tests/support/test_db.h"
+#include "tests/support/wall_clock.h"
 
 // Runs a script of tests/support for the place `where`, with one more argument or NULL: its exit code.
 int private_script(const char *name, const char *action, const char *where, const char *more);
 
 // Actions as of pg_cluster.sh: halt, resume, kill.
 void private_cluster(const char *action);
+// From the next start or resume on the server runs in a namespace of netns.h, where it listens on all addresses; 0 = no more.
+void private_cluster_network(int network);
+// ... and sees this wall clock; NULL = no more.
+void private_cluster_clock(const WallClock *clock);
 
 // cmocka fixtures of a group of tests.
 int private_cluster_setup(void **state);

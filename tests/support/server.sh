@@ -49,8 +49,14 @@ make_cluster() {
 }
 
 start_cluster() {
-    local bin=$1 home=$2
-    (cd / && as_server_user "$bin/pg_ctl" -s -w -t 60 -D "$home/data" -l "$home/server.log" start) || {
+    local bin=$1 home=$2 options=()
+    if [ -n "${GANGER_TEST_LISTEN:-}" ]; then
+        options=(-o "-c listen_addresses='$GANGER_TEST_LISTEN'")
+    fi
+    # What is in this variable are words.
+    # shellcheck disable=SC2086
+    (cd / && as_server_user env ${GANGER_TEST_SERVER_ENV:-} "$bin/pg_ctl" -s -w -t 60 -D "$home/data" -l "$home/server.log" \
+        "${options[@]}" start) || {
         cat "$home/server.log" >&2
         die "the server did not start"
     }
