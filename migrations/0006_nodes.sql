@@ -60,10 +60,12 @@ returns bigint language sql volatile security definer set search_path = pg_catal
     values (name, host, boot_id, pid, process_start, lease, version) returning id
 $$;
 
--- Counts one up; observers judge by that. False: this node has been buried.
+-- Counts one up; observers judge by that. False: this node has been buried. It does not wait for a synchronous standby: one that is
+-- away holds up every commit, but is no reason to kill what runs, and a heartbeat that a failover forgets is made up for by the next.
 create function ganger._heartbeat_node(node bigint) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
+    perform set_config('synchronous_commit', 'local', true);
     update ganger.node n set heartbeat = n.heartbeat + 1, seen_at = clock_timestamp() where n.id = node and n.state = 'alive';
     return found;
 end $$;

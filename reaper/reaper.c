@@ -10,6 +10,7 @@
 #include "common/base/inherited_fd.h"
 #include "reaper/configured.h"
 #include "reaper/duties.h"
+#include "reaper/lineage.h"
 #include "reaper/node.h"
 #include "reaper/rescue.h"
 #include "reaper/session.h"
@@ -88,6 +89,7 @@ void reaper_init(Reaper *self, const Config *config, Scoreboard *board)
     self->node_id = atomic_load(&self->header->node_id);
     self->has_served = self->node_id != 0;
     bind_lists(self);
+    lineage_begin(self);
 }
 
 void reaper_deinit(Reaper *self)
@@ -311,6 +313,9 @@ static Status begin_node(Reaper *self)
 
 static Status turn(Reaper *self, int64_t now)
 {
+    if (self->db != NULL && now >= self->next_scan_at && lineage_is_left_behind(self)) {
+        session_drop(self, "a worker has met a later primary");
+    }
     if (self->db == NULL) {
         session_connect(self, now);
     }

@@ -9,6 +9,7 @@
 #include "common/base/fault_point.h"
 #include "common/base/log.h"
 #include "common/db/migrate.h"
+#include "reaper/lineage.h"
 #include "reaper/node.h"
 #include "sql_queries.h"
 
@@ -58,8 +59,9 @@ void session_connect(Reaper *self, int64_t now)
         return;
     }
     self->next_connect_at = now + REAPER_RECONNECT_MS;
-    Status status = db_open(&self->db, self->config->database_url, "ganger-reaper",
-                            DB_CONNECT_TIMEOUT_MS, true);
+    const Timeline known = lineage_known(self);
+    Status status = db_open_at_least(&self->db, self->config->database_url, "ganger-reaper",
+                                     DB_CONNECT_TIMEOUT_MS, true, &known);
     if (status != STATUS_OK) {
         self->db = NULL;
         note_unreachable(self, status);
@@ -67,6 +69,7 @@ void session_connect(Reaper *self, int64_t now)
     }
     self->connect_failures = 0;
     FAULT_POINT(reaper_connected);
+    lineage_met(self);
     db_set_waiting(self->db, on_wait, self);
     self->connections++;
     if (self->connections > 1) {

@@ -169,9 +169,10 @@ static Db *connection_beside(JobContext *self, bool insist)
         run->aux = NULL;
     }
     const int64_t now = clock_boot_ms();
+    const Timeline known = timeline_load(&run->slot->timeline);
     if (run->aux == NULL && run->url != NULL && (insist || now >= self->aux_retry_at) &&
-        db_open(&run->aux, run->url, "ganger-worker progress", AUX_CONNECT_TIMEOUT_MS, false) !=
-            STATUS_OK) {
+        db_open_at_least(&run->aux, run->url, "ganger-worker progress", AUX_CONNECT_TIMEOUT_MS,
+                         false, &known) != STATUS_OK) {
         run->aux = NULL;
         self->aux_retry_at = now + AUX_RETRY_MS;
     }

@@ -23,6 +23,32 @@ void link_drop(Worker *self)
     self->db = NULL;
 }
 
+// What the reaper has heard of, from all processes of this node; and, sooner, what this one has.
+static Timeline known_timeline(const Worker *self)
+{
+    return timeline_raise(timeline_load(&self->header->timeline),
+                          timeline_load(&self->slot->timeline));
+}
+
+Status link_open(Worker *self, bool quiet)
+{
+    const Timeline known = known_timeline(self);
+    TRY(db_open_at_least(&self->db, self->config->database_url, "ganger-worker",
+                         DB_CONNECT_TIMEOUT_MS, quiet, &known));
+    timeline_store(&self->slot->timeline, timeline_follow(known, db_timeline(self->db)));
+    return STATUS_OK;
+}
+
+void link_drop_if_old(Worker *self)
+{
+    if (self->db == NULL || !timeline_is_old(known_timeline(self), db_timeline(self->db))) {
+        return;
+    }
+    log_warn("database.old_connection", "timeline=%u known=%u", db_timeline(self->db).number,
+             known_timeline(self).number);
+    link_drop(self);
+}
+
 static Status register_worker(Worker *self)
 {
     DbParams params;
@@ -130,8 +156,7 @@ Status link_connect(Worker *self, LinkNeed need)
 {
     for (int failures = 0; !is_over(self, need); failures++) {
         link_drop(self);
-        Status status = db_open(&self->db, self->config->database_url, "ganger-worker",
-                                DB_CONNECT_TIMEOUT_MS, failures > 0);
+        Status status = link_open(self, failures > 0);
         if (status == STATUS_OK) {
             db_set_waiting(self->db, on_wait, self);
             status = attach(self);

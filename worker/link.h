@@ -18,8 +18,13 @@ typedef enum LinkNeed {
 // is no longer alive (is_lease_lost is set). STATUS_FATAL: the schema does not fit.
 MUST_CHECK Status link_connect(Worker *self, LinkNeed need);
 
+// A connection to a primary that is no older than what this node has seen; not registered yet.
+MUST_CHECK Status link_open(Worker *self, bool quiet);
+
 // Drops a connection that was found broken.
 void link_drop(Worker *self);
+// Drops the connection when this node has seen a later primary meanwhile: nothing may be written here any more.
+void link_drop_if_old(Worker *self);
 
 // Sleeps until FD_WAKE, a signal, or `timeout_ms` (-1 = for ever). With a connection, a break of it ends the
 // sleep and drops it. True when it was FD_WAKE.

@@ -87,6 +87,7 @@ static void write_now(Worker *self, int index, const FinishDetail *detail)
     Status status = STATUS_OK;
     deadman_set_job(self->deadman, 0); // this may take a while
     for (int failures = 0; failures < WRITE_TRIES; failures++) {
+        link_drop_if_old(self);
         if (self->db == NULL) {
             status = link_connect(self, LINK_FOR_RESULTS);
             if (status != STATUS_OK) {

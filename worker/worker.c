@@ -163,8 +163,8 @@ static void leave(Worker *self, const char *reason)
     if (self->is_lease_lost || self->has_given_up || self->worker_id == 0) {
         return; // the reaper settles from the slot
     }
-    if (self->db == NULL && db_open(&self->db, self->config->database_url, "ganger-worker",
-                                    DB_CONNECT_TIMEOUT_MS, true) != STATUS_OK) {
+    link_drop_if_old(self);
+    if (self->db == NULL && link_open(self, true) != STATUS_OK) {
         return; // the reaper settles from the slot
     }
     FAULT_POINT(worker_leaving);
@@ -252,6 +252,7 @@ ExitCode worker_run(Worker *self)
     Status status = start(self);
     const char *recycled = NULL;
     while (status == STATUS_OK && !worker_should_leave(self) && recycled == NULL) {
+        link_drop_if_old(self);
         if (self->db == NULL) {
             status = link_connect(self, LINK_FOR_WORK);
         } else if (atomic_load(&self->slot->command) == SLOT_QUIET) {

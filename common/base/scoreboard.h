@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "common/base/status.h"
+#include "common/base/timeline.h"
 
 enum {
     SCOREBOARD_SLOT_MAX = 512,       // more children than any one machine sensibly runs
@@ -124,9 +125,10 @@ typedef struct Slot {
     atomic_llong changed_at;       // last change of state: proof of life
     atomic_uint state_serial;      // grows with every change of state, before it
     atomic_llong worker_id;        // ganger.workers.id, 0 before registration
-    atomic_llong run_serial;       // grows by one before every handler start
-    atomic_int run_index;          // entry that runs or ran last; the log tail is its log
-    atomic_int batch_count;        // entries in use
+    SharedTimeline timeline; // of the servers it has connected to: the latest; outlives the worker
+    atomic_llong run_serial; // grows by one before every handler start
+    atomic_int run_index;    // entry that runs or ran last; the log tail is its log
+    atomic_int batch_count;  // entries in use
     atomic_llong run_started_at;
     atomic_llong run_soft_at;  // soft stop of the running job; 0 = no limit, or none runs
     atomic_llong run_grace_ms; // then SIGKILL after this; the job's kill_grace, else the config's
@@ -160,6 +162,7 @@ typedef struct ScoreboardHeader {
     atomic_llong heartbeat_at;         // last acknowledged heartbeat
     atomic_int idle_announced; // enqueuers notify this node: a worker going idle need not say so
     atomic_int claim_pace_ms;  // from one claim to the next, while few jobs come with each; 0 none
+    SharedTimeline timeline; // the latest that any process of this node has seen (reaper/lineage.h)
 } ScoreboardHeader;
 
 typedef struct Scoreboard Scoreboard;

@@ -38,6 +38,11 @@ bool db_is_unknown(const Db *db)
     return db->is_lost && db->is_sent;
 }
 
+Timeline db_timeline(const Db *db)
+{
+    return db->timeline;
+}
+
 bool db_is_pooled(const Db *db)
 {
     return db->is_pooled;
@@ -157,6 +162,20 @@ Status db_fail_result(Db *db, const PGresult *result, const char *what)
 
 // --- the frame of a call
 
+Status db_turn_away(Db *db, const char *why)
+{
+    db->is_lost = true;
+    set_message(db, why);
+    return STATUS_LOST;
+}
+
+Status db_fail_unconfirmed(Db *db, const char *what)
+{
+    return db_fail_lost(db, what,
+                        "the commit was not confirmed by the synchronous standby: its outcome is "
+                        "not known");
+}
+
 Status db_call_begin(Db *db, const char *what)
 {
     strbuf_clear(&db->message);
@@ -165,6 +184,7 @@ Status db_call_begin(Db *db, const char *what)
     db->error_position = 0;
     db->results_done = 0;
     db->is_sent = false;
+    db->is_unconfirmed = false;
     if (db->is_lost || PQstatus(db->conn) == CONNECTION_BAD || !db_socket_is_ours(db)) {
         return db_fail_lost(db, what, NULL);
     }
@@ -280,6 +300,9 @@ static Status collect(Db *db, const char *what, int64_t deadline, PGresult **out
         if (db->is_lost) {
             break;
         }
+    }
+    if (status == STATUS_OK && db->is_unconfirmed) {
+        status = db_fail_unconfirmed(db, what);
     }
     if (status == STATUS_OK && out != NULL) {
         *out = last;

@@ -12,6 +12,7 @@
 
 #include "common/base/memory.h"
 #include "common/base/status.h"
+#include "common/base/timeline.h"
 #include "common/db/sql_statement.h"
 
 enum { DB_PARAM_MAX = 24, DB_CONNECT_TIMEOUT_MS = 5000, DB_STATEMENT_TIMEOUT_MS = 30000 };
@@ -22,8 +23,14 @@ typedef struct Db Db;
 // timeouts, keepalives and client_connection_check_interval set. Blocks at most `timeout_ms`.
 // STATUS_LOST: not reachable; STATUS_REFUSED: the URL is malformed (logged without the URL, unless quiet).
 // *out owned by the caller. Only the resolution of a host name is not bounded by timeout_ms.
+// Of several hosts in `url` the first that takes writes; each gets an equal share of the time.
 MUST_CHECK Status db_open(Db **out, const char *url, const char *name, int64_t timeout_ms,
                           bool quiet);
+// The same for a process of a node: the server must be a primary, and no older one than `floor`; of several hosts the next is tried.
+// db_timeline then says which it is. Behind a pooler this holds for the server of that moment.
+MUST_CHECK Status db_open_at_least(Db **out, const char *url, const char *name, int64_t timeout_ms,
+                                   bool quiet, const Timeline *floor);
+Timeline db_timeline(const Db *db);
 // Why the last db_open of this process failed.
 const char *db_open_error(void);
 void db_close(Db *db); // NULL is fine

@@ -12,8 +12,19 @@
 #include "common/base/clock.h"
 #include "common/base/fault_point.h"
 #include "common/base/log.h"
+#include "common/db/db_hosts.h"
 #include "common/db/db_internal.h"
 #include "sql_queries.h"
+
+// What all the tries of one db_open have in common.
+typedef struct Opening {
+    const char *url;
+    const char *name;
+    const Timeline *floor; // NULL: any server will do
+    bool is_one_of_many;
+} Opening;
+
+static const char DB_TIMEOUT_TEXT[] = "timeout";
 
 static Status connect_until(PGconn *conn, int64_t deadline, StrBuf *why);
 static Status apply_settings(Db *db, int64_t deadline);
@@ -26,13 +37,19 @@ const char *db_open_error(void)
     return open_error;
 }
 
+// A commit that was to wait for a synchronous standby and was cut short (SyncRepWaitForLSN) is done on this server, but the next
+// failover may undo it. Its text is in the server's language.
 static void on_notice(void *argument, const PGresult *result)
 {
-    (void)argument;
+    Db *db = argument;
     const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
     log_debug("db.notice", "sqlstate=%s message=\"%s\"", sqlstate == NULL ? "" : sqlstate,
               text == NULL ? "" : text);
+    if (function != NULL && str_equal(function, "SyncRepWaitForLSN")) {
+        db->is_unconfirmed = true;
+    }
 }
 
 static Status refuse_open(Status status, const char *why, const char *name, bool quiet)
@@ -61,14 +78,40 @@ static bool is_malformed(const char *url)
     return options == NULL;
 }
 
-static PGconn *connect_start(const char *url, const char *name)
+// `host`: the one of the string's to connect to; NULL all of them, as libpq does it.
+static PGconn *connect_start(const Opening *opening, const DbHost *host)
 {
+    // Of several hosts the one is meant that takes writes, unless somebody says otherwise.
+    bool is_any = !opening->is_one_of_many || getenv("PGTARGETSESSIONATTRS") != NULL;
     // What stands before dbname may be overridden by the user's own string, what stands after it not.
     const char *const keywords[] = {
-        "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-        "dbname",          "application_name",    "client_encoding",  NULL,
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+        "tcp_user_timeout",
+        "target_session_attrs",
+        "dbname",
+        "application_name",
+        "client_encoding",
+        "host",
+        "hostaddr",
+        "port",
+        NULL,
     };
-    const char *const values[] = {"10", "5", "3", "10000", url, name, "UTF8", NULL};
+    const char *const values[] = {
+        "10",
+        "5",
+        "3",
+        "10000",
+        is_any ? NULL : "read-write",
+        opening->url,
+        opening->name,
+        "UTF8",
+        host != NULL ? host->host : NULL,
+        host != NULL ? host->hostaddr : NULL,
+        host != NULL ? host->port : NULL,
+        NULL,
+    };
     return PQconnectStartParams(keywords, values, 1);
 }
 
@@ -94,7 +137,62 @@ bool db_socket_is_ours(const Db *db)
            st.st_dev == db->socket_device && st.st_ino == db->socket_inode;
 }
 
-Status db_open(Db **out, const char *url, const char *name, int64_t timeout_ms, bool quiet)
+// A connection to one host. What it says when it fails is added to `why`.
+static Status open_one(Db **out, const Opening *opening, const DbHost *host, int64_t deadline,
+                       StrBuf *why)
+{
+    PGconn *conn = connect_start(opening, host);
+    if (conn == NULL) {
+        panic("out of memory in libpq");
+    }
+    if (connect_until(conn, deadline, why) != STATUS_OK) {
+        PQfinish(conn);
+        return STATUS_LOST;
+    }
+    Db *db = mem_alloc(sizeof *db);
+    db->conn = conn;
+    db->is_quiet = true; // a failing start is reported by the caller, once
+    PQsetNoticeReceiver(conn, on_notice, db);
+    Status status = remember_socket(db) ? apply_settings(db, deadline) : STATUS_LOST;
+    if (status == STATUS_OK && opening->floor != NULL) {
+        status = db_check_identity(db, opening->floor, deadline);
+    }
+    if (status != STATUS_OK) {
+        strbuf_append(why, db_error_message(db));
+        db_close(db);
+        return STATUS_LOST;
+    }
+    db->is_quiet = false;
+    *out = db;
+    return STATUS_OK;
+}
+
+// The one that answered last comes first: a dead one before it costs its share of the time once. Each gets an equal share of what is left.
+static Status open_any(Db **out, const Opening *opening, const DbHosts *hosts, int64_t deadline,
+                       StrBuf *why)
+{
+    static int first;
+    for (int i = 0; i < hosts->count; i++) {
+        int at = (first + i) % hosts->count;
+        int64_t left_ms = deadline - clock_boot_ms();
+        strbuf_append(why, i > 0 ? "; " : "");
+        size_t before = why->length;
+        if (open_one(out, opening, &hosts->items[at], db_deadline(left_ms / (hosts->count - i)),
+                     why) == STATUS_OK) {
+            first = at;
+            return STATUS_OK;
+        }
+        if (str_equal(why->text + before, DB_TIMEOUT_TEXT)) { // libpq names the host, we do not
+            strbuf_printf(why, " at host %s",
+                          hosts->items[at].host != NULL ? hosts->items[at].host
+                                                        : hosts->items[at].hostaddr);
+        }
+    }
+    return STATUS_LOST;
+}
+
+Status db_open_at_least(Db **out, const char *url, const char *name, int64_t timeout_ms, bool quiet,
+                        const Timeline *floor)
 {
     *out = NULL;
     int64_t deadline = db_deadline(timeout_ms);
@@ -104,35 +202,24 @@ Status db_open(Db **out, const char *url, const char *name, int64_t timeout_ms, 
     if (is_malformed(url)) {
         return refuse_open(STATUS_REFUSED, "the connection string is malformed", name, quiet);
     }
-    PGconn *conn = connect_start(url, name);
-    if (conn == NULL) {
-        panic("out of memory in libpq");
-    }
+    DbHosts hosts;
+    db_hosts_read(&hosts, url);
+    const Opening opening = {
+        .url = url, .name = name, .floor = floor, .is_one_of_many = hosts.count > 1};
     StrBuf why = {0};
-    Db *db = NULL;
-    Status status = connect_until(conn, deadline, &why);
-    if (status != STATUS_OK) {
-        PQfinish(conn);
-    } else {
-        db = mem_alloc(sizeof *db);
-        db->conn = conn;
-        db->is_quiet = true; // a failing start is reported below, once
-        PQsetNoticeReceiver(conn, on_notice, NULL);
-        status = remember_socket(db) ? apply_settings(db, deadline) : STATUS_LOST;
-        if (status != STATUS_OK) {
-            strbuf_append(&why, db_error_message(db));
-            db_close(db);
-            status = STATUS_LOST;
-        }
-    }
+    Status status = hosts.count > 1 ? open_any(out, &opening, &hosts, deadline, &why)
+                                    : open_one(out, &opening, NULL, deadline, &why);
     if (status != STATUS_OK) {
         status = refuse_open(status, why.length == 0 ? "no connection" : why.text, name, quiet);
-    } else {
-        db->is_quiet = false;
-        *out = db;
     }
     strbuf_free(&why);
+    db_hosts_free(&hosts);
     return status;
+}
+
+Status db_open(Db **out, const char *url, const char *name, int64_t timeout_ms, bool quiet)
+{
+    return db_open_at_least(out, url, name, timeout_ms, quiet, NULL);
 }
 
 // One step: waits for what libpq wants to happen on the socket. False at the deadline.
@@ -159,7 +246,7 @@ static Status connect_until(PGconn *conn, int64_t deadline, StrBuf *why)
     PostgresPollingStatusType wanted = PGRES_POLLING_WRITING;
     while (PQstatus(conn) != CONNECTION_BAD && wanted != PGRES_POLLING_OK) {
         if (!await_socket(conn, wanted, deadline)) {
-            strbuf_append(why, "timeout");
+            strbuf_append(why, DB_TIMEOUT_TEXT);
             return STATUS_LOST;
         }
         wanted = PQconnectPoll(conn);

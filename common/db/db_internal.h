@@ -25,7 +25,10 @@ typedef struct Db {
     bool is_sent; // the last call has got as far as sending its statement
     bool is_quiet;
     bool is_pooled; // a pooler stands between: no named statements, no session settings
+    bool
+        is_unconfirmed; // the last commit did not wait for the synchronous standby, as it should have
     char *lacking_settings;
+    Timeline timeline; // of the server, where it was asked for
     bool in_pipeline;
     void (*on_wait)(void *data); // NULL none
     void *on_wait_data;
@@ -56,6 +59,15 @@ MUST_CHECK Status db_wait_result(Db *db, int64_t deadline);
 // or was left in the middle of something.
 MUST_CHECK Status db_call_begin(Db *db, const char *what);
 void db_call_end(Db *db);
+
+// Refuses a server that is no primary, or an older one than `floor` (logged, but not each time). STATUS_OK, or an error as the
+// last of this connection.
+MUST_CHECK Status db_check_identity(Db *db, const Timeline *floor, int64_t deadline);
+
+// A new connection is not wanted: `why` is for whoever opened it, and is not logged here. STATUS_LOST.
+Status db_turn_away(Db *db, const char *why);
+// A commit that was not confirmed may be undone by the next failover: its outcome is as unknown as if the connection had gone.
+Status db_fail_unconfirmed(Db *db, const char *what);
 
 bool db_socket_is_ours(const Db *db);
 

@@ -147,7 +147,8 @@ static Status read_results(Db *db, int64_t deadline, PGresult **results)
         nulls = 0;
         if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
             PQclear(result);
-            return status;
+            return status == STATUS_OK && db->is_unconfirmed ? db_fail_unconfirmed(db, "pipeline")
+                                                             : status;
         }
         Status one = take_result(db, result, at, results, &filled);
         status = status == STATUS_OK ? one : status;
