@@ -95,9 +95,9 @@ begin
 end $$;
 
 -- A worker on a new connection. A claim still in flight on the old one (the caller has ended that backend where it could) is
--- refused from here on, and what was claimed without the answer arriving (not in known_ids) goes back uncounted. Returns
--- the worker's new link; null: it is no longer alive.
-create function ganger._reattach_worker(worker bigint, known_ids bigint[], pooled boolean,
+-- refused from here on, and what was claimed without the answer arriving (not known by its lease) goes back uncounted. After a failover
+-- that lost something the worker may know a job by a lease that never was here. Returns the worker's new link; null: it is no longer alive.
+create function ganger._reattach_worker(worker bigint, known_ids bigint[], known_leases uuid[], pooled boolean,
                                         began timestamptz default ganger._backend_start()) returns integer
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -116,7 +116,8 @@ begin
     where w.id = worker
     returning w.link into new_link;
     select array_agg(j.id), array_agg(j.lease_id) into unknown, leases from ganger.job j
-    where j.id = any (ganger._claimed_ids(worker)) and j.worker_id = worker and j.status = 'processing' and j.id <> all (known_ids)
+    where j.id = any (ganger._claimed_ids(worker)) and j.worker_id = worker and j.status = 'processing'
+      and not exists (select from unnest(known_ids, known_leases) k (id, lease_id) where k.id = j.id and k.lease_id = j.lease_id)
       and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id
                       and not ganger._is_note(l.outcome));
     if unknown is not null then

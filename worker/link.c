@@ -97,22 +97,27 @@ static Status reattach(Worker *self)
     }
     FAULT_POINT(reattach_fenced);
 
+    DbArray leases;
     db_array_begin(&ids, DB_ELEMENT_INT8);
+    db_array_begin(&leases, DB_ELEMENT_UUID);
     int count = slot_batch_count(self->slot);
     for (int i = 0; i < count; i++) {
         const BatchEntry *entry = &self->slot->batch[i];
         // One that is being returned is not known any more: it goes back here.
         if (entry_is_open(entry) && entry_state(entry) != ENTRY_RETURNING) {
             db_array_add_int8(&ids, entry->job_id);
+            db_array_add_uuid(&leases, entry->lease);
         }
     }
     db_params_init(&params);
     db_param_int(&params, self->worker_id);
     db_param_array(&params, &ids);
+    db_param_array(&params, &leases);
     db_param_bool(&params, db_is_pooled(self->db));
     result = NULL;
     status = db_exec(self->db, &SQL_reattach_worker, &params, DB_STATEMENT_TIMEOUT_MS, &result);
     db_array_free(&ids);
+    db_array_free(&leases);
     TRY(status);
     self->link = db_int(result, 0, "link", 0);
     PQclear(result);

@@ -33,7 +33,7 @@ insert into calls (name, prepare, call) values
     ('_settle_result, completed', 'select pg_temp.held(1)', $$ select ganger._settle_result(id, lease_id, 'completed', 'null', null, null, null, null, null, null, null, null) from l $$),
     ('_release, 100', 'select pg_temp.held(100)', $$ select ganger._release(array_agg(id), array_agg(lease_id), 'x') from l $$),
     ('_settle_worker', 'select pg_temp.held(5)', $$ select ganger._settle_worker(1, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null, null, null, null, null, null, null, null, null, null, false, 'x') from l limit 1 $$),
-    ('_reattach_worker', null, $$ select ganger._reattach_worker(1, '{}', true) $$),
+    ('_reattach_worker', null, $$ select ganger._reattach_worker(1, '{}', '{}', true) $$),
     ('_complete_with_effects', 'select pg_temp.held(1)', $$ select ganger._complete_with_effects(id, lease_id, null) from l $$),
     ('complete()', 'select pg_temp.outside(1)', $$ select ganger.complete(id, lease_id) from l $$),
     ('complete(), again', 'select pg_temp.ended(1, 1)', $$ select ganger.complete(id, lease_id) from l $$),

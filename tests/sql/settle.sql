@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Nodes, workers and what becomes of the jobs of dead ones; the views about them.
-select plan(78);
+select plan(79);
 
 create temp table t (name text primary key, id bigint, lease_id uuid);
 create function pg_temp.node() returns bigint language sql as $$ select max(id) from ganger.node where state = 'alive' $$;
@@ -140,13 +140,15 @@ select pg_temp.clear() \g /dev/null
 
 -- a new connection
 select pg_temp.worker(3) as worker \gset
-select is(ganger._reattach_worker(:worker, array[id], false), 2, 'a worker on a new link') from t where name = '1';
-select is(pg_temp.state('1') || ', ' || pg_temp.state('2'), 'processing 1 0, pending 0 0', 'what it does not know of goes back');
+select is(ganger._reattach_worker(:worker, array_agg(id), array_agg(case when name = '1' then lease_id else gen_random_uuid() end), false), 2,
+    'a worker on a new link') from t where name <> '3';
+select is(pg_temp.state('1') || ', ' || pg_temp.state('2'), 'processing 1 0, pending 0 0', 'what it knows by another lease only, as after a failover, goes back');
+select is(pg_temp.state('3'), 'pending 0 0', 'and what it does not know of');
 select throws_ok(format($$ select ganger._take_jobs(%s, 1, null, null, '{default}', '{t}', 1, null, null) $$, :worker), 'GG001', null,
     'a claim through the old link is refused');
 select lives_ok(format($$ select ganger._take_jobs(%s, 2, null, null, '{default}', '{t}', 1, null, null) $$, :worker), 'through the new one it is not');
 select ganger._mark_worker_dead(:worker) \gset
-select is(ganger._reattach_worker(:worker, '{}', false), null, 'a dead worker does not come back');
+select is(ganger._reattach_worker(:worker, '{}', '{}', false), null, 'a dead worker does not come back');
 
 -- workers their node does not know
 select pg_temp.worker(0) as worker \gset
