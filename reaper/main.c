@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
+#include "common/base/privacy.h"
 #include "common/base/signals.h"
 #include "reaper/leave.h"
 #include "reaper/reaper.h"
@@ -166,6 +167,9 @@ int main(int argc, char **argv)
         return EXIT_CODE_INTERNAL;
     }
     inherited_fd_settle();
+    if (!config->core_dumps) {
+        privacy_begin();
+    }
     log_init("reaper", config->log_format, config->log_level);
     Slot *slot = scoreboard_slot(board, 0);
     log_set_panic_note(slot->note, sizeof slot->note);

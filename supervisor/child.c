@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -99,6 +100,8 @@ static void become(const ChildPlan *plan, pid_t parent)
     if (getppid() != parent) {
         _exit(EXIT_CODE_INTERNAL);
     }
+    // It comes with the configuration. The environment of a process is open to all processes of its user.
+    (void)unsetenv("DATABASE_URL");
     execv(plan->program, plan->argv);
     die("exec", plan->program);
 }

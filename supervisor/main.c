@@ -11,6 +11,7 @@
 #include "common/base/exit_code.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/privacy.h"
 #include "common/base/signals.h"
 #include "common/base/std_streams.h"
 #include "supervisor/command_line.h"
@@ -24,6 +25,7 @@ static ExitCode supervise(Config *config, const SupervisorOptions *options, cons
 static bool has_database(const Config *config, const SupervisorOptions *options);
 static Status prepare_process(void);
 static Status drop_rights(const User *user, const SupervisorOptions *options);
+static void set_privacy(const Config *config);
 
 int main(int argc, char **argv)
 {
@@ -101,6 +103,7 @@ static ExitCode supervise(Config *config, const SupervisorOptions *options, cons
     if (status == STATUS_REFUSED) {
         code = EXIT_CODE_CONFIG;
     } else if (status == STATUS_OK && drop_rights(user, options) == STATUS_OK) {
+        set_privacy(config);
         code = supervisor_run(supervisor);
     }
     supervisor_destroy(supervisor);
@@ -148,4 +151,14 @@ static Status drop_rights(const User *user, const SupervisorOptions *options)
         return STATUS_FATAL;
     }
     return STATUS_OK;
+}
+
+// After the change of user, which decides it, too.
+static void set_privacy(const Config *config)
+{
+    if (config->core_dumps) {
+        (void)prctl(PR_SET_DUMPABLE, 1);
+    } else {
+        privacy_begin();
+    }
 }

@@ -77,7 +77,7 @@ void pidfile_release(int fd)
 
 static Status make_folder(const char *state_dir, const User *owner)
 {
-    if (mkdir(state_dir, 0755) == 0) {
+    if (mkdir(state_dir, 0700) == 0) {
         if (owner->is_set && chown(state_dir, owner->uid, owner->gid) != 0) {
             return refuse_folder(state_dir, "give away");
         }

@@ -21,6 +21,7 @@
 
 #include "common/base/signals.h"
 #include "worker/process_guard.h"
+#include "worker/sandbox.h"
 
 enum {
     CHILD_STACK_BYTES = 64 * 1024, // the few calls below need far less
@@ -36,6 +37,7 @@ typedef struct ChildStart { // what the child reads and writes in our memory
     char *const *argv;
     char *const *environment;
     const HandlerLimits *limits;
+    bool has_sandbox;
     const int *ends; // its files by their numbers; -1 = not open
     pid_t parent;
     int error; // errno of the call that failed; 0 = the program runs
@@ -195,6 +197,9 @@ __attribute__((no_sanitize("address", "undefined"))) static int child_main(void 
         return give_up(start, "setrlimit");
     }
     signals_reset_for_exec();
+    if (start->has_sandbox && !sandbox_enter()) {
+        return give_up(start, "sandbox");
+    }
     (void)execve(start->path, start->argv, start->environment);
     return give_up(start, "exec");
 }
@@ -321,6 +326,7 @@ bool exec_child_start(ExecChild *child, const ExecStart *wanted, StrBuf *why)
                         .argv = arguments,
                         .environment = wanted->environment,
                         .limits = wanted->limits,
+                        .has_sandbox = wanted->has_sandbox,
                         .ends = theirs,
                         .parent = getpid()};
     if (!open_pipes(child, theirs)) {

@@ -43,8 +43,9 @@ typedef struct ExecStart {
     const StringList *argv;
     char *const *environment;
     const HandlerLimits *limits;
-    int steps;  // becomes its EXEC_FD_STEPS
-    int waited; // becomes its EXEC_FD_WAITED; -1 = none
+    bool has_sandbox; // see sandbox.h
+    int steps;        // becomes its EXEC_FD_STEPS
+    int waited;       // becomes its EXEC_FD_WAITED; -1 = none
 } ExecStart;
 
 // Starts it. All ends are non-blocking and close-on-exec. Its end is reaped by the caller (wait4

@@ -12,6 +12,7 @@
 #include "sql_queries.h"
 #include "worker/exec_child.h"
 #include "worker/plugin_loader.h"
+#include "worker/sandbox.h"
 
 typedef struct LoadedPlugin { // one per file, however many job types it serves
     char *path;
@@ -140,6 +141,19 @@ const Handler *handler_table_find(const HandlerTable *table, const char *job_typ
     return NULL;
 }
 
+// Once: it is the kernel's, not the handler's.
+static void warn_without_sandbox(const HandlerConfig *handler)
+{
+    static bool is_told = false;
+    if (handler->sandbox && !is_told && !sandbox_is_available()) {
+        is_told = true;
+        log_warn("sandbox.missing",
+                 "job_type=\"%s\" reason=\"this kernel has no seccomp filters\" "
+                 "mend=\"sandbox: false says that it is known\"",
+                 handler->job_type);
+    }
+}
+
 static bool load_handler(HandlerTable *table, const Config *config, const HandlerConfig *handler,
                          Db *db, StrBuf *why)
 {
@@ -150,6 +164,7 @@ static bool load_handler(HandlerTable *table, const Config *config, const Handle
         ok = load_plugin(table, config, handler, &loaded, why);
         break;
     case HANDLER_EXEC:
+        warn_without_sandbox(handler);
         ok = exec_find_program(handler->exec.items[0], NULL, why);
         break;
     case HANDLER_SQL:
@@ -227,6 +242,11 @@ static bool has_room_for_hook(const HandlerConfig *handler, const ganger_handler
 static bool load_plugin(HandlerTable *table, const Config *config, const HandlerConfig *handler,
                         Handler *out, StrBuf *why)
 {
+    if (plugin_leads_out(handler->plugin)) {
+        strbuf_printf(why, "%s leads out of the handlers folder: name the file by its full path",
+                      handler->plugin);
+        return false;
+    }
     char *path = plugin_path(config, handler->plugin);
     LoadedPlugin *entry = open_plugin(table, path);
     free(path);

@@ -10,6 +10,7 @@
 
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
+#include "common/base/privacy.h"
 #include "common/base/signals.h"
 #include "worker/worker.h"
 
@@ -70,6 +71,9 @@ int main(int argc, char **argv)
         return EXIT_CODE_INTERNAL;
     }
     inherited_fd_settle();
+    if (!config->core_dumps) {
+        privacy_begin();
+    }
     log_init("worker", config->log_format, config->log_level);
     log_set_slot(slot_number);
     Slot *slot = scoreboard_slot(board, slot_number);

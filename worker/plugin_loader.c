@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Opens handler files, checks them, and loads them.
+// Loads handler files that have been checked.
 #include "worker/plugin_loader.h"
 
 #include <dlfcn.h>
-#include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/paths.h"
+#include "worker/plugin_file.h"
 #include "worker/plugin_trial.h"
 
 enum { HANDLERS_MAX = 1024 }; // a table without end is a mistake, not a plugin
@@ -36,67 +33,25 @@ char *plugin_path(const Config *config, const char *plugin)
     return path;
 }
 
+bool plugin_leads_out(const char *plugin)
+{
+    if (plugin[0] == '/') {
+        return false;
+    }
+    for (const char *part = plugin; *part != '\0';) {
+        const size_t length = strcspn(part, "/");
+        if (length == 2 && part[0] == '.' && part[1] == '.') {
+            return true;
+        }
+        part += length + strspn(part + length, "/");
+    }
+    return false;
+}
+
 int64_t plugin_load_limit_ms(int64_t left_ms)
 {
     const int64_t half = left_ms / 2;
     return half > PLUGIN_LOAD_LIMIT_MS ? PLUGIN_LOAD_LIMIT_MS : half > 1 ? half : 1;
-}
-
-// The checks are made on the open file, so that nobody can put another in its place afterwards.
-static Status check_file(int fd, StrBuf *why)
-{
-    struct stat st;
-    if (fstat(fd, &st) != 0) {
-        return refuse(why, strerror(errno));
-    }
-    if (!S_ISREG(st.st_mode)) {
-        return refuse(why, "not a regular file");
-    }
-    if (st.st_uid != 0 && st.st_uid != geteuid()) {
-        strbuf_printf(why, "owned by user %u: the owner must be root or user %u, who runs this",
-                      st.st_uid, geteuid());
-        return STATUS_REFUSED;
-    }
-    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        strbuf_printf(why, "mode %04o: others than its owner may write to it (chmod go-w)",
-                      st.st_mode & 07777);
-        return STATUS_REFUSED;
-    }
-    return STATUS_OK;
-}
-
-static Status check_elf(int fd, StrBuf *why)
-{
-#if defined(__x86_64__)
-    const unsigned machine = EM_X86_64;
-#elif defined(__aarch64__)
-    const unsigned machine = EM_AARCH64;
-#elif defined(__riscv)
-    const unsigned machine = EM_RISCV;
-#elif defined(__powerpc64__)
-    const unsigned machine = EM_PPC64;
-#elif defined(__s390x__)
-    const unsigned machine = EM_S390;
-#else
-#error "name this machine's ELF number here"
-#endif
-    Elf64_Ehdr header;
-    const ssize_t bytes = pread(fd, &header, sizeof header, 0);
-    if (bytes < EI_NIDENT || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
-        return refuse(why, "not an ELF file");
-    }
-    if (header.e_ident[EI_CLASS] != ELFCLASS64) {
-        return refuse(why, "built for another machine (32-bit)");
-    }
-    if (bytes < (ssize_t)sizeof header) {
-        return refuse(why, "not an ELF file (cut short)");
-    }
-    if (header.e_machine != machine) {
-        strbuf_printf(why, "built for another machine (ELF machine %u, this one is %u)",
-                      (unsigned)header.e_machine, machine);
-        return STATUS_REFUSED;
-    }
-    return header.e_type == ET_DYN ? STATUS_OK : refuse(why, "not a shared object");
 }
 
 static Status check_plugin(const struct ganger_plugin *plugin, StrBuf *why)
@@ -148,8 +103,6 @@ static Status try_load(int fd, StrBuf *why)
 
 static Status load_checked(int fd, const struct ganger_plugin **out, int64_t limit_ms, StrBuf *why)
 {
-    TRY(check_file(fd, why));
-    TRY(check_elf(fd, why));
     TRY(plugin_trial(try_load, fd, limit_ms, why));
     return load(fd, out, why);
 }
@@ -158,11 +111,8 @@ Status plugin_load(const struct ganger_plugin **out, const char *path, int64_t l
                    StrBuf *why)
 {
     *out = NULL;
-    // Without O_NONBLOCK a FIFO in place of the file would hold us here.
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0) {
-        return refuse(why, strerror(errno));
-    }
+    int fd = -1;
+    TRY(plugin_file_open(&fd, path, why));
     const Status status = load_checked(fd, out, limit_ms, why);
     if (status != STATUS_OK) {
         *out = NULL;

@@ -3,6 +3,7 @@
 #ifndef WORKER_PLUGIN_LOADER_H
 #define WORKER_PLUGIN_LOADER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/config.h"
@@ -16,8 +17,10 @@ enum { PLUGIN_LOAD_LIMIT_MS = 5000 }; // for the constructors of one file, at mo
 // handlers folder. Caller frees.
 char *plugin_path(const Config *config, const char *plugin);
 
-// Opens the file once and checks that very file: regular, owned by root or us, writable by the
-// owner only, an ELF shared object of this machine; loads it in a child process first, as a
+// Whether a relative name has '..' in it.
+bool plugin_leads_out(const char *plugin);
+
+// Opens the file and checks it (plugin_file.h); loads that open file in a child process first, as a
 // constructor may abort or hang for `limit_ms`; then loads it here, for the life of the process.
 // STATUS_REFUSED: `why` gets the reason.
 MUST_CHECK Status plugin_load(const struct ganger_plugin **out, const char *path, int64_t limit_ms,

@@ -164,5 +164,9 @@ bool process_limits_apply(const HandlerLimits *limits)
         const rlim_t bytes = (rlim_t)limits->file_size_bytes;
         ok = set_both(RLIMIT_FSIZE, bytes, bytes) && ok;
     }
+    if (limits->processes > 0) {
+        const rlim_t processes = (rlim_t)limits->processes;
+        ok = set_both(RLIMIT_NPROC, processes, processes) && ok;
+    }
     return ok;
 }

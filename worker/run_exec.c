@@ -23,6 +23,7 @@
 #include "worker/job_context.h"
 #include "worker/job_steps.h"
 #include "worker/runner.h"
+#include "worker/sandbox.h"
 
 enum {
     DRAIN_LIMIT_MS = 100,   // after the program's exit, for what a child of it may still write
@@ -127,8 +128,11 @@ static bool start_child(ExecRun *self, ExecStart *wanted)
 // False: the context's error says why not.
 static bool start(ExecRun *self, const HandlerConfig *config)
 {
-    ExecStart wanted = {
-        .argv = &config->exec, .limits = &config->limits, .steps = -1, .waited = -1};
+    ExecStart wanted = {.argv = &config->exec,
+                        .limits = &config->limits,
+                        .has_sandbox = config->sandbox && sandbox_is_available(),
+                        .steps = -1,
+                        .waited = -1};
     const bool started = open_memory(self, &wanted) && start_child(self, &wanted);
     if (wanted.steps >= 0) {
         close(wanted.steps);

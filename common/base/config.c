@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Config: from a file, bytes or an inherited descriptor to one checked, immutable structure.
+// Config: from a file or bytes to one checked, immutable structure.
 #include "common/base/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/base/config_check.h"
 #include "common/base/config_error.h"
 #include "common/base/config_file.h"
+#include "common/base/config_mask.h"
 #include "common/base/config_options.h"
 #include "common/base/config_read.h"
 #include "common/base/config_value.h"
@@ -45,6 +44,18 @@ Status config_reload(Config **out, const Config *running, StrBuf *errors)
     return STATUS_OK;
 }
 
+static bool has_password(const Config *config)
+{
+    StrBuf masked = {0};
+    bool is_written = config->database_url != NULL && !config->database_url_from_env;
+    if (is_written) {
+        config_mask_url(config->database_url, &masked);
+    }
+    bool is_masked = is_written && !str_equal(masked.text, config->database_url);
+    strbuf_free(&masked);
+    return is_masked;
+}
+
 static Status load(Config **out, const char *path, bool regular_only, StrBuf *errors)
 {
     StrBuf text = {0};
@@ -53,6 +64,9 @@ static Status load(Config **out, const char *path, bool regular_only, StrBuf *er
     if (status == STATUS_OK) {
         status = config_parse(out, path != NULL ? path : "defaults",
                               text.text != NULL ? text.text : "", text.length, errors);
+    }
+    if (status == STATUS_OK && path != NULL && has_password(*out)) {
+        config_file_warn_of_readers(path, (*out)->user, errors);
     }
     strbuf_free(&text);
     if (status == STATUS_OK && path == NULL) {
@@ -235,52 +249,4 @@ const HandlerConfig *config_find_handler(const Config *config, const char *job_t
         bsearch(job_type, config->handlers_by_type, config->handler_count, sizeof(HandlerConfig *),
                 compare_to_type);
     return found != NULL ? *found : NULL;
-}
-
-static Status write_sealed(int fd, const char *text, size_t length)
-{
-    for (size_t done = 0; done < length;) {
-        ssize_t put = write(fd, text + done, length - done);
-        if (put < 0 && errno != EINTR) {
-            return STATUS_FATAL;
-        }
-        done += put > 0 ? (size_t)put : 0;
-    }
-    int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-    return fcntl(fd, F_ADD_SEALS, seals) == 0 ? STATUS_OK : STATUS_FATAL;
-}
-
-Status config_to_fd(const Config *config, int *fd)
-{
-    *fd = memfd_create("ganger-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (*fd < 0 || write_sealed(*fd, config->text, config->text_length) != STATUS_OK) {
-        const char *cause = strerror(errno);
-        log_error("config.handover", "error=\"%s\"", cause);
-        if (*fd >= 0) {
-            close(*fd);
-        }
-        *fd = -1;
-        return STATUS_FATAL;
-    }
-    return STATUS_OK;
-}
-
-Status config_from_fd(Config **out, int fd)
-{
-    StrBuf text = {0};
-    StrBuf errors = {0};
-    *out = NULL;
-    Status status = config_file_read_fd(fd, &text);
-    if (status != STATUS_OK) {
-        log_error("config.inherit", "fd=%d error=\"%s\"", fd, strerror(errno));
-    } else {
-        status = config_parse(out, "configuration", text.text != NULL ? text.text : "", text.length,
-                              &errors);
-        if (status != STATUS_OK) {
-            log_lines(LOG_LEVEL_ERROR, "config.refused", errors.text);
-        }
-    }
-    strbuf_free(&text);
-    strbuf_free(&errors);
-    return status;
 }

@@ -32,6 +32,7 @@ typedef struct HandlerLimits { // 0 = not limited
     int64_t memory_bytes;
     int64_t files;
     int64_t file_size_bytes;
+    int64_t processes; // of the user, in all; nothing to root
 } HandlerLimits;
 
 // A failed job whose plugin has an on_error hook is followed by a job of its job type and this (ganger._call_hooks).
@@ -45,6 +46,7 @@ typedef struct HandlerConfig {
     StringList exec;    // HANDLER_EXEC: argv
     char *sql;          // HANDLER_SQL: function name, schema-qualified
     int64_t timeout_ms; // 0 = none
+    bool sandbox;       // HANDLER_EXEC
     HandlerLimits limits;
     int line; // where it stands in the file; 0 = it is a built-in default
     int column;
@@ -134,6 +136,7 @@ typedef struct Config {
     char *user;       // NULL = stay
     char *plugin_dir; // NULL = the installed handlers folder
     char *state_dir;  // pidfile and lock; never NULL
+    bool core_dumps;
     // pools, handlers
     PoolConfig *pools;
     size_t pool_count;
@@ -162,10 +165,11 @@ MUST_CHECK Status config_load(Config **out, const char *path, StrBuf *errors);
 // The same from bytes; `name` stands for the file in messages. Used by children (FD_CONFIG).
 MUST_CHECK Status config_parse(Config **out, const char *name, const char *text, size_t length,
                                StrBuf *errors);
-// Supervisor: a sealed memfd with the bytes `config` was read from, for config_from_fd;
+// Supervisor: a sealed memfd with the bytes `config` was read from, and the DATABASE_URL it was read with, for config_from_fd;
 // close-on-exec. STATUS_FATAL (logged) when the kernel refuses.
 MUST_CHECK Status config_to_fd(const Config *config, int *fd);
-// Child: reads the configuration the supervisor handed down on `fd`; mistakes are logged.
+// Child: reads the configuration the supervisor handed down on `fd`; mistakes are logged. When a DATABASE_URL came with it, there is
+// none in the environment afterwards.
 MUST_CHECK Status config_from_fd(Config **out, int fd);
 
 void config_destroy(Config *config);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -54,12 +55,6 @@ Status config_file_read(const char *path, bool regular_only, StrBuf *out, StrBuf
     return status;
 }
 
-Status config_file_read_fd(int fd, StrBuf *out)
-{
-    Source source = {.fd = fd};
-    return read_source(&source, out);
-}
-
 static Status read_source(const Source *source, StrBuf *out)
 {
     char *chunk = mem_alloc(READ_CHUNK_BYTES);
@@ -96,4 +91,27 @@ static Status refuse(const char *path, const char *what, const char *why, StrBuf
 {
     strbuf_printf(errors, "%s: error: %s%s\n", path, what, why);
     return STATUS_REFUSED;
+}
+
+// The group by which gangerd itself reads the file.
+static bool is_own_group(gid_t group, const char *user)
+{
+    const struct passwd *account = user != NULL ? getpwnam(user) : NULL;
+    return group == 0 || group == getegid() || (account != NULL && group == account->pw_gid);
+}
+
+void config_file_warn_of_readers(const char *path, const char *user, StrBuf *errors)
+{
+    struct stat info;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) {
+        return;
+    }
+    bool is_open = (info.st_mode & S_IROTH) != 0 ||
+                   ((info.st_mode & S_IRGRP) != 0 && !is_own_group(info.st_gid, user));
+    if (is_open) {
+        strbuf_printf(errors,
+                      "%s: warning: it holds a password, and other users may read it (mode %04o): "
+                      "chmod 0600, or 0640 with the group of gangerd's user\n",
+                      path, info.st_mode & 07777);
+    }
 }

@@ -15,8 +15,7 @@ enum { CONFIG_FILE_WAIT_MS = 10000 }; // a pipe must have brought its text and e
 // the reason in `errors`.
 MUST_CHECK Status config_file_read(const char *path, bool regular_only, StrBuf *out,
                                    StrBuf *errors);
-// The same from the start of a descriptor whose offset others share, and which stays where it is. STATUS_FATAL with
-// errno set.
-MUST_CHECK Status config_file_read_fd(int fd, StrBuf *out);
+// A warning when others than root, the file's owner, we and `user` (NULL = nobody) may read the file: it holds a password.
+void config_file_warn_of_readers(const char *path, const char *user, StrBuf *errors);
 
 #endif

@@ -140,6 +140,9 @@ static const ConfigOption options[] = {
            "Folder of the pid file and lock.", .check = CHECK_NAME,
            .default_note = "/run/ganger as root, else $XDG_RUNTIME_DIR/ganger or /tmp/ganger-<uid>",
            .example = "/run/ganger"),
+    CONFIG(SECTION_SUPERVISOR, "core_dumps", OPTION_BOOL, core_dumps, "false",
+           0, 1, APPLY_RESTART,
+           "A crash may leave a core file, and programs of the same user may look into ganger's: both hold secrets."),
 
     CONFIG(SECTION_RETENTION, "completed", OPTION_DURATION, retention_completed_ms, "30d",
            0, 100 * YEAR, APPLY_RELOAD,
@@ -202,6 +205,9 @@ static const ConfigOption options[] = {
             1, YEAR,
             "A job that runs longer is stopped, unless the job or its type names a timeout.",
             .zero = ZERO_IS_NONE),
+    HANDLER(SECTION_HANDLER, "sandbox", OPTION_BOOL, sandbox, "true",
+            0, 1,
+            "With exec: calls that mount, trace, make namespaces or change the kernel are refused."),
 
     HANDLER(SECTION_LIMITS, "cpu", OPTION_DURATION, limits.cpu_ms, "none",
             SECOND, YEAR,
@@ -215,6 +221,10 @@ static const ConfigOption options[] = {
     HANDLER(SECTION_LIMITS, "file_size", OPTION_SIZE, limits.file_size_bytes, "none",
             1, 1024 * TIB,
             "Size of a written file.", .zero = ZERO_IS_NONE),
+    HANDLER(SECTION_LIMITS, "processes", OPTION_INT, limits.processes, "none",
+            1, 4194304,
+            "With exec: processes and threads of the user in all, gangerd's included; means nothing to root.",
+            .zero = ZERO_IS_NONE),
 
     SCHEDULE("cron", OPTION_TEXT, cron, NULL,
              1, NAME_MAX_BYTES,

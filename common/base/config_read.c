@@ -182,7 +182,19 @@ static bool read_mapping(Reader *reader, const Scope *scope, const yaml_node_t *
     return is_known;
 }
 
-// What is wrong with the kind of a handler: it must name one, and `symbol` belongs to plugins.
+// An option that other kinds of handlers do not have.
+static void check_belongs(const Reader *reader, const char *path, const HandlerConfig *handler,
+                          HandlerKind kind, SectionId section, const char *name, const char *with)
+{
+    const ConfigOption *option = config_find_option(section, name);
+    ConfigPlace place = handler->places[config_option_index(option)];
+    if (handler->kind != kind && place.line > 0) {
+        config_error(reader->errors, place, "%s%s%s: goes with %s only", path,
+                     section == SECTION_LIMITS ? "rlimits." : "", name, with);
+    }
+}
+
+// What is wrong with the kind of a handler: it must name one, and some options belong to one kind.
 static void check_kind(const Reader *reader, const char *path, HandlerConfig *handler,
                        bool is_known)
 {
@@ -211,10 +223,10 @@ static void check_kind(const Reader *reader, const char *path, HandlerConfig *ha
                      "%.*s: no kind; a handler is one of plugin, exec or sql", length, path);
     }
     strbuf_free(&named);
-    const ConfigOption *symbol = config_find_option(SECTION_HANDLER, "symbol");
-    ConfigPlace symbol_place = handler->places[config_option_index(symbol)];
-    if (count == 1 && handler->kind != HANDLER_PLUGIN && symbol_place.line > 0) {
-        config_error(reader->errors, symbol_place, "%ssymbol: goes with plugin only", path);
+    if (count == 1) {
+        check_belongs(reader, path, handler, HANDLER_PLUGIN, SECTION_HANDLER, "symbol", "plugin");
+        check_belongs(reader, path, handler, HANDLER_EXEC, SECTION_HANDLER, "sandbox", "exec");
+        check_belongs(reader, path, handler, HANDLER_EXEC, SECTION_LIMITS, "processes", "exec");
     }
 }
 

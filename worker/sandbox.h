@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// Sandbox: system calls that a job's program has no business making are refused to it by the kernel.
+#ifndef WORKER_SANDBOX_H
+#define WORKER_SANDBOX_H
+
+#include <stdbool.h>
+
+// False where the kernel cannot do it.
+bool sandbox_is_available(void);
+
+// From now on, for this thread and all that it starts, these fail with EPERM: what mounts, makes or enters namespaces, loads code into
+// the kernel, looks into other processes or traces them, keeps keys, sets clocks, restarts the machine, types into a terminal.
+// No way back. Needs no rights; async-signal-safe. False: errno says why.
+bool sandbox_enter(void);
+
+#endif
