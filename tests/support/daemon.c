@@ -381,6 +381,9 @@ static _Noreturn void become_gangerd(const Daemon *daemon, char **argv)
         (void)close(STDERR_FILENO);
     }
     (void)unsetenv("DATABASE_URL");
+    if (daemon->database_url[0] != '\0') {
+        (void)setenv("DATABASE_URL", daemon->database_url, 1);
+    }
     (void)unsetenv("NOTIFY_SOCKET");
     if (daemon->fault[0] != '\0') {
         (void)setenv("GANGER_FAULT", daemon->fault, 1);

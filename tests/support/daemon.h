@@ -28,6 +28,7 @@ typedef struct Daemon {
     char log_path[160];
     char fault[256];        // GANGER_FAULT; empty none
     char fault_once[160];   // exists = the fault has not struck yet
+    char database_url[640]; // its DATABASE_URL; empty none
     bool has_no_stderr;     // is started with standard error closed: no log
     int network;            // a namespace of netns.h it is started in; 0 = the test's own
     const WallClock *clock; // NULL = the machine's
