@@ -15,6 +15,7 @@ enum {
 void text_duration(int64_t ms, char *out, size_t size)
 {
     const char *sign = ms < 0 ? "-" : "";
+    ms = ms > -INT64_MAX ? ms : -INT64_MAX; // so that it can be negated
     ms = ms < 0 ? -ms : ms;
     if (ms < MS_SECOND) {
         (void)snprintf(out, size, "%s%" PRId64 "ms", sign, ms);
@@ -43,6 +44,7 @@ void text_age(int64_t ms, char *out, size_t size)
     const char *before = ms < 0 ? "in " : "";
     const char *after = ms < 0 ? "" : " ago";
     // What is still to come is rounded up: "in 0s" would read as due.
+    ms = ms > -INT64_MAX + MS_SECOND ? ms : -INT64_MAX + MS_SECOND; // so that it can be negated
     int64_t left = ms < 0 ? -ms + MS_SECOND - 1 : ms;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (left >= units[i].ms) {

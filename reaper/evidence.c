@@ -27,6 +27,29 @@ char *evidence_log_of(const Slot *slot, const BatchEntry *entry)
     return is_last ? slot_log_copy(slot) : NULL;
 }
 
+// The times in a slot are the worker's to write. One that has gone mad must not make PostgreSQL refuse an interval, or its jobs
+// would never be settled.
+static int64_t past(int64_t at, int64_t now)
+{
+    if (at < 0) {
+        return 0;
+    }
+    return at < now ? at : now;
+}
+
+typedef struct EntryTimes {
+    int64_t ran_us;
+    int64_t ago_us; // since its end
+} EntryTimes;
+
+static EntryTimes times_of(const BatchEntry *entry)
+{
+    const int64_t now_us = clock_boot_us();
+    const int64_t ended_us = past(entry->ended_us, now_us);
+    return (EntryTimes){.ran_us = ended_us - past(entry->started_us, ended_us),
+                        .ago_us = now_us - ended_us};
+}
+
 static void add_known(DbArray *array, int64_t value)
 {
     if (value >= 0) {
@@ -40,13 +63,14 @@ void evidence_done_add(DoneArrays *done, const Slot *slot, const BatchEntry *ent
 {
     char *text = slot_entry_text(slot, entry);
     char *log = evidence_log_of(slot, entry);
+    const EntryTimes times = times_of(entry);
     db_array_add_int8(&done->ids, entry->job_id);
     db_array_add_uuid(&done->leases, entry->lease);
     db_array_add_text(&done->outcomes, job_outcome_word(entry->outcome));
     db_array_add_text(&done->bodies, text);
     add_known(&done->delays, entry->delay_ms);
-    db_array_add_int8(&done->ran_us, entry->ended_us - entry->started_us);
-    db_array_add_int8(&done->ago_us, clock_boot_us() - entry->ended_us);
+    db_array_add_int8(&done->ran_us, times.ran_us);
+    db_array_add_int8(&done->ago_us, times.ago_us);
     add_known(&done->cpu_us, entry->cpu_us);
     add_known(&done->max_rss, entry->max_rss_bytes);
     db_array_add_text(&done->logs, log);
@@ -92,7 +116,8 @@ void evidence_bind_running(DbParams *params, const Slot *slot, const Obituary *o
         return;
     }
     const BatchEntry *entry = &slot->batch[obituary->running];
-    int64_t cpu_us = slot->cpu_us - atomic_load(&slot->run_cpu_us);
+    const int64_t cpu_us = slot->cpu_us - past(atomic_load(&slot->run_cpu_us), INT64_MAX);
+    const int64_t now = clock_boot_ms();
     db_param_int(params, entry->job_id);
     db_param_binary(params, (const char *)entry->lease, sizeof entry->lease);
     db_param_text(params, obituary->outcome);
@@ -102,12 +127,13 @@ void evidence_bind_running(DbParams *params, const Slot *slot, const Obituary *o
     db_param_int_or_null(params, cpu_us, cpu_us >= 0 && slot->cpu_us > 0);
     db_param_int_or_null(params, slot->max_rss_bytes, slot->max_rss_bytes > 0);
     db_param_text(params, log);
-    db_param_int(params, (clock_boot_ms() - atomic_load(&slot->run_started_at)) * 1000);
+    db_param_int(params, (now - past(atomic_load(&slot->run_started_at), now)) * 1000);
 }
 
 void evidence_bind_result(DbParams *params, const BatchEntry *entry, const char *outcome,
                           const char *text, int64_t delay_ms, const char *log)
 {
+    const EntryTimes times = times_of(entry);
     db_params_init(params);
     db_param_int(params, entry->job_id);
     db_param_binary(params, (const char *)entry->lease, sizeof entry->lease);
@@ -119,6 +145,6 @@ void evidence_bind_result(DbParams *params, const BatchEntry *entry, const char 
     db_param_int_or_null(params, entry->cpu_us, entry->cpu_us >= 0);
     db_param_int_or_null(params, entry->max_rss_bytes, entry->max_rss_bytes >= 0);
     db_param_text(params, log);
-    db_param_int(params, entry->ended_us - entry->started_us);
-    db_param_int(params, clock_boot_us() - entry->ended_us);
+    db_param_int(params, times.ran_us);
+    db_param_int(params, times.ago_us);
 }

@@ -26,7 +26,11 @@ static void say_timeout(Obituary *out, const Slot *slot)
             "");
         return;
     }
-    duration_format(soft_at - atomic_load(&slot->run_started_at), limit, sizeof limit);
+    int64_t took_ms = 0; // the slot is the worker's to write: the numbers may be anything
+    if (__builtin_sub_overflow(soft_at, (int64_t)atomic_load(&slot->run_started_at), &took_ms)) {
+        took_ms = 0;
+    }
+    duration_format(took_ms, limit, sizeof limit);
     say(out, "timeout", "killed at its timeout of ", limit);
 }
 
@@ -59,7 +63,8 @@ static void judge_stop(Obituary *out, const Slot *slot)
 static bool is_past_deadline(const Slot *slot)
 {
     long long soft_at = atomic_load(&slot->run_soft_at);
-    return soft_at > 0 && clock_boot_ms() >= soft_at + atomic_load(&slot->run_grace_ms);
+    // Not soft_at plus grace: both are the worker's to write, and may be anything.
+    return soft_at > 0 && clock_boot_ms() - soft_at >= atomic_load(&slot->run_grace_ms);
 }
 
 static void judge_death(Obituary *out, const Slot *slot)

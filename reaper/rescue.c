@@ -26,7 +26,7 @@ bool rescue_is_due(const Slot *slot, int64_t now)
         EntryState state = entry_state(&slot->batch[i]);
         is_waiting = state == ENTRY_UNSTARTED || state == ENTRY_RETURNING || state == ENTRY_RUNNING;
     }
-    return is_waiting && now - slot_last_progress_at(slot) >= RESCUE_AFTER_MS;
+    return is_waiting && slot_last_progress_at(slot) <= now - RESCUE_AFTER_MS;
 }
 
 static Status send_result(Reaper *self, const EntryCopy *copy)
