@@ -10,6 +10,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/duration.h"
+#include "common/base/seeded_bug.h"
 
 static void say(Obituary *out, const char *outcome, const char *what, const char *detail)
 {
@@ -125,6 +126,9 @@ void obituary_read(Obituary *out, const Slot *slot, bool supervisor_gone, int64_
     int count = slot_batch_count(slot);
     for (int i = 0; i < count; i++) {
         EntryState state = entry_state(&slot->batch[i]);
+        if (SEEDED_BUG("done_forgotten") && state == ENTRY_DONE) {
+            continue;
+        }
         if (state == ENTRY_DONE || state == ENTRY_WRITING) {
             out->done[out->done_count++] = i;
         } else if (state == ENTRY_RUNNING) {

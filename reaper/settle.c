@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/proc_tree.h"
+#include "common/base/seeded_bug.h"
 #include "reaper/evidence.h"
 #include "reaper/node.h"
 #include "reaper/obituary.h"
@@ -25,6 +26,9 @@ Status settle_fence_worker(Reaper *self, int64_t worker_id)
     db_param_int(&params, worker_id);
     TRY(db_exec(self->db, &SQL_mark_worker_dead, &params, self->statement_ms, NULL));
     FAULT_POINT(worker_marked_dead);
+    if (SEEDED_BUG("live_backend")) {
+        return STATUS_OK;
+    }
     DbArray ids;
     db_array_begin(&ids, DB_ELEMENT_INT8);
     db_array_add_int8(&ids, worker_id);

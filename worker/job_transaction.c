@@ -8,6 +8,7 @@
 
 #include "common/base/fault_point.h"
 #include "common/base/log.h"
+#include "common/base/seeded_bug.h"
 #include "sql_queries.h"
 
 static Status set_limits(JobContext *context, PGresult **result);
@@ -170,7 +171,7 @@ JobTransactionEnd job_transaction_commit(JobContext *context)
     }
     const JobTransactionEnd end = judge_completion(context, completion);
     PQclear(completion);
-    if (end != JOB_TRANSACTION_COMMITTED) {
+    if (end != JOB_TRANSACTION_COMMITTED && !SEEDED_BUG("commit_unfenced")) {
         job_transaction_rollback(context);
         return end;
     }

@@ -22,10 +22,10 @@ create index on chaos.job (op);
 
 -- As the view attempts, with the lease.
 create table chaos.attempt as
-select a.job_id, a.attempt, a.lease_id, a.outcome, a.worker_id, w.pid, a.started_at, a.finished_at
-from (select x.job_id, x.attempt, x.lease_id, x.outcome, x.worker_id, x.started_at, x.finished_at from ganger.attempt x
+select a.job_id, a.attempt, a.lease_id, a.outcome, a.error, a.worker_id, w.pid, a.started_at, a.finished_at
+from (select x.job_id, x.attempt, x.lease_id, x.outcome, x.error, x.worker_id, x.started_at, x.finished_at from ganger.attempt x
       union all
-      select h.id, h.attempts, h.lease_id, coalesce(h.outcome, h.failure_reason, h.status::text), h.worker_id, h.started_at, h.finished_at
+      select h.id, h.attempts, h.lease_id, coalesce(h.outcome, h.failure_reason, h.status::text), h.error, h.worker_id, h.started_at, h.finished_at
       from ganger.history h where h.lease_id is not null) a
 left join ganger.worker w on w.id = a.worker_id;
 create index on chaos.attempt (job_id, attempt);

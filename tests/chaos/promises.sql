@@ -55,6 +55,10 @@ select r.job_id, r.attempt, r.pid, count(*) as begins from chaos.run r
 group by 1, 2, 3
 having count(*) > (select count(*) from chaos.attempt a where a.job_id = r.job_id and a.attempt = r.attempt and a.pid = r.pid)
 
+-- promise: I6 what went back as never begun has not begun
+select a.job_id, a.attempt, a.pid from chaos.attempt a join chaos.run r on r.job_id = a.job_id and r.attempt = a.attempt and r.pid = a.pid
+where a.error = 'its worker died before it began'
+
 -- promise: I6 a completed job has run to its end, in the attempt that completed it
 select a.job_id, a.attempt, a.pid from chaos.attempt a join chaos.job j on j.id = a.job_id
 where a.outcome = 'completed' and j.job_type like 'journal%'
