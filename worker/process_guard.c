@@ -12,6 +12,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "worker/process_state.h"
 #include "worker/runner.h"
 #include "worker/syscall_watch.h"
 
@@ -69,24 +70,6 @@ static void wanted_for_plugin(const HandlerLimits *limits, rlim_t wanted[PROCESS
     }
 }
 
-// What every run starts with: taken once, so that a run costs no questions.
-static struct {
-    bool is_taken;
-    int folder;
-    mode_t mode;
-    sigset_t signals;
-} baseline = {.folder = -1};
-
-static void take_baseline(void)
-{
-    baseline.folder = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    baseline.mode = umask(0);
-    (void)umask(baseline.mode);
-    (void)alarm(0); // of a plugin's constructor
-    (void)pthread_sigmask(SIG_SETMASK, NULL, &baseline.signals);
-    baseline.is_taken = true;
-}
-
 static void set_limits(ProcessGuard *guard, const HandlerLimits *limits)
 {
     rlim_t wanted[PROCESS_GUARD_LIMITS];
@@ -101,22 +84,15 @@ static void set_limits(ProcessGuard *guard, const HandlerLimits *limits)
     }
 }
 
-static void put_back(void)
-{
-    (void)alarm(0);
-    (void)umask(baseline.mode);
-    if (fchdir(baseline.folder) != 0) {
-        log_debug("worker.chdir", "error=%d", errno);
-    }
-    (void)pthread_sigmask(SIG_SETMASK, &baseline.signals, NULL);
-}
-
 void process_guard_begin(ProcessGuard *guard, const HandlerLimits *limits)
 {
-    if (!baseline.is_taken) {
-        take_baseline();
+    static bool is_taken;
+    if (!is_taken) {
+        is_taken = true;
+        process_state_take();
     }
     guard->has_limits = any(limits);
+    guard->files_limit = limits->files > 0 ? limits->files + OWN_FILES : 0;
     if (guard->has_limits) {
         set_limits(guard, limits);
     }
@@ -129,8 +105,9 @@ void process_guard_end(const ProcessGuard *guard)
     for (int i = 0; guard->has_limits && i < PROCESS_GUARD_LIMITS; i++) {
         (void)setrlimit(RESOURCES[i], &guard->limits[i]);
     }
+    process_state_put_back_memory();
     if (!is_untouched) {
-        put_back();
+        process_state_put_back(guard->files_limit);
         run_sweep_children();
     }
 }

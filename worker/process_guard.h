@@ -14,14 +14,14 @@ enum { PROCESS_GUARD_LIMITS = 4 };
 typedef struct ProcessGuard {
     bool has_limits;
     struct rlimit limits[PROCESS_GUARD_LIMITS];
+    int64_t files_limit; // 0 = none of the handler's own
 } ProcessGuard;
 
 // Sets the handler's limits around its run: soft limits, counted on top of what the worker uses by
 // itself.
 void process_guard_begin(ProcessGuard *guard, const HandlerLimits *limits);
-// Puts the limits back, and signal mask, umask and working directory as they were before the first run
-// of this process; ends what child processes, of any depth, the run has left behind; no alarm is left. A run that made no system
-// call (syscall_watch.h) needs none of it.
+// Puts the limits back, and the process as it was before its first run (process_state.h); ends what child processes, of any depth,
+// the run has left behind. A run that made no system call (syscall_watch.h) needs little of it.
 void process_guard_end(const ProcessGuard *guard);
 
 typedef struct ProcessMemory { // 0 = it cannot be read

@@ -2,14 +2,18 @@
 // Runs a job through a function of a shared object, in this process.
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/exit_code.h"
 #include "common/base/log.h"
 #include "worker/cpu_meter.h"
 #include "worker/job_context.h"
 #include "worker/job_transaction.h"
 #include "worker/plugin_run.h"
 #include "worker/process_guard.h"
+#include "worker/process_state.h"
 #include "worker/runner.h"
 
 static JobOutcome outcome_of(JobContext *context, enum ganger_result returned);
@@ -46,6 +50,7 @@ void run_plugin(const Handler *handler, RunContext *run, RunResult *result)
     process_guard_begin(&guard, &handler->config->limits);
     const enum ganger_result returned = entry->run(&job, &context.plugin);
     process_guard_end(&guard);
+    plugin_check_files(run);
 
     JobOutcome outcome = outcome_of(&context, returned);
     job_context_flush(&context);
@@ -54,6 +59,19 @@ void run_plugin(const Handler *handler, RunContext *run, RunResult *result)
     result->cpu_us = cpu_meter_since(cpu_start_us, clock_boot_us());
     result->max_rss_bytes = -1;
     job_context_deinit(&context);
+}
+
+// Without its lifeline and its wake-up a worker is none: nothing it says of this run, or writes by numbers that may be other files
+// by now, can be trusted. The run has crashed, and the supervisor starts another worker.
+void plugin_check_files(const RunContext *run)
+{
+    if (process_state_has_own_files()) {
+        return;
+    }
+    static const char why[] = "the handler closed files of its worker";
+    memcpy(run->slot->note, why, sizeof why);
+    log_error("worker.files_closed", "job=%" PRId64, run->job->id);
+    _exit(EXIT_CODE_FAILED);
 }
 
 static JobOutcome outcome_of(JobContext *context, enum ganger_result returned)

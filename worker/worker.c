@@ -16,6 +16,7 @@
 #include "worker/finish.h"
 #include "worker/link.h"
 #include "worker/process_guard.h"
+#include "worker/process_state.h"
 #include "worker/run_job.h"
 #include "worker/syscall_watch.h"
 
@@ -44,7 +45,7 @@ bool worker_should_leave(const Worker *self)
            deadman_is_leaving(self->deadman);
 }
 
-// The pool's limits on one process's life; looked at between batches only.
+// The pool's limits on one process's life, looked at between batches only; and what a plugin has left of it.
 static const char *recycle_reason(const Worker *self)
 {
     const PoolConfig *pool = self->pool;
@@ -57,7 +58,7 @@ static const char *recycle_reason(const Worker *self)
     if (pool->max_rss_bytes > 0 && process_memory().resident_bytes > pool->max_rss_bytes) {
         return "max_rss";
     }
-    return NULL;
+    return process_state_spoiled();
 }
 
 // There may be more than one batch: the reaper wakes one more worker, if one is idle.
@@ -74,7 +75,9 @@ static void run_batch(Worker *self)
     int ran = 0;
     int64_t total_us = 0;
     int64_t longest_us = 0;
-    for (int i = 0; i < self->job_count && !worker_should_leave(self); i++) {
+    for (int i = 0;
+         i < self->job_count && !worker_should_leave(self) && process_state_spoiled() == NULL;
+         i++) {
         int64_t took_us = run_job(self, i);
         if (took_us < 0) {
             continue;

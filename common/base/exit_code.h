@@ -6,7 +6,7 @@
 typedef enum ExitCode {
     EXIT_CODE_OK = 0,
     EXIT_CODE_FAILED =
-        1, // CLI: the operation was refused or found nothing; worker: a result could not be written
+        1, // CLI: the operation was refused or found nothing; worker: a result could not be written, or its own files were closed
     EXIT_CODE_USAGE = 64,       // sysexits EX_USAGE: the command line is wrong
     EXIT_CODE_INTERNAL = 70,    // EX_SOFTWARE: a bug of ours
     EXIT_CODE_NO_DATABASE = 75, // EX_TEMPFAIL: CLI only; gangerd keeps trying

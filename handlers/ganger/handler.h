@@ -32,8 +32,11 @@
  * Processes. Child processes a handler leaves behind are killed when it returns. A handler that
  * crashes or calls exit() costs this one attempt and no other job.
  *
- * State. The worker puts back the signal mask, umask, working directory and alarm after each job;
- * other process-wide state (environment, locale, user id) must be left as it was found.
+ * State. The worker puts back the signal mask, umask, working directory, alarm, environment, locale and
+ * resource limits after each job. What it cannot put back (a hard limit lowered without the right to raise
+ * it, another user or group), and more than 80 % of the files it may have open, end the worker after the
+ * job: another takes its place. Signal handlers and other timers must be left as they were found. A handler
+ * that closes the worker's own files (close_range(3, ...)) crashes its attempt.
  *
  * Loading. The file must belong to root or to the user who runs the workers, and be writable by its
  * owner only. It is loaded through a descriptor, so $ORIGIN in its RUNPATH leads nowhere: link

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// ProcessState: see the header.
+#include "worker/process_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/inherited_fd.h"
+#include "common/base/log.h"
+#include "common/base/memory.h"
+
+typedef struct Users {
+    uid_t user[3];
+    gid_t group[3];
+} Users;
+
+// Taken once, so that a run costs few questions.
+static struct {
+    int folder;
+    mode_t mode;
+    sigset_t signals;
+    struct rlimit limits[RLIM_NLIMITS];
+    Users users;
+    char *locale;
+    char **variables;   // what environ pointed to, with its NULL
+    char **environment; // the copy of it that environ points to
+    size_t variables_bytes;
+} initial = {.folder = -1};
+
+static const char *spoiled;
+
+static Users users_now(void)
+{
+    Users users = {0};
+    (void)getresuid(&users.user[0], &users.user[1], &users.user[2]);
+    (void)getresgid(&users.group[0], &users.group[1], &users.group[2]);
+    return users;
+}
+
+// setenv and its like change either the array or what environ points to, never the texts.
+static void take_environment(void)
+{
+    size_t count = 0;
+    while (environ != NULL && environ[count] != NULL) {
+        count++;
+    }
+    initial.variables_bytes = (count + 1) * sizeof(char *);
+    initial.variables = mem_alloc(initial.variables_bytes);
+    initial.environment = mem_alloc(initial.variables_bytes);
+    if (count > 0) {
+        memcpy(initial.variables, environ, count * sizeof(char *));
+    }
+    memcpy(initial.environment, initial.variables, initial.variables_bytes);
+    environ = initial.environment;
+}
+
+void process_state_take(void)
+{
+    initial.folder = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    initial.mode = umask(0);
+    (void)umask(initial.mode);
+    (void)alarm(0); // of a plugin's constructor
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &initial.signals);
+    for (int i = 0; i < RLIM_NLIMITS; i++) {
+        (void)getrlimit((__rlimit_resource_t)i, &initial.limits[i]);
+    }
+    initial.users = users_now();
+    initial.locale = mem_strdup(setlocale(LC_ALL, NULL));
+    take_environment();
+}
+
+static void spoil(const char *why)
+{
+    spoiled = spoiled != NULL ? spoiled : why;
+}
+
+const char *process_state_spoiled(void)
+{
+    return spoiled;
+}
+
+void process_state_put_back_memory(void)
+{
+    if (environ != initial.environment ||
+        memcmp(initial.environment, initial.variables, initial.variables_bytes) != 0) {
+        memcpy(initial.environment, initial.variables, initial.variables_bytes);
+        environ = initial.environment;
+    }
+    (void)uselocale(LC_GLOBAL_LOCALE);
+    if (!str_equal(setlocale(LC_ALL, NULL), initial.locale) &&
+        setlocale(LC_ALL, initial.locale) == NULL) {
+        spoil("locale");
+    }
+}
+
+// What was lowered below its old hard limit can be raised by root only.
+static void put_back_limits(void)
+{
+    for (int i = 0; i < RLIM_NLIMITS; i++) {
+        const struct rlimit *wanted = &initial.limits[i];
+        struct rlimit now;
+        if (getrlimit((__rlimit_resource_t)i, &now) == 0 &&
+            (now.rlim_cur != wanted->rlim_cur || now.rlim_max != wanted->rlim_max) &&
+            setrlimit((__rlimit_resource_t)i, wanted) != 0) {
+            spoil("limits");
+        }
+    }
+}
+
+// The lowest free number is that of the open files at least, and all of them where none was closed.
+static void look_at_files(int64_t files_limit)
+{
+    const rlim_t own = initial.limits[RLIMIT_NOFILE].rlim_cur;
+    const rlim_t limit = files_limit > 0 && (rlim_t)files_limit < own ? (rlim_t)files_limit : own;
+    const int lowest = fcntl(initial.folder, F_DUPFD_CLOEXEC, 0);
+    if (lowest < 0 || (rlim_t)lowest > limit / 100 * PROCESS_STATE_FILES_PERCENT +
+                                           limit % 100 * PROCESS_STATE_FILES_PERCENT / 100) {
+        spoil("files");
+    }
+    if (lowest >= 0) {
+        (void)close(lowest);
+    }
+}
+
+void process_state_put_back(int64_t files_limit)
+{
+    (void)alarm(0);
+    (void)umask(initial.mode);
+    if (fchdir(initial.folder) != 0) {
+        log_debug("worker.chdir", "error=%d", errno);
+        spoil("folder");
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &initial.signals, NULL);
+    put_back_limits();
+    const Users users = users_now();
+    if (memcmp(&users, &initial.users, sizeof users) != 0) {
+        spoil("user");
+    }
+    look_at_files(files_limit);
+}
+
+bool process_state_has_own_files(void)
+{
+    struct stat lifeline;
+    struct stat wake;
+    // An event has no type of file.
+    return fstat(FD_LIFELINE, &lifeline) == 0 && S_ISFIFO(lifeline.st_mode) &&
+           fstat(FD_WAKE, &wake) == 0 && (wake.st_mode & S_IFMT) == 0;
+}
