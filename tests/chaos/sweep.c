@@ -16,7 +16,8 @@
 #include "common/base/clock.h"
 #include "common/base/fault_point.h"
 #include "common/base/memory.h"
-#include "tests/chaos/chaos.h"
+#include "tests/chaos/chaos_check.h"
+#include "tests/chaos/chaos_log.h"
 #include "tests/support/daemon.h"
 
 enum {
@@ -200,11 +201,25 @@ static void check(Sweep *sweep)
         system_fail(test, "the fault did not strike, once");
     }
     free(struck);
-    char *journal = mem_printf("%s/journal", test->folder);
-    int broken = chaos_check(test, journal);
-    free(journal);
-    CHECK(test, broken == 0);
+    ChaosVerdict verdict = {.is_reported = true};
+    chaos_check(test->conn, test->folder, &verdict);
+    CHECK(test, verdict.broken == 0);
+    sql_check(test, "not exists (select from chaos_added a left join ganger.jobs j on j.id = a.id "
+                    "where j.id is null)");
     sql_check(test, "(select count(*) = 0 from ganger.nodes where state::text = 'alive')");
+}
+
+// With the note by which the checker knows that it was asked for.
+static void cancel(SystemTest *test, int64_t id)
+{
+    char *path = mem_printf("%s/producer.0", test->folder);
+    int file = chaos_log_open(path);
+    const ProducerOp op = {.number = 1, .kind = "cancel"};
+    producer_log_invoke(file, &op);
+    sql_check(test, "ganger.cancel(%" PRId64 ")", id);
+    producer_log_ok(file, &op, id, "t");
+    (void)close(file);
+    free(path);
 }
 
 static void test_case(void **state)
@@ -219,8 +234,7 @@ static void test_case(void **state)
         (void)snprintf(action, sizeof action, "sleep=%d", SLEEP_MS);
     }
     (void)snprintf(spec, sizeof spec, "%s:%d:%s", which->point, hit_of(which->point), action);
-    test_db_run(test->conn, "create table chaos_added (id bigint primary key); create table "
-                            "chaos_cancelled (id bigint primary key); "
+    test_db_run(test->conn, "create table chaos_added (id bigint primary key); "
                             "create table journal_effect (job_id bigint, attempt int)");
     if (is_burial(which->point)) {
         sweep->daemon = configure(sweep, NULL);
@@ -233,8 +247,7 @@ static void test_case(void **state)
     test_db_run(test->conn, "select pg_terminate_backend(pid) from pg_stat_activity where "
                             "application_name = 'ganger-worker' and datname = current_database()");
     (void)kill(sweep->daemon->pid, SIGHUP);
-    test_db_run(test->conn, "insert into chaos_cancelled values (%" PRId64 ")", endless);
-    sql_check(test, "ganger.cancel(%" PRId64 ")", endless);
+    cancel(test, endless);
     await_ended(sweep);
     // A drain in the middle of a batch, and what is left over is another gangerd's.
     add(sweep, LATER_JOBS, "journal", 10, "", "");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -17,6 +18,7 @@ static struct {
     char places[SERVERS][32];
     char folders[SERVERS][SOCKET_FOLDER_BYTES]; // of their sockets
     int primary;
+    pid_t owner; // who makes and deletes them; 0 they are not there
 } pair;
 
 static int old_server(void)
@@ -26,6 +28,10 @@ static int old_server(void)
 
 static void clean_up(void)
 {
+    if (pair.owner != getpid()) {
+        return;
+    }
+    pair.owner = 0;
     for (int i = 0; i < SERVERS; i++) {
         (void)private_script("pg_cluster.sh", "stop", pair.places[i], NULL);
         remove_tree(pair.places[i]);
@@ -35,7 +41,6 @@ static void clean_up(void)
 static _Noreturn void fail_hard(const char *what, const char *why)
 {
     (void)fprintf(stderr, "standby: %s: %s\n", what, why);
-    clean_up();
     exit(EXIT_FAILURE);
 }
 
@@ -70,6 +75,12 @@ static void set_primary(int server)
 int standby_setup(void **state)
 {
     (void)state;
+    static bool is_prepared;
+    if (!is_prepared) {
+        is_prepared = true;
+        (void)atexit(clean_up); // also when a test ends the program
+    }
+    pair.owner = getpid();
     for (int i = 0; i < SERVERS; i++) {
         (void)snprintf(pair.places[i], sizeof pair.places[i], "/tmp/gpl.XXXXXX");
         if (mkdtemp(pair.places[i]) == NULL) {
