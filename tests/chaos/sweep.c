@@ -180,7 +180,7 @@ static Daemon *configure(Sweep *sweep, const char *fault)
 {
     char *handlers = mem_printf(
         "teller: {exec: [/bin/sh, -c, 'note() { read up rest </proc/uptime; "
-        "echo \"$1 $GANGER_JOB_ID $GANGER_ATTEMPT $$ ${up%%.*}${up#*.}0000\" >>%s/journal; }; "
+        "echo \"$1 $GANGER_JOB_ID $GANGER_ATTEMPT $PPID ${up%%.*}${up#*.}0000\" >>%s/journal; }; "
         "note begin; echo \"{\\\"progress\\\": 10}\" >&3; echo told >&2; sleep 0.05; note end']}",
         sweep->test->folder);
     Daemon *daemon = daemon_configure(
