@@ -39,17 +39,17 @@ static int below(const MixSource *source, int limit)
 // What the handler does in the end: mostly it returns. Returns how many attempts are enough: who hangs does so each time.
 static int add_fate(const MixSource *source, int attempts, StrBuf *payload, StrBuf *options)
 {
-    int fate = below(source, 100);
-    if (fate < 10) {
+    int fate = below(source, 1000);
+    if (fate < 100) {
         strbuf_printf(payload, ", \"fail_until\": %d", 2 + below(source, 2));
-    } else if (fate < 13) {
+    } else if (fate < 112) {
         strbuf_append(payload, ", \"crash_until\": 2");
-    } else if (fate < 15) {
+    } else if (fate < 124) {
         strbuf_printf(payload, ", \"tick\": 15, \"deaf\": %d", below(source, 2));
         strbuf_printf(options, ", timeout => '%d ms', kill_grace => '60 ms'",
                       50 + below(source, 150));
         return attempts < 2 ? attempts : 2;
-    } else if (fate < 17) {
+    } else if (fate < 139) {
         strbuf_append(payload, ", \"orphan\": 3000");
     }
     return attempts;

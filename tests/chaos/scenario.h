@@ -24,6 +24,8 @@ extern const size_t scenario_count;
 Stage *stage_create(void);
 // Puts the bug of this name in; the test fails when it has no place.
 void stage_seed(Stage *stage, const char *bug);
+// Takes it out again, and all that has happened: the next scenario begins with nothing.
+void stage_heal(Stage *stage);
 PGconn *stage_conn(Stage *stage);
 const char *stage_folder(const Stage *stage);
 void stage_destroy(Stage *stage);

@@ -25,6 +25,13 @@ struct Stage {
     int64_t node;
 };
 
+static void open_log(Stage *self)
+{
+    char *path = mem_printf("%s/producer.0", self->folder);
+    self->log = chaos_log_open(path);
+    free(path);
+}
+
 Stage *stage_create(void)
 {
     Stage *self = mem_alloc(sizeof *self);
@@ -36,9 +43,7 @@ Stage *stage_create(void)
         exit(EXIT_FAILURE);
     }
     self->journal = mem_printf("%s/journal", self->folder);
-    char *log = mem_printf("%s/producer.0", self->folder);
-    self->log = chaos_log_open(log);
-    free(log);
+    open_log(self);
     self->last_pid = 1000;
     test_db_run(self->conn, "set client_min_messages = warning");
     self->node =
@@ -46,6 +51,7 @@ Stage *stage_create(void)
     return self;
 }
 
+// tests/chaos/bugs/<name>.sql; caller frees.
 static char *read_bug(const char *name)
 {
     const char *source = getenv("GANGER_SOURCE_DIR");
@@ -64,14 +70,28 @@ static char *read_bug(const char *name)
     return strbuf_take(&text);
 }
 
+static void run_bug(Stage *self, const char *name)
+{
+    char *sql = read_bug(name);
+    test_db_run(self->conn, "%s", sql);
+    free(sql);
+}
+
 void stage_seed(Stage *stage, const char *bug)
 {
-    const char *const names[] = {"seed", bug};
-    for (size_t i = 0; i < 2; i++) {
-        char *sql = read_bug(names[i]);
-        test_db_run(stage->conn, "%s", sql);
-        free(sql);
-    }
+    run_bug(stage, "seed");
+    run_bug(stage, bug);
+}
+
+void stage_heal(Stage *stage)
+{
+    run_bug(stage, "heal");
+    (void)unlink(stage->journal);
+    (void)close(stage->log);
+    char *path = mem_printf("%s/producer.0", stage->folder);
+    (void)unlink(path);
+    free(path);
+    open_log(stage);
 }
 
 PGconn *stage_conn(Stage *stage)

@@ -27,7 +27,7 @@ enum {
     DEFAULT_KILLS = 44,
     DEFAULT_WORKERS = 2, // of each node
     PAUSE_MS = 250,
-    SETTLE_LIMIT_MS = 120000,
+    STANDSTILL_MS = 30000,
     LEFT_OVER_MS = 5000
 };
 
@@ -104,20 +104,32 @@ static void stop_schedules(const Chaos *chaos)
                 "select ganger.pause_schedule('every'); commit");
 }
 
+static int64_t count_open(const Chaos *chaos)
+{
+    return test_db_int(chaos->test->conn, "select count(*) from ganger.jobs where status not in "
+                                          "('completed', 'failed', 'cancelled')");
+}
+
+// As long as it goes on.
 static void await_all_ended(Chaos *chaos)
 {
     SystemTest *test = chaos->test;
-    if (!test_db_await(test->conn, SETTLE_LIMIT_MS,
-                       "select not exists (select from ganger.jobs where status not in "
-                       "('completed', 'failed', 'cancelled'))")) {
-        char *left = test_db_text(test->conn, "select json_agg(j) from (select id, job_type, "
-                                              "status, pending_reason, attempts, max_attempts, "
-                                              "worker, node, next_attempt_at, now() from "
-                                              "ganger.jobs where status not in ('completed', "
-                                              "'failed', 'cancelled') order by id limit 10) j");
-        (void)fprintf(stderr, "still open: %s\n", left);
-        free(left);
-        system_fail(test, "not every job has ended");
+    int64_t left = INT64_MAX;
+    int64_t until = 0;
+    for (int64_t now; (now = count_open(chaos)) > 0; pause_ms(50)) {
+        if (now < left) {
+            left = now;
+            until = clock_boot_ms() + slow_ms(STANDSTILL_MS);
+        } else if (clock_boot_ms() > until) {
+            char *open = test_db_text(test->conn, "select json_agg(j) from (select id, job_type, "
+                                                  "status, pending_reason, attempts, max_attempts, "
+                                                  "worker, node, next_attempt_at, now() from "
+                                                  "ganger.jobs where status not in ('completed', "
+                                                  "'failed', 'cancelled') order by id limit 10) j");
+            (void)fprintf(stderr, "still open: %s\n", open);
+            free(open);
+            system_fail(test, "not every job has ended");
+        }
     }
 }
 

@@ -1,2 +1,2 @@
 -- A job is tried for ever.
-select chaos.seed('_end_attempt', 'and j.attempts < j.max_attempts', '');
+select seeded.seed('_end_attempt', 'and j.attempts < j.max_attempts', '');

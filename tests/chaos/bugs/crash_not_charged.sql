@@ -1,2 +1,2 @@
 -- A crash gives the attempt back.
-select chaos.seed('_end_attempt', 'outcome in (''released'', ''snoozed'', ''waiting'');', 'outcome in (''released'', ''snoozed'', ''waiting'', ''crashed'');');
+select seeded.seed('_end_attempt', 'outcome in (''released'', ''snoozed'', ''waiting'');', 'outcome in (''released'', ''snoozed'', ''waiting'', ''crashed'');');

@@ -1,2 +1,2 @@
 -- Jobs begin before their time.
-select chaos.seed('_promote', 'j.due_at <= clock', 'j.due_at <= clock + interval ''2 h''');
+select seeded.seed('_promote', 'j.due_at <= clock', 'j.due_at <= clock + interval ''2 h''');

@@ -1,2 +1,2 @@
 -- The same death is written down as often as it is told.
-select chaos.seed('_end_attempt', ' and x.lease_id = _end_attempt.lease_id and x.status = ''processing'' for update', ' for update');
+select seeded.seed('_end_attempt', ' and x.lease_id = _end_attempt.lease_id and x.status = ''processing'' for update', ' for update');

@@ -1,2 +1,2 @@
 -- What a dead worker once held is taken back, whoever holds it now.
-select chaos.seed('_settle_worker', ' and j.worker_id = worker and j.status = ''processing''', ' and j.status = ''processing''');
+select seeded.seed('_settle_worker', ' and j.worker_id = worker and j.status = ''processing''', ' and j.status = ''processing''');

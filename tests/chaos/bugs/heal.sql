@@ -1,0 +1,20 @@
+-- As before: the functions as they were, no job, no evidence.
+select seeded.heal();
+drop schema if exists chaos cascade;
+drop table if exists journal_effect;
+delete from ganger.job;
+delete from ganger.history;
+delete from ganger.attempt;
+delete from ganger.event;
+delete from ganger.job_key;
+delete from ganger.signal;
+delete from ganger.late_result;
+delete from ganger.worker_claim;
+delete from ganger.long_claim;
+delete from ganger.group_limit;
+delete from ganger.schedule;
+delete from ganger.schedule_run;
+delete from ganger.stat;
+delete from ganger.stat_run;
+delete from ganger.stat_rate;
+delete from ganger.stat_delta;

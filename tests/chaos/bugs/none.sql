@@ -1,0 +1,2 @@
+-- No bug: what heal.sql needs is there.
+select 1;
