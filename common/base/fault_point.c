@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -19,7 +20,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 
-enum { FAULT_MAX = 16, FAULT_NUMBER_MAX = 1000000, FAULT_SOCKET_MAX = 8 };
+enum { FAULT_MAX = 16, FAULT_NUMBER_MAX = 1000000, FAULT_SOCKET_MAX = 8, FAULT_PATH_BYTES = 512 };
 
 static const char *const fault_names[] = {
 #define FAULT_NAME(name) #name,
@@ -135,10 +136,17 @@ static void arm_faults(void)
 }
 
 // Among several processes exactly one wins the file, as unlink succeeds once.
-static bool may_strike(void)
+static bool may_strike(const Fault *fault)
 {
     const char *once = getenv("GANGER_FAULT_ONCE");
-    return once == NULL || unlink(once) == 0;
+    if (once == NULL) {
+        return true;
+    }
+    char path[FAULT_PATH_BYTES];
+    const bool is_alone = fault_count == 1;
+    const int length = snprintf(path, sizeof path, "%s%s%s", once, is_alone ? "" : ".",
+                                is_alone ? "" : fault_names[fault->name]);
+    return length > 0 && (size_t)length < sizeof path && unlink(path) == 0;
 }
 
 static void sleep_fully(long ms)
@@ -209,7 +217,7 @@ bool fault_point(FaultName name)
     for (int i = 0; i < fault_count; i++) {
         Fault *fault = &faults[i];
         if (fault->name == name && atomic_fetch_add(&fault->passed, 1) + 1 == fault->hit &&
-            may_strike()) {
+            may_strike(fault)) {
             is_to_fail = strike(fault) || is_to_fail;
         }
     }

@@ -11,7 +11,7 @@
 // A spec that cannot be read, or names no point of the lists below, ends the process: a crash test with a misspelt fault would pass
 // without testing anything.
 // GANGER_FAULT_ONCE=<path>: strike only while that file exists, and remove it when striking, so that
-// a respawned process does not strike again.
+// a respawned process does not strike again. Where several faults are armed, that of each is <path>.<name>.
 #ifndef COMMON_BASE_FAULT_POINT_H
 #define COMMON_BASE_FAULT_POINT_H
 

@@ -26,7 +26,7 @@ typedef struct Daemon {
     char state_dir[128];
     char config_path[160];
     char log_path[160];
-    char fault[256];        // GANGER_FAULT; empty none
+    char fault[640];        // GANGER_FAULT; empty none
     char fault_once[160];   // exists = the fault has not struck yet
     char database_url[640]; // its DATABASE_URL; empty none
     bool has_no_stderr;     // is started with standard error closed: no log

@@ -139,6 +139,15 @@ static void test_once(void **state)
     assert_killed(run_with("claim:1:kill", path, 0));
     assert_int_not_equal(access(path, F_OK), 0);
     assert_exit(run_with("claim:1:kill", path, 0), PASSED_ALL);
+    // Of two faults each has a file of its own.
+    char own[64];
+    (void)snprintf(own, sizeof own, "%s.slot_filled", path);
+    fd = open(own, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    assert_killed(run_with("claim:1:kill,slot_filled:1:kill", path, 0));
+    assert_int_not_equal(access(own, F_OK), 0);
+    assert_exit(run_with("claim:1:kill,slot_filled:1:kill", path, 0), PASSED_ALL);
 }
 
 #else
