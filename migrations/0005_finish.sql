@@ -350,12 +350,13 @@ end $$;
 
 -- Completes a job as part of a transaction with other effects: waits for the row, so that the answer is final. True only when the
 -- job has ended completed; false (stale, or cancelled meanwhile) means: roll back.
-create function ganger._complete_with_effects(id bigint, lease_id uuid, output jsonb) returns boolean
+create function ganger._complete_with_effects(id bigint, lease_id uuid, output jsonb, cpu_us bigint default null,
+                                              max_rss bigint default null) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     is_cancelled boolean;
 begin
-    if ganger._complete_one(id, lease_id, output, null, null, null, null, null) then
+    if ganger._complete_one(id, lease_id, output, null, null, cpu_us, max_rss, null) then
         return true;
     end if;
     select coalesce(j.cancel_requested, false) into is_cancelled from ganger.job j
@@ -366,7 +367,8 @@ begin
     if exists (select from ganger.late_result l where l.job_id = _complete_with_effects.id) then
         return coalesce(ganger._apply_result(id, lease_id, 'completed', output::text, null, null) = 'completed', false);
     end if;
-    perform ganger._finish(array[id], array[lease_id], array['completed'::ganger.job_status], array[output::text]);
+    perform ganger._finish(array[id], array[lease_id], array['completed'::ganger.job_status], array[output::text],
+                           cpu_us => array[cpu_us], max_rss => array[max_rss]);
     return not is_cancelled;
 end $$;
 

@@ -99,11 +99,16 @@ end $$;
 -- search_path, which is for the handler: whatever stands here must mean the same in any, so all of it is qualified.
 -- Always true; a stale lease or a cancel meanwhile raises GG002, so that the function's effects are rolled back. Errors: 42883 when
 -- the function is gone, and the function's own.
-create function ganger.run_sql_handler(function text, id bigint, lease_id uuid) returns boolean
+-- With `applies` it is the function that the output of a program is given to: it may return void, too, and the job's output is what it
+-- returns, or else what it was given. cpu_us, max_rss and log are the program's.
+create function ganger.run_sql_handler(function text, id bigint, lease_id uuid, applies boolean default false,
+                                       output jsonb default null, cpu_us bigint default null, max_rss bigint default null,
+                                       log text default null) returns boolean
 language plpgsql volatile as $$
 declare
     -- exactly that one, whatever else has the name
     handler constant pg_catalog.regprocedure := pg_catalog.to_regprocedure(pg_catalog.format('%s(jsonb, ganger.jobs)', function));
+    call    constant pg_catalog.text := pg_catalog.format('select %s($1, $2)', handler::pg_catalog.oid::pg_catalog.regproc);
     job     ganger.jobs;
     result  pg_catalog.jsonb;
 begin
@@ -114,13 +119,26 @@ begin
     if job.id is null then
         raise exception 'the lease of job % is no longer valid', run_sql_handler.id using errcode = 'GG002';
     end if;
-    execute pg_catalog.format('select %s($1, $2)', handler::pg_catalog.oid::pg_catalog.regproc) into result using job.payload, job;
+    if not applies then
+        execute call into result using job.payload, job;
+    elsif exists (select from pg_catalog.pg_proc p where p.oid operator(pg_catalog.=) handler::pg_catalog.oid
+                  and p.prorettype operator(pg_catalog.=) 'pg_catalog.void'::pg_catalog.regtype::pg_catalog.oid) then
+        execute call using output, job;
+    else
+        execute call into result using output, job;
+    end if;
+    if applies and result is null then
+        result := output;
+    end if;
     if pg_catalog.octet_length(result::pg_catalog.text) operator(pg_catalog.>) 1048576 then -- as of every handler, docs/handlers.md
         raise exception 'the output has % bytes, more than 1048576', pg_catalog.octet_length(result::pg_catalog.text)
             using errcode = '22023';
     end if;
     reset role; -- the handler may have set one for this transaction
-    if not ganger._complete_with_effects(run_sql_handler.id, run_sql_handler.lease_id, result) then
+    if log is not null then
+        perform ganger.log(run_sql_handler.id, run_sql_handler.lease_id, log);
+    end if;
+    if not ganger._complete_with_effects(run_sql_handler.id, run_sql_handler.lease_id, result, cpu_us, max_rss) then
         raise exception 'the lease of job % is no longer valid', run_sql_handler.id using errcode = 'GG002';
     end if;
     return true;

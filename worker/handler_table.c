@@ -36,7 +36,7 @@ static bool load_handler(HandlerTable *table, const Config *config, const Handle
                          Db *db, StrBuf *why);
 static bool load_plugin(HandlerTable *table, const Config *config, const HandlerConfig *handler,
                         Handler *out, StrBuf *why);
-static bool check_sql(const HandlerConfig *handler, Db *db, StrBuf *why);
+static bool check_function(const char *function, bool applies, Db *db, StrBuf *why);
 static void add_hook(HandlerTable *table, const Config *config, const Handler *handler);
 
 static bool is_wanted(const PoolConfig *pool, const char *job_type)
@@ -165,10 +165,11 @@ static bool load_handler(HandlerTable *table, const Config *config, const Handle
         break;
     case HANDLER_EXEC:
         warn_without_sandbox(handler);
-        ok = exec_find_program(handler->exec.items[0], NULL, why);
+        ok = exec_find_program(handler->exec.items[0], NULL, why) &&
+             (handler->apply == NULL || check_function(handler->apply, true, db, why));
         break;
     case HANDLER_SQL:
-        ok = check_sql(handler, db, why);
+        ok = check_function(handler->sql, false, db, why);
         break;
     }
     if (ok) {
@@ -263,7 +264,7 @@ static bool load_plugin(HandlerTable *table, const Config *config, const Handler
 }
 
 // Without a connection the check is left to the first run.
-static bool check_sql(const HandlerConfig *handler, Db *db, StrBuf *why)
+static bool check_function(const char *function, bool applies, Db *db, StrBuf *why)
 {
     if (db == NULL) {
         return true;
@@ -274,7 +275,8 @@ static bool check_sql(const HandlerConfig *handler, Db *db, StrBuf *why)
     }
     DbParams params;
     db_params_init(&params);
-    db_param_text(&params, handler->sql);
+    db_param_text(&params, function);
+    db_param_bool(&params, applies);
     PGresult *result = NULL;
     const Status status =
         db_exec(db, &SQL_check_sql_handler, &params, DB_STATEMENT_TIMEOUT_MS, &result);

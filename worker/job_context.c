@@ -298,6 +298,16 @@ void job_context_log(JobContext *self, const char *text, size_t length)
     }
 }
 
+char *job_context_copy_log(const JobContext *self)
+{
+    char *log = slot_log_copy(self->run->slot);
+    const size_t length = log != NULL ? strlen(log) : 0;
+    if (length > 0 && log[length - 1] == '\n') {
+        log[length - 1] = '\0';
+    }
+    return log;
+}
+
 void job_context_set_error(JobContext *self, const char *message)
 {
     char *old = self->error; // freed last: it may be what `message` points to

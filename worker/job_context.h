@@ -76,6 +76,8 @@ int job_context_output(JobContext *self, const char *json, size_t length);
 
 // One line or more; a newline is added where it is missing.
 void job_context_log(JobContext *self, const char *text, size_t length);
+// The log so far as ganger.log() wants it, which adds the last newline; caller frees; NULL: nothing was said.
+char *job_context_copy_log(const JobContext *self);
 void job_context_set_error(JobContext *self,
                            const char *message); // copied and cleaned; NULL removes it
 // For services: keeps the reason and returns GANGER_FAILED.

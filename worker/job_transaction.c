@@ -96,16 +96,12 @@ static const char *misuse(const PGconn *conn)
 static Status add_log(const JobContext *context)
 {
     const RunContext *run = context->run;
-    char *log = slot_log_copy(run->slot);
+    char *log = job_context_copy_log(context);
     if (log == NULL) {
         return STATUS_OK;
     }
     DbParams params;
     job_context_begin_params(context, &params);
-    const size_t length = strlen(log);
-    if (length > 0 && log[length - 1] == '\n') { // log() adds one
-        log[length - 1] = '\0';
-    }
     db_param_text(&params, log);
     const Status status = db_pipeline_add(run->db, &SQL_append_log, &params);
     free(log);

@@ -17,6 +17,7 @@
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
 #include "common/base/signals.h"
+#include "worker/apply_output.h"
 #include "worker/exec_child.h"
 #include "worker/exec_commands.h"
 #include "worker/exec_output.h"
@@ -55,6 +56,8 @@ static JobOutcome watch_to_the_end(ExecRun *self);
 static void watch(ExecRun *self);
 static void drain(ExecRun *self);
 static JobOutcome judge(ExecRun *self);
+static int64_t cpu_time_us(const ExecRun *self);
+static int64_t peak_bytes(const ExecRun *self);
 
 void run_exec(const Handler *handler, RunContext *run, RunResult *result)
 {
@@ -62,28 +65,40 @@ void run_exec(const Handler *handler, RunContext *run, RunResult *result)
     run->settled = false;
     job_context_init(&self.context, run);
     exec_commands_init(&self.commands, &self.context);
-    const JobOutcome outcome =
-        start(&self, handler->config) ? watch_to_the_end(&self) : OUTCOME_ERROR;
+    JobOutcome outcome = start(&self, handler->config) ? watch_to_the_end(&self) : OUTCOME_ERROR;
     job_context_flush(&self.context);
+    const int64_t cpu_us = cpu_time_us(&self);
+    const int64_t max_rss_bytes = peak_bytes(&self);
+    if (outcome == OUTCOME_COMPLETED && handler->config->apply != NULL) {
+        outcome = apply_output(&self.context, handler->config->apply, cpu_us, max_rss_bytes);
+    }
     job_context_fill_result(&self.context, outcome, result);
-
+    result->cpu_us = cpu_us;
+    result->max_rss_bytes = max_rss_bytes;
     if (self.has_status && WIFEXITED(self.status)) {
         result->exit_code = WEXITSTATUS(self.status);
     } else if (self.has_status) {
         result->signal = WTERMSIG(self.status);
     }
-    const struct rusage *usage = &self.usage;
-    const bool has_usage = usage->ru_maxrss >= 0;
-    result->cpu_us = has_usage
-                         ? ((int64_t)usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000 +
-                               usage->ru_utime.tv_usec + usage->ru_stime.tv_usec
-                         : -1;
-    // A program inherits the peak of the process it is made from, so a smaller one of its own cannot be told.
-    const bool is_own_peak = has_usage && usage->ru_maxrss > self.own_peak_kib + RSS_SLACK_KIB;
-    result->max_rss_bytes = is_own_peak ? (int64_t)usage->ru_maxrss * 1024 : -1;
     strbuf_free(&self.out);
     exec_commands_free(&self.commands);
     job_context_deinit(&self.context);
+}
+
+static int64_t cpu_time_us(const ExecRun *self)
+{
+    const struct rusage *usage = &self->usage;
+    return usage->ru_maxrss < 0
+               ? -1
+               : ((int64_t)usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000 +
+                     usage->ru_utime.tv_usec + usage->ru_stime.tv_usec;
+}
+
+// A program inherits the peak of the process it is made from, so a smaller one of its own cannot be told.
+static int64_t peak_bytes(const ExecRun *self)
+{
+    const bool is_own_peak = self->usage.ru_maxrss > self->own_peak_kib + RSS_SLACK_KIB;
+    return is_own_peak ? (int64_t)self->usage.ru_maxrss * 1024 : -1;
 }
 
 // What a job that is started for the first time cannot have is not asked for.

@@ -11,6 +11,7 @@
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
 #include "worker/cpu_meter.h"
+#include "worker/link.h"
 #include "worker/record.h"
 #include "worker/runner.h"
 
@@ -94,6 +95,14 @@ static bool end_deadline(Worker *self)
     return is_late;
 }
 
+static bool reconnect(RunContext *context)
+{
+    Worker *self = context->worker;
+    const bool is_back = link_connect(self, LINK_FOR_RESULTS) == STATUS_OK;
+    context->db = self->db;
+    return is_back;
+}
+
 int64_t run_job(Worker *self, int index)
 {
     BatchEntry *entry = &self->slot->batch[index];
@@ -113,6 +122,8 @@ int64_t run_job(Worker *self, int index)
         .aux = self->aux,
         .job = job,
         .deadman = self->deadman,
+        .reconnect = reconnect,
+        .worker = self,
     };
     RunResult result = {.outcome = OUTCOME_ERROR,
                         .delay_ms = -1,

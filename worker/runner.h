@@ -28,6 +28,9 @@ typedef struct RunContext {
     // worker must not finish it again. Any other result is the worker's to write, also where the
     // lease was lost (the write is fenced then) or where nobody knows whether a COMMIT happened.
     bool settled;
+    // Replaces a lost db, and waits for that as long as it takes. False: there will be none. NULL: there is no way.
+    bool (*reconnect)(struct RunContext *run);
+    void *worker; // reconnect's
 } RunContext;
 
 typedef struct RunResult {

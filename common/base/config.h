@@ -45,6 +45,7 @@ typedef struct HandlerConfig {
     char *symbol;       // HANDLER_PLUGIN: the job_type in the plugin's table; NULL = job_type
     StringList exec;    // HANDLER_EXEC: argv
     char *sql;          // HANDLER_SQL: function name, schema-qualified
+    char *apply;        // HANDLER_EXEC: function its output is given to, the same; NULL = none
     int64_t timeout_ms; // 0 = none
     bool sandbox;       // HANDLER_EXEC
     HandlerLimits limits;

@@ -40,6 +40,12 @@ static const char sample_handlers[] =
     "  #  timeout: 1m\n"
     "  #  rlimits: {cpu: 30s, memory: 512MiB, files: 64, file_size: 100MiB}\n"
     "\n"
+    "  # A program whose output a function in the database stores, in the transaction that "
+    "completes the job.\n"
+    "  #measure:\n"
+    "  #  exec: [/srv/jobs/measure.sh]\n"
+    "  #  apply: app.store_result\n"
+    "\n"
     "  # A function in the database, completed in the transaction it runs in.\n"
     "  #rollup:\n"
     "  #  sql: app.rollup\n";

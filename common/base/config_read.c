@@ -227,6 +227,7 @@ static void check_kind(const Reader *reader, const char *path, HandlerConfig *ha
         check_belongs(reader, path, handler, HANDLER_PLUGIN, SECTION_HANDLER, "symbol", "plugin");
         check_belongs(reader, path, handler, HANDLER_EXEC, SECTION_HANDLER, "sandbox", "exec");
         check_belongs(reader, path, handler, HANDLER_EXEC, SECTION_LIMITS, "processes", "exec");
+        check_belongs(reader, path, handler, HANDLER_EXEC, SECTION_HANDLER, "apply", "exec");
     }
 }
 

@@ -1,18 +1,22 @@
--- Says whether a function can be an SQL handler: f(payload jsonb, job ganger.jobs) returns jsonb.
--- $1 text: function name, schema-qualified.
+-- Says whether a function can be an SQL handler: f(payload jsonb, job ganger.jobs) returns jsonb; or one that a program's output is
+-- given to: f(output jsonb, job ganger.jobs) returns jsonb or void.
+-- $1 text: function name, schema-qualified; $2 boolean: the latter is meant.
 -- Column `problem`: null when it can.
 SELECT CASE
            WHEN p.oid IS NULL AND EXISTS (SELECT FROM pg_catalog.pg_proc AS o
                                           WHERE o.proname = (pg_catalog.parse_ident($1::text))[pg_catalog.cardinality(pg_catalog.parse_ident($1::text))])
-               THEN 'no function ' || $1::text || '(payload jsonb, job ganger.jobs); one of that name has other arguments'
+               THEN 'no function ' || $1::text || wanted.arguments || '; one of that name has other arguments'
            WHEN p.oid IS NULL
-               THEN 'no function ' || $1::text || '(payload jsonb, job ganger.jobs)'
+               THEN 'no function ' || $1::text || wanted.arguments
            WHEN p.prokind <> 'f'
                THEN $1::text || ' is not a plain function'
-           WHEN p.proretset OR p.prorettype <> 'pg_catalog.jsonb'::pg_catalog.regtype
+           WHEN p.proretset OR NOT (p.prorettype = 'pg_catalog.jsonb'::pg_catalog.regtype
+                                    OR $2::boolean AND p.prorettype = 'pg_catalog.void'::pg_catalog.regtype)
                THEN $1::text || ' returns ' || pg_catalog.pg_get_function_result(p.oid) || ', not jsonb'
+                    || CASE WHEN $2::boolean THEN ' or void' ELSE '' END
            WHEN NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
                THEN 'no permission to execute ' || $1::text
        END AS problem
-FROM (SELECT pg_catalog.to_regprocedure($1::text || '(jsonb, ganger.jobs)') AS oid) AS wanted
+FROM (SELECT pg_catalog.to_regprocedure($1::text || '(jsonb, ganger.jobs)') AS oid,
+             CASE WHEN $2::boolean THEN '(output jsonb, job ganger.jobs)' ELSE '(payload jsonb, job ganger.jobs)' END AS arguments) AS wanted
      LEFT JOIN pg_catalog.pg_proc AS p ON p.oid = wanted.oid;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Nothing is for everybody; functions that run with their owner's rights find their names in fixed places.
-select plan(18);
+select plan(28);
 
 -- A function made by a later migration is everybody's unless that takes it back.
 select is_empty($$ select p.oid::regprocedure from pg_proc p
@@ -64,6 +64,34 @@ select lease_id as lease from ganger.claim('w') \gset
 select to_jsonb(j) as shown from ganger.jobs j where j.id = :id \gset
 select ganger.run_sql_handler('app.seen', :id, :'lease') \g /dev/null
 select is((select output from ganger.jobs where id = :id), :'shown'::jsonb, 'the job as the view shows it');
+
+-- A function that is given the output of a program: what it returns is the output, or what it was given.
+create table app.result (job_id bigint, output jsonb);
+create function app.keep(output jsonb, job ganger.jobs) returns void language sql as $$ insert into app.result values (job.id, output) $$;
+create function app.change(output jsonb, job ganger.jobs) returns jsonb language sql as
+    $$ insert into app.result values (job.id, output); select output || '{"kept": true}' $$;
+create function app.refuse(output jsonb, job ganger.jobs) returns void language plpgsql as
+    $$ begin insert into app.result values (job.id, output); raise 'refused'; end $$;
+select ganger.enqueue('program') as id \gset
+select lease_id as lease from ganger.claim('w') \gset
+select throws_ok(format('select ganger.run_sql_handler(%L, %s, %L, true, %L)', 'app.refuse', :id, :'lease', '{"a": 1}'), 'P0001', 'refused', 'one that refuses');
+begin;
+set local search_path = app, pg_catalog;
+select ganger.run_sql_handler('keep', :id, :'lease', true, '{"a": 1}', 5000, 4096, 'said') as done \gset
+commit;
+select ok(:'done', 'one that returns nothing');
+select is((select array_agg(output) from app.result where job_id = :id), array['{"a": 1}'::jsonb], 'was called once, with the output');
+select is((select (output, status)::text from ganger.jobs where id = :id), '("{""a"": 1}",completed)', 'which is the job''s, too');
+select is((select (cpu_time, max_rss, log)::text from ganger.attempts where job_id = :id), E'(00:00:00.005,4096,"said\n")', 'and the attempt is the program''s');
+select ganger.enqueue('program') as id \gset
+select lease_id as lease from ganger.claim('w') \gset
+select ok(ganger.run_sql_handler('app.change', :id, :'lease', true, '{"a": 2}'), 'one that returns something');
+select is((select output from ganger.jobs where id = :id), '{"a": 2, "kept": true}'::jsonb, 'that is the output');
+select throws_ok(format('select ganger.run_sql_handler(%L, %s, %L, true, %L)', 'app.change', :id, :'lease', '{"a": 3}'), 'GG002', null, 'a second time');
+select ganger.enqueue('program') as id \gset
+select lease_id as lease from ganger.claim('w') \gset
+select ok(ganger.run_sql_handler('app.keep', :id, :'lease', true), 'a program without output');
+select is((select array_agg(output) from app.result where job_id = :id), array[null::jsonb], 'of which it is told');
 
 create function app.large(jsonb, ganger.jobs) returns jsonb language sql as $$ select to_jsonb(repeat('x', 1048576)) $$;
 select ganger.enqueue('sql') as id \gset

@@ -617,6 +617,13 @@ static const BadFile bad_files[] = {
         "    exec: [a, null]\n",
         "f.yaml:3:15: error: handlers.a.exec: a value is missing (put the word in quotes if it is "
         "meant)\n"),
+    BAD("apply without exec",
+        "handlers:\n"
+        "  a: {plugin: a.so, apply: b.c}\n"
+        "  b: {exec: [a], apply: nowhere}\n",
+        "f.yaml:2:28: error: handlers.a.apply: goes with exec only\n"
+        "f.yaml:3:25: error: handlers.b.apply: expected a function with its schema, such as "
+        "app.rollup, got 'nowhere'\n"),
     BAD("symbol without plugin",
         "handlers:\n"
         "  a:\n"

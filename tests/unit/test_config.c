@@ -155,6 +155,7 @@ static const char full_text[] = //
     "    exec: [convert, \"-\", \"${HOME}\", \"\", 5]\n"
     "    rlimits: {cpu: 30s, memory: 512MiB, files: 64, file_size: 1GiB}\n"
     "  rollup: {sql: 'app.\"Roll up\"'}\n"
+    "  measure: {exec: [m], apply: app.store}\n"
     "schedules:\n"
     "  nightly:\n"
     "    cron: \"0 3 * * *\"\n"
@@ -180,7 +181,7 @@ static void check_full_pool(const PoolConfig *pool)
 
 static void check_full_handlers(const Config *config)
 {
-    assert_int_equal(config->handler_count, 3);
+    assert_int_equal(config->handler_count, 4);
     const HandlerConfig *email = config_find_handler(config, "send_email");
     assert_int_equal(email->kind, HANDLER_PLUGIN);
     assert_string_equal(email->plugin, "email.so");
@@ -203,6 +204,10 @@ static void check_full_handlers(const Config *config)
     const HandlerConfig *rollup = config_find_handler(config, "rollup");
     assert_int_equal(rollup->kind, HANDLER_SQL);
     assert_string_equal(rollup->sql, "app.\"Roll up\"");
+    const HandlerConfig *measure = config_find_handler(config, "measure");
+    assert_int_equal(measure->kind, HANDLER_EXEC);
+    assert_string_equal(measure->apply, "app.store");
+    assert_null(resize->apply);
     assert_null(config_find_handler(config, "noop"));
 }
 
@@ -222,7 +227,7 @@ static void check_full_schedules(const Config *config)
     assert_int_equal(nightly->options.timeout_ms, 300000);
     assert_int_equal(nightly->options.tags.count, 2);
     assert_null(nightly->options.owner);
-    assert_int_equal(nightly->line, 32);
+    assert_int_equal(nightly->line, 33);
     assert_int_equal(nightly->column, 3);
     assert_int_equal(config->queue_count, 1);
     const QueueConfig *mail = &config->queues[0];
@@ -232,7 +237,7 @@ static void check_full_schedules(const Config *config)
     assert_int_equal(mail->rate, 100);
     assert_int_equal(mail->rate_period_ms, 60000);
     assert_int_equal(mail->retention_ms, 0);
-    assert_int_equal(mail->line, 39);
+    assert_int_equal(mail->line, 40);
 }
 
 static void test_config_reads_everything(void **state)

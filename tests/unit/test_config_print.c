@@ -138,6 +138,7 @@ static void test_print_sample_uncommented(void **state)
         "  send_email: {plugin: email.so, timeout: 30s}\n"
         "  resize: {exec: [/usr/bin/convert, '-', -resize, 200x200, 'png:-'], timeout: 1m,\n"
         "           rlimits: {cpu: 30s, memory: 512MiB, files: 64, file_size: 100MiB}}\n"
+        "  measure: {exec: [/srv/jobs/measure.sh], apply: app.store_result}\n"
         "  rollup: {sql: app.rollup}\n"
         "schedules: {nightly_report: {cron: '0 3 * * *', job_type: report, timezone: "
         "Europe/Berlin,\n"
