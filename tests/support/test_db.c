@@ -191,7 +191,7 @@ static void ensure_template(PGconn *admin, const char *name)
 {
     test_db_run(admin, "SELECT pg_advisory_lock(7)");
     if (test_db_int(admin, "SELECT count(*) FROM pg_database WHERE datname = '%s'", name) == 0) {
-        TestDb building;
+        TestDb building = {0};
         set_name(&building, "ganger_template_building");
         test_db_run(admin, "DROP DATABASE IF EXISTS %s", building.name);
         test_db_run(admin, "CREATE DATABASE %s", building.name);
@@ -210,7 +210,7 @@ static void ensure_template(PGconn *admin, const char *name)
 
 static PGconn *connect_admin(void)
 {
-    TestDb admin;
+    TestDb admin = {0};
     set_name(&admin, "postgres");
     return test_db_connect(&admin);
 }
