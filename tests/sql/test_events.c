@@ -23,6 +23,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "tests/support/scale.h"
 #include "tests/support/test_db.h"
 
 enum {
@@ -33,6 +34,7 @@ enum {
     FOLLOWERS = 4,
     ACTORS_MAX = 20,
     RUN_MS = 4000,
+    RUN_LEAST_MS = 1500,
     SETTLE_MS = 30000,
     SEEN_MAX = 400000
 };
@@ -65,7 +67,7 @@ typedef struct Follower {
 
 static TestDb *test_db;
 static _Atomic(Phase) phase;
-static int64_t run_ms = RUN_MS;
+static int64_t run_ms;
 static uint64_t seed;
 static Actor actors[ACTORS_MAX];
 static int actor_count;
@@ -387,9 +389,7 @@ int main(void)
 {
     log_init("test", LOG_FORMAT_AUTO, LOG_LEVEL_WARN);
     const char *length = getenv("GANGER_EVENTS_MS");
-    if (length != NULL) {
-        run_ms = strtoll(length, NULL, 10);
-    }
+    run_ms = length != NULL ? strtoll(length, NULL, 10) : test_scale(RUN_MS, RUN_LEAST_MS);
     const char *chosen = getenv("GANGER_EVENTS_SEED");
     seed = chosen != NULL ? strtoull(chosen, NULL, 10) : (uint64_t)clock_boot_us();
     const struct CMUnitTest tests[] = {

@@ -12,13 +12,9 @@
 
 #include "common/base/log.h"
 #include "tests/support/crew.h"
+#include "tests/support/scale.h"
 
-#if defined(__SANITIZE_ADDRESS__) // they see this program, not the server
-enum { RUN_MS = 2000 };
-#else
-enum { RUN_MS = 8000 };
-#endif
-enum { DRAIN_MS = 90000, QUIET_MS = 20000, PAUSE_MS = 15 };
+enum { RUN_MS = 8000, RUN_LEAST_MS = 2000, DRAIN_MS = 90000, QUIET_MS = 20000, PAUSE_MS = 15 };
 
 static Crew crew;
 static PGconn *watcher;
@@ -459,7 +455,8 @@ static void test_everything_at_once(void **state)
     crew_add(&crew, operate, 2);
     crew_add(&crew, keep, 1);
     crew_start(&crew);
-    for (int i = 0; i < RUN_MS / PAUSE_MS && !atomic_load(&crew.is_over); i++) {
+    for (int64_t i = test_scale(RUN_MS, RUN_LEAST_MS) / PAUSE_MS;
+         i > 0 && !atomic_load(&crew.is_over); i--) {
         crew_pause_ms(PAUSE_MS);
     }
     atomic_store(&crew.is_calm, true);

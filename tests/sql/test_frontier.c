@@ -23,6 +23,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "tests/support/scale.h"
 #include "tests/support/test_db.h"
 #include "worker/lane_hints.h"
 
@@ -33,6 +34,7 @@ enum {
     ADVANCERS = 2,
     THREADS_MAX = 20,
     RUN_MS = 6000,
+    RUN_LEAST_MS = 2000,
     DRAIN_MS = 30000,
     SELDOM_TYPES = 40,
     BATCH_MAX = 20
@@ -42,7 +44,7 @@ typedef enum Phase { PHASE_WORK, PHASE_DRAIN, PHASE_END } Phase;
 
 static TestDb *test_db;
 static _Atomic(Phase) phase;
-static int64_t run_ms = RUN_MS;
+static int64_t run_ms;
 static uint64_t seed;
 static atomic_llong refused_finishes;
 
@@ -438,9 +440,7 @@ int main(void)
 {
     log_init("test", LOG_FORMAT_AUTO, LOG_LEVEL_WARN);
     const char *length = getenv("GANGER_FRONTIER_MS");
-    if (length != NULL) {
-        run_ms = strtoll(length, NULL, 10);
-    }
+    run_ms = length != NULL ? strtoll(length, NULL, 10) : test_scale(RUN_MS, RUN_LEAST_MS);
     const char *chosen = getenv("GANGER_FRONTIER_SEED");
     seed = chosen != NULL ? strtoull(chosen, NULL, 10) : (uint64_t)clock_boot_us();
     const struct CMUnitTest tests[] = {

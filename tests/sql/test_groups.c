@@ -11,8 +11,9 @@
 
 #include "common/base/log.h"
 #include "tests/support/crew.h"
+#include "tests/support/scale.h"
 
-enum { DRAIN_MS = 90000, WORKERS = 6, OUTSIDERS = 2 };
+enum { RUN_MS = 6000, RUN_LEAST_MS = 1500, DRAIN_MS = 90000, WORKERS = 6, OUTSIDERS = 2 };
 
 static Crew crew;
 static PGconn *watcher;
@@ -299,7 +300,7 @@ static void test_limits_of_groups_are_exact_and_nothing_is_left(void **state)
     crew_add(&crew, enqueue, 3);
     crew_add(&crew, meddle, 3);
     crew_add(&crew, tick, 1);
-    run_crew(6000);
+    run_crew(test_scale(RUN_MS, RUN_LEAST_MS));
 }
 
 static void test_a_changed_limit_is_in_force_for_the_next_claim(void **state)
@@ -312,7 +313,7 @@ static void test_a_changed_limit_is_in_force_for_the_next_claim(void **state)
     crew_add(&crew, meddle, 2);
     crew_add(&crew, change_limit, 1);
     crew_add(&crew, tick, 1);
-    run_crew(6000);
+    run_crew(test_scale(RUN_MS, RUN_LEAST_MS));
 }
 
 static void test_pauses_leave_nothing_behind(void **state)
@@ -325,7 +326,7 @@ static void test_pauses_leave_nothing_behind(void **state)
     crew_add(&crew, meddle, 1);
     crew_add(&crew, pause_and_resume, 1);
     crew_add(&crew, tick, 1);
-    run_crew(6000);
+    run_crew(test_scale(RUN_MS, RUN_LEAST_MS));
 }
 
 // Whoever changes a limit cannot see the jobs of an open transaction: so that one must not give them places by what it knows.

@@ -12,8 +12,9 @@
 
 #include "common/base/log.h"
 #include "tests/support/crew.h"
+#include "tests/support/scale.h"
 
-enum { DRAIN_MS = 90000, WORKERS = 8, JOBS = 600 };
+enum { DRAIN_MS = 90000, WORKERS = 8, JOBS = 600, JOBS_LEAST = 150 };
 
 static Crew crew;
 static PGconn *watcher;
@@ -158,10 +159,11 @@ static void test_limits_of_queues_and_types_are_exact(void **state)
     (void)state;
     test_db_run(watcher, "select ganger.set_queue('a', concurrency => 3), ganger.set_queue('b', "
                          "concurrency => 1), ganger.set_job_type('t', concurrency => 4)");
-    enqueue_all(JOBS);
+    const int jobs = (int)test_scale(JOBS, JOBS_LEAST);
+    enqueue_all(jobs);
     crew_add(&crew, work, WORKERS);
     crew_add(&crew, tick, 1);
-    drain(JOBS);
+    drain(jobs);
 }
 
 static void test_a_changed_limit_is_in_force_for_the_next_claim(void **state)
@@ -169,11 +171,12 @@ static void test_a_changed_limit_is_in_force_for_the_next_claim(void **state)
     (void)state;
     test_db_run(watcher, "insert into limit_log (most) values (2); select ganger.set_queue(q, 2) "
                          "from unnest('{a,b,c}'::text[]) q");
-    enqueue_all(3 * JOBS);
+    const int jobs = (int)test_scale(3 * JOBS, 3 * JOBS_LEAST);
+    enqueue_all(jobs);
     crew_add(&crew, work_under_changes, WORKERS);
     crew_add(&crew, change_limit, 1);
     crew_add(&crew, tick, 1);
-    drain((int64_t)3 * JOBS);
+    drain(jobs);
 }
 
 // All starts there were: those of ended attempts and those that ended the job.

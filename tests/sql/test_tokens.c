@@ -19,6 +19,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "tests/support/scale.h"
 #include "tests/support/test_db.h"
 
 enum { LIMIT_MS = 20000, HELD_WAITERS = 250 };
@@ -457,14 +458,9 @@ static void test_a_wait_put_off_past_its_token(void **state)
 
 // --- the race
 
-// The sanitizers see this program, not the server, whose races these are.
-#if defined(__SANITIZE_ADDRESS__)
-enum { RACES = 1000 };
-#else
-enum { RACES = 10000 };
-#endif
-
 enum {
+    RACES_MAX = 10000,
+    RACES_LEAST = 1000,
     WAITERS = 4,
     COMPLETERS = 4,
     RACE_LIMIT_MS = 240000,
@@ -475,7 +471,8 @@ enum {
 
 typedef struct Race {
     const TestDb *db;
-    _Atomic(char *) announced[RACES]; // tokens that a waiter is just about to wait for
+    int count;
+    _Atomic(char *) announced[RACES_MAX]; // tokens that a waiter is just about to wait for
     atomic_int announced_count;
     atomic_int taken_count;
     atomic_int done;
@@ -488,7 +485,7 @@ static Race race;
 
 static bool is_race_over(void)
 {
-    return atomic_load(&race.done) >= RACES || atomic_load(&race.failed) > 0 ||
+    return atomic_load(&race.done) >= race.count || atomic_load(&race.failed) > 0 ||
            clock_boot_ms() > race.deadline;
 }
 
@@ -630,6 +627,7 @@ static void *work_all(void *argument)
 static void test_no_wake_up_is_lost(void **state)
 {
     race.db = *state;
+    race.count = (int)test_scale(RACES_MAX, RACES_LEAST);
     race.deadline = clock_boot_ms() + RACE_LIMIT_MS;
     test_db_run(stage.duty,
                 "set lock_timeout = 0; select ganger.cancel(%" PRId64
@@ -639,7 +637,7 @@ static void test_no_wake_up_is_lost(void **state)
         stage.duty,
         "select ganger.enqueue_many(jsonb_agg(jsonb_build_object('job_type', 'race', "
         "'max_attempts', 1, 'payload', ganger.create_token()))) from generate_series(1, %d)",
-        RACES);
+        race.count);
     atomic_int worked = 0;
     unsigned seeds[WAITERS + COMPLETERS];
     pthread_t threads[WAITERS + COMPLETERS + 2];
@@ -659,13 +657,13 @@ static void test_no_wake_up_is_lost(void **state)
         pthread_join(threads[i], NULL);
     }
     assert_int_equal(atomic_load(&race.failed), 0);
-    assert_int_equal(atomic_load(&race.done), RACES);
+    assert_int_equal(atomic_load(&race.done), race.count);
     assert_int_equal(test_db_int(stage.duty,
                                  "select count(*) from ganger.jobs where job_type = 'race' and "
                                  "status = 'completed' and attempts = 1"),
-                     RACES);
+                     race.count);
     print_message("%d waited, %d were answered at once, %d signals\n", atomic_load(&race.waited),
-                  RACES - atomic_load(&race.waited), atomic_load(&worked));
+                  race.count - atomic_load(&race.waited), atomic_load(&worked));
     assert_true(atomic_load(&race.waited) > 0);
     test_db_run(stage.duty, "select ganger._work_signals(100000)");
     assert_int_equal(test_db_int(stage.duty, "select count(*) from ganger.signal"), 0);

@@ -11,8 +11,9 @@
 
 #include "common/base/log.h"
 #include "tests/support/crew.h"
+#include "tests/support/scale.h"
 
-enum { RUN_MS = 6000, KEYS = 6 };
+enum { RUN_MS = 6000, RUN_LEAST_MS = 1500, KEYS = 6 };
 
 static Crew crew;
 static PGconn *watcher;
@@ -112,7 +113,8 @@ static void test_one_live_holder_at_any_time(void **state)
     crew_add(&crew, work, 4);
     crew_add(&crew, operate, 1);
     crew_start(&crew);
-    for (int i = 0; i < RUN_MS / 20 && !atomic_load(&crew.is_over); i++) {
+    for (int64_t i = test_scale(RUN_MS, RUN_LEAST_MS) / 20; i > 0 && !atomic_load(&crew.is_over);
+         i--) {
         crew_pause_ms(20);
     }
     assert_int_equal(crew_end(&crew), 0);
