@@ -329,7 +329,8 @@ declare
     seq_before  constant bigint := pg_sequence_last_value('ganger.seq'::regclass);
     seq_after   bigint;
 begin
-    if clock_timestamp() < state.began_at + interval '1 s' * (open_epochs / 300.0) ^ 2
+    -- one begun in the future is over: the clock was set back, and the feed of events would stand still until it is there again
+    if (clock_timestamp() >= state.began_at and clock_timestamp() < state.began_at + interval '1 s' * (open_epochs / 300.0) ^ 2)
        or (seq_before <= state.lo
            and not exists (select from ganger.lane l where l.state = 'closing' and l.closing_epoch >= epoch_now)) then
         return;

@@ -167,7 +167,8 @@ begin
             where q.name = _is_full.name
               and (q.concurrency <= (select count(*) from ganger._processing r where r.queue = _is_full.name)
                    or q.rate <= (select sum(u.jobs) from ganger.rate_use u
-                                 where u.kind = 'queue' and u.key = _is_full.name and u.at > clock_timestamp() - q.rate_period)));
+                                 where u.kind = 'queue' and u.key = _is_full.name and u.at > clock_timestamp() - q.rate_period
+                                   and u.at < clock_timestamp() + q.rate_period)));
     end if;
     return exists (
         select from ganger.job_type t

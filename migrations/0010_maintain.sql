@@ -6,12 +6,12 @@ language plpgsql volatile security definer set search_path = pg_catalog, ganger,
 #variable_conflict use_variable
 begin
     if exists (select from ganger.duty d where d.name = 'cluster' and d.node_id = node
-               and d.until > clock_timestamp() + ttl / 2) then
+               and d.until > clock_timestamp() + ttl / 2 and d.until <= clock_timestamp() + ttl) then
         return true; -- renewed at half time: most polls write nothing
     end if;
     update ganger.duty d set node_id = node, until = clock_timestamp() + ttl
     where d.name = (select x.name from ganger.duty x where x.name = 'cluster' for update skip locked)
-      and (d.node_id = node or d.until < clock_timestamp()
+      and (d.node_id = node or d.until < clock_timestamp() or d.until > clock_timestamp() + ttl -- the clock was set back
            or not exists (select from ganger.node n where n.id = d.node_id and n.state = 'alive'));
     return found;
 end $$;

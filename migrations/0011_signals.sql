@@ -116,7 +116,7 @@ begin
         return;
     end if;
     select * into state from ganger.floor_state for update skip locked;
-    if not found or state.claims_to > floor_now or state.claims_at > clock_timestamp() - interval '10 s' then
+    if not found or state.claims_to > floor_now or state.claims_at between clock_timestamp() - interval '10 s' and clock_timestamp() then
         return; -- another session is at it; or they have been copied, and the floor will pass them
     end if;
     insert into ganger.long_claim (lease_id, worker_id, job_ids)
@@ -272,7 +272,8 @@ begin
           and (s.kind not in ('blocked', 'ended', 'token') or s.made_in is distinct from pg_current_xact_id_if_assigned())
           and (mine is null or not (s.kind in ('group', 'regroup', 'recheck') and ganger._is_new(mine, 'group', s.key)
                                     or s.kind = 'batch' and ganger._is_new(mine, 'batch', s.key)))
-          and (s.not_before is null or s.not_before <= clock_timestamp())
+          -- or the clock was set back meanwhile
+          and (s.not_before is null or s.not_before <= clock_timestamp() or s.not_before > clock_timestamp() + interval '10 s')
         limit budget * 10
     ), chosen as materialized (
         select x.row_ctid from (

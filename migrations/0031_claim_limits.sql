@@ -1,12 +1,13 @@
 -- Limits of queues and job types, and rates: what the claim counts. (Groups: 0013_limits.sql.)
 
--- How many more may start at an instant under a rate; null: as many as you like.
+-- How many more may start at an instant under a rate; null: as many as you like. What is further ahead than a period was noted before the
+-- clock was set back, and does not count.
 create function ganger._rate_room(kind text, key text, rate integer, period interval, clock timestamptz default clock_timestamp())
 returns bigint language sql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
     select case when rate is not null
                 then greatest(0, rate - (select coalesce(sum(u.jobs), 0) from ganger.rate_use u
                                          where u.kind = _rate_room.kind and u.key = _rate_room.key
-                                           and u.at > _rate_room.clock - period)) end
+                                           and u.at > _rate_room.clock - period and u.at < _rate_room.clock + period)) end
 $$;
 
 -- When the next one may start under a rate that is used up.
@@ -14,6 +15,7 @@ create function ganger._rate_free_at(kind text, key text, period interval, clock
 returns timestamptz language sql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
     select min(u.at) + period from ganger.rate_use u
     where u.kind = _rate_free_at.kind and u.key = _rate_free_at.key and u.at > _rate_free_at.clock - period
+      and u.at < _rate_free_at.clock + period
 $$;
 
 -- When a queue whose rate is used up may start its next job; null: none is.

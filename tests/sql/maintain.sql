@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The duties: promotion, outside leases, stuck jobs, partitions, retention, statistics.
-select plan(80);
+select plan(83);
 
 -- promote
 select ganger.enqueue('t', run_at => now() + interval '1 h') as soon \gset
@@ -183,6 +183,11 @@ select ok((select leader from ganger.nodes where id = :a) and not (select leader
 update ganger.duty set until = clock_timestamp();
 select ok(ganger._take_duty(:b), 'until its lease is over');
 select ok(not ganger._take_duty(:a), 'then it is the other''s');
+-- the clock was set back by an hour after it had been taken
+update ganger.duty set until = clock_timestamp() + interval '1 h';
+select ok(ganger._take_duty(:a), 'a lease longer than any is nobody''s');
+select ok((select until < clock_timestamp() + interval '11 s' from ganger.duty), 'and lasts as long as others from then on');
+select ok(not ganger._take_duty(:b), 'for one node');
 
 -- what maintain() answers
 select ok(ganger.maintain() ?& '{promoted,scheduled,reclaimed,expired_jobs,expired_tokens}'::text[], 'all counts of the contract');
