@@ -99,13 +99,22 @@ static Status is_locked(Reaper *self, int64_t node, bool *out)
 }
 
 // A dead supervisor's reaper knows how far each job got, and settles exactly; a burial charges everything. So it gets the time it
-// needs, but not for ever: it may be stopped. STATUS_RETRY: something is left.
+// needs, but not for ever: it may be stopped. STATUS_RETRY: something is left. STATUS_REFUSED: it lives elsewhere, on a copy of this
+// machine (a virtual one resumed twice has its boot id twice).
 static Status await_end(Reaper *self, int64_t node)
 {
     const WatchedNode *seen = node_watch_find(&self->watch, node);
     int64_t waited_ms = seen != NULL ? clock_boot_ms() - seen->first_seen_at : HEIR_LIMIT_MS;
-    if (waited_ms >= HEIR_LIMIT_MS) {
+    int64_t silent_ms = seen != NULL ? seen->unchanged_ms : HEIR_LIMIT_MS;
+    if (silent_ms >= HEIR_LIMIT_MS) {
         return STATUS_OK;
+    }
+    if (waited_ms - silent_ms > HEIR_LIMIT_MS) { // a dead supervisor's reaper sends no heartbeat
+        log_fatal("node.name_in_use",
+                  "node=%s hint=\"a live node on a copy of this machine has this name: set "
+                  "node.name\"",
+                  self->config->node_name);
+        return STATUS_REFUSED;
     }
     if (db_is_pooled(self->db) && waited_ms < HEIR_PATIENCE_MS) {
         return STATUS_RETRY; // nobody can hold a lock there

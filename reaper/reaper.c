@@ -252,12 +252,19 @@ static Status apply(Reaper *self, int64_t now)
     return now >= self->next_apply_at ? configured_apply(self, now) : STATUS_OK;
 }
 
+// Who wants short leases wants them judged soon.
+static int64_t watch_pace(int64_t lease_ms)
+{
+    enum { LOOKS_IN_A_LEASE = 30 };
+    return earliest(REAPER_WATCH_MAX_MS, later(REAPER_WATCH_MIN_MS, lease_ms / LOOKS_IN_A_LEASE));
+}
+
 static Status watch(Reaper *self, int64_t now)
 {
     if (now < self->next_watch_at) {
         return STATUS_OK;
     }
-    self->next_watch_at = now + REAPER_WATCH_MS;
+    self->next_watch_at = now + watch_pace(self->config->lease_ms);
     return node_watch_others(self);
 }
 

@@ -20,8 +20,10 @@
 enum {
     REAPER_STATEMENT_MIN_MS = 1000,
     REAPER_STATEMENT_MAX_MS = 10000,
-    REAPER_SCAN_MS = 100,       // look at the slots: obituaries missed, batches to rescue
-    REAPER_WATCH_MS = 2000,     // look at the other nodes' heartbeats
+    REAPER_SCAN_MS = 100, // look at the slots: obituaries missed, batches to rescue
+    REAPER_WATCH_MAX_MS =
+        2000, // look at the other nodes' heartbeats: each thirtieth of our own lease
+    REAPER_WATCH_MIN_MS = 200,
     REAPER_UNKNOWN_MS = 10000,  // look for workers that died as they registered
     REAPER_TIDY_MS = 60000,     // partitions and retention
     REAPER_RECONNECT_MS = 1000, // while the database is away, or refuses us
