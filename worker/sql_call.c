@@ -31,12 +31,12 @@ JobOutcome sql_call(JobContext *context, const SqlStatement *statement, const Db
         job_context_set_error(context, RUNNER_NEEDS_DIRECT);
         return OUTCOME_ERROR;
     }
-    FAULT_POINT("handler_before_complete");
+    FAULT_POINT(handler_before_complete);
     PGresult *answer = run_statement(run, statement, params);
     const JobOutcome outcome = judge(context, db_conn(run->db), answer);
     PQclear(answer);
     if (outcome == OUTCOME_COMPLETED) {
-        FAULT_POINT("handler_after_commit");
+        FAULT_POINT(handler_after_commit);
     }
     return outcome;
 }
