@@ -21,7 +21,7 @@ int main(void)
           {"finish_batch_answered", "drop", 1},
           {"heartbeat_answered", "drop", 2},
           {"worker_marked_dead", "drop", 1},
-          {"rescue_written", "drop", 1}}},
+          {"tick_answered", "drop", 1}}},
         {"reapers are killed",
          {{"node_registered", "kill", 1},
           {"idle_announced", "kill", 1},
