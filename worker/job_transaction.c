@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/fault_point.h"
 #include "common/base/log.h"
@@ -12,6 +13,9 @@
 #include "sql_queries.h"
 
 static Status set_limits(JobContext *context, PGresult **result);
+static const char ENDED[] = "handler ended the job's transaction";
+
+static void rollback(JobContext *context);
 static JobTransactionEnd fail(JobContext *context, const char *message);
 static JobTransactionEnd fail_statement(JobContext *context, const char *what);
 
@@ -43,7 +47,7 @@ bool job_transaction_begin(JobContext *context)
         !str_copy(run->transaction_id, sizeof run->transaction_id, db_text(result, 0, "id"))) {
         (void)job_context_fail(context, "%s", db_error_message(run->db));
         PQclear(result);
-        job_transaction_rollback(context);
+        rollback(context);
         return false;
     }
     PQclear(result);
@@ -81,7 +85,7 @@ static const char *misuse(const PGconn *conn)
     case PQTRANS_INTRANS:
         return NULL;
     case PQTRANS_IDLE:
-        return "handler ended the job's transaction";
+        return ENDED;
     case PQTRANS_INERROR:
         return "a statement of the handler failed and aborted the job's transaction";
     case PQTRANS_ACTIVE:
@@ -147,8 +151,7 @@ static JobTransactionEnd judge_completion(JobContext *context, const PGresult *c
 {
     const char *id = db_text(completion, 0, "transaction_id");
     if (id == NULL || !str_equal(id, context->run->transaction_id)) {
-        job_context_set_error(context, "handler ended the job's transaction");
-        return JOB_TRANSACTION_FAILED;
+        return fail(context, ENDED);
     }
     return db_bool(completion, 0, "done") ? JOB_TRANSACTION_COMMITTED : JOB_TRANSACTION_LOST;
 }
@@ -157,8 +160,13 @@ JobTransactionEnd job_transaction_commit(JobContext *context)
 {
     RunContext *run = context->run;
     const char *why = misuse(db_conn(run->db));
-    if (why != NULL) {
+    if (why == ENDED) {
         return fail(context, why);
+    }
+    if (why != NULL) { // perhaps in a transaction of its own
+        job_context_set_error(context, why);
+        (void)job_transaction_abandon(context);
+        return JOB_TRANSACTION_FAILED;
     }
     FAULT_POINT(handler_before_complete);
     PGresult *completion = NULL;
@@ -168,7 +176,7 @@ JobTransactionEnd job_transaction_commit(JobContext *context)
     const JobTransactionEnd end = judge_completion(context, completion);
     PQclear(completion);
     if (end != JOB_TRANSACTION_COMMITTED && !SEEDED_BUG("commit_unfenced")) {
-        job_transaction_rollback(context);
+        rollback(context);
         return end;
     }
     FAULT_POINT(handler_before_commit);
@@ -183,7 +191,10 @@ JobTransactionEnd job_transaction_commit(JobContext *context)
 static JobTransactionEnd fail(JobContext *context, const char *message)
 {
     job_context_set_error(context, message);
-    job_transaction_rollback(context);
+    rollback(context);
+    if (message == ENDED) {
+        db_give_up(context->run->db, ENDED);
+    }
     return JOB_TRANSACTION_FAILED;
 }
 
@@ -198,7 +209,7 @@ static JobTransactionEnd fail_statement(JobContext *context, const char *what)
     return end;
 }
 
-void job_transaction_rollback(JobContext *context)
+static void rollback(JobContext *context)
 {
     RunContext *run = context->run;
     if (!run->in_transaction) {
@@ -213,4 +224,39 @@ void job_transaction_rollback(JobContext *context)
     if (db_rollback(run->db) != STATUS_OK) {
         log_warn("job.rollback_failed", "job=%" PRId64, run->job->id);
     }
+}
+
+// Also where it has begun another one since, or that one has failed, too.
+static bool is_committed(RunContext *run, const char *transaction_id)
+{
+    DbParams params;
+    PGresult *result = NULL;
+    db_params_init(&params);
+    db_param_text(&params, transaction_id);
+    if (db_is_lost(run->db) || PQtransactionStatus(db_conn(run->db)) != PQTRANS_IDLE ||
+        db_exec(run->db, &SQL_is_committed, &params, DB_STATEMENT_TIMEOUT_MS, &result) !=
+            STATUS_OK) {
+        return false; // nobody can tell
+    }
+    const bool committed = db_bool(result, 0, "committed");
+    PQclear(result);
+    return committed;
+}
+
+bool job_transaction_abandon(JobContext *context)
+{
+    RunContext *run = context->run;
+    char id[sizeof run->transaction_id];
+    memcpy(id, run->transaction_id, sizeof id);
+    rollback(context);
+    if (!is_committed(run, id)) {
+        return true;
+    }
+    char *message = mem_printf("%s, and what it wrote stays%s%s", ENDED,
+                               context->error != NULL ? "; it said: " : "",
+                               context->error != NULL ? context->error : "");
+    job_context_set_error(context, message);
+    free(message);
+    db_give_up(run->db, ENDED);
+    return false;
 }

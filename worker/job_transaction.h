@@ -26,7 +26,10 @@ void job_transaction_update_limits(JobContext *context);
 // it changes nothing where the job was completed after all, and where it was not the handler's
 // writes are gone and the job has to run again. (Finishing it as completed could complete it
 // without its writes.)
+// A handler that has ended the transaction itself has failed, whatever it says, and its session is given up, as settings it has
+// committed may be in it.
 JobTransactionEnd job_transaction_commit(JobContext *context);
-void job_transaction_rollback(JobContext *context);
+// For a handler that does not complete its job. False: it had committed what it wrote; context->error says so.
+bool job_transaction_abandon(JobContext *context);
 
 #endif

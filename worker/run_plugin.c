@@ -109,8 +109,9 @@ JobOutcome plugin_end_transaction(JobContext *context, JobOutcome outcome)
         return outcome;
     }
     if (outcome != OUTCOME_COMPLETED) {
-        job_transaction_rollback(context);
-        return outcome;
+        // One that must not be tried again must not for this either.
+        return job_transaction_abandon(context) || outcome == OUTCOME_DISCARD ? outcome
+                                                                              : OUTCOME_ERROR;
     }
     switch (job_transaction_commit(context)) {
     case JOB_TRANSACTION_COMMITTED:

@@ -33,6 +33,11 @@ bool db_is_lost(const Db *db)
     return db->is_lost;
 }
 
+void db_give_up(Db *db, const char *why)
+{
+    (void)!db_fail_lost(db, "session", why);
+}
+
 bool db_is_unknown(const Db *db)
 {
     return db->is_lost && db->is_sent;

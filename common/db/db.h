@@ -40,6 +40,8 @@ int db_socket(const Db *db);
 int db_backend_pid(const Db *db);
 // True when the connection has been found broken: close it and open another.
 bool db_is_lost(const Db *db);
+// From here on it counts as lost: what somebody has done to the session is not to be met by others.
+void db_give_up(Db *db, const char *why);
 // True when the last call found it broken after its statement had been sent: nobody knows whether that was carried out.
 bool db_is_unknown(const Db *db);
 // True when a pooler (PgBouncer) stands between: no session state, no LISTEN, nobody's backend to terminate.

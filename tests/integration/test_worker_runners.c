@@ -215,6 +215,88 @@ static enum ganger_result commit_and_begin(const ganger_job *job, ganger_context
     return GANGER_OK;
 }
 
+static enum ganger_result commit_and_chain(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    PQclear(PQexec(ganger_connection(context), "COMMIT AND CHAIN"));
+    return GANGER_OK;
+}
+
+static enum ganger_result roll_back_and_begin(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    write_effect(context);
+    PQclear(PQexec(ganger_connection(context), "ROLLBACK; BEGIN"));
+    return GANGER_OK;
+}
+
+// None of these completes its job, but what it has committed it has committed.
+static enum ganger_result commit_and_fail(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    write_effect(context);
+    PQclear(PQexec(ganger_connection(context), "COMMIT"));
+    ganger_set_error(context, "on purpose");
+    return GANGER_ERROR;
+}
+
+static enum ganger_result commit_and_break(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    write_effect(context);
+    PQclear(PQexec(ganger_connection(context), "COMMIT; BEGIN"));
+    PQclear(PQexec(ganger_connection(context), "SELECT 1 / 0"));
+    return GANGER_OK;
+}
+
+static enum ganger_result commit_and_snooze(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    write_effect(context);
+    PQclear(PQexec(ganger_connection(context), "SET ROLE pg_monitor; COMMIT; BEGIN"));
+    return GANGER_SNOOZE;
+}
+
+static enum ganger_result roll_back_and_snooze(const ganger_job *job, ganger_context *context)
+{
+    (void)job;
+    write_effect(context);
+    PQclear(PQexec(ganger_connection(context), "ROLLBACK"));
+    return GANGER_SNOOZE;
+}
+
+static void test_ended_transactions(void **state)
+{
+    static const struct {
+        RunFunction function;
+        const char *text;
+        int effects; // that stay
+    } ends[] = {
+        {commit_itself, "handler ended the job's transaction", 0},
+        {commit_and_begin, "handler ended the job's transaction", 0},
+        {commit_and_chain, "handler ended the job's transaction", 0},
+        {roll_back_and_begin, "handler ended the job's transaction", 0},
+        {commit_and_fail, "and what it wrote stays; it said: on purpose", 1},
+        {commit_and_break, "handler ended the job's transaction, and what it wrote stays", 1},
+        {commit_and_snooze, "handler ended the job's transaction, and what it wrote stays", 1},
+    };
+    Fixture *self = *state;
+    claim(self);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        test_db_run(self->admin, "DELETE FROM effect");
+        run_function(self, ends[i].function);
+        expect(self, OUTCOME_ERROR, ends[i].text, false, "processing", ends[i].effects);
+        // What it may have set for the session is not for the next job.
+        assert_true(db_is_lost(self->run.context.db));
+        db_close(self->run.context.db);
+        self->run.context.db = test_db_open(self->db);
+    }
+    test_db_run(self->admin, "DELETE FROM effect");
+    run_function(self, roll_back_and_snooze); // no harm is done
+    expect(self, OUTCOME_SNOOZE, NULL, false, "processing", 0);
+    assert_false(db_is_lost(self->run.context.db));
+}
+
 static enum ganger_result fail_statement(const ganger_job *job, ganger_context *context)
 {
     (void)job;
@@ -234,13 +316,9 @@ static void test_broken_rules(void **state)
 {
     Fixture *self = *state;
     claim(self);
-    run_function(self, commit_itself);
-    expect(self, OUTCOME_ERROR, "handler ended the job's transaction", false, "processing", 0);
-    run_function(self, commit_and_begin);
-    expect(self, OUTCOME_ERROR, "handler ended the job's transaction", false, "processing", 0);
     run_function(self, fail_statement);
     expect(self, OUTCOME_ERROR, "a statement of the handler failed", false, "processing", 0);
-    // The connection is as good as new after each of these.
+    // The connection is as good as new after that.
     run_function(self, write_and_fail);
     expect(self, OUTCOME_ERROR, "on purpose", false, "processing", 0);
     run_function(self, leave_statement);
@@ -466,6 +544,8 @@ static void test_demo_plugin(void **state)
     worker_run_set_payload(run, "{\"commit\": 1, \"table\": \"effect\"}");
     run_plugin(handler_table_find(table, "db_effect"), &run->context, &run->result);
     expect(self, OUTCOME_ERROR, "ended the job's transaction", false, "processing", 1);
+    db_close(run->context.db); // given up
+    run->context.db = test_db_open(self->db);
     worker_run_forget_result(run);
     worker_run_set_payload(run, "{\"table\": \"effect\"}");
     run_plugin(handler_table_find(table, "db_effect"), &run->context, &run->result);
@@ -699,6 +779,7 @@ int main(void)
         TEST(test_failure_after_unheard_commit_changes_nothing),
         TEST(test_failure_rolls_back),
         TEST(test_broken_rules),
+        TEST(test_ended_transactions),
         TEST(test_lost_lease_rolls_back),
         TEST(test_held_row_is_waited_for),
         TEST(test_completion_is_not_under_the_handlers_role),
