@@ -12,6 +12,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/privacy.h"
+#include "common/base/seeded_bug.h"
 #include "common/base/signals.h"
 #include "common/base/std_streams.h"
 #include "supervisor/command_line.h"
@@ -50,6 +51,7 @@ int main(int argc, char **argv)
         return (int)check(config, &line.options);
     }
     log_init("supervisor", config->log_format, config->log_level);
+    SEEDED_BUG_CHECK();
     return (int)run(config, &line.options);
 }
 

@@ -11,9 +11,12 @@
 
 #ifdef GANGER_FAULT_POINTS
 bool seeded_bug(const char *name);
-#define SEEDED_BUG(name) seeded_bug(name)
+void seeded_bug_check(void);
+#define SEEDED_BUG(name)   seeded_bug(name)
+#define SEEDED_BUG_CHECK() seeded_bug_check() // refuses a name now, not only where one is asked for
 #else
-#define SEEDED_BUG(name) false
+#define SEEDED_BUG(name)   false
+#define SEEDED_BUG_CHECK() ((void)0)
 #endif
 
 #endif
