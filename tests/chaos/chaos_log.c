@@ -65,9 +65,9 @@ void producer_log_fail(int file, const ProducerOp *op, const char *code)
     write_op(file, "fail", op, 0, code);
 }
 
-void producer_log_unknown(int file, const ProducerOp *op)
+void producer_log_unknown(int file, const ProducerOp *op, int64_t id)
 {
-    write_op(file, "unknown", op, 0, NULL);
+    write_op(file, "unknown", op, id, NULL);
 }
 
 void nemesis_log_strike(int file, const char *victim, int pid)

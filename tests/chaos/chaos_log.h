@@ -22,7 +22,8 @@ void producer_log_invoke(int file, const ProducerOp *op);
 // A job the answer names; 0: none. A call that made several has a line for each.
 void producer_log_ok(int file, const ProducerOp *op, int64_t id, const char *answer);
 void producer_log_fail(int file, const ProducerOp *op, const char *code);
-void producer_log_unknown(int file, const ProducerOp *op);
+// id: of the job the call was about, 0 none.
+void producer_log_unknown(int file, const ProducerOp *op, int64_t id);
 // What was done to a process or server.
 void nemesis_log_strike(int file, const char *victim, int pid);
 

@@ -2,8 +2,9 @@
 
 alter table chaos.journal add at timestamptz;
 update chaos.journal set at = to_timestamp((us + $1) / 1e6);
-alter table chaos.op add at timestamptz;
-update chaos.op set at = to_timestamp((us + $1) / 1e6);
+alter table chaos.op add at timestamptz, add op text;
+update chaos.op set at = to_timestamp((us + $1) / 1e6), op = producer || '.' || number;
+create index on chaos.op (op);
 alter table chaos.fault add at timestamptz;
 update chaos.fault set at = to_timestamp((us + $1) / 1e6);
 
@@ -18,11 +19,18 @@ create index on chaos.run (job_id);
 
 -- How each call of a producer ended; one without an outcome was cut off with its producer.
 create table chaos.outcome as
-select o.producer, o.number, o.producer || '.' || o.number as op, min(o.kind) as kind, min(o.key) as key, min(o.count) as count,
+select o.op, min(o.kind) as kind, min(o.key) as key, min(o.count) as count,
        min(o.us) filter (where o.what = 'invoke') as invoked_us,
        coalesce(min(o.what) filter (where o.what <> 'invoke'), 'unknown') as what
-from chaos.op o group by o.producer, o.number;
+from chaos.op o group by o.op;
 create index on chaos.outcome (op);
+
+-- Whom somebody asked to cancel; answered: was told that it is, and when. And whom somebody may have retried.
+create table chaos.cancelled as
+select o.id, bool_or(o.what = 'ok' and o.code = 't') as answered, min(o.at) filter (where o.what = 'ok' and o.code = 't') as at
+from chaos.op o where o.kind = 'cancel' and o.what in ('ok', 'unknown') group by o.id;
+create table chaos.retried as
+select distinct o.id from chaos.op o where o.kind = 'retry' and (o.what = 'ok' and o.code = 't' or o.what = 'unknown');
 
 -- What may run only so many at a time, and by whom.
 create table chaos.limited as
@@ -30,6 +38,5 @@ select 'group ' || j.group_key as what, substr(j.group_key, 2)::int as most, j.i
 union all select 'queue narrow', 3, j.id from chaos.job j where j.queue = 'narrow'
 union all select 'batch ' || b.id, b.concurrency, j.id from chaos.job j join ganger.batches b on b.id = j.batch_id
 union all select 'unique ' || j.unique_key, 1, j.id from chaos.job j
-    where j.unique_key is not null
-      and not exists (select from chaos.op r where r.kind = 'retry' and r.what in ('ok', 'unknown') and (r.id is null or r.id = j.id));
+    where j.unique_key is not null and j.id not in (select r.id from chaos.retried r);
 analyze;

@@ -137,7 +137,7 @@ static bool run_call(Producer *self, const ProducerOp *op, const MixedCall *call
     if (is_answered) {
         log_answer(self, op, call, result, target);
     } else if (PQstatus(self->conn) != CONNECTION_OK || code == NULL) {
-        producer_log_unknown(self->log, op);
+        producer_log_unknown(self->log, op, is_about_a_job(call) ? target : 0);
     } else {
         producer_log_fail(self->log, op, code);
         if (call->expected_sqlstate == NULL || !str_equal(code, call->expected_sqlstate)) {

@@ -15,7 +15,7 @@ where o.kind in ('enqueue', 'many', 'batch', 'order') and o.key is null or o.kin
 group by o.op, o.kind, o.what, o.count
 having case o.what when 'ok' then count(j.id) <> o.count and not exists ( -- it may have been told the job that has its unique key
                                       select from chaos.op a join chaos.job u on u.id = a.id
-                                      where a.what = 'ok' and a.producer || '.' || a.number = o.op and u.unique_key is not null)
+                                      where a.what = 'ok' and a.op = o.op and u.unique_key is not null)
                    when 'unknown' then count(j.id) not in (0, o.count) else count(j.id) > 0 end
 
 -- promise: I2 an idempotency key has one job, and each call with it is told that one
@@ -110,15 +110,13 @@ group by t.name, t.due having count(j.id) <> t.due
 
 -- promise: I14 what is cancelled ends so, and nothing else does
 select j.id, j.status, c.answered from chaos.job j
-left join (select o.id, bool_or(o.what = 'ok' and o.code = 't') as answered from chaos.op o where o.kind = 'cancel' group by o.id) c on c.id = j.id
-where j.status = 'cancelled' and c.id is null and not exists (select from chaos.op o where o.kind = 'cancel' and o.what = 'unknown')
-   or j.status <> 'cancelled' and c.answered
-      and not exists (select from chaos.op r where r.kind = 'retry' and r.what in ('ok', 'unknown') and (r.id is null or r.id = j.id))
+left join chaos.cancelled c on c.id = j.id
+left join chaos.retried r on r.id = j.id
+where j.status = 'cancelled' and c.id is null or j.status <> 'cancelled' and c.answered and r.id is null
 
 -- promise: I14 what is cancelled does not begin any more
-select o.id, o.at as cancelled_at, r.begin_at from chaos.op o join chaos.run r on r.job_id = o.id
-where o.kind = 'cancel' and o.what = 'ok' and o.code = 't' and r.begin_at > o.at + interval '2 s' * $1
-  and not exists (select from chaos.op x where x.kind = 'retry' and x.what in ('ok', 'unknown') and (x.id is null or x.id = o.id))
+select c.id, c.at as cancelled_at, r.begin_at from chaos.cancelled c join chaos.run r on r.job_id = c.id
+where c.answered and r.begin_at > c.at + interval '2 s' * $1 and c.id not in (select x.id from chaos.retried x)
 
 -- promise: I15 a lease is one claim's of one worker
 select a.lease_id, array_agg(a.job_id) as jobs, array_agg(a.worker_id) as workers from chaos.attempt a where a.lease_id is not null

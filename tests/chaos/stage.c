@@ -151,7 +151,7 @@ void stage_enqueue_twice(Stage *stage, const char *key)
         exit(EXIT_FAILURE);
     }
     PQfinish(lost);
-    producer_log_unknown(stage->log, &op);
+    producer_log_unknown(stage->log, &op, 0);
     op.number = ++stage->calls;
     producer_log_invoke(stage->log, &op);
     producer_log_ok(stage->log, &op, test_db_int(stage->conn, "%s", sql), NULL);
