@@ -10,8 +10,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
+#include "tests/chaos/arena.h"
 #include "tests/chaos/chaos_log.h"
-#include "tests/support/private_cluster.h"
 
 enum { RECONNECT_LIMIT_MS = 60000, FREEZE_MS = 300, WORKERS_MAX = 16 };
 
@@ -22,7 +22,7 @@ struct Nemesis {
     int *deck; // indexes of victims
     long strikes;
     long next;
-    long counts[16];
+    long counts[24];
 };
 
 static int below(Nemesis *self, int limit)
@@ -40,7 +40,7 @@ void nemesis_reconnect(SystemTest *test)
 {
     for (int64_t until = clock_boot_ms() + RECONNECT_LIMIT_MS;; pause_ms(20)) {
         PQfinish(test->conn);
-        test->conn = PQconnectdb(test->db.url);
+        test->conn = PQconnectdb(arena_client_url());
         if (PQstatus(test->conn) == CONNECTION_OK) {
             (void)PQsetNoticeProcessor(test->conn, ignore_notice, NULL);
             return;
@@ -179,36 +179,72 @@ static pid_t kill_backend(Nemesis *self)
 
 static pid_t restart_server(Nemesis *self)
 {
-    private_cluster("halt");
+    arena_server("halt");
     pause_ms(below(self, FREEZE_MS));
-    private_cluster("resume");
+    arena_server("resume");
     nemesis_reconnect(self->test);
     return 0;
 }
+
+static pid_t fail_over(Nemesis *self)
+{
+    arena_failover();
+    nemesis_reconnect(self->test);
+    return 0;
+}
+
+static pid_t cut_connection(Nemesis *self)
+{
+    arena_cut(&self->random);
+    return 0;
+}
+
+static pid_t cut_node_off(Nemesis *self)
+{
+    arena_partition(&self->random, self->test->daemon_count);
+    return 0;
+}
+
+typedef enum Place {
+    EVERYWHERE = -1,
+    PLAIN = ARENA_PLAIN,
+    PAIR = ARENA_PAIR,
+    NET = ARENA_NET
+} Place;
 
 typedef struct Victim {
     const char *name;
     int weight; // of all strikes
     bool is_gentle;
+    Place place; // the arena it is in
     pid_t (*strike)(Nemesis *self);
 } Victim;
 
 // With 380 strikes: 300 workers, 10 supervisors, 5 restarts of PostgreSQL, ...
 static const Victim victims[] = {
-    {"worker", 280, true, kill_worker},
-    {"worker_segv", 20, true, crash_worker},
-    {"worker_freeze", 10, true, freeze_worker},
-    {"reaper", 10, false, kill_reaper},
-    {"reaper_freeze", 4, false, freeze_reaper},
-    {"supervisor", 10, false, kill_supervisor},
-    {"supervisor_freeze", 4, false, freeze_supervisor},
-    {"drain", 4, false, drain_supervisor},
-    {"connection", 18, true, end_connection},
-    {"producer", 10, true, end_producer},
-    {"backend_kill", 5, false, kill_backend},
-    {"server", 5, false, restart_server},
+    {"worker", 280, true, EVERYWHERE, kill_worker},
+    {"worker_segv", 20, true, EVERYWHERE, crash_worker},
+    {"worker_freeze", 10, true, EVERYWHERE, freeze_worker},
+    {"reaper", 10, false, EVERYWHERE, kill_reaper},
+    {"reaper_freeze", 4, false, EVERYWHERE, freeze_reaper},
+    {"supervisor", 10, false, EVERYWHERE, kill_supervisor},
+    {"supervisor_freeze", 4, false, EVERYWHERE, freeze_supervisor},
+    {"drain", 4, false, EVERYWHERE, drain_supervisor},
+    {"connection", 18, true, EVERYWHERE, end_connection},
+    {"producer", 10, true, EVERYWHERE, end_producer},
+    {"backend_kill", 5, false, EVERYWHERE, kill_backend},
+    {"cut", 30, false, PLAIN, cut_connection},
+    {"failover", 13, false, PAIR, fail_over},
+    {"partition", 19, false, NET, cut_node_off},
+    {"server", 5, false, EVERYWHERE, restart_server},
 };
 enum { VICTIM_COUNT = sizeof victims / sizeof victims[0], WEIGHT_SUM = 380 };
+
+static bool is_in_play(const Victim *victim, const NemesisPlan *plan)
+{
+    return (victim->is_gentle || !plan->is_gentle) &&
+           (victim->place == EVERYWHERE || (int)victim->place == (int)arena_kind());
+}
 
 static void shuffle(Nemesis *self)
 {
@@ -226,13 +262,11 @@ Nemesis *nemesis_create(SystemTest *test, const NemesisPlan *plan)
     self->test = test;
     self->random.state = plan->seed;
     self->log = chaos_log_open(plan->log);
-    self->deck = mem_alloc(sizeof *self->deck * ((size_t)plan->strikes + VICTIM_COUNT + 1));
+    self->deck = mem_alloc(sizeof *self->deck * (2 * (size_t)plan->strikes + VICTIM_COUNT));
     for (int i = 0; i < VICTIM_COUNT; i++) {
         long count = (plan->strikes * victims[i].weight + WEIGHT_SUM - 1) / WEIGHT_SUM;
-        for (long n = 0; n < count && (victims[i].is_gentle || !plan->is_gentle); n++) {
-            if (self->strikes < plan->strikes + VICTIM_COUNT) {
-                self->deck[self->strikes++] = i;
-            }
+        for (long n = 0; n < count && is_in_play(&victims[i], plan); n++) {
+            self->deck[self->strikes++] = i;
         }
     }
     shuffle(self);

@@ -72,7 +72,7 @@ static bool connect_again(Producer *self)
         if (is_stopping(self)) {
             return false;
         }
-        self->conn = PQconnectdb(self->all->plan.url);
+        self->conn = PQconnectdb(self->all->plan.urls[self->index % 2]);
         if (PQstatus(self->conn) == CONNECTION_OK) {
             (void)PQsetNoticeProcessor(self->conn, ignore_notice, NULL);
             return true;

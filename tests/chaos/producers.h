@@ -10,7 +10,7 @@
 typedef struct Producers Producers;
 
 typedef struct ProducerPlan {
-    const char *url;
+    const char *urls[2]; // of the even ones, and the others
     const char *folder;  // the logs are producer.0, producer.1, ... in it
     const char *journal; // path, for the handlers
     int threads;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Chaos: jobs of all sorts are made and run while processes are killed at random; afterwards every promise is checked.
 //
-// CHAOS_SEED, CHAOS_JOBS, CHAOS_KILLS, CHAOS_WORKERS and CHAOS_GENTLE (scripts/chaos sets them) choose what happens; the choices follow
+// CHAOS_SEED, CHAOS_ARENA, CHAOS_JOBS, CHAOS_KILLS, CHAOS_WORKERS and CHAOS_GENTLE (scripts/chaos sets them) choose what happens; the choices follow
 // from the seed alone.
 #include "tests/support/unit.h"
 
@@ -13,12 +13,12 @@
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
+#include "tests/chaos/arena.h"
 #include "tests/chaos/chaos_check.h"
 #include "tests/chaos/footprint.h"
 #include "tests/chaos/job_mix.h"
 #include "tests/chaos/nemesis.h"
 #include "tests/chaos/producers.h"
-#include "tests/support/private_cluster.h"
 
 enum {
     NODES = 2,
@@ -63,10 +63,10 @@ static void read_plan(Chaos *chaos, SystemTest *test)
     chaos->random.state = chaos->seed;
     (void)fprintf(stderr,
                   "chaos: seed %" PRIu64
-                  " jobs %ld kills %ld (replay: scripts/chaos --seed %" PRIu64
-                  " --jobs %ld --kills %ld --workers %d%s)\n",
-                  chaos->seed, chaos->jobs, chaos->kills, chaos->seed, chaos->jobs, chaos->kills,
-                  chaos->workers, chaos->is_gentle ? " --gentle" : "");
+                  " arena %s jobs %ld kills %ld (replay: scripts/chaos --seed %" PRIu64
+                  " --arena %s --jobs %ld --kills %ld --workers %d%s)\n",
+                  chaos->seed, arena_name(), chaos->jobs, chaos->kills, chaos->seed, arena_name(),
+                  chaos->jobs, chaos->kills, chaos->workers, chaos->is_gentle ? " --gentle" : "");
 }
 
 // --- the gang
@@ -76,9 +76,15 @@ static void start_nodes(Chaos *chaos)
     char *handlers = job_mix_handlers(getenv("GANGER_TEST_PLUGINS"));
     char *pools =
         mem_printf("{default: {queues: [default, narrow], processes: %d}}", chaos->workers);
-    const DaemonOptions options = {.handlers = handlers, .pools = pools};
     for (int i = 0; i < NODES; i++) {
+        char *database = mem_printf("{url: \"%s\", poll_interval: 100ms}", arena_node_url(i));
+        const DaemonOptions options = {.database = database,
+                                       .handlers = handlers,
+                                       .pools = pools,
+                                       .node = arena_node_settings(),
+                                       .network = arena_node_network(i)};
         daemon_run(chaos->test, i == 0 ? "north" : "south", chaos->workers, &options);
+        free(database);
     }
     free(pools);
     free(handlers);
@@ -221,6 +227,7 @@ static void test_chaos(void **state)
     char *journal = mem_printf("%s/journal", test->folder);
     char *log = mem_printf("%s/nemesis", test->folder);
     test_db_run(test->conn, "%s", job_mix_set_up());
+    arena_open(test);
     start_nodes(&chaos);
     start_schedules(&chaos);
     chaos.footprint = footprint_create(test);
@@ -228,8 +235,12 @@ static void test_chaos(void **state)
                                                         .strikes = chaos.kills,
                                                         .is_gentle = chaos.is_gentle,
                                                         .seed = chaos.seed});
-    chaos.producers = producers_start(
-        &(ProducerPlan){test->db.url, test->folder, journal, PRODUCERS, chaos.seed});
+    chaos.producers =
+        producers_start(&(ProducerPlan){{arena_producer_url(0), arena_producer_url(1)},
+                                        test->folder,
+                                        journal,
+                                        PRODUCERS,
+                                        chaos.seed});
     int64_t at = clock_boot_ms();
     run_chaos(&chaos);
     int64_t struck_at = clock_boot_ms();
@@ -241,6 +252,7 @@ static void test_chaos(void **state)
     footprint_report(chaos.footprint);
     const bool is_flat = !chaos.is_gentle || footprint_is_flat(chaos.footprint);
     check_processes(&chaos);
+    arena_close();
     judge(&chaos);
     footprint_destroy(chaos.footprint);
     nemesis_destroy(chaos.nemesis);
@@ -249,16 +261,13 @@ static void test_chaos(void **state)
     CHECK(test, is_flat);
 }
 
-static int setup_cluster(void **state)
-{
-    (void)setenv("GANGER_TEST_FSYNC", "on", 1);
-    return private_cluster_setup(state);
-}
-
 int main(void)
 {
+    if (!arena_is_possible()) {
+        return 77;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_chaos, system_setup, system_teardown),
     };
-    return cmocka_run_group_tests_name("chaos", tests, setup_cluster, private_cluster_teardown);
+    return cmocka_run_group_tests_name("chaos", tests, arena_setup, arena_teardown);
 }

@@ -185,6 +185,16 @@ static void migrate_database(const TestDb *target)
     db_close(db);
 }
 
+// A copy of a database has its sequences as the page had them, while PostgreSQL believes that the next values are in its WAL already: after a
+// crash it would give them out once more. Set anew, a sequence writes the next one.
+static void settle_sequences(const TestDb *db)
+{
+    PGconn *conn = test_db_connect(db);
+    test_db_run(conn, "SELECT setval(oid::regclass, coalesce(pg_sequence_last_value(oid), 1), "
+                      "pg_sequence_last_value(oid) IS NOT NULL) FROM pg_class WHERE relkind = 'S'");
+    PQfinish(conn);
+}
+
 // Test programs run side by side: the first makes the template, the others wait. Nobody may be connected to
 // it while it is copied, so it gets its name and stops taking connections when it is complete.
 static void ensure_template(PGconn *admin, const char *name)
@@ -196,6 +206,7 @@ static void ensure_template(PGconn *admin, const char *name)
         test_db_run(admin, "DROP DATABASE IF EXISTS %s", building.name);
         test_db_run(admin, "CREATE DATABASE %s", building.name);
         migrate_database(&building);
+        settle_sequences(&building);
         test_db_run(admin, "ALTER DATABASE %s ALLOW_CONNECTIONS false", building.name);
         test_db_run(admin,
                     "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE "
