@@ -278,10 +278,10 @@ static enum ganger_result change_state(const ganger_job *job, ganger_context *co
         limit.rlim_cur = 100;
         return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? GANGER_OK : GANGER_ERROR;
     case 7: // hard
-        (void)getrlimit(RLIMIT_CORE, &limit);
-        limit.rlim_cur = 0;
-        limit.rlim_max = 0;
-        return setrlimit(RLIMIT_CORE, &limit) == 0 ? GANGER_OK : GANGER_ERROR;
+        (void)getrlimit(RLIMIT_MSGQUEUE, &limit);
+        limit.rlim_cur = 4096;
+        limit.rlim_max = 4096;
+        return setrlimit(RLIMIT_MSGQUEUE, &limit) == 0 ? GANGER_OK : GANGER_ERROR;
     case 8:
         (void)alarm(1000);
         return GANGER_OK;
@@ -299,7 +299,7 @@ static enum ganger_result tell_state(const ganger_job *job, ganger_context *cont
     char signals[65] = "";
     sigset_t mask;
     struct rlimit files;
-    struct rlimit core;
+    struct rlimit queues;
     (void)job;
     (void)!getcwd(folder, sizeof folder);
     const mode_t mode = umask(0);
@@ -309,17 +309,17 @@ static enum ganger_result tell_state(const ganger_job *job, ganger_context *cont
         signals[i - 1] = sigismember(&mask, i) == 1 ? '1' : '0';
     }
     (void)getrlimit(RLIMIT_NOFILE, &files);
-    (void)getrlimit(RLIMIT_CORE, &core);
+    (void)getrlimit(RLIMIT_MSGQUEUE, &queues);
     const char *added = getenv("MISBEHAVE");
     const char *path = getenv("PATH");
     const int length = snprintf(
         text, sizeof text,
         "{\"folder\": \"%s\", \"umask\": %o, \"signals\": \"%s\", \"locale\": \"%s\", "
-        "\"added\": \"%s\", \"path\": \"%s\", \"files\": %llu, \"core\": %llu, \"alarm\": "
+        "\"added\": \"%s\", \"path\": \"%s\", \"files\": %llu, \"queues\": %llu, \"alarm\": "
         "%u, \"user\": %u}",
         folder, (unsigned)mode, signals, setlocale(LC_ALL, NULL), added != NULL ? added : "",
         path != NULL ? path : "", (unsigned long long)files.rlim_cur,
-        (unsigned long long)(core.rlim_max & 0xffff), alarm(0), (unsigned)geteuid());
+        (unsigned long long)queues.rlim_max, alarm(0), (unsigned)geteuid());
     return ganger_output(context, text, (size_t)length) == GANGER_DONE ? GANGER_OK : GANGER_ERROR;
 }
 
