@@ -15,6 +15,7 @@
 enum { LINE_BYTES = 2048 };
 
 static char place[] = "/tmp/gpl.XXXXXX";
+static bool is_there;
 static int server_network;
 static const WallClock *server_clock;
 
@@ -142,18 +143,31 @@ static void start_guard(void)
 int private_cluster_setup(void **state)
 {
     (void)state;
+    (void)snprintf(place, sizeof place, "/tmp/gpl.XXXXXX"); // another group had one before
     if (mkdtemp(place) == NULL || setenv("GANGER_TEST_PG", place, 1) != 0) {
         (void)fprintf(stderr, "no temporary folder\n");
         exit(EXIT_FAILURE);
     }
     start_guard();
     private_cluster("start");
+    is_there = true;
     return 0;
+}
+
+bool private_cluster_is_there(void)
+{
+    return is_there;
+}
+
+void private_cluster_home(char *home, size_t size)
+{
+    must_read_note("home", home, size);
 }
 
 int private_cluster_teardown(void **state)
 {
     (void)state;
+    is_there = false;
     private_cluster("stop");
     remove_tree(place);
     return 0;

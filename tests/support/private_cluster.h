@@ -23,6 +23,9 @@ void private_cluster_clock(const WallClock *clock);
 // cmocka fixtures of a group of tests.
 int private_cluster_setup(void **state);
 int private_cluster_teardown(void **state);
+bool private_cluster_is_there(void);
+// The folder it is in.
+void private_cluster_home(char *home, size_t size);
 
 // How many lines of the server's log have both texts.
 int private_cluster_log_count(const char *text, const char *other);

@@ -223,7 +223,10 @@ static PGconn *connect_admin(void)
 {
     TestDb admin = {0};
     set_name(&admin, "postgres");
-    return test_db_connect(&admin);
+    PGconn *conn = test_db_connect(&admin);
+    // A test may have left its server waiting for a standby that is away.
+    test_db_run(conn, "SET synchronous_commit = local");
+    return conn;
 }
 
 static void create_from(TestDb *db, PGconn *admin, const char *template_name)
