@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Hostile arguments, for every function there is and every one that comes: what is text stays text, what is a number has bounds, a lease is
 -- needed where one is asked for, and nobody learns of another owner's jobs. Nothing here names the functions: they are asked of the catalog.
-select plan(22);
+select plan(25);
 
 -- ---- calls of everything, with one argument chosen
 create temp table parameter as
@@ -16,12 +16,12 @@ analyze parameter;
 create function pg_temp.plain(type text, name text) returns text language sql as $$
     select case type when 'text' then case name when 'cron' then '''@daily''' when 'step' then '''s''' else '''x''' end
         when 'jsonb' then case name when 'items' then '''[1]''' when 'jobs' then '''[]''' else '''{}''' end
-        when 'int4' then '1' when 'int8' then '1' when 'bool' then 'true' when 'uuid' then 'gen_random_uuid()'
-        when 'interval' then '''1 h''' when 'timestamptz' then 'now()' when '_text' then '''{x}''' when '_int8' then '''{}''' end $$;
+        when 'int4' then '1' when 'int8' then '1' when 'bool' then 'true' when 'uuid' then 'pg_catalog.gen_random_uuid()'
+        when 'interval' then '''1 h''' when 'timestamptz' then 'pg_catalog.now()' when '_text' then '''{x}''' when '_int8' then '''{}''' end $$;
 
 -- A call by names: all that must be given, and `chosen` = `value`.
 create function pg_temp.call(f oid, chosen text, value text) returns text language sql as $$
-    select 'select string_agg(r::text, '','') from ganger.' || quote_ident(min(p.function)) || '('
+    select 'select pg_catalog.string_agg(r::pg_catalog.text, '','') from ganger.' || quote_ident(min(p.function)) || '('
         || string_agg(format('%I => %s', p.name, case when p.name = chosen then value else pg_temp.plain(p.type, p.name) end), ', ' order by p.number)
         || ') r' from parameter p where p.oid = f and (p.number <= p.required or p.name = chosen) $$;
 
@@ -119,6 +119,84 @@ select is_empty($$ select * from bounded where answer !~ '^answer '
     and not (function = 'run_sql_handler' and answer in ('42883', '42602')) $$, 'each is bounded or refused by a code that says so, within five seconds');
 select is_empty($$ select * from bounded where name = 'max_rows' and v in ('2147483647', '-2147483648', '-1', '0', '1000000000') and answer <> '22003' $$,
     'no list is longer than its bound');
+
+-- ---- names that lie in wait: a function of every name and signature that PostgreSQL has and our functions mention, operators, and a table for
+-- each of ours; all before the real ones in the caller's search_path. Whoever is lured says GG666.
+create schema lure;
+create temp table lured as select distinct p.oid, p.proname, pg_get_function_identity_arguments(p.oid) as arguments, p.prorettype::regtype as result, p.proretset
+from (select distinct m[1] as word from pg_proc o, regexp_matches(o.prosrc, '(\w+)\(', 'g') m where o.pronamespace = 'ganger'::regnamespace) w
+join pg_proc p on p.proname = w.word
+where p.pronamespace = 'pg_catalog'::regnamespace and p.prokind = 'f' and p.provariadic = 0;
+create temp table laid (what text);
+do $$
+declare
+    l record;
+begin
+    for l in select * from lured loop
+        begin
+            execute format('create function lure.%I(%s) returns %s %s language plpgsql as $f$ begin raise exception using errcode = ''GG666'', message = %L; end $f$',
+                           l.proname, l.arguments, case when l.proretset then 'setof' else '' end, l.result, l.proname);
+            insert into laid values (l.proname);
+        exception when others then
+            null; -- pseudo-types, and the like
+        end;
+    end loop;
+    for l in select o.oprname, o.oprleft::regtype as l, o.oprright::regtype as r, o.oprresult::regtype as result from pg_operator o
+             where o.oprnamespace = 'pg_catalog'::regnamespace and o.oprleft in ('text'::regtype, 'bigint'::regtype, 'integer'::regtype, 'jsonb'::regtype, 'interval'::regtype,
+                   'timestamptz'::regtype, 'boolean'::regtype, 'uuid'::regtype, 'text[]'::regtype, 'bigint[]'::regtype, 'anyarray'::regtype) and o.oprright = o.oprleft
+               and o.oprname in ('=', '<>', '<', '>', '<=', '>=', '||', '+', '-', '@>', '<@', '&&', '~') loop
+        begin
+            execute format('create function lure.op(%s, %s) returns %s language plpgsql as $f$ begin raise exception using errcode = ''GG666''; end $f$',
+                           l.l, l.r, l.result);
+        exception when duplicate_function then
+            null;
+        end;
+        begin
+            execute format('create operator lure.%s (function = lure.op, leftarg = %s, rightarg = %s)', l.oprname, l.l, l.r);
+            insert into laid values (l.oprname);
+        exception when others then
+            null; -- of the same types with another result
+        end;
+    end loop;
+    for l in select c.relname from pg_class c where c.relnamespace = 'ganger'::regnamespace and c.relkind in ('r', 'p', 'v') loop
+        execute format('create temp table %I (lured integer)', l.relname);
+        insert into laid values (l.relname);
+    end loop;
+    for l in select unnest('{text,int8,int4,jsonb,uuid,timestamptz,interval,bool,name}'::text[]) as t loop
+        execute format('create domain lure.%I as pg_catalog.text check (value is null)', l.t);
+        insert into laid values (l.t);
+    end loop;
+end $$;
+create function pg_temp.try_lured(sql text) returns text language plpgsql set search_path = pg_catalog as $$
+declare
+    answer pg_catalog.text;
+begin
+    begin
+        perform pg_catalog.set_config('search_path', 'pg_temp, lure, pg_catalog, ganger', true);
+        execute sql into answer;
+        raise exception using errcode = 'T0001';
+    exception
+        when sqlstate 'T0001' then return 'answer';
+        when others then return sqlstate;
+    end;
+end $$;
+create temp table with_lures as
+select p.oid, p.function, left(pg_temp.try(c.sql), 6) as plain, left(pg_temp.try_lured(c.sql), 6) as lured
+from (select distinct p.oid, p.function from parameter p where p.function <> 'run_sql_handler') p, lateral (select pg_temp.call(p.oid, null, null) as sql) c;
+create function unpinned() returns text language plpgsql security definer as 'begin return octet_length(''x''::pg_catalog.text); end';
+select is(pg_temp.try_lured('select public.unpinned()'), 'GG666', 'a function without a search_path of its own is lured');
+select ok((select count(*) >= 200 from laid), 'names that lie in wait: ' || (select count(*) from laid));
+select is_empty($$ select * from with_lures where lured = 'GG666' or lured <> plain $$, 'none of them is looked at');
+drop schema lure cascade;
+do $$
+declare
+    l record;
+begin
+    for l in select c.relname from pg_class c where c.relnamespace = pg_my_temp_schema() and exists (select from pg_class o
+             where o.relnamespace = 'ganger'::regnamespace and o.relname = c.relname) loop
+        execute format('drop table pg_temp.%I', l.relname);
+    end loop;
+end $$;
 
 -- ---- a lease: foreign, old, or made up
 select ganger.enqueue('x', retry_delay => '0', retry_backoff => false) as old_id \gset
