@@ -160,3 +160,25 @@ void chaos_report(PGconn *conn)
     free(outcomes);
     free(calls);
 }
+
+int64_t chaos_claimable_p99_ms(PGconn *conn)
+{
+    // The attempt of a dead worker ends when it is settled, in the transaction that makes its job claimable.
+    static const char deaths[] =
+        "(select extract(epoch from a.finished_at - f.at) * 1000 as ms from chaos.fault f join "
+        "chaos.attempt a on a.pid = f.pid and a.outcome in ('crashed', 'released') and "
+        "a.finished_at between f.at "
+        "- interval '10 ms' and f.at + interval '60 s' where f.victim = 'worker') d";
+    char *times = test_db_text(
+        conn,
+        "select format('%%s deaths, %%s ms in the middle, %%s ms p99, %%s ms at most', count(*), "
+        "percentile_disc(0.5) within group (order by ms)::int, percentile_disc(0.99) within group "
+        "(order by ms)::int, max(ms)::int) from %s",
+        deaths);
+    (void)fprintf(stderr, "chaos: from a worker's death to a claimable job: %s\n", times);
+    free(times);
+    return test_db_int(conn,
+                       "select coalesce((select percentile_disc(0.99) within group (order by "
+                       "ms)::bigint from %s), -1)",
+                       deaths);
+}

@@ -6,7 +6,7 @@
 
 #include <libpq-fe.h>
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdint.h>
 
 typedef struct ChaosVerdict {
     int broken;       // promises
@@ -17,6 +17,9 @@ typedef struct ChaosVerdict {
 // Loads the logs of this folder (journal, producer.*, nemesis; those that are there) and checks every promise in
 // promises.sql. Once for a database.
 void chaos_check(PGconn *conn, const char *folder, ChaosVerdict *verdict);
+// I18: how long after SIGKILL to a worker the job it ran was claimable again: prints it, and returns the 99th percentile; -1: there was
+// no such death. After chaos_check().
+int64_t chaos_claimable_p99_ms(PGconn *conn);
 // Prints counts of jobs, attempts and calls; after chaos_check().
 void chaos_report(PGconn *conn);
 

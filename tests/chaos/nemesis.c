@@ -242,6 +242,9 @@ enum { VICTIM_COUNT = sizeof victims / sizeof victims[0], WEIGHT_SUM = 380 };
 
 static bool is_in_play(const Victim *victim, const NemesisPlan *plan)
 {
+    if (plan->is_quiet && victim->strike != kill_worker) {
+        return false;
+    }
     return (victim->is_gentle || !plan->is_gentle) &&
            (victim->place == EVERYWHERE || (int)victim->place == (int)arena_kind());
 }

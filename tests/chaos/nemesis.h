@@ -15,6 +15,7 @@ typedef struct NemesisPlan {
     const char *log; // path
     long strikes;    // of all kinds; of each kind that is in the tier at least one
     bool is_gentle;  // only what leaves supervisors and reapers alive: workers and connections
+    bool is_quiet;   // only SIGKILL to workers
     uint64_t seed;
 } NemesisPlan;
 

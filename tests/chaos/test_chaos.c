@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Chaos: jobs of all sorts are made and run while processes are killed at random; afterwards every promise is checked.
 //
-// CHAOS_SEED, CHAOS_ARENA, CHAOS_JOBS, CHAOS_KILLS, CHAOS_WORKERS and CHAOS_GENTLE (scripts/chaos sets them) choose what happens; the choices follow
+// CHAOS_SEED, CHAOS_ARENA, CHAOS_JOBS, CHAOS_KILLS, CHAOS_WORKERS, CHAOS_GENTLE and CHAOS_QUIET (scripts/chaos sets them) choose what happens; the choices follow
 // from the seed alone.
 #include "tests/support/unit.h"
 
@@ -27,6 +27,7 @@ enum {
     DEFAULT_KILLS = 44,
     DEFAULT_WORKERS = 2, // of each node
     PAUSE_MS = 250,
+    CLAIMABLE_MS = 500, // I18, for 99 of 100 deaths
     STANDSTILL_MS = 30000,
     LEFT_OVER_MS = 5000
 };
@@ -38,6 +39,7 @@ typedef struct Chaos {
     long kills;
     int workers;
     bool is_gentle;
+    bool is_quiet;
     ChaosRandom random; // of the pauses
     Nemesis *nemesis;
     Producers *producers;
@@ -59,6 +61,7 @@ static void read_plan(Chaos *chaos, SystemTest *test)
         .kills = read_number("CHAOS_KILLS", DEFAULT_KILLS),
         .workers = (int)read_number("CHAOS_WORKERS", DEFAULT_WORKERS),
         .is_gentle = read_number("CHAOS_GENTLE", 0) != 0,
+        .is_quiet = read_number("CHAOS_QUIET", 0) != 0,
     };
     chaos->random.state = chaos->seed;
     (void)fprintf(stderr,
@@ -66,7 +69,10 @@ static void read_plan(Chaos *chaos, SystemTest *test)
                   " arena %s jobs %ld kills %ld (replay: scripts/chaos --seed %" PRIu64
                   " --arena %s --jobs %ld --kills %ld --workers %d%s)\n",
                   chaos->seed, arena_name(), chaos->jobs, chaos->kills, chaos->seed, arena_name(),
-                  chaos->jobs, chaos->kills, chaos->workers, chaos->is_gentle ? " --gentle" : "");
+                  chaos->jobs, chaos->kills, chaos->workers,
+                  chaos->is_gentle  ? " --gentle"
+                  : chaos->is_quiet ? " --quiet"
+                                    : "");
 }
 
 // --- the gang
@@ -214,8 +220,12 @@ static void judge(Chaos *chaos)
     chaos_check(chaos->test->conn, chaos->test->folder, &verdict);
     chaos_report(chaos->test->conn);
     (void)fprintf(stderr, "chaos: %d promises broken\n", verdict.broken);
+    int64_t claimable_ms = chaos_claimable_p99_ms(chaos->test->conn);
     if (verdict.broken > 0) {
         system_fail(chaos->test, "promises are broken");
+    }
+    if (chaos->is_quiet) { // beside other faults it says little
+        CHECK(chaos->test, claimable_ms >= 0 && claimable_ms <= slow_ms(CLAIMABLE_MS));
     }
 }
 
@@ -234,6 +244,7 @@ static void test_chaos(void **state)
     chaos.nemesis = nemesis_create(test, &(NemesisPlan){.log = log,
                                                         .strikes = chaos.kills,
                                                         .is_gentle = chaos.is_gentle,
+                                                        .is_quiet = chaos.is_quiet,
                                                         .seed = chaos.seed});
     chaos.producers =
         producers_start(&(ProducerPlan){{arena_producer_url(0), arena_producer_url(1)},
