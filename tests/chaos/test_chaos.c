@@ -96,24 +96,26 @@ static void start_nodes(Chaos *chaos)
     free(handlers);
 }
 
+// From its first tick on, which nobody can have made before this commits ...
 static void start_schedules(const Chaos *chaos)
 {
     test_db_run(chaos->test->conn,
-                "select ganger.create_schedule('every', '* * * * * *', 'journal', '{\"file\": "
-                "\"%s/journal\", \"op\": \"schedule.every\", \"ms\": 1}', overlap => 'allow', "
-                "catch_up => 'all', options => '{\"max_attempts\": 40, \"retry_delay\": \"20 ms\", "
-                "\"retry_backoff\": false}')",
+                "begin; select ganger.create_schedule('every', '* * * * * *', 'journal', "
+                "'{\"file\": \"%s/journal\", \"op\": \"schedule.every\", \"ms\": 1}', overlap => "
+                "'allow', catch_up => 'all', options => '{\"max_attempts\": 40, \"retry_delay\": "
+                "\"20 ms\", \"retry_backoff\": false}');"
+                "insert into chaos.tick select name, next_run_at, null from ganger.schedules; "
+                "commit",
                 chaos->test->folder);
 }
 
-// Which ticks it was to make, as of one instant at which it makes none.
+// ... to the one that it is to make when it is paused.
 static void stop_schedules(const Chaos *chaos)
 {
     test_db_run(chaos->test->conn,
                 "begin; select from ganger.schedule where name = 'every' for update;"
-                "insert into chaos.tick select name, date_trunc('second', created_at) + interval "
-                "'1 s', next_run_at from ganger.schedules where name = 'every';"
-                "select ganger.pause_schedule('every'); commit");
+                "update chaos.tick set next_at = (select next_run_at from ganger.schedules where "
+                "name = 'every'); select ganger.pause_schedule('every'); commit");
 }
 
 static int64_t count_open(const Chaos *chaos)

@@ -115,10 +115,19 @@ receive_from() {
 }
 
 clone() {
-    local place=$1 from=$2 bin home
+    local place=$1 from=$2 bin home was=""
+    if [ -f "$place/home" ]; then
+        was=$(cat "$place/home")
+    fi
     stop "$place"
     make_home "$place"
     home=$(cat "$place/home")
+    # Clients know it by its socket: a server that is made anew is where it was.
+    if [ -n "$was" ] && ! mountpoint -q "$home"; then
+        mv -T "$home" "$was"
+        home=$was
+        echo "$home" >"$place/home"
+    fi
     bin=$(cat "$place/bin")
     chmod 0755 "$home"
     if [ "$(id -u)" -eq 0 ]; then
