@@ -624,6 +624,14 @@ static const BadFile bad_files[] = {
         "f.yaml:2:28: error: handlers.a.apply: goes with exec only\n"
         "f.yaml:3:25: error: handlers.b.apply: expected a function with its schema, such as "
         "app.rollup, got 'nowhere'\n"),
+    BAD("sandbox without exec",
+        "handlers:\n"
+        "  a: {plugin: a.so, sandbox: false}\n"
+        "  b: {sql: a.b, rlimits: {processes: 9}}\n"
+        "  c: {exec: [a], sandbox: maybe}\n",
+        "f.yaml:2:30: error: handlers.a.sandbox: goes with exec only\n"
+        "f.yaml:3:38: error: handlers.b.rlimits.processes: goes with exec only\n"
+        "f.yaml:4:27: error: handlers.c.sandbox: expected true or false, got 'maybe'\n"),
     BAD("symbol without plugin",
         "handlers:\n"
         "  a:\n"

@@ -153,7 +153,8 @@ static const char full_text[] = //
     "  send_email: {plugin: email.so, symbol: send, timeout: 30s}\n"
     "  resize:\n"
     "    exec: [convert, \"-\", \"${HOME}\", \"\", 5]\n"
-    "    rlimits: {cpu: 30s, memory: 512MiB, files: 64, file_size: 1GiB}\n"
+    "    rlimits: {cpu: 30s, memory: 512MiB, files: 64, file_size: 1GiB, processes: 999}\n"
+    "    sandbox: false\n"
     "  rollup: {sql: 'app.\"Roll up\"'}\n"
     "  measure: {exec: [m], apply: app.store}\n"
     "schedules:\n"
@@ -192,6 +193,9 @@ static void check_full_handlers(const Config *config)
     const HandlerConfig *resize = config_find_handler(config, "resize");
     assert_int_equal(resize->kind, HANDLER_EXEC);
     assert_int_equal(resize->exec.count, 5);
+    assert_false(resize->sandbox);
+    assert_int_equal(resize->limits.processes, 999);
+    assert_true(config_find_handler(config, "measure")->sandbox);
     assert_string_equal(resize->exec.items[0], "convert");
     assert_string_equal(resize->exec.items[2], "${HOME}");
     assert_string_equal(resize->exec.items[3], "");
@@ -227,7 +231,7 @@ static void check_full_schedules(const Config *config)
     assert_int_equal(nightly->options.timeout_ms, 300000);
     assert_int_equal(nightly->options.tags.count, 2);
     assert_null(nightly->options.owner);
-    assert_int_equal(nightly->line, 33);
+    assert_int_equal(nightly->line, 34);
     assert_int_equal(nightly->column, 3);
     assert_int_equal(config->queue_count, 1);
     const QueueConfig *mail = &config->queues[0];
@@ -501,6 +505,36 @@ static void test_config_hand_over(void **state)
     close(fd);
 }
 
+// With what stands in the environment of the supervisor, so that it needs not stand in that of a child.
+static void test_config_hand_over_of_the_url(void **state)
+{
+    (void)state;
+    static const char text[] = "database: {url: \"postgresql:///file\"}\n";
+    setenv("DATABASE_URL", "postgresql:///environment", 1);
+    Config *config = parse(text);
+    int fd = -1;
+    assert_int_equal(config_to_fd(config, &fd), STATUS_OK);
+    config_destroy(config);
+    unsetenv("DATABASE_URL");
+    for (int child = 0; child < 2; child++) {
+        assert_int_equal(config_from_fd(&config, fd), STATUS_OK);
+        assert_string_equal(config->database_url, "postgresql:///environment");
+        assert_true(config->database_url_from_env);
+        assert_string_equal(config->text, text);
+        assert_int_equal(config->text_length, strlen(text));
+        assert_null(getenv("DATABASE_URL"));
+        config_destroy(config);
+    }
+    close(fd);
+    config = parse(text);
+    assert_int_equal(config_to_fd(config, &fd), STATUS_OK);
+    config_destroy(config);
+    assert_int_equal(config_from_fd(&config, fd), STATUS_OK);
+    assert_string_equal(config->database_url, "postgresql:///file");
+    config_destroy(config);
+    close(fd);
+}
+
 static void test_config_hand_over_refused(void **state)
 {
     (void)state;
@@ -582,6 +616,7 @@ int main(void)
         cmocka_unit_test_setup(test_config_as_large_as_allowed, set_up),
         cmocka_unit_test_setup(test_config_many_mistakes, set_up),
         cmocka_unit_test_setup(test_config_hand_over, set_up),
+        cmocka_unit_test_setup(test_config_hand_over_of_the_url, set_up),
         cmocka_unit_test_setup(test_config_hand_over_refused, set_up),
         cmocka_unit_test_setup(test_config_survives_truncation, set_up),
         cmocka_unit_test_setup(test_config_survives_mutation, set_up),
