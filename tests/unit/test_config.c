@@ -241,7 +241,7 @@ static void check_full_schedules(const Config *config)
     assert_int_equal(mail->rate, 100);
     assert_int_equal(mail->rate_period_ms, 60000);
     assert_int_equal(mail->retention_ms, 0);
-    assert_int_equal(mail->line, 40);
+    assert_int_equal(mail->line, 41);
 }
 
 static void test_config_reads_everything(void **state)
