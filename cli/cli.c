@@ -167,6 +167,9 @@ int cli_load_config(const Cli *cli, Config **out)
         (void)fputs(errors.text, stderr);
     }
     strbuf_free(&errors);
+    if (status == STATUS_FATAL) {
+        return EXIT_CODE_INTERNAL;
+    }
     return status == STATUS_OK ? EXIT_CODE_OK : EXIT_CODE_CONFIG;
 }
 

@@ -44,8 +44,8 @@ int main(int argc, char **argv)
         fputs(errors.text, stderr);
     }
     strbuf_free(&errors);
-    if (status != STATUS_OK) {
-        return EXIT_CODE_CONFIG;
+    if (status != STATUS_OK) { // nothing is wrong with the file when memory was lacking: try again
+        return status == STATUS_FATAL ? EXIT_CODE_INTERNAL : EXIT_CODE_CONFIG;
     }
     if (line.check) {
         return (int)check(config, &line.options);

@@ -11,6 +11,8 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 
+static const char SHORT_OF_MEMORY[] = "memory is short";
+
 static const char *find_objection(Supervisor *self, const Config *next);
 static void put_in_force(Supervisor *self, Config *next);
 
@@ -26,11 +28,14 @@ void reload_config(Supervisor *self)
                          (long long)monotonic.tv_sec * 1000000 + monotonic.tv_nsec / 1000);
     self->owes_ready = true;
 
-    Status status = config_reload(&next, self->config, &errors);
+    const bool has_room = mem_reserve(SUPERVISOR_RESERVE_BYTES); // it may have been used since
+    Status status = has_room ? config_reload(&next, self->config, &errors) : STATUS_FATAL;
     bool is_good = status == STATUS_OK;
     log_lines(is_good ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "config.reload", errors.text);
     strbuf_free(&errors);
-    const char *reason = is_good ? find_objection(self, next) : "the new file was refused";
+    const char *reason = is_good    ? find_objection(self, next)
+                         : has_room ? "the new file was refused"
+                                    : SHORT_OF_MEMORY;
     if (reason == NULL && shared_set_config(&self->shared, next) != STATUS_OK) {
         reason = "it cannot be handed to children";
     }
@@ -69,7 +74,7 @@ static const char *find_objection(Supervisor *self, const Config *next)
                   self->shared.slot_count - 2);
         return "more workers need a restart";
     }
-    return NULL;
+    return mem_is_short() ? SHORT_OF_MEMORY : NULL;
 }
 
 static void put_in_force(Supervisor *self, Config *next)

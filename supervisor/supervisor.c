@@ -23,6 +23,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events);
 static void on_wake(struct ev_loop *loop, ev_io *watcher, int events);
 static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events);
 static void make_children(Supervisor *self);
+static void *allocate_for_loop(void *old, long bytes);
 static Status make_loop(Supervisor *self);
 static void obey(Supervisor *self);
 static void advance_shutdown(Supervisor *self, int64_t now);
@@ -58,6 +59,7 @@ Status supervisor_create(Supervisor **out, Config *config, const SupervisorOptio
     TRY(shared_create(&self->shared, service_table_slots_for(workers)));
     TRY(shared_set_config(&self->shared, config));
     make_children(self);
+    (void)mem_reserve(SUPERVISOR_RESERVE_BYTES);
     reap_note_inherited(self);
     return make_loop(self);
 }
@@ -76,10 +78,21 @@ static void make_children(Supervisor *self)
     self->children[slots].role = ROLE_POSTGRES;
 }
 
+// libev would abort. Size 0 gives the memory back.
+static void *allocate_for_loop(void *old, long bytes)
+{
+    if (bytes == 0) {
+        free(old);
+        return NULL;
+    }
+    return mem_realloc(old, (size_t)bytes);
+}
+
 // Not the default loop: that one waits for every child on its own account, before the group of the dead one
 // could be killed.
 static Status make_loop(Supervisor *self)
 {
+    ev_set_allocator(allocate_for_loop);
     self->loop = ev_loop_new(EVFLAG_NOENV | EVFLAG_AUTO);
     if (self->loop == NULL) {
         log_fatal("loop.refused", "error=\"no event loop\"");

@@ -23,6 +23,8 @@ enum {
     SUPERVISOR_BURIAL_MS = 5000, // an obituary waits so long for what a dead child left behind
     SUPERVISOR_SOON_MS = 10,     // pace of waiting for something that takes milliseconds
     SUPERVISOR_START_FAST_MS = 10000, // this long after a start things are looked at at that pace
+    SUPERVISOR_RESERVE_BYTES =
+        16 << 20, // set aside for a reload, which is given up rather than gangerd
     SUPERVISOR_EXTEND_MS =
         30000, // until ready, systemd is asked at every tick for so much more time
     SUPERVISOR_POSTGRES_MS = 10000 // the reaper waits so long for the private server to be ready

@@ -95,6 +95,7 @@ Status config_parse(Config **out, const char *name, const char *text, size_t len
         config_check(config, found);
     }
     bool is_fine = found->error_count == 0;
+    const Status refusal = found->is_out_of_memory ? STATUS_FATAL : STATUS_REFUSED;
     config_errors_write(found, errors);
     config_errors_free(found);
     free(found);
@@ -102,7 +103,7 @@ Status config_parse(Config **out, const char *name, const char *text, size_t len
     if (!is_fine) {
         config_destroy(config);
     }
-    return is_fine ? STATUS_OK : STATUS_REFUSED;
+    return is_fine ? STATUS_OK : refusal;
 }
 
 static char *default_node_name(void)

@@ -160,7 +160,7 @@ typedef struct Config {
 
 // Reads `path` (NULL = defaults only). On success *out is owned by the caller (config_destroy).
 // On failure STATUS_REFUSED; all mistakes are appended to `errors`, one per line, as
-// file:line:column: error: text. `errors` may also hold warnings when the status is OK.
+// file:line:column: error: text. `errors` may also hold warnings when the status is OK. STATUS_FATAL: out of memory.
 MUST_CHECK Status config_load(Config **out, const char *path, StrBuf *errors);
 
 // The same from bytes; `name` stands for the file in messages. Used by children (FD_CONFIG).

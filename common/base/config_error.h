@@ -3,6 +3,7 @@
 #ifndef COMMON_BASE_CONFIG_ERROR_H
 #define COMMON_BASE_CONFIG_ERROR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/base/config.h"
@@ -23,6 +24,7 @@ typedef struct ConfigErrors {
     ConfigMistake items[CONFIG_ERRORS_SHOWN_MAX];
     size_t count;
     size_t error_count; // of all, also those that are not shown
+    bool is_out_of_memory;
 } ConfigErrors;
 
 void config_error(ConfigErrors *errors, ConfigPlace place, const char *format, ...)

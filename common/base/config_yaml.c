@@ -19,7 +19,8 @@ typedef struct Survey {
 } Survey;
 
 static bool check_bytes(const char *text, size_t length, ConfigErrors *errors);
-static void open_parser(yaml_parser_t *parser, const char *text, size_t length);
+static bool open_parser(yaml_parser_t *parser, const char *text, size_t length,
+                        ConfigErrors *errors);
 static bool survey_events(yaml_parser_t *parser, ConfigErrors *errors);
 static void explain(const yaml_parser_t *parser, const char *text, size_t length,
                     ConfigErrors *errors);
@@ -41,7 +42,9 @@ bool config_yaml_read(const char *text, size_t length, yaml_document_t *document
         length -= 3;
     }
     yaml_parser_t parser;
-    open_parser(&parser, text, length);
+    if (!open_parser(&parser, text, length, errors)) {
+        return false;
+    }
     bool is_fine = survey_events(&parser, errors);
     if (!is_fine && parser.error != YAML_NO_ERROR) {
         explain(&parser, text, length, errors);
@@ -50,7 +53,9 @@ bool config_yaml_read(const char *text, size_t length, yaml_document_t *document
     if (!is_fine) {
         return false;
     }
-    open_parser(&parser, text, length);
+    if (!open_parser(&parser, text, length, errors)) {
+        return false;
+    }
     is_fine = yaml_parser_load(&parser, document) != 0;
     if (!is_fine) {
         explain(&parser, text, length, errors);
@@ -59,13 +64,23 @@ bool config_yaml_read(const char *text, size_t length, yaml_document_t *document
     return is_fine;
 }
 
-static void open_parser(yaml_parser_t *parser, const char *text, size_t length)
+// libyaml has no allocator of ours, and says so when it gets nothing.
+static void tell_no_memory(ConfigErrors *errors)
+{
+    errors->is_out_of_memory = true;
+    config_error(errors, (ConfigPlace){0}, "out of memory");
+}
+
+static bool open_parser(yaml_parser_t *parser, const char *text, size_t length,
+                        ConfigErrors *errors)
 {
     if (yaml_parser_initialize(parser) == 0) {
-        panic("out of memory");
+        tell_no_memory(errors);
+        return false;
     }
     yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(parser, (const unsigned char *)text, length);
+    return true;
 }
 
 static ConfigPlace place_of_byte(const char *text, size_t offset)
@@ -252,7 +267,11 @@ static char character_at(const char *text, size_t length, size_t index)
 static void explain(const yaml_parser_t *parser, const char *text, size_t length,
                     ConfigErrors *errors)
 {
-    const char *problem = parser->problem != NULL ? parser->problem : "out of memory";
+    if (parser->error == YAML_MEMORY_ERROR || parser->problem == NULL) {
+        tell_no_memory(errors);
+        return;
+    }
+    const char *problem = parser->problem;
     if (parser->error == YAML_READER_ERROR) {
         size_t offset = parser->problem_offset < length ? parser->problem_offset : length;
         config_error(errors, place_of_byte(text, offset), "%s", meaning_of(problem));

@@ -20,9 +20,45 @@ static _Noreturn void memory_exhausted(size_t bytes)
     _exit(EXIT_CODE_INTERNAL);
 }
 
+// What is set aside is not touched: it counts against limits of address space, and costs nothing else.
+static struct {
+    void *block;
+    bool is_used;
+} reserve;
+
+bool mem_reserve(size_t bytes)
+{
+    if (reserve.block == NULL) {
+        reserve.block = malloc(bytes);
+    }
+    reserve.is_used = reserve.block == NULL;
+    return reserve.block != NULL;
+}
+
+bool mem_is_short(void)
+{
+    return reserve.is_used;
+}
+
+// True: it is worth trying again.
+static bool use_reserve(size_t bytes)
+{
+    if (reserve.block == NULL) {
+        return false;
+    }
+    free(reserve.block);
+    reserve.block = NULL;
+    reserve.is_used = true;
+    log_error("memory.short", "bytes=%zu", bytes);
+    return true;
+}
+
 void *mem_alloc(size_t bytes)
 {
     void *got = calloc(1, bytes > 0 ? bytes : 1);
+    if (got == NULL && use_reserve(bytes)) {
+        got = calloc(1, bytes > 0 ? bytes : 1);
+    }
     if (got == NULL) {
         memory_exhausted(bytes);
     }
@@ -32,6 +68,9 @@ void *mem_alloc(size_t bytes)
 void *mem_realloc(void *old, size_t bytes)
 {
     void *got = realloc(old, bytes > 0 ? bytes : 1);
+    if (got == NULL && use_reserve(bytes)) {
+        got = realloc(old, bytes > 0 ? bytes : 1);
+    }
     if (got == NULL) {
         memory_exhausted(bytes);
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Allocation that cannot fail: out of memory ends the process, so no caller checks.
+// Allocation that cannot fail: out of memory ends the process (EXIT_CODE_INTERNAL, memory.exhausted in the log), so no caller
+// checks.
 #ifndef COMMON_BASE_MEMORY_H
 #define COMMON_BASE_MEMORY_H
 
@@ -13,6 +14,12 @@ void *mem_realloc(void *old, size_t bytes);
 char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t length);
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// For a program that must not end at the first lack of memory (of one thread only): sets `bytes` aside, if that has not been done or
+// they have been used. The first allocation to fail gets what was set aside instead. False: not to be had.
+bool mem_reserve(size_t bytes);
+// True when what was set aside has been used: this is the time to give up what can be given up.
+bool mem_is_short(void);
 
 // Copies into a fixed buffer; false when it had to be cut (the buffer is terminated all the same).
 bool str_copy(char *to, size_t size, const char *from) __attribute__((warn_unused_result));
