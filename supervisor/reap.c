@@ -205,6 +205,17 @@ static void note_death(Supervisor *self, const Child *child, int64_t now)
     }
 }
 
+// Its own kernel timer was quicker than we, who may have stood still with the whole machine. All workers die so at once: that is no
+// crash loop. The reaper may have given the node up before we look.
+static bool is_ended_by_lease(Supervisor *self, const Child *child, int64_t now)
+{
+    ScoreboardHeader *header = scoreboard_header(self->shared.board);
+    bool is_killed = WIFSIGNALED(child->wait_status) && WTERMSIG(child->wait_status) == SIGKILL;
+    return child->role == ROLE_WORKER && is_killed &&
+           (atomic_load(&header->node_id) != child->node_id ||
+            now >= atomic_load(&header->lease_until));
+}
+
 static Death describe_death(Supervisor *self, const Child *child, int64_t now)
 {
     Death death = {.wait_status = child->wait_status,
@@ -226,6 +237,9 @@ static Death describe_death(Supervisor *self, const Child *child, int64_t now)
             child->stop.serial == atomic_load(&slot->run_serial)) {
             death.stopped = child->stop.cause;
         }
+    }
+    if (death.stopped == STOP_NONE && is_ended_by_lease(self, child, now)) {
+        death.stopped = STOP_FENCE;
     }
     death.progress = has_progress(self, child);
     return death;

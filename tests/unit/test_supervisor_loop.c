@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 static const char TWO_WORKERS[] = "pools: {default: {processes: 2}}\n"
                                   "supervisor: {kill_grace: 200ms, shutdown_timeout: 20s}\n";
@@ -176,6 +177,48 @@ static void test_crash_loop_is_throttled(void **state)
     // It heals by itself once a worker finishes a job.
     (void)setenv("FAKE_WORKER", "quick_death", 1);
     gang_wait(&gang, has_recovered, 10000);
+    gang_end(&gang);
+}
+
+enum { WORKERS = 2 };
+
+// Killed by its own timer: nobody has asked for it, and nothing is wrong with it.
+static void end_by_lease(Gang *gang)
+{
+    siginfo_t info;
+    for (int i = 1; i <= WORKERS; i++) {
+        pid_t pid = gang_child(gang, i)->pid;
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    }
+    atomic_store(&scoreboard_header(gang->supervisor->shared.board)->lease_until,
+                 clock_boot_ms() - 1);
+}
+
+static bool has_no_worker(Gang *gang)
+{
+    return gang_count_workers(gang) == 0;
+}
+
+static bool has_both_workers(Gang *gang)
+{
+    return gang_count_workers(gang) == WORKERS && gang_child(gang, 1)->is_ready &&
+           gang_child(gang, 2)->is_ready;
+}
+
+static void test_deaths_by_lease_are_no_crash_loop(void **state)
+{
+    (void)state;
+    Gang gang;
+    gang_begin(&gang, "deaf", TWO_WORKERS);
+    for (int i = 0; i < RESTART_WINDOW_DEATHS; i++) {
+        gang_wait(&gang, has_both_workers, 10000);
+        end_by_lease(&gang);
+        gang_wait(&gang, has_no_worker, 5000);
+        assert_false(is_degraded(&gang));
+        atomic_store(&scoreboard_header(gang.supervisor->shared.board)->lease_until,
+                     clock_boot_ms() + 10000);
+    }
     gang_end(&gang);
 }
 
@@ -410,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_crash_loop_is_throttled),
         cmocka_unit_test(test_notices_are_repeated_until_taken),
         cmocka_unit_test(test_ready_without_a_degraded_pool),
+        cmocka_unit_test(test_deaths_by_lease_are_no_crash_loop),
         cmocka_unit_test(test_refusal_ends_it),
         cmocka_unit_test(test_handler_cannot_refuse_the_configuration),
         cmocka_unit_test(test_drain_waits_for_jobs),
