@@ -99,7 +99,7 @@ static PGconn *connect_start(const Opening *opening, const DbHost *host)
         NULL,
     };
     const char *const values[] = {
-        "10",
+        "5",
         "5",
         "3",
         "10000",

@@ -9,9 +9,10 @@ with wanted (name, value, harmful) as (
     values
         -- a statement whose client is gone ends within a second instead of committing later
         ('client_connection_check_interval', '1s', '0'),
-        -- a silent network is noticed within 10 s (keepalives: 10 s, then 3 x 5 s); a pooler has its own for its clients
+        -- a silent network is noticed within 10 s (keepalives each 5 s: the second finds tcp_user_timeout over); a pooler has its own for its
+        -- clients
         ('tcp_user_timeout', '10s', null),
-        ('tcp_keepalives_idle', '10', null),
+        ('tcp_keepalives_idle', '5', null),
         ('tcp_keepalives_interval', '5', null),
         ('tcp_keepalives_count', '3', null),
         -- nothing of ours waits for a lock longer than that; it is tried again
