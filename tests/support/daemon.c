@@ -385,6 +385,10 @@ static _Noreturn void become_gangerd(const Daemon *daemon, char **argv)
         (void)setenv("DATABASE_URL", daemon->database_url, 1);
     }
     (void)unsetenv("NOTIFY_SOCKET");
+    if (daemon->notify[0] != '\0') {
+        (void)setenv("NOTIFY_SOCKET", daemon->notify, 1);
+        (void)setenv("WATCHDOG_USEC", "2000000", 1);
+    }
     if (daemon->fault[0] != '\0') {
         (void)setenv("GANGER_FAULT", daemon->fault, 1);
         (void)setenv("GANGER_FAULT_ONCE", daemon->fault_once, 1);

@@ -31,6 +31,8 @@ typedef struct Daemon {
     char database_url[640]; // its DATABASE_URL; empty none
     bool has_no_stderr;     // is started with standard error closed: no log
     int network;            // a namespace of netns.h it is started in; 0 = the test's own
+    char notify
+        [108]; // a socket that stands for systemd's, whose watchdog bites after 2 s; empty none
     const WallClock *clock; // NULL = the machine's
     pid_t pid;              // 0 = not running
 } Daemon;

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -48,15 +49,16 @@ static inline Daemon *run_on_machine(SystemTest *test, int machine, const char *
 {
     char database[256];
     char pools[128];
-    char handlers[256];
+    char handlers[400];
     DaemonOptions options = *more;
     (void)snprintf(database, sizeof database,
                    "{url: \"host=%s user=postgres dbname=%s\", poll_interval: 100ms}",
                    netns_address(net, machine), test->db.name);
     (void)snprintf(pools, sizeof pools, "{default: {queues: [%s], processes: %d}}", queues,
                    workers);
-    (void)snprintf(handlers, sizeof handlers, "hold: {plugin: %s/hold.so}",
-                   getenv("GANGER_TEST_PLUGINS"));
+    (void)snprintf(handlers, sizeof handlers, "hold: {plugin: %s/hold.so}%s%s",
+                   getenv("GANGER_TEST_PLUGINS"), more->handlers != NULL ? ", " : "",
+                   more->handlers != NULL ? more->handlers : "");
     options.database = database;
     options.pools = pools;
     options.handlers = handlers;
@@ -68,6 +70,7 @@ static inline Daemon *run_on_machine(SystemTest *test, int machine, const char *
 
 typedef struct Runs {
     int count;            // attempts seen
+    int64_t first_end_ms; // the last sign of the first
     int64_t second_at_ms; // when the second began; 0 = there was none
     int64_t
         gap_us; // the shortest time between the last sign of one attempt and the first of the next; below 0: they overlapped
@@ -114,6 +117,7 @@ static inline Runs runs_of(const SystemTest *test, int64_t id)
             continue;
         }
         runs.count++;
+        runs.first_end_ms = runs.count == 1 ? last[i] / 1000 : runs.first_end_ms;
         runs.second_at_ms = runs.count == 2 ? first[i] / 1000 : runs.second_at_ms;
         if (before != 0 && first[i] - before < runs.gap_us) {
             runs.gap_us = first[i] - before;
@@ -121,6 +125,47 @@ static inline Runs runs_of(const SystemTest *test, int64_t id)
         before = last[i];
     }
     return runs;
+}
+
+// --- counts of long tests, and what they measure
+
+// $GANGER_LONG_PERCENT of a count, at least 1.
+static inline int long_count(int full)
+{
+    const char *text = getenv("GANGER_LONG_PERCENT");
+    long percent = text != NULL ? strtol(text, NULL, 10) : 100;
+    int count = (int)(full * percent / 100);
+    return count > 1 ? count : 1;
+}
+
+enum { FIGURE_MAX = 1024 };
+
+typedef struct Figures {
+    int64_t ms[FIGURE_MAX];
+    int count;
+} Figures;
+
+static inline void figures_add(Figures *figures, int64_t ms)
+{
+    int at = figures->count < FIGURE_MAX ? figures->count++ : FIGURE_MAX - 1;
+    for (; at > 0 && figures->ms[at - 1] > ms; at--) {
+        figures->ms[at] = figures->ms[at - 1];
+    }
+    figures->ms[at] = ms;
+}
+
+// Prints them; the longest.
+static inline int64_t figures_tell(const Figures *figures, const char *what)
+{
+    if (figures->count == 0) {
+        return 0;
+    }
+    int64_t longest = figures->ms[figures->count - 1];
+    printf("%s: %d times, median %" PRId64 " ms, p99 %" PRId64 " ms, longest %" PRId64 " ms\n",
+           what, figures->count, figures->ms[figures->count / 2],
+           figures->ms[(figures->count - 1) * 99 / 100], longest);
+    (void)fflush(stdout);
+    return longest;
 }
 
 #endif

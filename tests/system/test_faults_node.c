@@ -94,7 +94,7 @@ static void check_return(SystemTest *test, Partition *all, int i)
     print_message("%s: back %" PRId64 " ms after its network\n", cuts[i].name,
                   clock_boot_ms() - at);
     daemon_await_workers(test, all->nodes[i], 3);
-    CHECK(test, daemon_log_count(all->nodes[i], "node.fenced") == 1);
+    CHECK(test, daemon_log_count(all->nodes[i], "node.fenced") >= 1);
     char options[64];
     (void)snprintf(options, sizeof options, "'noop', queue => '%s'", cuts[i].name);
     job_await(test, job_add(test, "%s", options), "completed");
@@ -190,8 +190,7 @@ static void test_database_clock_jumps(void **state)
 {
     SystemTest *test = *state;
     const Daemon *daemon = daemon_run(test, "steady", 3,
-                                      &(DaemonOptions){.node = quick_node,
-                                                       .pools = "{default: {queues: [default, "
+                                      &(DaemonOptions){.pools = "{default: {queues: [default, "
                                                                 "rated], processes: 3}}"});
     int64_t node = test_db_int(test->conn, "select id from ganger.nodes");
     test_db_run(test->conn, "select ganger.set_queue('rated', rate => 2, rate_period => '1 s')");
