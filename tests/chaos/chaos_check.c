@@ -155,7 +155,13 @@ void chaos_report(PGconn *conn)
                            "count(*) as n from chaos.attempt group by 1 order by 1) o");
     char *calls = test_db_text(conn, "select json_object_agg(what, n) from (select what, count(*) "
                                      "as n from chaos.outcome group by 1 order by 1) o");
-    (void)fprintf(stderr, "chaos: %s attempts %s calls %s\n", counts, outcomes, calls);
+    char *errors = test_db_text(
+        conn, "select json_agg(e) from (select a.error, j.job_type, count(*) as n from "
+              "chaos.attempt a join chaos.job j on j.id = a.job_id where a.outcome = 'error' group "
+              "by 1, 2 order by 3 desc limit 8) e");
+    (void)fprintf(stderr, "chaos: %s attempts %s calls %s\nchaos: errors %s\n", counts, outcomes,
+                  calls, errors);
+    free(errors);
     free(counts);
     free(outcomes);
     free(calls);
