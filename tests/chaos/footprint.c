@@ -70,9 +70,10 @@ static void look_at(Watched *watched, const char *role, pid_t pid)
     if (rss_kib == 0) {
         return;
     }
-    if (watched->pid != pid) {
+    if (watched->pid != pid) { // it may not be the program yet, but this one
         watched->pid = pid;
         watched->looks = 0;
+        return;
     }
     if (watched->looks == watched->capacity) {
         watched->capacity = watched->capacity * 2 + 64;
