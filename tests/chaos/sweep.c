@@ -114,7 +114,6 @@ static int64_t add_load(Sweep *sweep)
     add(sweep, 30, "journal", 0, "", "");  // and these given back
     add(sweep, 1, "journal", 0, ", \"fail_until\": 2", "");
     add(sweep, 1, "journal", 0, ", \"crash_until\": 2", "");
-    add(sweep, 1, "journal", 0, "", ", run_at => clock_timestamp() + interval '700 ms'");
     add(sweep, 1, "journal", 5000, ", \"deaf\": 1", ", timeout => '80 ms', kill_grace => '40 ms'");
     test_db_run(conn, "update ganger.job set max_attempts = 2 where timeout = '80 ms'");
     add(sweep, 3, "journal_tx", 0, "", "");
@@ -194,9 +193,13 @@ static Daemon *configure(Sweep *sweep, const char *fault)
         "echo \"$1 $GANGER_JOB_ID $GANGER_ATTEMPT $PPID ${up%%.*}${up#*.}0000\" >>%s/journal; }; "
         "note begin; echo \"{\\\"progress\\\": 10}\" >&3; echo told >&2; sleep 0.05; note end']}",
         sweep->test->folder);
-    Daemon *daemon = daemon_configure(
-        sweep->test, "sweep",
-        &(DaemonOptions){.node = node, .pools = one_worker, .handlers = handlers, .fault = fault});
+    Daemon *daemon =
+        daemon_configure(sweep->test, "sweep",
+                         &(DaemonOptions){.node = node,
+                                          .supervisor = "kill_grace: 5s, shutdown_timeout: 10s",
+                                          .pools = one_worker,
+                                          .handlers = handlers,
+                                          .fault = fault});
     free(handlers);
     return daemon;
 }
@@ -280,6 +283,7 @@ static void test_case(void **state)
     int64_t endless = add_load(sweep);
     daemon_start(sweep->daemon);
     await_begin(sweep, endless);
+    add(sweep, 1, "journal", 0, "", ", run_at => clock_timestamp() + interval '400 ms'");
     test_db_run(test->conn, "select pg_terminate_backend(pid) from pg_stat_activity where "
                             "application_name = 'ganger-worker' and datname = current_database()");
     (void)kill(sweep->daemon->pid, SIGHUP);
