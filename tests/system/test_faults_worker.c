@@ -52,6 +52,12 @@ static int64_t act(SystemTest *test, const char *what, int number, const char *o
 
 // --- figures
 
+// What a figure may be: that of docs/reliability.md where there are enough of them, else with room for a busy machine.
+static double pass_ms(int64_t ms)
+{
+    return (double)slow_ms(is_full() ? ms : 4 * ms);
+}
+
 static double figures[FIGURES_MAX];
 static int figure_count;
 
@@ -174,8 +180,8 @@ static void test_kills(void **state)
     }
     const int measured = figure_count;
     CHECK(test, measured > rounds / 4);
-    CHECK(test, tell_figures("F1 death of a worker to the next start of its job", "ms") <
-                    (double)slow_ms(500));
+    CHECK(test,
+          tell_figures("F1 death of a worker to the next start of its job", "ms") < pass_ms(500));
     sql_await(test, "(select count(*) = %d and min(status::text) = 'completed' from ganger.jobs)",
               11 * rounds);
     sql_check(test, "(select count(*) = 0 from ganger.jobs j where (select count(*) from "
@@ -245,6 +251,10 @@ static void test_exits(void **state)
 static void test_memory_limit(void **state)
 {
     SystemTest *test = *state;
+#if defined(__SANITIZE_ADDRESS__)
+    (void)fprintf(stderr, "skipped: a sanitizer ends the process where memory ends\n");
+    skip();
+#endif
     const Daemon *daemon =
         run(test, 1, "rlimits: {memory: 64MiB}", &(DaemonOptions){.pools = one_worker});
     const pid_t worker = daemon_child(daemon, "ganger-worker", 0);
@@ -355,7 +365,7 @@ static void test_kills_are_punctual(void **state)
         const int64_t last_us = journal_time_us(test, id, "tick");
         note_figure((double)(last_us - begun_us) / 1000 - 100);
     }
-    CHECK(test, tell_figures("F5 SIGKILL after deadline and grace", "ms") < (double)slow_ms(100));
+    CHECK(test, tell_figures("F5 SIGKILL after deadline and grace", "ms") < pass_ms(100));
     sql_check(test, "(select bool_and(failure_reason = 'timeout') from ganger.jobs)");
 }
 
@@ -396,8 +406,8 @@ static void test_blocked_beside_a_stopped_supervisor(void **state)
                   "(select failure_reason = 'timeout' from ganger.jobs where id = %" PRId64 ")",
                   id);
     }
-    CHECK(test, tell_figures("F6 end after deadline and grace, supervisor stopped", "ms") <
-                    (double)slow_ms(200));
+    CHECK(test,
+          tell_figures("F6 end after deadline and grace, supervisor stopped", "ms") < pass_ms(200));
 }
 
 // --- F8 to F10: files
@@ -444,7 +454,7 @@ static void test_closed_files(void **state)
         job_await(test, job_add(test, "'noop'"), "completed");
         note_figure((double)(clock_boot_ms() - from));
     }
-    CHECK(test, tell_figures("F9 next job after files were closed", "ms") < (double)slow_ms(1000));
+    CHECK(test, tell_figures("F9 next job after files were closed", "ms") < pass_ms(1000));
     sql_check(test,
               "(select count(*) = %d and bool_and(failure_reason = 'crashed' and error like "
               "'%%closed files of its worker%%') from ganger.jobs where job_type = "
@@ -547,8 +557,8 @@ static void test_pipe_held_open(void **state)
             "= %" PRId64,
             id));
     }
-    CHECK(test, tell_figures("F13 run of a program whose child holds stdout", "ms") <
-                    (double)slow_ms(1500));
+    CHECK(test,
+          tell_figures("F13 run of a program whose child holds stdout", "ms") < pass_ms(1500));
     await_no_others(test, 1, slow_ms(1000));
 }
 
