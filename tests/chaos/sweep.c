@@ -110,7 +110,7 @@ static int64_t add_load(Sweep *sweep)
     PGconn *conn = sweep->test->conn;
     test_db_run(conn, "begin");
     add(sweep, 26, "journal", 0, "", "");  // batches of 1, 4, 16, and 5 of the next
-    add(sweep, 1, "journal", 250, "", ""); // the neighbours of this one are rescued
+    add(sweep, 1, "journal", 500, "", ""); // the neighbours of this one are rescued
     add(sweep, 30, "journal", 0, "", "");  // and these given back
     add(sweep, 1, "journal", 0, ", \"fail_until\": 2", "");
     add(sweep, 1, "journal", 0, ", \"crash_until\": 2", "");
