@@ -183,12 +183,6 @@ static void migrate_database(const TestDb *target)
     }
     strbuf_free(&why);
     db_close(db);
-    // A sequence logs 32 numbers ahead, and remembers in its row that it has. A copy of the database has that row, but not that log: after a
-    // crash before the next checkpoint it would give numbers out again. setval makes it log the next one.
-    PGconn *conn = test_db_connect(target);
-    test_db_run(conn, "SELECT setval(format('%%I.%%I', schemaname, sequencename)::regclass, "
-                      "last_value) FROM pg_sequences WHERE last_value IS NOT NULL");
-    PQfinish(conn);
 }
 
 // A copy of a database has its sequences as the page had them, while PostgreSQL believes that the next values are in its WAL already: after a
