@@ -245,8 +245,8 @@ begin
         when lock_not_available or deadlock_detected then
             insert into ganger.signal (kind, key) values ('batch', b.id); -- an equal key is in somebody's open transaction
             return;
-        when serialization_failure then
-            raise;
+        when serialization_failure or insufficient_resources or system_error then
+            raise; -- tried again: that is nothing about the job
         when others then
             problem := regexp_replace(sqlerrm, '^jobs\[0\]: ', '');
     end;

@@ -150,23 +150,31 @@ begin
             held := held || late.job_id;
             continue;
         end if;
-        delete from ganger.late_result l
-        where l.id in (select x.id from ganger.late_result x where x.id = late.id for update skip locked);
-        continue when not found; -- another session has applied it
-        if not ganger._is_note(late.outcome) then
-            -- the first result counts: two that were put off at the same time did not see each other
-            delete from ganger.late_result l where l.job_id = late.job_id and l.lease_id = late.lease_id;
-            late.facts.ago_us := (extract(epoch from clock_timestamp() - late.ended_at) * 1e6)::bigint;
-            begin
+        begin
+            delete from ganger.late_result l
+            where l.id in (select x.id from ganger.late_result x where x.id = late.id for update skip locked);
+            continue when not found; -- another session has applied it
+            if not ganger._is_note(late.outcome) then
+                -- the first result counts: two that were put off at the same time did not see each other
+                delete from ganger.late_result l where l.job_id = late.job_id and l.lease_id = late.lease_id;
+                late.facts.ago_us := (extract(epoch from clock_timestamp() - late.ended_at) * 1e6)::bigint;
                 perform ganger._apply_result(late.job_id, late.lease_id, late.outcome, late.body, late.delay, late.facts);
-            exception when others then
-                -- one that PostgreSQL does not take must not keep the duties from all others
-                perform ganger._end_attempt(late.job_id, late.lease_id, 'error', 'its result could not be applied: ' || sqlerrm,
-                                            true, null, null);
-            end;
-        elsif exists (select from ganger.job j where j.id = late.job_id and j.lease_id = late.lease_id) then
-            perform ganger._write_note(late.job_id, late.outcome, late.body, late.until);
-        end if;
+            elsif exists (select from ganger.job j where j.id = late.job_id and j.lease_id = late.lease_id) then
+                perform ganger._write_note(late.job_id, late.outcome, late.body, late.until);
+            end if;
+        exception
+            -- the table is locked, or the server lacks something: that is nobody's failure, and passes; all of them wait for it
+            when lock_not_available or transaction_rollback or insufficient_resources or system_error then
+                exit;
+            -- one that PostgreSQL does not take must not keep the duties from all others
+            when others then
+                delete from ganger.late_result l where l.id = late.id;
+                if not ganger._is_note(late.outcome) then
+                    delete from ganger.late_result l where l.job_id = late.job_id and l.lease_id = late.lease_id;
+                    perform ganger._end_attempt(late.job_id, late.lease_id, 'error', 'its result could not be applied: ' || sqlerrm,
+                                                true, null, null);
+                end if;
+        end;
         n := n + 1;
     end loop;
     return n;
