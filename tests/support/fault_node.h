@@ -138,6 +138,15 @@ static inline int long_count(int full)
     return count > 1 ? count : 1;
 }
 
+// $GANGER_LONG_ONLY: only the tests whose names are like it, as `test_lost*`.
+static inline void long_choose(void)
+{
+    const char *pattern = getenv("GANGER_LONG_ONLY");
+    if (pattern != NULL) {
+        cmocka_set_test_filter(pattern);
+    }
+}
+
 enum { FIGURE_MAX = 1024 };
 
 typedef struct Figures {

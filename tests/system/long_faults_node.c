@@ -372,8 +372,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_supervisor_killed, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_leader_struck, system_setup, system_teardown),
     };
-    if (getenv("ONLY"))
-        cmocka_set_test_filter(getenv("ONLY"));
+    long_choose();
     return cmocka_run_group_tests_name("faults_node", tests, private_cluster_setup,
                                        private_cluster_teardown);
 }

@@ -256,5 +256,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_partitions, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_lost_machines, system_setup, system_teardown),
     };
+    long_choose();
     return cmocka_run_group_tests_name("faults_partition", tests, setup, fault_node_teardown);
 }

@@ -121,5 +121,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_stops, system_setup, system_teardown),
     };
+    long_choose();
     return cmocka_run_group_tests_name("faults_signals", tests, NULL, NULL);
 }
