@@ -186,6 +186,7 @@ int main(int argc, char **argv)
     }
     ExitCode code = loop.reaper.exit_code;
     reaper_deinit(&loop.reaper);
+    ev_loop_destroy(loop.ev);
     scoreboard_destroy(board);
     config_destroy(config);
     return (int)code;
