@@ -369,7 +369,8 @@ create table ganger.node (
     version       text not null,
     started_at    timestamptz not null default clock_timestamp(),
     seen_at       timestamptz not null default clock_timestamp(),
-    ended_at      timestamptz
+    ended_at      timestamptz,
+    clock_offset  interval                             -- of its wall clock, to the database's; null: not known yet
 ) with (fillfactor = 50);
 create index node_live on ganger.node (id) where state = 'alive';
 create unique index node_live_name on ganger.node (name) where state = 'alive';

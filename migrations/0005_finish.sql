@@ -309,6 +309,21 @@ create function ganger._attempt_outcome(outcome text) returns text language sql 
                 else outcome end
 $$;
 
+-- A result that was refused, as its job had been taken from whoever brings it, or was ended by others: one event for each lease that was
+-- the job's once. Not what only gives the job back.
+create function ganger._note_refused(id bigint, lease_id uuid, outcome text) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off
+as $$
+declare
+    told constant jsonb := jsonb_build_object('outcome', ganger._attempt_outcome(outcome), 'lease', left(lease_id::text, 8));
+begin
+    if outcome not in ('waiting', 'snoozed', 'released', 'cancelled')
+       and not exists (select from ganger.event e where e.job_id = _note_refused.id and e.event = 'late_result' and e.data = told)
+       and ganger._ended_as(id, lease_id) <> 'completed' then -- that one was it, and its answer was lost
+        insert into ganger.event (id, job_id, event, data) values ((ganger._take_seqs(1))[1], _note_refused.id, 'late_result', told);
+    end if;
+end $$;
+
 -- Ends one attempt without waiting for its row: `held` are the jobs whose rows the caller holds, the others' results are put off.
 -- True: it has ended, or will. False: the lease is stale, or has a result.
 create function ganger._settle_held(held bigint[], id bigint, lease_id uuid, outcome text, body text, delay_ms bigint,
@@ -316,11 +331,18 @@ create function ganger._settle_held(held bigint[], id bigint, lease_id uuid, out
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
 declare
     delay constant interval := make_interval(secs => delay_ms / 1e3);
+    is_taken boolean;
 begin
     if id = any (held) then
-        return ganger._apply_result(id, lease_id, outcome, body, delay, facts) is not null;
+        is_taken := ganger._apply_result(id, lease_id, outcome, body, delay, facts) is not null;
+    else
+        is_taken := ganger._put_off(id, lease_id, outcome, body, delay, facts);
     end if;
-    return ganger._put_off(id, lease_id, outcome, body, delay, facts);
+    -- facts: an attempt that ran
+    if not is_taken and facts is not null and ganger._ended_as(id, lease_id) is distinct from ganger._attempt_outcome(outcome) then
+        perform ganger._note_refused(id, lease_id, outcome);
+    end if;
+    return is_taken;
 end $$;
 
 -- For gangerd's workers and reapers: ends one attempt. When the row is held by somebody's open transaction the result is
@@ -344,6 +366,8 @@ begin
     end;
     if answer is null and ganger._ended_as(id, lease_id) in ('cancelled', ganger._attempt_outcome(outcome)) then
         return 'already';
+    elsif answer is null and ran_us is not null then -- outside workers are told by the answer
+        perform ganger._note_refused(id, lease_id, outcome);
     end if;
     return answer;
 end $$;

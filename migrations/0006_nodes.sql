@@ -60,13 +60,16 @@ returns bigint language sql volatile security definer set search_path = pg_catal
     values (name, host, boot_id, pid, process_start, lease, version) returning id
 $$;
 
--- Counts one up; observers judge by that. False: this node has been buried. It does not wait for a synchronous standby: one that is
+-- Counts one up; observers judge by that. clock_offset: how far the node's wall clock is before the database's, for people to look at; null:
+-- not known now. False: this node has been buried. It does not wait for a synchronous standby: one that is
 -- away holds up every commit, but is no reason to kill what runs, and a heartbeat that a failover forgets is made up for by the next.
-create function ganger._heartbeat_node(node bigint) returns boolean
+create function ganger._heartbeat_node(node bigint, clock_offset interval default null) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
     perform set_config('synchronous_commit', 'local', true);
-    update ganger.node n set heartbeat = n.heartbeat + 1, seen_at = clock_timestamp() where n.id = node and n.state = 'alive';
+    update ganger.node n
+    set heartbeat = n.heartbeat + 1, seen_at = clock_timestamp(), clock_offset = coalesce(_heartbeat_node.clock_offset, n.clock_offset)
+    where n.id = node and n.state = 'alive';
     return found;
 end $$;
 
@@ -139,7 +142,8 @@ end $$;
 --   done_*       results found in its slot (parallel arrays); outcome completed | error | program_crashed | discarded | snoozed
 --   running_id, running_lease, running_outcome, running_message, ...   the job that was running (null: none), charged
 --   charge_rest  true when the evidence is gone: the rest is charged as node_lost, else given back uncounted
--- Returns how many were finished, charged and given back; what an earlier call has settled does not count. Waits for no row: what
+-- Returns how many were finished, charged and given back, and for the log the first of those charged or given back as the rest, each
+-- as its id and type; what an earlier call has settled does not count. Waits for no row: what
 -- somebody's open transaction holds is written down and applied when that has ended.
 create function ganger._settle_worker(worker bigint,
     done_ids bigint[], done_leases uuid[], done_outcomes text[], done_bodies text[], done_delays_ms bigint[],
@@ -147,7 +151,7 @@ create function ganger._settle_worker(worker bigint,
     running_id bigint, running_lease uuid, running_outcome text, running_message text,
     exit_code integer, signal integer, cpu_us bigint, max_rss bigint, log text, ran_us bigint,
     charge_rest boolean, rest_message text)
-returns table (finished integer, charged integer, released integer)
+returns table (finished integer, charged integer, released integer, rest_jobs text)
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
@@ -160,6 +164,7 @@ declare
         order by j.id for update skip locked);
     item    record;
     settled integer;
+    rest    text[] := '{}';
 begin
     finished := 0;
     charged := 0;
@@ -178,7 +183,7 @@ begin
             (exit_code, signal, cpu_us, max_rss, log, ran_us, null)::ganger.attempt_facts)::integer;
     end if;
     for item in
-        select j.id, j.lease_id from ganger.job j
+        select j.id, j.lease_id, j.job_type from ganger.job j
         where j.id = any (ganger._claimed_ids(worker)) and j.worker_id = worker and j.status = 'processing'
           and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id
                           and not ganger._is_note(l.outcome))
@@ -187,7 +192,11 @@ begin
         settled := ganger._settle_held(held, item.id, item.lease_id, rest_outcome, rest_message, null, null)::integer;
         charged := charged + case when charge_rest then settled else 0 end;
         released := released + case when charge_rest then 0 else settled end;
+        if settled > 0 and cardinality(rest) < 20 then
+            rest := rest || format('%s %s', item.id, item.job_type);
+        end if;
     end loop;
+    rest_jobs := array_to_string(rest, ', ');
     return next;
 end $$;
 
@@ -248,8 +257,8 @@ $$;
 -- Safety net: jobs still held by a worker that has been dead for a while, or whose node has been gone for a while. Charged, as
 -- nothing is known here. While its node lives, that node knows how far each job got, and settles exactly; only after the length of
 -- its lease is its settling given up, as it seems to fail for ever. Each dead worker is looked at until it holds nothing: it
--- cannot get more. Returns how many.
-create function ganger._reclaim_dead_workers(older_than interval default '5 s') returns integer
+-- cannot get more. Returns them, each as its id and type.
+create function ganger._reclaim_dead_workers(older_than interval default '5 s') returns text[]
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -257,7 +266,7 @@ as $$
 declare
     gone record;
     item record;
-    n    integer := 0;
+    back text[] := '{}';
 begin
     update ganger.worker w set state = 'dead', ended_at = k.ended_at
     from ganger.node k
@@ -272,25 +281,25 @@ begin
           and w.ended_at < clock_timestamp() - greatest(older_than, k.lease)
     loop
         for item in
-            select j.id, j.lease_id from ganger.job j
+            select j.id, j.lease_id, j.job_type from ganger.job j
             where j.id = any (ganger._claimed_ids(gone.id)) and j.worker_id = gone.id and j.status = 'processing'
               and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id)
             order by j.id for update of j skip locked
         loop
             if ganger._end_attempt(item.id, item.lease_id, 'node_lost', 'its worker is dead and left no trace of it', true, null, null)
                is not null then
-                n := n + 1;
+                back := back || format('%s %s', item.id, item.job_type);
             end if;
         end loop;
         update ganger.worker w set is_cleared = true
         where w.id in (select x.id from ganger.worker x where x.id = gone.id for no key update skip locked)
           and not exists (select from ganger.job j where j.id = any (ganger._claimed_ids(gone.id)) and j.worker_id = gone.id and j.status = 'processing');
     end loop;
-    return n;
+    return back;
 end $$;
 
--- Outside workers whose lease has been over for `older_than`. A cancel that was asked for ends them cancelled. Returns how many.
-create function ganger._reclaim_expired_leases(older_than interval default '0') returns integer
+-- Outside workers whose lease has been over for `older_than`. A cancel that was asked for ends them cancelled. Returns their jobs likewise.
+create function ganger._reclaim_expired_leases(older_than interval default '0') returns text[]
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -298,10 +307,10 @@ as $$
 declare
     until constant timestamptz := clock_timestamp() - older_than;
     item  record;
-    n     integer := 0;
+    back  text[] := '{}';
 begin
     for item in
-        select j.id, j.lease_id from ganger.job j
+        select j.id, j.lease_id, j.job_type from ganger.job j
         -- the array keeps the order by from walking through every job
         where j.id = any (array(select x.id from ganger.job x where x.status = 'processing' and x.worker_id is null
                                 and x.wait_token is null and x.lease_until < until))
@@ -310,9 +319,9 @@ begin
         order by j.id for update skip locked
     loop
         perform ganger._end_attempt(item.id, item.lease_id, 'lease_over', 'the worker''s lease ran out', true, null, null);
-        n := n + 1;
+        back := back || format('%s %s', item.id, item.job_type);
     end loop;
-    return n;
+    return back;
 end $$;
 
 -- The backends workers talked through, for terminate_backends (which runs with its caller's rights).

@@ -291,7 +291,8 @@ select n.id, n.name, n.state, n.host, n.pid, n.version, n.started_at, n.seen_at,
        (select count(*) from ganger.worker w where w.node_id = n.id and w.state = 'alive') as workers,
        (select coalesce(sum(cardinality(ganger._held_jobs(w.id))), 0)::bigint from ganger.worker w
         where w.node_id = n.id and w.state = 'alive') as processing,
-       n.state = 'alive' and exists (select from ganger.duty d where d.node_id = n.id and d.until > clock_timestamp()) as leader
+       n.state = 'alive' and exists (select from ganger.duty d where d.node_id = n.id and d.until > clock_timestamp()) as leader,
+       n.clock_offset
 from ganger.node n;
 
 create view ganger.workers with (security_barrier) as

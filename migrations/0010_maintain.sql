@@ -324,7 +324,7 @@ declare
     due record;
     advanced jsonb;
     late integer := 0;
-    reclaimed integer;
+    reclaimed text[];
     expired_tokens integer;
     expired_jobs integer;
     unhandled integer;
@@ -339,11 +339,12 @@ begin
         late := ganger._apply_late_results();
     end if;
     perform ganger._recheck_barriers();
-    reclaimed := ganger._reclaim_expired_leases() + ganger._reclaim_dead_workers();
+    reclaimed := ganger._reclaim_expired_leases() || ganger._reclaim_dead_workers();
     unhandled := coalesce(ganger._fail_unhandled(promote), 0);
     perform ganger._fold_stats();
     perform ganger._forget_claims();
-    return jsonb_build_object('promoted', due.promoted, 'scheduled', due.scheduled, 'next_due', due.next_due, 'reclaimed', reclaimed,
+    return jsonb_build_object('promoted', due.promoted, 'scheduled', due.scheduled, 'next_due', due.next_due, 'reclaimed', cardinality(reclaimed),
+                              'reclaimed_jobs', array_to_string(reclaimed[1:20], ', '),
                               'late_results', late, 'expired_tokens', expired_tokens,
                               'expired_jobs', expired_jobs, 'unhandled', unhandled)
            || coalesce(advanced, '{"busy": true}');
@@ -364,7 +365,7 @@ end $$;
 -- by it. It never judges nodes: that needs an observer with a clock of its own. Partitions it leaves alone, as this transaction may be
 -- a long one; without gangerd what is past its retention goes row by row.
 --
--- Returns counts: promoted (all that is due), scheduled (jobs of schedules), reclaimed, expired_jobs (not started by their expires_at),
+-- Returns counts: promoted (all that is due), scheduled (jobs of schedules), reclaimed (reclaimed_jobs names the first of them), expired_jobs (not started by their expires_at),
 -- unhandled (failed as no_handler), expired_tokens, late_results, expired_rows (ended jobs past their retention), nodes_forgotten,
 -- lanes_forgotten, tokens_forgotten; next_due: when the next job, token
 -- or tick is due, null: none; busy: true when another session is at the lanes.
@@ -383,7 +384,7 @@ language plpgsql volatile security definer set search_path = pg_catalog, ganger,
 begin
     perform ganger._raise_problem(case when older_than is null then '22023 older_than is missing'
                                        else ganger._duration_problem('older_than', older_than, true) end);
-    return ganger._reclaim_dead_workers(older_than) + ganger._reclaim_expired_leases(older_than);
+    return cardinality(ganger._reclaim_dead_workers(older_than) || ganger._reclaim_expired_leases(older_than));
 end $$;
 
 -- What a node asks once a second: is there work for it, what of its own is to be cancelled, is it the leader, when is

@@ -4,11 +4,11 @@ select plan(136);
 
 -- ---- the matrix
 -- A letter for each role that may: p producer, r reader, w worker, o operator, a admin. A name that does not exist yet is passed over; one
--- that exists and does not stand here makes the test fail: say in migrations/0033_roles.sql and here whose it is.
+-- that exists and does not stand here makes the test fail: say in migrations/0035_roles.sql and here whose it is.
 create temp table wanted (name text primary key, letters text);
 insert into wanted values
     ('enqueue', 'pw'), ('enqueue_many', 'pw'), ('cancel', 'poa'), ('get_job', 'prwoa'), ('list_jobs', 'proa'), ('count_jobs', 'proa'),
-    ('job_events', 'proa'), ('explain_job', 'proa'), ('wait_for_job', 'proa'), ('jobs', 'proa'), ('attempts', 'proa'), ('stats', 'roa'),
+    ('job_events', 'proa'), ('explain_job', 'proa'), ('wait_for_job', 'proa'), ('jobs', 'proa'), ('attempts', 'proa'), ('stats', 'roa'), ('doctor', 'roa'),
     ('read_events', 'roa'), ('last_event_id', 'roa'), ('get_batch', 'roa'), ('batch_stats', 'roa'), ('next_cron', 'prwoa'),
     ('queues', 'roa'), ('job_types', 'roa'), ('groups', 'roa'), ('workers', 'roa'), ('nodes', 'roa'), ('schedules', 'roa'), ('batches', 'roa'),
     ('tokens', 'roa'), ('create_token', 'pw'), ('complete_token', 'pwoa'), ('get_token', 'prwoa'), ('claim', 'w'), ('complete', 'w'),

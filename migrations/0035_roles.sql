@@ -77,6 +77,7 @@ begin
             ('jobs',                 'pr.oa', 'view'),
             ('attempts',             'pr.oa', 'view'),
             ('stats',                '.r.oa', 'function'),
+            ('doctor',               '.r.oa', 'function'),
             ('read_events',          '.r.oa', 'function'),
             ('last_event_id',        '.r.oa', 'function'),
             ('get_batch',            '.r.oa', 'function'),
@@ -160,6 +161,7 @@ begin
             ('_note_prolonged',      '..w..', 'function'),
             ('_register_node',       '..w..', 'function'),
             ('_heartbeat_node',      '..w..', 'function'),
+            ('_oldest_horizon',      '..w..', 'function'),
             ('_live_nodes',          '..w..', 'function'),
             ('_bury_node',           '..w..', 'function'),
             ('_stop_node',           '..w..', 'function'),
@@ -195,3 +197,5 @@ begin
         end if;
     end loop;
 end $$;
+
+select ganger._note_fingerprints();
