@@ -11,7 +11,7 @@
 #include "reaper/wake.h"
 #include "sql_queries.h"
 
-static Status settle_lost_worker(Reaper *self, int64_t worker_id, int64_t *charged)
+static Status settle_lost_worker(Reaper *self, int64_t node_id, int64_t worker_id, int64_t *charged)
 {
     TRY(settle_fence_worker(self, worker_id));
     DbParams params;
@@ -25,20 +25,28 @@ static Status settle_lost_worker(Reaper *self, int64_t worker_id, int64_t *charg
     PGresult *result = NULL;
     TRY(db_exec(self->db, &SQL_settle_worker, &params, self->statement_ms, &result));
     FAULT_POINT(buried_worker_settled);
-    *charged += db_int(result, 0, "charged", 0);
+    int64_t taken = db_int(result, 0, "charged", 0);
+    *charged += taken;
+    if (taken > 0) {
+        log_warn("job.reclaimed",
+                 "count=%" PRId64 " jobs=\"%s\" worker=%" PRId64 " node=%" PRId64
+                 " cause=node_lost",
+                 taken, db_text(result, 0, "rest_jobs"), worker_id, node_id);
+    }
     PQclear(result);
     return STATUS_OK;
 }
 
 // One worker that cannot be settled does not keep the others from it: what it held is charged by the cluster duties.
-static Status settle_lost_workers(Reaper *self, const PGresult *workers, int64_t *charged)
+static Status settle_lost_workers(Reaper *self, int64_t node_id, const PGresult *workers,
+                                  int64_t *charged)
 {
     for (int i = 0; i < PQntuples(workers); i++) {
         int64_t worker_id = db_int(workers, i, "worker", 0);
         if (worker_id == 0) {
             continue;
         }
-        Status status = settle_lost_worker(self, worker_id, charged);
+        Status status = settle_lost_worker(self, node_id, worker_id, charged);
         if (status != STATUS_OK) {
             log_error("worker.not_settled", "worker=%" PRId64 " status=%s", worker_id,
                       status_name(status));
@@ -65,7 +73,7 @@ Status burial_of_node(Reaper *self, int64_t node_id, int64_t heartbeat)
     }
     FAULT_POINT(node_buried);
     int64_t charged = 0;
-    Status status = settle_lost_workers(self, workers, &charged);
+    Status status = settle_lost_workers(self, node_id, workers, &charged);
     log_warn("node.buried", "node=%" PRId64 " workers=%d charged=%" PRId64, node_id,
              PQntuples(workers) - 1, charged);
     PQclear(workers);

@@ -40,6 +40,25 @@ static Status cancel_each(Reaper *self, const char *jobs)
     return STATUS_OK;
 }
 
+// What the duties have ended or taken back; each of these jobs has an event, too.
+static void tell_tick(const PGresult *result)
+{
+    int64_t reclaimed = db_int(result, 0, "reclaimed", 0);
+    int64_t unhandled = db_int(result, 0, "unhandled", 0);
+    int64_t expired = db_int(result, 0, "expired", 0);
+    if (reclaimed > 0) {
+        log_warn("job.reclaimed", "count=%" PRId64 " jobs=\"%s\" cause=\"worker or lease gone\"",
+                 reclaimed, db_text(result, 0, "reclaimed_jobs"));
+    }
+    if (unhandled > 0) {
+        log_warn("job.no_handler",
+                 "count=%" PRId64 " effect=\"failed: no node handles their type\"", unhandled);
+    }
+    if (expired > 0) {
+        log_info("job.expired", "count=%" PRId64, expired);
+    }
+}
+
 static Status run_tick(Reaper *self)
 {
     DbParams params;
@@ -48,6 +67,7 @@ static Status run_tick(Reaper *self)
     TRY(db_exec(self->db, &SQL_tick, &params, self->statement_ms, &result));
     FAULT_POINT(tick_answered);
     self->open_epochs = (int)db_int(result, 0, "open_epochs", 0);
+    tell_tick(result);
     note_due(self, result);
     if (db_int(result, 0, "promoted", 0) + db_int(result, 0, "reclaimed", 0) > 0) {
         wake_workers(self, NULL, 1);

@@ -14,7 +14,7 @@
 #include "reaper/wake.h"
 #include "sql_queries.h"
 
-enum { SILENCE_LOOK_MS = 250 };
+enum { SILENCE_LOOK_MS = 250, MICROS_PER_MILLI = 1000 };
 
 static const char SQLSTATE_NAME_TAKEN[] = "23505";
 
@@ -87,13 +87,31 @@ Status node_register(Reaper *self)
     return lock(self);
 }
 
+// What the answer to a heartbeat says of this machine's clock goes out with the next one.
+static void note_clock(Reaper *self, int64_t asked_us, int64_t took_us, int64_t server_us)
+{
+    ClockNews news = clock_watch_note(&self->clock, asked_us, took_us, server_us);
+    if (news == CLOCK_NEWS_OFF) {
+        log_warn("clock.off",
+                 "offset_ms=%" PRId64
+                 " effect=\"this log and what handlers take for the time are off the database's; "
+                 "jobs go by the database's\"",
+                 self->clock.offset_us / MICROS_PER_MILLI);
+    } else if (news == CLOCK_NEWS_RIGHT) {
+        log_info("clock.right", "offset_ms=%" PRId64, self->clock.offset_us / MICROS_PER_MILLI);
+    }
+}
+
 static Status send_heartbeat(Reaper *self)
 {
     int64_t sent_at =
         clock_boot_ms(); // the lease counts from here: the acknowledgement may be late
+    int64_t sent_us = clock_boot_us();
+    int64_t asked_us = clock_wall_us();
     DbParams params;
     db_params_init(&params);
     db_param_int(&params, self->node_id);
+    db_param_int_or_null(&params, self->clock.offset_us, self->clock.is_known);
     PGresult *result = NULL;
     FAULT_POINT(heartbeat_sending);
     if (FAULT_ERROR(heartbeat)) {
@@ -102,6 +120,7 @@ static Status send_heartbeat(Reaper *self)
     TRY(db_exec(self->db, &SQL_heartbeat_node, &params, self->statement_ms, &result));
     FAULT_POINT(heartbeat_answered);
     bool is_alive = db_bool(result, 0, "alive");
+    note_clock(self, asked_us, clock_boot_us() - sent_us, db_int(result, 0, "clock_us", 0));
     PQclear(result);
     if (!is_alive) {
         node_give_up(self, "other nodes have buried it");

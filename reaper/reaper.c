@@ -286,11 +286,20 @@ static Status tidy(Reaper *self, int64_t now)
     return duties_tidy(self);
 }
 
+static Status look_for_horizon(Reaper *self, int64_t now)
+{
+    if (now < self->next_horizon_at || !self->is_leader) {
+        return STATUS_OK;
+    }
+    self->next_horizon_at = now + REAPER_HORIZON_MS;
+    return horizon_look(self, now);
+}
+
 // One that fails does not keep the others from being done, as long as there is a connection and a node.
 static Status serve(Reaper *self)
 {
     static Status (*const duties[])(Reaper *, int64_t) = {
-        wake, look_at_slots, promote, poll, apply, watch, end_unknown, tidy,
+        wake, look_at_slots, promote, poll, apply, watch, end_unknown, tidy, look_for_horizon,
     };
     Status worst = STATUS_OK;
     for (size_t i = 0; i < sizeof duties / sizeof duties[0]; i++) {

@@ -15,6 +15,8 @@
 #include "common/db/db.h"
 #include "common/db/db_array.h"
 #include "reaper/claim_pace.h"
+#include "reaper/clock_watch.h"
+#include "reaper/horizon_watch.h"
 #include "reaper/node_watch.h"
 
 enum {
@@ -26,6 +28,7 @@ enum {
     REAPER_WATCH_MIN_MS = 200,
     REAPER_UNKNOWN_MS = 10000,  // look for workers that died as they registered
     REAPER_TIDY_MS = 60000,     // partitions and retention
+    REAPER_HORIZON_MS = 60000,  // look for who keeps dead rows from being removed
     REAPER_RECONNECT_MS = 1000, // while the database is away, or refuses us
     REAPER_WANTED_MS = 20,      // polls asked for by notifications: at most one in so long
     REAPER_TICK_MS = 150,       // and the ticks that come with them
@@ -63,11 +66,15 @@ typedef struct Reaper {
     int64_t next_watch_at;
     int64_t next_unknown_at;
     int64_t next_tidy_at;
-    int64_t next_apply_at; // schedules and queues of the configuration; INT64_MAX done
-    int64_t next_due_at;   // the next instant something becomes due; INT64_MAX none
-    int64_t wanted_at;     // somebody asked for a poll before its time; INT64_MAX none
-    int64_t follow_ms;     // behind a pooler: pause before the next early poll; 0 none
-    uint64_t done_seen;    // as many the workers had taken when that was looked at last
+    int64_t next_horizon_at;
+    HorizonWatch horizon;
+    ClockWatch clock;       // how far this machine's clock is off the server's
+    char settings_told[96]; // of which start of the server, and what of it is unsafe
+    int64_t next_apply_at;  // schedules and queues of the configuration; INT64_MAX done
+    int64_t next_due_at;    // the next instant something becomes due; INT64_MAX none
+    int64_t wanted_at;      // somebody asked for a poll before its time; INT64_MAX none
+    int64_t follow_ms;      // behind a pooler: pause before the next early poll; 0 none
+    uint64_t done_seen;     // as many the workers had taken when that was looked at last
     int64_t polled_at;
     int64_t ticked_at;
     int64_t recheck_at;  // after announcing idleness: look once more; INT64_MAX none

@@ -7,6 +7,7 @@
 // worker before its next claim: both may, as the lease ends once.
 #include "reaper/rescue.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,6 +122,11 @@ static Status return_unstarted(Reaper *self, Slot *slot)
     FAULT_POINT(rescue_returning);
     TRY(send_returning(self, &returning, "a job before it in its batch runs long"));
     FAULT_POINT(rescue_returned);
+    log_debug("job.released",
+              "count=%d first_job=%" PRId64 " worker=%" PRId64
+              " cause=\"a job before them in the batch runs long\"",
+              returning.count, returning.copies[0].entry.job_id,
+              (int64_t)atomic_load(&slot->worker_id));
     for (int i = 0; i < returning.count; i++) {
         (void)entry_move_copied(&slot->batch[returning.entries[i]], &returning.copies[i],
                                 ENTRY_RETURNED);

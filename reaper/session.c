@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/fault_point.h"
@@ -152,6 +153,27 @@ static Status bring_settings(Reaper *self)
     return set_setting(self, "no_handler_after", self->config->no_handler_after_ms);
 }
 
+// Once for each start of the server, or when it has become otherwise: nothing is refused, but somebody should know.
+static Status tell_unsafe_settings(Reaper *self)
+{
+    char told[sizeof self->settings_told];
+    DbParams params;
+    db_params_init(&params);
+    PGresult *result = NULL;
+    TRY(db_exec(self->db, &SQL_server_settings, &params, self->statement_ms, &result));
+    const char *unsafe = db_text(result, 0, "unsafe");
+    (void)snprintf(told, sizeof told, "%" PRId64 " %s", db_int(result, 0, "started", 0), unsafe);
+    if (unsafe[0] != '\0' && !str_equal(told, self->settings_told)) {
+        log_warn("database.unsafe",
+                 "off=\"%s\" effect=\"a crash of the server may lose committed jobs\" "
+                 "mend=\"ganger doctor says how\"",
+                 unsafe);
+    }
+    memcpy(self->settings_told, told, sizeof told);
+    PQclear(result);
+    return STATUS_OK;
+}
+
 Status session_prepare(Reaper *self)
 {
     if (self->node_id != 0) {
@@ -164,6 +186,7 @@ Status session_prepare(Reaper *self)
         tell_not_allowed(self);
         return status;
     }
+    TRY(tell_unsafe_settings(self));
     DbParams params;
     db_params_init(&params);
     if (!db_is_pooled(self->db)) {

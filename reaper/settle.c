@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/fault_point.h"
@@ -44,20 +45,34 @@ Status settle_fence_worker(Reaper *self, int64_t worker_id)
     return is_gone ? STATUS_OK : STATUS_RETRY;
 }
 
+// The slot's word for the type of the job it ran last; a process that went mad may have written anything there.
+static void copy_job_type(const Slot *slot, char out[SCOREBOARD_NAME_BYTES])
+{
+    memcpy(out, slot->job_type, SCOREBOARD_NAME_BYTES - 1);
+    out[SCOREBOARD_NAME_BYTES - 1] = '\0';
+}
+
 static void log_settled(const PGresult *result, const Slot *slot, const Obituary *obituary,
                         int64_t worker_id)
 {
     int64_t finished = db_int(result, 0, "finished", 0);
     int64_t released = db_int(result, 0, "released", 0);
+    const char *rest = db_text(result, 0, "rest_jobs");
     if (obituary->running >= 0) {
+        char job_type[SCOREBOARD_NAME_BYTES];
+        copy_job_type(slot, job_type);
+        const BatchEntry *entry = &slot->batch[obituary->running];
         log_warn("worker.settled",
-                 "worker=%" PRId64 " job_id=%" PRId64 " outcome=%s reason=\"%s\" finished=%" PRId64
-                 " released=%" PRId64,
-                 worker_id, slot->batch[obituary->running].job_id, obituary->outcome,
-                 obituary->message, finished, released);
+                 "worker=%" PRId64 " job_id=%" PRId64
+                 " job_type=\"%s\" attempt=%d outcome=%s reason=\"%s\" finished=%" PRId64
+                 " released=%" PRId64 " released_jobs=\"%s\"",
+                 worker_id, entry->job_id, job_type, entry->attempt, obituary->outcome,
+                 obituary->message, finished, released, rest);
     } else if (finished + released > 0) {
-        log_info("worker.settled", "worker=%" PRId64 " finished=%" PRId64 " released=%" PRId64,
-                 worker_id, finished, released);
+        log_info("worker.settled",
+                 "worker=%" PRId64 " finished=%" PRId64 " released=%" PRId64
+                 " released_jobs=\"%s\"",
+                 worker_id, finished, released, rest);
     }
 }
 

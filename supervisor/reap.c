@@ -288,11 +288,16 @@ static void log_death(Supervisor *self, const Child *child, const Death *death, 
     char note[SCOREBOARD_NOTE_BYTES] = "";
     const char *role = ROLE_TABLE[child->role].name;
     char event[SCOREBOARD_NAME_BYTES];
+    char job_type[SCOREBOARD_NAME_BYTES] = "";
+    long long job_id = (long long)supervisor_job_of(self, child);
     LogLevel level = LOG_LEVEL_INFO;
 
     const Slot *slot = supervisor_slot(self, child);
     if (slot != NULL && atomic_load(&slot->child_generation) == child->generation) {
         memcpy(note, slot->note, sizeof note - 1);
+        if (job_id != 0) {
+            memcpy(job_type, slot->job_type, sizeof job_type - 1);
+        }
     }
     format_exit(child->wait_status, how);
     switch (restart_policy_judge(death)) {
@@ -315,12 +320,12 @@ static void log_death(Supervisor *self, const Child *child, const Death *death, 
         break;
     }
     log_write(level, event,
-              "child=%d slot=%d name=\"%s\" exit=\"%s\" job_id=%lld lived_ms=%lld cpu_ms=%lld "
-              "max_rss_kib=%lld "
+              "child=%d slot=%d name=\"%s\" exit=\"%s\" job_id=%lld job_type=\"%s\" lived_ms=%lld "
+              "cpu_ms=%lld max_rss_kib=%lld "
               "note=\"%s\"",
-              (int)child->pid, child->slot, supervisor_child_name(self, child), how,
-              (long long)supervisor_job_of(self, child), (long long)(now - child->spawned_at),
-              (long long)(child->cpu_us / 1000), (long long)(child->max_rss_bytes / 1024), note);
+              (int)child->pid, child->slot, supervisor_child_name(self, child), how, job_id,
+              job_type, (long long)(now - child->spawned_at), (long long)(child->cpu_us / 1000),
+              (long long)(child->max_rss_bytes / 1024), note);
 }
 
 void reap_everything(Supervisor *self)

@@ -24,6 +24,27 @@ static const char *const CAUSE_NAMES[] = {
     [STOP_SHUTDOWN] = "shutdown", [STOP_FENCE] = "fence",     [STOP_STUCK] = "stuck",
 };
 
+// Whom a stop is meant for. The type is for the log: the worker may be at its next job by now.
+typedef struct Target {
+    long long job_id;
+    long long worker_id;
+    char job_type[SCOREBOARD_NAME_BYTES];
+} Target;
+
+static Target target_of(Supervisor *self, const Child *child)
+{
+    Target target = {.job_id = (long long)supervisor_job_of(self, child)};
+    const Slot *slot = supervisor_slot(self, child);
+
+    if (slot != NULL) {
+        target.worker_id = atomic_load(&slot->worker_id);
+        if (target.job_id != 0) {
+            memcpy(target.job_type, slot->job_type, sizeof target.job_type - 1);
+        }
+    }
+    return target;
+}
+
 void stop_watch(Supervisor *self, int64_t now)
 {
     for (int i = 0; i < self->child_count; i++) {
@@ -131,10 +152,12 @@ static void soft_stop(Supervisor *self, Child *child, int64_t serial, StopCause 
     atomic_store(&slot->stop_serial, serial);
     FAULT_POINT(supervisor_soft_stop);
     shared_wake(self->shared.slot_wake[child->slot]);
+    const Target target = target_of(self, child);
     (void)kill(child->pid, SIGTERM);
     FAULT_POINT(supervisor_after_soft_stop);
-    log_info("job.stop", "pid=%d slot=%d job_id=%lld cause=%s", (int)child->pid, child->slot,
-             (long long)supervisor_job_of(self, child), CAUSE_NAMES[cause]);
+    log_info("job.stop", "pid=%d slot=%d worker=%lld job_id=%lld job_type=\"%s\" cause=%s",
+             (int)child->pid, child->slot, target.worker_id, target.job_id, target.job_type,
+             CAUSE_NAMES[cause]);
 }
 
 // The last look comes after kill_serial is written: should the run end even now, the reaper sees that the
@@ -154,10 +177,12 @@ static bool kill_run(Supervisor *self, Child *child, int64_t serial, StopCause c
         atomic_store(&slot->kill_serial, 0);
         return false;
     }
+    const Target target = target_of(self, child);
     send_kill(child, cause, now);
     FAULT_POINT(supervisor_after_kill);
-    log_warn("job.kill", "pid=%d slot=%d job_id=%lld cause=%s", (int)child->pid, child->slot,
-             (long long)supervisor_job_of(self, child), CAUSE_NAMES[cause]);
+    log_warn("job.kill", "pid=%d slot=%d worker=%lld job_id=%lld job_type=\"%s\" cause=%s",
+             (int)child->pid, child->slot, target.worker_id, target.job_id, target.job_type,
+             CAUSE_NAMES[cause]);
     return true;
 }
 
@@ -174,9 +199,12 @@ static void kill_process(Supervisor *self, Child *child, StopCause cause, int64_
         atomic_store(&slot->stop_serial, serial);
         atomic_store(&slot->kill_serial, serial);
     }
+    const Target target = target_of(self, child);
     send_kill(child, cause, now);
-    log_warn("child.kill", "pid=%d slot=%d name=\"%s\" cause=%s", (int)child->pid, child->slot,
-             supervisor_child_name(self, child), CAUSE_NAMES[cause]);
+    log_warn("child.kill",
+             "pid=%d slot=%d name=\"%s\" worker=%lld job_id=%lld job_type=\"%s\" cause=%s",
+             (int)child->pid, child->slot, supervisor_child_name(self, child), target.worker_id,
+             target.job_id, target.job_type, CAUSE_NAMES[cause]);
 }
 
 static void send_kill(Child *child, StopCause cause, int64_t now)

@@ -233,7 +233,7 @@ Status claim_batch(Worker *self)
     FAULT_POINT(after_claim_commit);
     PGresult *claimed = results[finish.count > 0 ? 1 : 0];
     if (finish.count > 0) {
-        finish_batch_written(&finish, self->slot, results[0]);
+        finish_batch_written(&finish, self, results[0]);
         PQclear(results[0]);
     }
     finish_batch_free(&finish);

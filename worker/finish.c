@@ -82,15 +82,39 @@ Status finish_batch_add(FinishBatch *batch, Db *db)
     return db_pipeline_add(db, &SQL_finish_completed, &params);
 }
 
-void finish_batch_written(FinishBatch *batch, Slot *slot, const PGresult *answer)
+static void tell_refused(const Worker *self, int index, const char *outcome)
+{
+    const BatchEntry *entry = &self->slot->batch[index];
+    log_warn("job.lease_lost",
+             "job_id=%" PRId64 " job_type=\"%s\" worker=%" PRId64
+             " attempt=%d outcome=%s result=dropped",
+             entry->job_id, self->jobs[index].job_type,
+             (int64_t)atomic_load(&self->slot->worker_id), entry->attempt, outcome);
+}
+
+// stale: "{12,13}"
+static bool is_among(const char *stale, int64_t id)
+{
+    char *end = NULL;
+    for (const char *at = stale + 1; *at >= '0' && *at <= '9'; at = end + (*end == ',')) {
+        if (strtoll(at, &end, 10) == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void finish_batch_written(FinishBatch *batch, Worker *self, const PGresult *answer)
 {
     FAULT_POINT(finish_batch_answered);
-    for (int i = 0; i < batch->count; i++) {
-        entry_set_state(&slot->batch[batch->entries[i]], ENTRY_WRITTEN);
-    }
     const char *stale = db_text(answer, 0, "stale");
-    if (stale != NULL && stale[0] == '{' && stale[1] != '}') {
-        log_warn("job.lease_lost", "jobs=%s result=dropped", stale);
+    bool is_any = stale != NULL && stale[0] == '{' && stale[1] != '}';
+    for (int i = 0; i < batch->count; i++) {
+        BatchEntry *entry = &self->slot->batch[batch->entries[i]];
+        entry_set_state(entry, ENTRY_WRITTEN);
+        if (is_any && is_among(stale, entry->job_id)) {
+            tell_refused(self, batch->entries[i], "completed");
+        }
     }
 }
 
@@ -126,8 +150,7 @@ static Status write_entry(Worker *self, const BatchEntry *entry, const FinishDet
     PGresult *result = NULL;
     TRY(db_exec(self->db, &SQL_settle_result, &params, DB_STATEMENT_TIMEOUT_MS, &result));
     if (db_text(result, 0, "answer") == NULL) {
-        log_warn("job.lease_lost", "job=%" PRId64 " attempt=%d outcome=%s result=dropped",
-                 entry->job_id, entry->attempt, detail->outcome);
+        tell_refused(self, (int)(entry - self->slot->batch), detail->outcome);
     }
     PQclear(result);
     return STATUS_OK;

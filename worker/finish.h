@@ -22,7 +22,7 @@ typedef struct FinishBatch {
 void finish_batch_collect(FinishBatch *batch, const Slot *slot);
 MUST_CHECK Status finish_batch_add(FinishBatch *batch, Db *db);
 // After the commit: marks the entries written and names in the log what was not accepted.
-void finish_batch_written(FinishBatch *batch, Slot *slot, const PGresult *answer);
+void finish_batch_written(FinishBatch *batch, Worker *self, const PGresult *answer);
 void finish_batch_free(FinishBatch *batch);
 
 // How one attempt ended, beyond what its entry says.

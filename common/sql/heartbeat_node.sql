@@ -1,4 +1,5 @@
 -- One heartbeat of this node.
--- $1 bigint: node.
--- Column `alive`: false = it has been buried.
-SELECT ganger._heartbeat_node($1::bigint) AS alive;
+-- $1 bigint: node; $2 bigint: how far its wall clock is before the server's, microseconds; null: not known.
+-- Columns: `alive`: false = it has been buried; `clock_us`: what time it is on the server, microseconds since 1970.
+SELECT ganger._heartbeat_node($1::bigint, $2::bigint * interval '1 us') AS alive,
+       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS clock_us;

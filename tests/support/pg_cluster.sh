@@ -49,6 +49,7 @@ start() {
     bin=$(cat "$place/bin")
     make_cluster "$bin" "$home" "$place/initdb.log" --no-sync <<CONF
 max_connections = 200
+max_prepared_transactions = 5
 shared_buffers = 128MB
 fsync = ${GANGER_TEST_FSYNC:-off}
 full_page_writes = ${GANGER_TEST_FSYNC:-off}
