@@ -22,14 +22,21 @@ static int list_rows(struct Cli *cli, const SqlStatement *statement, const DbPar
     return exit_code;
 }
 
+static void print_facts(const struct Cli *cli, const PGresult *result)
+{
+    if (cli->is_json) {
+        output_object(result);
+    } else {
+        output_facts(cli, result);
+    }
+}
+
 static int list_facts(struct Cli *cli, const SqlStatement *statement, const DbParams *params)
 {
     PGresult *result = NULL;
     int exit_code = cli_query(cli, statement, params, &result);
-    if (exit_code == EXIT_CODE_OK && cli->is_json) {
-        output_object(result);
-    } else if (exit_code == EXIT_CODE_OK) {
-        output_facts(cli, result);
+    if (exit_code == EXIT_CODE_OK) {
+        print_facts(cli, result);
     }
     PQclear(result);
     return exit_code;
@@ -61,11 +68,19 @@ int command_stats(struct Cli *cli)
     const char *type = cli->line.arg_count > 0 ? cli->line.args[0] : NULL;
     db_params_init(&params);
     db_param_text(&params, type);
-    int exit_code = list_facts(cli, &SQL_cli_stats, &params);
+    PGresult *result = NULL;
+    int exit_code = cli_query(cli, &SQL_cli_stats, &params, &result);
+    if (exit_code == EXIT_CODE_OK) {
+        print_facts(cli, result);
+        if (type && !db_bool(result, 0, "is_known")) {
+            cli_say("no job of type \"%s\" is known", type);
+        }
+    }
+    PQclear(result);
+    result = NULL;
     if (exit_code != EXIT_CODE_OK || type || cli->is_json) {
         return exit_code;
     }
-    PGresult *result = NULL;
     db_params_init(&params);
     exit_code = cli_query(cli, &SQL_cli_stats_types, &params, &result);
     if (exit_code == EXIT_CODE_OK && PQntuples(result) > 0) {

@@ -224,6 +224,12 @@ const CommandSpec COMMAND_SPECS[] = {
     {"maintain", NULL, 0, 0, NULL, 0, 0, "do one pass of every cluster duty now",
      "The reaper of the node that is the leader does this by itself, each second.",
      command_maintain},
+    {"doctor", NULL, 0, 0, NULL, OPT_BIT(OPT_ALL), 0, "say what is wrong, and how to mend it",
+     "Looks at the server's settings, transactions and slots that are open for long, autovacuum, connections, partitions, the schema, "
+     "rights, nodes, clocks, and at jobs that are stuck; changes nothing. docs/operating.md lists the checks. With --all also those "
+     "that found nothing.\n"
+     "Exits 1 when there is a warning or an error. From SQL: select * from ganger.doctor();",
+     command_doctor},
     {"bench", "[SCENARIO...]", 0, -1,
      "drain enqueue latency scheduled kill crash footprint snapshot", OPT_BIT(OPT_QUICK), 0,
      "measure ganger on a server, beside what the server itself can do",

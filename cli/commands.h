@@ -56,6 +56,7 @@ int command_nodes(struct Cli *cli);
 int command_workers(struct Cli *cli);
 int command_stats(struct Cli *cli);
 int command_maintain(struct Cli *cli);
+int command_doctor(struct Cli *cli);
 int command_bench(struct Cli *cli);
 int command_config(struct Cli *cli);
 int command_completion(struct Cli *cli);

@@ -107,6 +107,7 @@ const char *table_status_color(const char *status)
         {"cancelled", "\033[33m"}, {"waiting", "\033[35m"}, {"alive", "\033[32m"},
         {"running", "\033[36m"},   {"dead", "\033[31m"},    {"lost", "\033[31m"},
         {"paused", "\033[33m"},    {"ok", "\033[32m"},      {"WRONG", "\033[31m"},
+        {"error", "\033[31m"},     {"warning", "\033[33m"}, {"notice", "\033[36m"},
     };
     size_t length = strcspn(status, " ");
     for (size_t i = 0; i < sizeof colors / sizeof colors[0]; i++) {

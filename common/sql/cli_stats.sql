@@ -1,6 +1,8 @@
 -- Counts by status, what ended lately, and how long jobs take. $1 job_type, null = all.
--- Columns: fact, value; those facts that end in _ms are milliseconds; json = the object of ganger.stats, the same in each row.
-select f.fact, f.value, t.stats as json
+-- Columns: fact, value; those facts that end in _ms are milliseconds; json = the object of ganger.stats, and is_known: there is
+-- or was lately a job, both the same in each row.
+select f.fact, f.value, t.stats as json,
+    (t.stats ->> 'total')::bigint + (t.stats #>> '{throughput,last_day}')::bigint + (t.stats ->> 'failed_last_day')::bigint > 0 as is_known
 from (select ganger.stats($1::text) as stats offset 0) as t,
     lateral (values
         (1, 'pending', t.stats ->> 'pending'),

@@ -304,6 +304,9 @@ test_stats() {
     grep -qE '^a  .* 1 ' "$place/out" || complain "a row for each type"
     expect 0 "of one type" stats b
     says_not out TYPE
+    says_not err known
+    expect 0 "of a type that never was" stats nosuch
+    says err 'no job of type "nosuch" is known'
 }
 
 # wait_for FILE TEXT
