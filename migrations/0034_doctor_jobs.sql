@@ -101,7 +101,7 @@ language sql stable set jit = off set enable_seqscan = off as $$
 $$;
 
 -- Jobs that could go on, and whom nobody tells: there must always be a signal, or somebody who holds what they wait for. Looks at the
--- oldest thousands of dependencies, and at two hundred groups.
+-- oldest thousands of dependencies, and at two hundred groups; names twenty of these.
 create function ganger._doctor_waiting(patience interval) returns setof ganger.finding
 language sql stable set jit = off set enable_seqscan = off as $$
     select 'waiting', 'error', format('job %s', j.id), 'blocked, and nothing that it depends on is left',
@@ -128,7 +128,8 @@ language sql stable set jit = off set enable_seqscan = off as $$
       and not exists (select from ganger.signal s where s.kind in ('group', 'regroup', 'recheck') and s.key = j.group_key
                       or s.kind = 'queue' and s.key = j.queue or s.kind = 'job_type' and s.key = j.job_type)
       and coalesce(case when l.concurrency is not null then l.concurrency else q.group_concurrency end, 1000000)
-          > (select count(*) from ganger._placed h where h.group_key = j.group_key and (l.concurrency is not null or h.queue = j.queue)))
+          > (select count(*) from ganger._placed h where h.group_key = j.group_key and (l.concurrency is not null or h.queue = j.queue))
+    limit 20)
     union all
     select 'waiting', 'error', format('batch "%s"', b.id), 'a place is free, and no item gets it',
            format('select ganger._signal(''batch'', %L); -- and report it: this must not happen', b.id)

@@ -137,7 +137,7 @@ static void test_lost_node(void **state)
     (void)snprintf(line, sizeof line, "job.reclaimed count=1 jobs=\"%" PRId64 " journal\"", id);
     CHECK(test, daemon_await_log(heir, line, DAEMON_PATIENCE_MS));
     CHECK(test, daemon_log_count(heir, "event=job.reclaimed") == 1);
-    CHECK(test, daemon_log_count(heir, "event=node.buried") == 1);
+    CHECK(test, daemon_await_log(heir, "event=node.buried", DAEMON_PATIENCE_MS));
     check_event(test, id, "reclaimed", "{}");
     check_event(test, id, "failed", "{\"reason\": \"crashed\"}");
 }
