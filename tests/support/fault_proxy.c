@@ -102,6 +102,7 @@ static void done(void *data, int number)
 {
     FaultProxy *self = data;
     self->rules.rules[number].finished++;
+    (void)pthread_cond_broadcast(&self->changed);
 }
 
 static int connect_server(const FaultProxy *self)
@@ -321,7 +322,11 @@ int fault_proxy_add(FaultProxy *self, const FaultProxyRule *rule)
 void fault_proxy_remove(FaultProxy *self, int rule)
 {
     hold(self);
-    self->rules.rules[rule].is_set = false;
+    FaultRuleState *state = &self->rules.rules[rule];
+    state->is_set = false;
+    while (state->strikes > state->finished && pthread_equal(pthread_self(), self->thread) == 0) {
+        (void)pthread_cond_wait(&self->changed, &self->lock);
+    }
     let_go(self);
 }
 

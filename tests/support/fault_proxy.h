@@ -103,6 +103,7 @@ const char *fault_proxy_tcp_url(const FaultProxy *proxy);
 
 // The number by which the rule is known, valid until fault_proxy_clear. It holds for connections that exist, too.
 int fault_proxy_add(FaultProxy *proxy, const FaultProxyRule *rule);
+// It does not strike any more; should it be striking, that is over when this returns (not for a callback).
 void fault_proxy_remove(FaultProxy *proxy, int rule);
 // Removes all rules and lets swallowed connections go: they are cut.
 void fault_proxy_clear(FaultProxy *proxy);

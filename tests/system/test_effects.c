@@ -116,11 +116,10 @@ static void strike(Strikes *self, const Step *step, Harm harm, int hit)
     int number = fault_proxy_add(self->proxy, &rule);
     int64_t id = add(self, step);
     // Our own connection is not to be used while the server goes down.
-    bool is_struck = step->may_be_empty
-                         ? fault_proxy_await(self->proxy, number, slow_ms(NOT_STRUCK_MS))
-                         : fault_proxy_await_or_miss(self->proxy, number, DAEMON_PATIENCE_MS) &&
-                               fault_proxy_strikes(self->proxy, number) > 0;
+    (void)(step->may_be_empty ? fault_proxy_await(self->proxy, number, slow_ms(NOT_STRUCK_MS))
+                              : fault_proxy_await_or_miss(self->proxy, number, DAEMON_PATIENCE_MS));
     fault_proxy_remove(self->proxy, number);
+    bool is_struck = fault_proxy_strikes(self->proxy, number) > 0;
     if (harm == HARM_RESTART) {
         reconnect(self->test);
     }
