@@ -127,6 +127,9 @@ static void strike(Strikes *self, const Step *step, Harm harm, int hit)
     self->jobs++;
     self->struck += is_struck;
     fault_proxy_clear(self->proxy);
+    if (harm == HARM_KILL) { // workers that only die are started more and more slowly
+        check_effect(self, add(self, step));
+    }
 }
 
 static void strike_step(SystemTest *test, Strikes *self, const Step *step)
