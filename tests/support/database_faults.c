@@ -33,15 +33,14 @@ enum {
 // A connection as soon as there is one: when that was.
 static int64_t reconnect(SystemTest *test)
 {
-    PQfinish(test->conn);
     int64_t until = clock_boot_ms() + 6 * DAEMON_PATIENCE_MS;
-    while (PQping(test->db.url) != PQPING_OK) {
+    PQfinish(test->conn);
+    while (PQstatus(test->conn = PQconnectdb(test->db.url)) != CONNECTION_OK) {
+        PQfinish(test->conn);
         assert_true(clock_boot_ms() < until);
         pause_ms(5);
     }
-    int64_t at = clock_boot_ms();
-    test->conn = test_db_connect(&test->db);
-    return at;
+    return clock_boot_ms();
 }
 
 // How long after `since` a job that is enqueued now has been completed.
@@ -116,7 +115,10 @@ void fault_backend_killed(SystemTest *test, int rounds)
                                                   "application_name = 'ganger-worker' and datname "
                                                   "= current_database()");
         CHECK(test, backend > 1 && kill((pid_t)backend, SIGKILL) == 0);
-        producer_stop(producer); // which has been disconnected with all others
+        // The server ends all sessions when it has noticed.
+        while (PQstatus(test->conn) == CONNECTION_OK) {
+            PQclear(PQexec(test->conn, "select pg_sleep(0.01)"));
+        }
         int64_t accepts_at = reconnect(test);
         check_resumed(test, "backend killed", probe_ms(test, accepts_at), RESUME_AFTER_RESTART_MS);
         check_told(test, producer);
@@ -261,9 +263,8 @@ static void check_full_is_cheap(SystemTest *test, const Daemon *daemon, const ch
 }
 
 // Writes WAL until there is no room for it: the server ends itself then.
-static void fill_wal(const SystemTest *test)
+static void fill_wal(PGconn *conn)
 {
-    PGconn *conn = test_db_connect(&test->db);
     bool is_running = true;
     for (int i = 0; i < 1000 && is_running; i++) {
         PGresult *result =
@@ -271,7 +272,6 @@ static void fill_wal(const SystemTest *test)
         is_running = PQstatus(conn) == CONNECTION_OK;
         PQclear(result);
     }
-    PQfinish(conn);
     assert_false(is_running);
 }
 
@@ -299,8 +299,10 @@ void fault_disk_full(SystemTest *test, const char *home)
 
     producer = producer_start(test, test->db.url, 1);
     producer_await(test, producer, 100);
+    PGconn *writer = test_db_connect(&test->db); // nobody gets in with the disk full
     fill_disk(test, home);
-    fill_wal(test);
+    fill_wal(writer);
+    PQfinish(writer);
     check_full_is_cheap(test, daemon, "WAL");
     free_disk(home);
     if (PQping(test->db.url) != PQPING_OK) {
