@@ -10,6 +10,7 @@
 #include "tests/support/database_faults.h"
 #include "tests/support/private_cluster.h"
 #include "tests/support/room.h"
+#include "tests/support/scale.h"
 
 static void test_restart(void **state)
 {
@@ -82,10 +83,8 @@ int main(void)
 #define FAULT_TEST(name) cmocka_unit_test_setup_teardown(name, system_setup, system_teardown)
     const struct CMUnitTest tests[] = {
         FAULT_TEST(test_restart),
-        FAULT_TEST(test_backend_killed),
         FAULT_TEST(test_short_outage),
         FAULT_TEST(test_table_locked_share),
-        FAULT_TEST(test_table_locked_exclusive),
         FAULT_TEST(test_mixed_calls),
         FAULT_TEST(test_serializable),
         FAULT_TEST(test_listener_ended),
@@ -93,11 +92,19 @@ int main(void)
         FAULT_TEST(test_same_keys),
         FAULT_TEST(test_herd),
     };
+    const struct CMUnitTest more[] = {
+        FAULT_TEST(test_backend_killed),
+        FAULT_TEST(test_table_locked_exclusive),
+    };
     const struct CMUnitTest small[] = {FAULT_TEST(test_connections_used_up)};
     const struct CMUnitTest full[] = {
         cmocka_unit_test_setup_teardown(test_disk_full, room_test_setup, room_test_teardown)};
     int failed = cmocka_run_group_tests_name("database_faults", tests, private_cluster_setup,
                                              private_cluster_teardown);
+    if (test_scale_percent() >= 100) {
+        failed += cmocka_run_group_tests_name("more database_faults", more, private_cluster_setup,
+                                              private_cluster_teardown);
+    }
     failed += cmocka_run_group_tests_name("connections", small, small_cluster_setup,
                                           private_cluster_teardown);
     failed += cmocka_run_group_tests_name("room", full, room_setup, room_teardown);

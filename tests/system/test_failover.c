@@ -13,6 +13,7 @@
 #include "tests/support/daemon.h"
 #include "tests/support/failover.h"
 #include "tests/support/producer.h"
+#include "tests/support/scale.h"
 #include "tests/support/standby.h"
 
 enum { RESUME_GOAL_MS = 5000, TAIL = 80, CONDITION_MS = 20000 };
@@ -351,15 +352,23 @@ int main(void)
 {
 #define FAILOVER_TEST(name) cmocka_unit_test_setup_teardown(name, system_setup, system_teardown)
     const struct CMUnitTest tests[] = {
-        FAILOVER_TEST(test_servers_change_places),
         FAILOVER_TEST(test_connecting),
         FAILOVER_TEST(test_role_without_rights),
         FAILOVER_TEST(test_synchronous_standby_takes_over),
         FAILOVER_TEST(test_lost_tail_and_repeated_ids),
-        FAILOVER_TEST(test_earlier_lease_comes_back),
         FAILOVER_TEST(test_old_primary_is_refused),
+    };
+    // These take half a minute more.
+    const struct CMUnitTest more[] = {
+        FAILOVER_TEST(test_servers_change_places),
+        FAILOVER_TEST(test_earlier_lease_comes_back),
         FAILOVER_TEST(test_one_worker_tells_the_node),
         FAILOVER_TEST(test_synchronous_standby_is_away),
     };
-    return cmocka_run_group_tests_name("failover", tests, standby_setup, standby_teardown);
+    int failed = cmocka_run_group_tests_name("failover", tests, standby_setup, standby_teardown);
+    if (test_scale_percent() >= 100) {
+        failed +=
+            cmocka_run_group_tests_name("more failover", more, standby_setup, standby_teardown);
+    }
+    return failed;
 }
