@@ -14,6 +14,7 @@
 #include "tests/support/daemon.h"
 #include "tests/support/netns.h"
 #include "tests/support/private_cluster.h"
+#include "tests/support/unit.h"
 
 // The shortest lease gangerd takes.
 static const char quick_node[] = "heartbeat: 200ms, self_fence: 1s, lease: 6s";
