@@ -257,6 +257,7 @@ static void test_chaos(void **state)
     int64_t at = clock_boot_ms();
     run_chaos(&chaos);
     int64_t struck_at = clock_boot_ms();
+    nemesis_reconnect(test); // a late crash may have taken this connection, too
     stop_schedules(&chaos);
     await_all_ended(&chaos);
     (void)fprintf(stderr,
