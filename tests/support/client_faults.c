@@ -102,25 +102,34 @@ static void clients_end(SystemTest *test, Clients *clients)
 
 // --- calls of all kinds
 
+static void mix_one(Clients *clients, PGconn *conn, const char *call, int number, int round)
+{
+    char sql[256];
+    (void)snprintf(sql, sizeof sql, "select ganger.%s", call);
+    if (strchr(call, '(') == NULL) { // of one job
+        (void)snprintf(sql, sizeof sql, "select ganger.%s(%" PRId64 "%s)", call,
+                       clients->base + (number * 7 + round) % MIXED_JOBS,
+                       str_equal(call, "edit") ? ", '{\"priority\": 3}'" : "");
+    }
+    run_sql(clients, conn, sql, "55P03 55000 42704 22023");
+}
+
 static void mix_step(Clients *clients, PGconn *conn, int number, int round)
 {
     static const char *const calls[] = {
-        "select ganger.cancel(%" PRId64 "::bigint + (%d %% 40))",
-        "select ganger.retry(%" PRId64 "::bigint + (%d %% 40))",
-        "select ganger.edit(%" PRId64 "::bigint + (%d %% 40), priority => 3)",
-        "select ganger.cancel_jobs(job_type => 'sleep', tags => '{t%3$d}')",
-        "select ganger.retry_jobs(job_type => 'sleep', tags => '{t%3$d}')",
-        "select ganger.edit_jobs(job_type => 'sleep', tags => '{t%3$d}', set_priority => 2)",
-        "select ganger.enqueue('sleep', '{\"ms\": 2}', tags => '{t%3$d}', group_key => 'g%3$d')",
-        "select ganger.maintain()",
+        "cancel",
+        "retry",
+        "edit",
+        "cancel_jobs('{\"job_type\": \"sleep\", \"tags\": [\"t1\"]}')",
+        "retry_jobs('{\"job_type\": \"sleep\", \"tags\": [\"t1\"]}')",
+        "retry_jobs('{\"job_type\": \"sleep\", \"tags\": [\"t2\"]}')",
+        "edit_jobs('{\"tags\": [\"t2\"]}', '{\"priority\": 2}')",
+        "enqueue('sleep', '{\"ms\": 2}', tags => '{t1}', group_key => 'g1')",
+        "enqueue('sleep', '{\"ms\": 2}', tags => '{t2}', group_key => 'g2')",
+        "maintain()",
     };
-    char sql[256];
-    int which = (number + round) % (int)(sizeof calls / sizeof calls[0]);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral" // one of the list above
-    (void)snprintf(sql, sizeof sql, calls[which], clients->base, number * 7 + round, round % 4);
-#pragma GCC diagnostic pop
-    run_sql(clients, conn, sql, "55P03 55000 42704 22023");
+    mix_one(clients, conn, calls[(number + round) % (int)(sizeof calls / sizeof calls[0])], number,
+            round);
 }
 
 void fault_mixed_calls(SystemTest *test, int count, int64_t for_ms)
