@@ -94,6 +94,7 @@ static inline int64_t failover_synchronous_round(SystemTest *test, int count)
     (void)printf("failover: %d enqueues told, all there; resumed %" PRId64 " ms after the "
                  "promotion\n",
                  producer_count(producer), resumed_ms);
+    (void)fflush(stdout);
     free(early);
     free(completed);
     free(told);
