@@ -23,7 +23,6 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
-#include "tests/support/scale.h"
 #include "tests/support/test_db.h"
 
 enum {
@@ -34,7 +33,6 @@ enum {
     FOLLOWERS = 4,
     ACTORS_MAX = 20,
     RUN_MS = 4000,
-    RUN_LEAST_MS = 1500,
     SETTLE_MS = 30000,
     SEEN_MAX = 400000
 };
@@ -389,7 +387,7 @@ int main(void)
 {
     log_init("test", LOG_FORMAT_AUTO, LOG_LEVEL_WARN);
     const char *length = getenv("GANGER_EVENTS_MS");
-    run_ms = length != NULL ? strtoll(length, NULL, 10) : test_scale(RUN_MS, RUN_LEAST_MS);
+    run_ms = length != NULL ? strtoll(length, NULL, 10) : RUN_MS;
     const char *chosen = getenv("GANGER_EVENTS_SEED");
     seed = chosen != NULL ? strtoull(chosen, NULL, 10) : (uint64_t)clock_boot_us();
     const struct CMUnitTest tests[] = {

@@ -34,7 +34,7 @@ enum {
     ADVANCERS = 2,
     THREADS_MAX = 20,
     RUN_MS = 6000,
-    RUN_LEAST_MS = 2000,
+    RUN_LEAST_MS = 4000,
     DRAIN_MS = 30000,
     SELDOM_TYPES = 40,
     BATCH_MAX = 20

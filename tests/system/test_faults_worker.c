@@ -325,7 +325,7 @@ static void group_remove(SystemTest *test, const Group *group)
 static void test_kernel_is_out_of_memory(void **state)
 {
     SystemTest *test = *state;
-    Group group;
+    Group group = {0};
     if (!group_make(&group, "memory", "memory.limit_in_bytes", "200M")) {
         (void)rmdir(group.path);
         (void)fprintf(stderr, "skipped: no memory control group of version 1 can be made here\n");
@@ -503,7 +503,7 @@ static void test_junk_in_connections(void **state)
 static void test_fork_bomb(void **state)
 {
     SystemTest *test = *state;
-    Group group;
+    Group group = {0};
     if (!group_make(&group, "pids", "pids.max", "64")) {
         (void)rmdir(group.path);
         (void)fprintf(stderr, "skipped: no pids control group of version 1 can be made here\n");
