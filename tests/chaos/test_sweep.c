@@ -13,8 +13,7 @@ int main(void)
           {"slot_filling", "kill", 2},
           {"handler_returned", "kill", 3},
           {"finish_answered", "kill", 1},
-          {"program_started", "kill", 1},
-          {"release_marked", "kill", 1}}},
+          {"program_started", "kill", 1}}},
         {"connections are cut",
          {{"pipeline_sent", "drop", 3},
           {"claim_sending", "drop", 3},
@@ -46,10 +45,6 @@ int main(void)
           {"settle", "error", 1},
           {"rescue", "error", 1},
           {"db_open", "error", 1}}},
-        {"somebody is late",
-         {{"supervisor_before_obituary", "sleep", 1},
-          {"before_settle", "sleep", 1},
-          {"after_claim_commit", "sleep", 3}}},
     };
     return sweep_run(cases, sizeof cases / sizeof cases[0]);
 }

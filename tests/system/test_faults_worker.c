@@ -514,7 +514,7 @@ static void test_fork_bomb(void **state)
     group_leave("pids");
     for (int i = 0; i < times(1, 20); i++) {
         int64_t id =
-            act(test, "bomb", 0, "timeout => '500 ms', kill_grace => '100 ms', max_attempts => 1");
+            act(test, "bomb", 0, "timeout => '2 s', kill_grace => '100 ms', max_attempts => 1");
         (void)job_await_pid(test, id);
         pid_t tree[TREE_MAX];
         for (int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
