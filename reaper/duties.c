@@ -12,6 +12,7 @@
 #include "common/base/uuid.h"
 #include "reaper/node.h"
 #include "reaper/rescue.h"
+#include "reaper/served.h"
 #include "reaper/wake.h"
 #include "sql_queries.h"
 
@@ -87,6 +88,20 @@ static void follow_on(Reaper *self, int64_t now)
     }
 }
 
+static Status poll_node(Reaper *self, PGresult **result)
+{
+    DbArray job_types;
+    served_job_types(self, &job_types);
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, self->node_id);
+    db_param_array(&params, &self->queues);
+    db_param_array(&params, &job_types);
+    Status status = db_exec(self->db, &SQL_poll_node, &params, self->statement_ms, result);
+    db_array_free(&job_types);
+    return status;
+}
+
 Status duties_poll(Reaper *self, int64_t now)
 {
     self->wanted_at = INT64_MAX;
@@ -94,16 +109,11 @@ Status duties_poll(Reaper *self, int64_t now)
     follow_on(self, now);
     bool is_regular = now >= self->next_poll_at;
     self->recheck_at = now >= self->recheck_at ? INT64_MAX : self->recheck_at;
-    DbParams params;
-    db_params_init(&params);
-    db_param_int(&params, self->node_id);
-    db_param_array(&params, &self->queues);
-    db_param_array(&params, &self->job_types);
     PGresult *result = NULL;
     if (is_regular) {
         self->next_poll_at = now + self->config->poll_interval_ms;
     }
-    TRY(db_exec(self->db, &SQL_poll_node, &params, self->statement_ms, &result));
+    TRY(poll_node(self, &result));
     FAULT_POINT(poll_answered);
     bool is_alive = db_bool(result, 0, "alive");
     self->is_leader = db_bool(result, 0, "leader");

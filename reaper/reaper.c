@@ -25,42 +25,13 @@ enum {
     RETRY_MAX_MS = 1000
 };
 
-// Does a pool run it? A handler that none does is as good as none.
-static bool is_run(const Config *config, const char *job_type)
-{
-    for (size_t i = 0; i < config->pool_count; i++) {
-        const StringList *types = &config->pools[i].job_types;
-        bool is_listed = types->count == 0;
-        for (size_t j = 0; j < types->count && !is_listed; j++) {
-            is_listed = str_equal(types->items[j], job_type);
-        }
-        if (is_listed) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void bind_lists(Reaper *self)
+static void bind_queues(Reaper *self)
 {
     db_array_begin(&self->queues, DB_ELEMENT_TEXT);
-    db_array_begin(&self->job_types, DB_ELEMENT_TEXT);
     for (size_t i = 0; i < self->config->pool_count; i++) {
         const StringList *queues = &self->config->pools[i].queues;
         for (size_t j = 0; j < queues->count; j++) {
             db_array_add_text(&self->queues, queues->items[j]);
-        }
-    }
-    for (size_t i = 0; i < self->config->handler_count; i++) {
-        const HandlerConfig *handler = &self->config->handlers[i];
-        if (!is_run(self->config, handler->job_type)) {
-            continue;
-        }
-        db_array_add_text(&self->job_types, handler->job_type);
-        if (handler->kind == HANDLER_PLUGIN) { // which have a hook only the workers know
-            char *hook = mem_printf("%s%s", handler->job_type, HOOK_TYPE_SUFFIX);
-            db_array_add_text(&self->job_types, hook);
-            free(hook);
         }
     }
 }
@@ -88,14 +59,13 @@ void reaper_init(Reaper *self, const Config *config, Scoreboard *board)
     // After a restart of the reaper alone the node goes on under its id.
     self->node_id = atomic_load(&self->header->node_id);
     self->has_served = self->node_id != 0;
-    bind_lists(self);
+    bind_queues(self);
     lineage_begin(self);
 }
 
 void reaper_deinit(Reaper *self)
 {
     db_array_free(&self->queues);
-    db_array_free(&self->job_types);
     db_close(self->db);
     self->db = NULL;
 }

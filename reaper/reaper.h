@@ -42,8 +42,8 @@ typedef struct Reaper {
     Db *db; // NULL while the database is away
     int64_t node_id;
     DbArray queues; // of all pools, for the poll
-    DbArray job_types;
     NodeWatch watch;
+    Timeline kept_timeline; // in the state folder (reaper/lineage.h)
     // At most a quarter of self_fence: between two heartbeats there may be one statement that hangs.
     int64_t statement_ms;
     unsigned

@@ -18,7 +18,7 @@ typedef struct LoadedPlugin { // one per file, however many job types it serves
     char *path;
     const struct ganger_plugin *plugin; // NULL = refused
     char *why;
-    StrBuf job_types; // of a refused one: what is not claimed for it
+    StrBuf job_types; // of a refused one: what is not claimed for it, for the log
     int line;         // the first that names it
 } LoadedPlugin;
 
@@ -68,8 +68,12 @@ static void log_refused_plugins(const HandlerTable *table)
     }
 }
 
-void handler_table_load(HandlerTable **out, const Config *config, const PoolConfig *pool, Db *db)
+void handler_table_load(HandlerTable **out, const Config *config, const PoolConfig *pool, Db *db,
+                        Slot *slot)
 {
+    if (slot != NULL) {
+        slot_refused_clear(slot);
+    }
     HandlerTable *table = mem_alloc(sizeof *table);
     table->handlers = mem_alloc(sizeof *table->handlers * (2 * config->handler_count + 1));
     table->hooks = mem_alloc(sizeof *table->hooks * (config->handler_count + 1));
@@ -79,8 +83,13 @@ void handler_table_load(HandlerTable **out, const Config *config, const PoolConf
     for (size_t i = 0; i < config->handler_count; i++) {
         const HandlerConfig *handler = &config->handlers[i];
         strbuf_clear(&why);
-        if (is_wanted(pool, handler->job_type) && !load_handler(table, config, handler, db, &why) &&
-            why.length > 0) {
+        if (!is_wanted(pool, handler->job_type) || load_handler(table, config, handler, db, &why)) {
+            continue;
+        }
+        if (slot != NULL) {
+            slot_refused_add(slot, handler->job_type);
+        }
+        if (why.length > 0) {
             log_error("handler.refused", "job_type=\"%s\" reason=\"%s\" line=%d", handler->job_type,
                       why.text, handler->line);
         }

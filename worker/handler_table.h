@@ -13,10 +13,11 @@ typedef struct HandlerTable HandlerTable;
 
 // Loads every handler the pool wants (job_types, empty = all). One that cannot be loaded is refused
 // with one clear log line (missing file, not ELF, wrong symbol, wrong ABI, unsafe owner or mode)
-// and left out: its job type is not claimed by this worker. All files together have HANDLER_LOAD_BUDGET_MS; a refused file is
+// and left out: its job type is not claimed by this worker, and `slot` (may be NULL) says so to the reaper. All files together have HANDLER_LOAD_BUDGET_MS; a refused file is
 // named once, with all its job types. `db` (may be NULL) is used to check
 // that sql functions exist. A plugin's on_error hook is a handler of its own, of a job type with HOOK_TYPE_SUFFIX. Never fails; *out owned by the caller.
-void handler_table_load(HandlerTable **out, const Config *config, const PoolConfig *pool, Db *db);
+void handler_table_load(HandlerTable **out, const Config *config, const PoolConfig *pool, Db *db,
+                        Slot *slot);
 void handler_table_destroy(HandlerTable *table);
 int handler_table_count(const HandlerTable *table);
 const Handler *handler_table_at(const HandlerTable *table, int index);

@@ -27,6 +27,7 @@ enum {
     SCOREBOARD_RESULT_BYTES = SCOREBOARD_BATCH_MAX * SCOREBOARD_RESULT_INLINE,
     SCOREBOARD_LOG_TAIL_BYTES = 4096, // what is kept of the running job's log
     SCOREBOARD_NAME_BYTES = 64,
+    SCOREBOARD_REFUSED_MAX = 64, // further ones count as handled
     SCOREBOARD_NOTE_BYTES = 256
 };
 
@@ -138,6 +139,8 @@ typedef struct Slot {
     atomic_ullong batch_serial;               // grows with every batch
     char job_type[SCOREBOARD_NAME_BYTES];     // of the running job, for logs
     char note[SCOREBOARD_NOTE_BYTES];         // last words: panic text, missing handler
+    atomic_uint refused_count;                // handlers its pool wants and it could not load
+    uint64_t refused[SCOREBOARD_REFUSED_MAX]; // hashes of their job types, before refused_count
     atomic_uint log_length;                   // bytes ever appended to log_tail for the running job
     char log_tail[SCOREBOARD_LOG_TAIL_BYTES]; // ring
     atomic_uint result_bytes;                 // used part of results
@@ -205,6 +208,10 @@ void slot_reset_batch(Slot *slot);
 // Worker: appends to the log tail of the running job; slot_log_clear at the start of a job.
 void slot_log_append(Slot *slot, const char *text, size_t length);
 void slot_log_clear(Slot *slot);
+// Worker: the job type of a handler it could not load; slot_refused_clear before the first.
+void slot_refused_clear(Slot *slot);
+void slot_refused_add(Slot *slot, const char *job_type);
+bool slot_is_refused(const Slot *slot, const char *job_type);
 // Copies the log tail, oldest byte first, into a new string (caller frees); NULL when empty.
 char *slot_log_copy(const Slot *slot);
 // The word of ganger._settle_result for an entry's outcome: completed, discarded, snoozed, program_crashed, waiting, else error.

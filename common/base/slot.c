@@ -220,6 +220,42 @@ static size_t skip_continuation(const char *text, size_t start, size_t end)
     return at;
 }
 
+// FNV-1a with its constants for 64 bits: names are compared by it, and two that collide are both taken for refused.
+static uint64_t hash_name(const char *name)
+{
+    uint64_t hash = 0xcbf29ce484222325U;
+    for (; *name != '\0'; name++) {
+        hash = (hash ^ (unsigned char)*name) * 0x100000001b3U;
+    }
+    return hash;
+}
+
+void slot_refused_clear(Slot *slot)
+{
+    atomic_store(&slot->refused_count, 0);
+}
+
+void slot_refused_add(Slot *slot, const char *job_type)
+{
+    unsigned count = atomic_load(&slot->refused_count);
+    if (count < SCOREBOARD_REFUSED_MAX) {
+        slot->refused[count] = hash_name(job_type);
+        atomic_store(&slot->refused_count, count + 1);
+    }
+}
+
+bool slot_is_refused(const Slot *slot, const char *job_type)
+{
+    unsigned count = atomic_load(&slot->refused_count);
+    uint64_t hash = hash_name(job_type);
+    for (unsigned i = 0; i < count && i < SCOREBOARD_REFUSED_MAX; i++) {
+        if (slot->refused[i] == hash) {
+            return true;
+        }
+    }
+    return false;
+}
+
 char *slot_log_copy(const Slot *slot)
 {
     char copy[LOG_KEPT_BYTES];

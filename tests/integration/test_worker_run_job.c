@@ -319,7 +319,7 @@ static void claim(Fixture *self, int count)
     test_db_run(self->admin, "SELECT ganger.enqueue('probe') FROM generate_series(1, %d)", count);
     prepare(self, "exit 0");
     self->pool.max_jobs = count;
-    handler_table_load(&worker->handlers, &self->config, &self->pool, NULL);
+    handler_table_load(&worker->handlers, &self->config, &self->pool, NULL, NULL);
     db_array_begin(&worker->queues, DB_ELEMENT_TEXT);
     db_array_add_text(&worker->queues, "default");
     db_array_begin(&worker->job_types, DB_ELEMENT_TEXT);

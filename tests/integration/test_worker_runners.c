@@ -533,7 +533,7 @@ static void test_demo_plugin(void **state)
     run->config.handler_count = sizeof handlers / sizeof handlers[0];
     const PoolConfig pool = {.name = NULL};
     HandlerTable *table = NULL;
-    handler_table_load(&table, &run->config, &pool, run->context.db);
+    handler_table_load(&table, &run->config, &pool, run->context.db, NULL);
     assert_int_equal(handler_table_count(table), 6);
 
     claim(self);
@@ -762,7 +762,7 @@ static void test_sql_handlers_are_checked(void **state)
     self->run.config.handler_count = sizeof handlers / sizeof handlers[0];
     const PoolConfig pool = {.name = NULL};
     HandlerTable *table = NULL;
-    handler_table_load(&table, &self->run.config, &pool, self->run.context.db);
+    handler_table_load(&table, &self->run.config, &pool, self->run.context.db, NULL);
     assert_int_equal(handler_table_count(table), 3);
     assert_non_null(handler_table_find(table, "apply"));
     assert_non_null(handler_table_find(table, "apply2"));

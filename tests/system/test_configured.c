@@ -210,6 +210,22 @@ static void test_no_pool_for_the_handler(void **state)
     job_await(test, echo, "failed");
 }
 
+// As is one that no worker could load; others of its node go on.
+static void test_handler_that_is_refused(void **state)
+{
+    SystemTest *test = *state;
+    Daemon *daemon = daemon_configure(
+        test, "broken", &(DaemonOptions){.handlers = "lost: {exec: [/nowhere/at/all]}"});
+    append(test, daemon, "no_handler_after: 1s\n");
+    daemon_start(daemon);
+    int64_t lost = job_add(test, "'lost'");
+    job_await(test, lost, "failed");
+    sql_check(test,
+              "(select failure_reason = 'no_handler' from ganger.jobs where id = %" PRId64 ")",
+              lost);
+    job_await(test, job_add(test, "'noop'"), "completed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +238,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_queues_from_the_file, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_mistakes_at_a_reload, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_no_handler, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_handler_that_is_refused, system_setup,
+                                        system_teardown),
         cmocka_unit_test_setup_teardown(test_no_pool_for_the_handler, system_setup,
                                         system_teardown),
     };

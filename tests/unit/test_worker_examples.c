@@ -95,7 +95,7 @@ static void test_examples_run(void **state)
     run.config.handler_count = sizeof handlers / sizeof handlers[0];
     const PoolConfig pool = {.name = NULL};
     HandlerTable *table = NULL;
-    handler_table_load(&table, &run.config, &pool, NULL);
+    handler_table_load(&table, &run.config, &pool, NULL, NULL);
     assert_int_equal(handler_table_count(table), 4);
     assert_null(handler_table_find(table, "email"));
     assert_null(handler_table_find(table, "gone"));
@@ -117,7 +117,7 @@ static void test_examples_run(void **state)
 
     // A pool that names job types gets those only.
     const PoolConfig small = {.job_types = {.items = (char *[]){(char[]){"true"}}, .count = 1}};
-    handler_table_load(&table, &run.config, &small, NULL);
+    handler_table_load(&table, &run.config, &small, NULL, NULL);
     assert_int_equal(handler_table_count(table), 1);
     assert_string_equal(handler_table_at(table, 0)->config->job_type, "true");
     assert_null(handler_table_at(table, 1));

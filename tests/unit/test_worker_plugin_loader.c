@@ -212,7 +212,7 @@ static char *load_and_read_log(const Config *config)
     assert_non_null(log);
     assert_int_equal(dup2(fileno(log), STDERR_FILENO), STDERR_FILENO);
     HandlerTable *table = NULL;
-    handler_table_load(&table, config, &pool, NULL);
+    handler_table_load(&table, config, &pool, NULL, NULL);
     assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
     close(saved);
     assert_int_equal(handler_table_count(table), 0);
@@ -340,7 +340,7 @@ static void test_hooks(void **state)
     const Config config = {.handlers = handlers, .handler_count = 4};
     const PoolConfig pool = {.name = NULL};
     HandlerTable *table = NULL;
-    handler_table_load(&table, &config, &pool, NULL);
+    handler_table_load(&table, &config, &pool, NULL, NULL);
     assert_int_equal(handler_table_count(table), 5);
     const Handler *hook = handler_table_find(table, "a:on_error");
     assert_non_null(hook);
