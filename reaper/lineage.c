@@ -37,9 +37,15 @@ static bool write_line(const char *path, Timeline timeline)
     return close(file) == 0 && is_written;
 }
 
-// Without the file the next start trusts the first primary it meets: no reason to stop.
-static void save(const Reaper *self, Timeline timeline)
+// What this process has seen itself, not what stands in the slots: a worker gone mad must not keep its node away for good. Without the
+// file the next start trusts the first primary it meets: no reason to stop.
+static void save(Reaper *self, Timeline timeline)
 {
+    if (timeline.number == 0 || (timeline.number == self->kept_timeline.number &&
+                                 timeline.system_id == self->kept_timeline.system_id)) {
+        return;
+    }
+    self->kept_timeline = timeline;
     char *path = file_path(self, "");
     char *new_path = file_path(self, ".new");
     if (!write_line(new_path, timeline) || rename(new_path, path) != 0) {
@@ -63,7 +69,6 @@ static void publish(Reaper *self, Timeline before, Timeline now)
         log_info("database.new_timeline", "timeline=%" PRIu32 " before=%" PRIu32, now.number,
                  before.number);
     }
-    save(self, now);
 }
 
 void lineage_begin(Reaper *self)
@@ -78,6 +83,7 @@ void lineage_begin(Reaper *self)
         char *rest = NULL;
         Timeline kept = {.system_id = strtoull(line, &rest, 10)};
         kept.number = (uint32_t)strtoul(rest, NULL, 10);
+        self->kept_timeline = kept;
         timeline_store(&self->header->timeline, kept);
     }
     if (file != NULL) {
@@ -101,6 +107,7 @@ void lineage_met(Reaper *self)
 {
     const Timeline before = timeline_load(&self->header->timeline);
     publish(self, before, timeline_follow(before, db_timeline(self->db)));
+    save(self, db_timeline(self->db));
 }
 
 bool lineage_is_left_behind(Reaper *self)

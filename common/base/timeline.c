@@ -38,11 +38,13 @@ Timeline timeline_follow(Timeline known, Timeline met)
 
 Timeline timeline_load(const SharedTimeline *shared)
 {
-    return (Timeline){.system_id = atomic_load(&shared->system_id),
-                      .number = atomic_load(&shared->number)};
+    const uint32_t number = atomic_load(&shared->number);
+    const uint64_t system_id = atomic_load(&shared->system_id);
+    const bool is_whole = atomic_load(&shared->number) == number;
+    return (Timeline){.system_id = system_id, .number = is_whole ? number : 0};
 }
 
-// The number goes first, and comes back last: who reads in between finds nothing known.
+// The number goes first, and comes back last: who reads in between finds nothing known, as timeline_load looks at it twice.
 void timeline_store(SharedTimeline *shared, Timeline timeline)
 {
     if (atomic_load(&shared->system_id) != timeline.system_id) {

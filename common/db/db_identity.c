@@ -19,11 +19,31 @@ static uint64_t read_system(const PGresult *result)
 
 static Status ask(Db *db, int64_t deadline, PGresult **result)
 {
-    Status status = db_exec(db, &SQL_server_identity, NULL, deadline - clock_boot_ms(), result);
-    if (status == STATUS_REFUSED) { // the right has been taken away
-        status = db_exec(db, &SQL_server_timeline, NULL, deadline - clock_boot_ms(), result);
+    // Each is for a server that refuses the one before it.
+    static const SqlStatement *const questions[] = {&SQL_server_identity, &SQL_server_timeline,
+                                                    &SQL_server_role};
+    Status status = STATUS_REFUSED;
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+        status = db_exec(db, questions[i], NULL, deadline - clock_boot_ms(), result);
+        if (status == STATUS_OK || db_is_lost(db)) {
+            break;
+        }
     }
     return status;
+}
+
+// Without its timeline an old primary looks like any other.
+static void tell_unknown(const Db *db)
+{
+    static bool is_told;
+    if (!is_told) {
+        is_told = true;
+        log_warn("database.no_timeline",
+                 "host=\"%s\" effect=\"an old primary that comes back would not be noticed\" "
+                 "mend=\"grant execute on function pg_current_wal_lsn() to ganger's role, where "
+                 "the server has it\"",
+                 PQhost(db->conn));
+    }
 }
 
 static void tell_old(const Db *db, const Timeline *floor)
@@ -37,7 +57,8 @@ static void tell_old(const Db *db, const Timeline *floor)
     log_error("database.old_primary",
               "host=\"%s\" timeline=%" PRIu32 " known=%" PRIu32
               " effect=\"it is not used\" mend=\"stop this server, or make it a standby of the "
-              "new primary\"",
+              "new primary; where it is meant (a backup was restored), delete the node's .timeline "
+              "file in its state_dir and start it again\"",
               PQhost(db->conn), db->timeline.number, floor->number);
 }
 
@@ -51,6 +72,9 @@ Status db_check_identity(Db *db, const Timeline *floor, int64_t deadline)
     PQclear(result);
     if (is_standby) {
         return db_turn_away(db, "the server is a standby");
+    }
+    if (db->timeline.number == 0) {
+        tell_unknown(db);
     }
     if (timeline_is_old(*floor, db->timeline)) {
         char why[128];

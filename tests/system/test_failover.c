@@ -115,6 +115,12 @@ static void test_role_without_rights(void **state)
     CHECK(test, db_open_at_least(&db, as_user, "test", CONDITION_MS, true, &none) == STATUS_OK);
     CHECK(test, db_timeline(db).number > 0 && db_timeline(db).system_id == 0);
     db_close(db);
+    // A service that tells nothing of its WAL: it is used, and nothing is known of its timeline.
+    test_db_run(test->conn, "revoke execute on function pg_current_wal_lsn() from public");
+    CHECK(test, db_open_at_least(&db, as_user, "test", CONDITION_MS, true, &later) == STATUS_OK);
+    CHECK(test, db_timeline(db).number == 0);
+    db_close(db);
+    test_db_run(test->conn, "grant execute on function pg_current_wal_lsn() to public");
     test_db_run(test->conn, "grant execute on function pg_control_system() to public");
     test_db_run(test->conn, "drop role %s", user);
     free(as_user);
