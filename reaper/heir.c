@@ -109,7 +109,8 @@ static Status await_end(Reaper *self, int64_t node)
     if (silent_ms >= HEIR_LIMIT_MS) {
         return STATUS_OK;
     }
-    if (waited_ms - silent_ms > HEIR_LIMIT_MS) { // a dead supervisor's reaper sends no heartbeat
+    // A dead supervisor's reaper sends no heartbeat.
+    if (seen->has_moved && waited_ms - silent_ms > HEIR_LIMIT_MS) {
         log_fatal("node.name_in_use",
                   "node=%s hint=\"a live node on a copy of this machine has this name: set "
                   "node.name\"",

@@ -38,9 +38,10 @@ bool node_watch_look(NodeWatch *watch, int64_t id, int64_t heartbeat, int64_t le
     int64_t step = now - node->seen_at;
     node->seen_at = now;
     if (heartbeat != node->heartbeat) {
+        // A failover may take the last ones back: that is no sign of life, but no reason to judge it either.
+        node->has_moved = node->has_moved || heartbeat > node->heartbeat;
         node->heartbeat = heartbeat;
         node->unchanged_ms = 0;
-        node->has_moved = true;
         return false;
     }
     node->unchanged_ms += step < NODE_WATCH_STEP_MS ? step : NODE_WATCH_STEP_MS;

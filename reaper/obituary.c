@@ -11,11 +11,16 @@
 #include "common/base/clock.h"
 #include "common/base/duration.h"
 #include "common/base/seeded_bug.h"
+#include "common/base/utf8.h"
 
 static void say(Obituary *out, const char *outcome, const char *what, const char *detail)
 {
     out->outcome = outcome;
     (void)snprintf(out->message, sizeof out->message, "%s%s", what, detail);
+    utf8_clean(
+        out->message,
+        strlen(
+            out->message)); // a note may be cut, or be nonsense, and would keep the job from being settled
 }
 
 static void say_timeout(Obituary *out, const Slot *slot)

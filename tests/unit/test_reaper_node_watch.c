@@ -37,6 +37,7 @@ static void test_any_movement_starts_anew(void **state)
     }
     assert_false(
         node_watch_look(&watch, 1, 3, LEASE, now += SCAN)); // also backwards: after a failover
+    assert_false(node_watch_find(&watch, 1)->has_moved);    // which is no sign of life
     for (int i = 0; i < 29; i++) {
         assert_false(node_watch_look(&watch, 1, 3, LEASE, now += SCAN));
     }

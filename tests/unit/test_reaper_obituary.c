@@ -106,6 +106,17 @@ static void test_crashes(void **state)
     check("crashed", "code 3: xxx");
 }
 
+// PostgreSQL takes UTF-8 only: what is not would keep the slot unsettled for ever.
+static void test_a_note_of_nonsense(void **state)
+{
+    (void)state;
+    memset(slot.note, 0xfe, sizeof slot.note);
+    check("crashed", "its worker was killed by SIGKILL");
+    for (const char *at = obituary.message; *at != '\0'; at++) {
+        assert_int_not_equal((unsigned char)*at, 0xfe);
+    }
+}
+
 static void test_killed_for_this_run(void **state)
 {
     (void)state;
@@ -197,6 +208,7 @@ int main(void)
         cmocka_unit_test_setup(test_sorts_the_batch, setup),
         cmocka_unit_test_setup(test_trusts_nothing, setup),
         cmocka_unit_test_setup(test_crashes, setup),
+        cmocka_unit_test_setup(test_a_note_of_nonsense, setup),
         cmocka_unit_test_setup(test_killed_for_this_run, setup),
         cmocka_unit_test_setup(test_killed_for_another_run, setup),
         cmocka_unit_test_setup(test_old_stop_is_forgotten, setup),
