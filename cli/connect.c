@@ -72,23 +72,18 @@ static int choose_url(Cli *cli, char **url)
 }
 
 // A function that has done less than it was asked to says so by a warning.
-static void on_notice(void *data, const PGresult *result)
+static void on_warning(const char *message)
 {
-    (void)data;
-    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    if (severity && message && str_equal(severity, "WARNING")) {
-        StrBuf safe = {0};
-        text_append_safe(&safe, message, false);
-        cli_say("warning: %s", safe.text ? safe.text : "");
-        strbuf_free(&safe);
-    }
+    StrBuf safe = {0};
+    text_append_safe(&safe, message, false);
+    cli_say("warning: %s", safe.text ? safe.text : "");
+    strbuf_free(&safe);
 }
 
 static void set_up(Cli *cli)
 {
     db_set_quiet(cli->db, true);
-    (void)PQsetNoticeReceiver(db_conn(cli->db), on_notice, NULL);
+    db_set_warned(cli->db, on_warning);
 }
 
 int cli_connect(Cli *cli)

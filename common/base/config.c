@@ -44,10 +44,12 @@ Status config_reload(Config **out, const Config *running, StrBuf *errors)
     return STATUS_OK;
 }
 
+// In the file itself: what a ${NAME} stands for is not.
 static bool has_password(const Config *config)
 {
     StrBuf masked = {0};
-    bool is_written = config->database_url != NULL && !config->database_url_from_env;
+    bool is_written = config->database_url != NULL && !config->database_url_from_env &&
+                      strstr(config->text, config->database_url) != NULL;
     if (is_written) {
         config_mask_url(config->database_url, &masked);
     }

@@ -93,10 +93,11 @@ static Status refuse(const char *path, const char *what, const char *why, StrBuf
     return STATUS_REFUSED;
 }
 
-// The group by which gangerd itself reads the file.
+// The group by which gangerd itself reads the file. A directory of users that hangs must not hang a running gangerd, which has become that
+// user already: it is asked before that only.
 static bool is_own_group(gid_t group, const char *user)
 {
-    const struct passwd *account = user != NULL ? getpwnam(user) : NULL;
+    const struct passwd *account = user != NULL && geteuid() == 0 ? getpwnam(user) : NULL;
     return group == 0 || group == getegid() || (account != NULL && group == account->pw_gid);
 }
 

@@ -83,6 +83,11 @@ void db_set_quiet(Db *db, bool quiet)
     db->is_quiet = quiet;
 }
 
+void db_set_warned(Db *db, void (*on_warning)(const char *message))
+{
+    db->on_warning = on_warning;
+}
+
 void db_set_waiting(Db *db, void (*on_wait)(void *data), void *data)
 {
     db->on_wait = on_wait;

@@ -56,6 +56,8 @@ int db_error_position(const Db *db); // character in the statement's text, from 
 // Errors of class refused are not logged (a CLI prints them itself).
 void db_set_quiet(Db *db, bool quiet);
 
+// `on_warning` is told the text of each WARNING of the server.
+void db_set_warned(Db *db, void (*on_warning)(const char *message));
 // `on_wait` is called about once a second while a call waits for the server, and must not use the connection.
 void db_set_waiting(Db *db, void (*on_wait)(void *data), void *data);
 

@@ -50,6 +50,11 @@ static void on_notice(void *argument, const PGresult *result)
     if (function != NULL && str_equal(function, "SyncRepWaitForLSN")) {
         db->is_unconfirmed = true;
     }
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    if (db->on_warning != NULL && text != NULL && severity != NULL &&
+        str_equal(severity, "WARNING")) {
+        db->on_warning(text);
+    }
 }
 
 static Status refuse_open(Status status, const char *why, const char *name, bool quiet)

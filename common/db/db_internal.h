@@ -30,7 +30,8 @@ typedef struct Db {
     char *lacking_settings;
     Timeline timeline; // of the server, where it was asked for
     bool in_pipeline;
-    void (*on_wait)(void *data); // NULL none
+    void (*on_warning)(const char *message); // NULL none
+    void (*on_wait)(void *data);             // NULL none
     void *on_wait_data;
     char sqlstate[6];
     int error_position; // characters, from 1; 0 = not given

@@ -258,6 +258,13 @@ static void test_password_that_others_may_read(void **state)
     const CheckRun elsewhere = run(test, "gangerd", "--check", path, "postgresql:///x");
     CHECK(test, elsewhere.code == 0 && strstr(elsewhere.said, WARNING) == NULL);
     free(path);
+    path = in_folder(test, "variable.yaml");
+    static const char variable[] = "database: {url: \"postgresql://app:${HOME}@localhost/app\"}\n";
+    write_bytes(path, variable, sizeof variable - 1);
+    CHECK(test, chmod(path, 0644) == 0);
+    const CheckRun named = run(test, "gangerd", "--check", path, NULL);
+    CHECK(test, named.code == 0 && strstr(named.said, WARNING) == NULL);
+    free(path);
     path = in_folder(test, "open.yaml");
     static const char text[] = "database: {url: \"postgresql://app@localhost/app\"}\n";
     write_bytes(path, text, sizeof text - 1);
