@@ -4,9 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -90,17 +93,30 @@ static const struct Call {
 enum { DENIED_COUNT = sizeof denied / sizeof denied[0] };
 
 // In a child: there is no way back from a sandbox. Its exit code says which check failed; 0 = none.
-static int in_sandbox(int (*check)(void))
+static int in_sandbox_on(bool (*make_kernel)(void), int (*check)(void))
 {
     (void)fflush(NULL);
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
+        if (!make_kernel()) {
+            _exit(254);
+        }
         _exit(sandbox_enter() ? check() : 255);
     }
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static bool leave_kernel(void)
+{
+    return true;
+}
+
+static int in_sandbox(int (*check)(void))
+{
+    return in_sandbox_on(leave_kernel, check);
 }
 
 static int check_denied(void)
@@ -185,6 +201,34 @@ static void test_what_goes_on(void **state)
     assert_int_equal(in_sandbox(check_allowed), 0);
 }
 
+// As one without the flags of seccomp(): any is answered by EINVAL.
+static bool make_kernel_old(void)
+{
+    struct sock_filter rules[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_seccomp, 0, 5),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1]) + 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {.len = sizeof rules / sizeof rules[0], .filter = rules};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0 &&
+           syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, NULL) ==
+               -1 &&
+           errno == EINVAL;
+}
+
+static void test_kernels_without_flags(void **state)
+{
+    (void)state;
+    assert_int_equal(in_sandbox_on(make_kernel_old, check_denied), 0);
+    assert_int_equal(in_sandbox_on(make_kernel_old, check_allowed), 0);
+}
+
 // A program that is started stays in it.
 static int check_inherited(void)
 {
@@ -231,7 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_denied),  cmocka_unit_test(test_it_is_the_sandbox),
         cmocka_unit_test(test_what_goes_on),    cmocka_unit_test(test_programs_stay_in_it),
-        cmocka_unit_test(test_no_32_bit_calls),
+        cmocka_unit_test(test_no_32_bit_calls), cmocka_unit_test(test_kernels_without_flags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
