@@ -61,9 +61,22 @@ static void take_environment(void)
     environ = initial.environment;
 }
 
-void process_state_take(void)
+// One that cannot be opened, as that of a root who became somebody else, cannot be come back to, and is of no use to a handler either.
+static void take_folder(void)
 {
     initial.folder = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (initial.folder >= 0) {
+        return;
+    }
+    log_info("worker.folder", "folder=/ error=\"its own cannot be opened: %s\"", strerror(errno));
+    if (chdir("/") == 0) {
+        initial.folder = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+}
+
+void process_state_take(void)
+{
+    take_folder();
     initial.mode = umask(0);
     (void)umask(initial.mode);
     (void)alarm(0); // of a plugin's constructor
@@ -119,7 +132,7 @@ static void look_at_files(int64_t files_limit)
 {
     const rlim_t own = initial.limits[RLIMIT_NOFILE].rlim_cur;
     const rlim_t limit = files_limit > 0 && (rlim_t)files_limit < own ? (rlim_t)files_limit : own;
-    const int lowest = fcntl(initial.folder, F_DUPFD_CLOEXEC, 0);
+    const int lowest = fcntl(FD_WAKE, F_DUPFD_CLOEXEC, 0);
     if (lowest < 0 || (rlim_t)lowest > limit / 100 * PROCESS_STATE_FILES_PERCENT +
                                            limit % 100 * PROCESS_STATE_FILES_PERCENT / 100) {
         spoil("files");
