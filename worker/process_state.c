@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
@@ -33,6 +34,13 @@ static struct {
     char **environment; // the copy of it that environ points to
     size_t variables_bytes;
 } initial = {.folder = -1};
+
+// Those by which a neighbour could fail at once are looked at after each run that may have changed them; the others take their time.
+static const __rlimit_resource_t urgent[] = {RLIMIT_CPU,  RLIMIT_AS,    RLIMIT_NOFILE, RLIMIT_FSIZE,
+                                             RLIMIT_DATA, RLIMIT_STACK, RLIMIT_NPROC};
+
+static int64_t limits_seen_us; // all of them; 0 = never
+static bool is_limit_unseen;   // there was a run since that may have changed one
 
 static const char *spoiled;
 
@@ -94,11 +102,6 @@ static void spoil(const char *why)
     spoiled = spoiled != NULL ? spoiled : why;
 }
 
-const char *process_state_spoiled(void)
-{
-    return spoiled;
-}
-
 void process_state_put_back_memory(void)
 {
     if (environ != initial.environment ||
@@ -114,31 +117,68 @@ void process_state_put_back_memory(void)
 }
 
 // What was lowered below its old hard limit can be raised by root only.
-static void put_back_limits(void)
+static void put_back_limit(__rlimit_resource_t resource)
 {
-    for (int i = 0; i < RLIM_NLIMITS; i++) {
-        const struct rlimit *wanted = &initial.limits[i];
-        struct rlimit now;
-        if (getrlimit((__rlimit_resource_t)i, &now) == 0 &&
-            (now.rlim_cur != wanted->rlim_cur || now.rlim_max != wanted->rlim_max) &&
-            setrlimit((__rlimit_resource_t)i, wanted) != 0) {
-            spoil("limits");
-        }
+    const struct rlimit *wanted = &initial.limits[resource];
+    struct rlimit now;
+    if (getrlimit(resource, &now) == 0 &&
+        (now.rlim_cur != wanted->rlim_cur || now.rlim_max != wanted->rlim_max) &&
+        setrlimit(resource, wanted) != 0) {
+        spoil("limits");
     }
 }
 
-// The lowest free number is that of the open files at least, and all of them where none was closed.
+static void put_back_all_limits(int64_t now_us)
+{
+    for (int i = 0; i < RLIM_NLIMITS; i++) {
+        put_back_limit((__rlimit_resource_t)i);
+    }
+    limits_seen_us = now_us;
+    is_limit_unseen = false;
+}
+
+static void put_back_limits(void)
+{
+    const int64_t now_us = clock_boot_us();
+    if (now_us - limits_seen_us >= PROCESS_STATE_RARE_US) {
+        put_back_all_limits(now_us);
+        return;
+    }
+    for (size_t i = 0; i < sizeof urgent / sizeof urgent[0]; i++) {
+        put_back_limit(urgent[i]);
+    }
+    is_limit_unseen = true;
+}
+
+const char *process_state_spoiled(void)
+{
+    if (is_limit_unseen) {
+        const int64_t now_us = clock_boot_us();
+        if (now_us - limits_seen_us >= PROCESS_STATE_RARE_US) {
+            put_back_all_limits(now_us);
+        }
+    }
+    return spoiled;
+}
+
+// The lowest free number is that of the open files at least, and all of them where none was closed. Mostly the one that was free
+// last time still is, which is cheaper to ask.
 static void look_at_files(int64_t files_limit)
 {
+    static int free_once = -1;
     const rlim_t own = initial.limits[RLIMIT_NOFILE].rlim_cur;
     const rlim_t limit = files_limit > 0 && (rlim_t)files_limit < own ? (rlim_t)files_limit : own;
-    const int lowest = fcntl(FD_WAKE, F_DUPFD_CLOEXEC, 0);
-    if (lowest < 0 || (rlim_t)lowest > limit / 100 * PROCESS_STATE_FILES_PERCENT +
-                                           limit % 100 * PROCESS_STATE_FILES_PERCENT / 100) {
+    const rlim_t most =
+        limit / 100 * PROCESS_STATE_FILES_PERCENT + limit % 100 * PROCESS_STATE_FILES_PERCENT / 100;
+    if (free_once >= 0 && (rlim_t)free_once <= most && fcntl(free_once, F_GETFD) < 0) {
+        return;
+    }
+    free_once = fcntl(FD_WAKE, F_DUPFD_CLOEXEC, 0);
+    if (free_once < 0 || (rlim_t)free_once > most) {
         spoil("files");
     }
-    if (lowest >= 0) {
-        (void)close(lowest);
+    if (free_once >= 0) {
+        (void)close(free_once);
     }
 }
 

@@ -7,7 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PROCESS_STATE_FILES_PERCENT = 80 }; // of its limit open: the next job might find none
+enum {
+    PROCESS_STATE_FILES_PERCENT = 80, // of its limit open: the next job might find none
+    PROCESS_STATE_RARE_US = 1000      // limits no neighbour fails by at once are looked at so often
+};
 
 // Before the first run, once: this is what every run starts with.
 void process_state_take(void);
@@ -15,10 +18,12 @@ void process_state_take(void);
 // After a run: environment and locale, which can be changed without a system call.
 void process_state_put_back_memory(void);
 // After a run that may have made one: working directory, umask, signal mask, alarm, resource limits; and user, group and the number
-// of open files are looked at. `files_limit`: of that run, 0 = that of the process.
+// of open files are looked at. `files_limit`: of that run, 0 = that of the process. Of the limits, those of processor time, memory,
+// files and processes each time, the others (core dumps, locked memory, signals, message queues, priorities) once in
+// PROCESS_STATE_RARE_US: at once after a run as long as that, else by process_state_spoiled.
 void process_state_put_back(int64_t files_limit);
 
-// Why this process is to be replaced before another job runs in it; NULL = it is as it was.
+// Why this process is to be replaced before another job runs in it; NULL = it is as it was. To be asked before each run.
 const char *process_state_spoiled(void);
 
 // Are the descriptors there that a worker lives by, and what they were? A handler that closes what it has not opened takes them away.
