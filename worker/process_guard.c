@@ -99,7 +99,7 @@ void process_guard_begin(ProcessGuard *guard, const HandlerLimits *limits)
     syscall_watch_begin();
 }
 
-void process_guard_end(const ProcessGuard *guard)
+bool process_guard_end(const ProcessGuard *guard)
 {
     const bool is_untouched = syscall_watch_end();
     for (int i = 0; guard->has_limits && i < PROCESS_GUARD_LIMITS; i++) {
@@ -110,6 +110,7 @@ void process_guard_end(const ProcessGuard *guard)
         process_state_put_back(guard->files_limit);
         run_sweep_children();
     }
+    return is_untouched;
 }
 
 static bool set_both(__rlimit_resource_t resource, rlim_t soft, rlim_t hard)

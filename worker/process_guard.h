@@ -21,8 +21,9 @@ typedef struct ProcessGuard {
 // itself.
 void process_guard_begin(ProcessGuard *guard, const HandlerLimits *limits);
 // Puts the limits back, and the process as it was before its first run (process_state.h); ends what child processes, of any depth,
-// the run has left behind. A run that made no system call (syscall_watch.h) needs little of it.
-void process_guard_end(const ProcessGuard *guard);
+// the run has left behind. True: the run is known to have made no system call (syscall_watch.h); so it needed little of that, and cannot
+// have touched anything else outside memory either.
+bool process_guard_end(const ProcessGuard *guard);
 
 typedef struct ProcessMemory { // 0 = it cannot be read
     int64_t virtual_bytes;

@@ -110,8 +110,9 @@ static JobOutcome call(const Handler *handler, JobContext *context, const Failed
     ProcessGuard guard;
     process_guard_begin(&guard, &handler->config->limits);
     entry->on_error(&failed->job, &context->plugin, failed->message != NULL ? failed->message : "");
-    process_guard_end(&guard);
-    plugin_check_files(context->run);
+    if (!process_guard_end(&guard)) {
+        plugin_check_files(context->run);
+    }
     return context->error == NULL ? OUTCOME_COMPLETED : OUTCOME_ERROR; // it may say so by set_error
 }
 

@@ -49,8 +49,9 @@ void run_plugin(const Handler *handler, RunContext *run, RunResult *result)
     ProcessGuard guard;
     process_guard_begin(&guard, &handler->config->limits);
     const enum ganger_result returned = entry->run(&job, &context.plugin);
-    process_guard_end(&guard);
-    plugin_check_files(run);
+    if (!process_guard_end(&guard)) {
+        plugin_check_files(run);
+    }
 
     JobOutcome outcome = outcome_of(&context, returned);
     job_context_flush(&context);
