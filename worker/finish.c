@@ -10,6 +10,9 @@
 #include "common/base/log.h"
 #include "sql_queries.h"
 
+static const char DROPPED[] = "dropped";
+static const char IN_DOUBT[] = "its completion may have been committed before";
+
 static void add_known(DbArray *array, int64_t value)
 {
     if (value < 0) {
@@ -82,14 +85,14 @@ Status finish_batch_add(FinishBatch *batch, Db *db)
     return db_pipeline_add(db, &SQL_finish_completed, &params);
 }
 
-static void tell_refused(const Worker *self, int index, const char *outcome)
+static void tell_refused(const Worker *self, int index, const char *outcome, const char *result)
 {
     const BatchEntry *entry = &self->slot->batch[index];
     log_warn("job.lease_lost",
              "job_id=%" PRId64 " job_type=\"%s\" worker=%" PRId64
-             " attempt=%d outcome=%s result=dropped",
+             " attempt=%d outcome=%s result=\"%s\"",
              entry->job_id, self->jobs[index].job_type,
-             (int64_t)atomic_load(&self->slot->worker_id), entry->attempt, outcome);
+             (int64_t)atomic_load(&self->slot->worker_id), entry->attempt, outcome, result);
 }
 
 // stale: "{12,13}"
@@ -113,7 +116,7 @@ void finish_batch_written(FinishBatch *batch, Worker *self, const PGresult *answ
         BatchEntry *entry = &self->slot->batch[batch->entries[i]];
         entry_set_state(entry, ENTRY_WRITTEN);
         if (is_any && is_among(stale, entry->job_id)) {
-            tell_refused(self, batch->entries[i], "completed");
+            tell_refused(self, batch->entries[i], "completed", DROPPED);
         }
     }
 }
@@ -150,7 +153,10 @@ static Status write_entry(Worker *self, const BatchEntry *entry, const FinishDet
     PGresult *result = NULL;
     TRY(db_exec(self->db, &SQL_settle_result, &params, DB_STATEMENT_TIMEOUT_MS, &result));
     if (db_text(result, 0, "answer") == NULL) {
-        tell_refused(self, (int)(entry - self->slot->batch), detail->outcome);
+        const int index = (int)(entry - self->slot->batch);
+        // A COMMIT whose answer was lost is why, more likely than not.
+        tell_refused(self, index, detail->is_in_doubt ? "unknown" : detail->outcome,
+                     detail->is_in_doubt ? IN_DOUBT : DROPPED);
     }
     PQclear(result);
     return STATUS_OK;

@@ -32,11 +32,13 @@ typedef struct FinishDetail {
     const char *text; // output or message; may be NULL
     int exit_code;    // -1 = none
     int signal;       // 0 = none
+    bool is_in_doubt; // refused, it need not be lost: the completion may have been committed
 } FinishDetail;
 
 // Writes entry `index` by itself, whatever its outcome, with its log if it is the one that ran last. What PostgreSQL does not
 // accept is written as an error that says why, without log and delay, as one of them may be the reason.
-// STATUS_OK also when the lease turned out stale: the result is dropped, and the log says so.
+// STATUS_OK also when the lease turned out stale: the result is dropped, and the log says so; of one in doubt, that its
+// completion may have been committed before.
 MUST_CHECK Status finish_entry(Worker *self, int index, const FinishDetail *detail);
 
 // Every recorded result by itself.

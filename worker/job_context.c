@@ -323,6 +323,7 @@ void job_context_fill_result(JobContext *self, JobOutcome outcome, RunResult *re
     result->delay_ms = -1;
     result->exit_code = -1;
     result->signal = 0;
+    result->is_in_doubt = self->is_in_doubt && outcome == OUTCOME_ERROR;
     switch (outcome) {
     case OUTCOME_COMPLETED:
         result->text = self->run->output;

@@ -43,6 +43,7 @@ typedef struct JobContext {
     int64_t retry_after_ms; // -1 = by the job's rule
     int64_t snooze_ms;      // -1 = not asked for
     atomic_bool is_lost;    // the database said the lease is gone
+    bool is_in_doubt;       // the job's completion was sent, and may have been committed
     // Progress: what is known, and whether the database knows it too.
     int percent; // -1 = never set
     char *message;

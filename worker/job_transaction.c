@@ -181,6 +181,7 @@ JobTransactionEnd job_transaction_commit(JobContext *context)
     }
     FAULT_POINT(handler_before_commit);
     if (db_commit(run->db) != STATUS_OK) {
+        context->is_in_doubt = db_is_lost(run->db);
         return fail_statement(context, "COMMIT failed");
     }
     FAULT_POINT(handler_after_commit);

@@ -153,7 +153,8 @@ void record_result(Worker *self, int index, const RunResult *result, int64_t sta
                                                          : job_outcome_word((int)result->outcome),
                               .text = message != NULL ? message : result->text,
                               .exit_code = result->exit_code,
-                              .signal = result->signal});
+                              .signal = result->signal,
+                              .is_in_doubt = result->is_in_doubt});
     free(message);
     if (entry_state(entry) == ENTRY_WRITTEN) {
         slot_drop_text(self->slot, entry); // its room is for the results to come

@@ -41,6 +41,7 @@ typedef struct RunResult {
     int64_t max_rss_bytes; // of a child program; -1 unknown
     int exit_code;         // of a child program that exited; -1 = none
     int signal;            // that ended a child program; 0 = none
+    bool is_in_doubt;      // an error, but the job's completion may have been committed before it
 } RunResult;
 
 // One loaded handler. Created by handler_table_load (handler_table.h).

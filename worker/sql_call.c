@@ -96,6 +96,11 @@ static PGresult *run_statement(RunContext *run, const SqlStatement *statement,
 static JobOutcome lease_lost(JobContext *context)
 {
     const RunContext *run = context->run;
+    if (context->is_in_doubt) { // the log tells of it when the failure is refused (finish.c)
+        job_context_set_error(context, "this attempt no longer owned the job: its completion may "
+                                       "have been committed before");
+        return OUTCOME_ERROR;
+    }
     log_warn("job.lease_lost", "job=%" PRId64 " attempt=%d transaction=rolled_back", run->job->id,
              run->job->attempt);
     job_context_set_error(context, "this attempt no longer owned the job");
@@ -121,6 +126,7 @@ static JobOutcome judge(JobContext *context, PGconn *conn, const PGresult *resul
     if (sqlstate == NULL || message == NULL) {
         // Nobody knows whether it was committed. The failure that is written now is fenced by the
         // lease, so it changes nothing where the job was completed after all.
+        context->is_in_doubt = true;
         text =
             mem_printf("the connection was lost while the function ran: %s", PQerrorMessage(conn));
     } else {

@@ -652,6 +652,20 @@ static bool replace_connection(RunContext *run)
     return true;
 }
 
+// The COMMIT came through, and only its answer did not.
+static bool replace_connection_after_commit(RunContext *run)
+{
+    Fixture *self = run->worker;
+    StrBuf lease = {0};
+    for (size_t i = 0; i < sizeof run->job->lease; i++) {
+        strbuf_printf(&lease, "%02x", (unsigned)run->job->lease[i]);
+    }
+    test_db_run(self->admin, "SELECT ganger.complete(%lld, '%s')", (long long)run->job->id,
+                lease.text);
+    strbuf_free(&lease);
+    return replace_connection(run);
+}
+
 static void end_backend(Fixture *self)
 {
     test_db_run(self->admin, "SELECT pg_terminate_backend(%d, 5000)",
@@ -725,6 +739,29 @@ static void test_output_is_applied_after_a_loss(void **state)
     expect(self, OUTCOME_COMPLETED, NULL, true, "completed", 1);
 }
 
+// Whether the first call was committed is not known, and not denied.
+static void test_output_applied_unheard(void **state)
+{
+    Fixture *self = *state;
+    test_db_run(self->admin, "CREATE FUNCTION keep(output jsonb, job ganger.jobs) RETURNS void "
+                             "LANGUAGE sql AS $$ INSERT INTO effect VALUES (job.id, 1) $$");
+    claim(self);
+    end_backend(self);
+    self->run.context.reconnect = replace_connection_after_commit;
+    self->run.context.worker = self;
+    run_program(self, "echo 1", "public.keep");
+    expect(self, OUTCOME_ERROR, "its completion may have been committed before", false, "completed",
+           0);
+    assert_true(self->run.result.is_in_doubt);
+    // Not so of a lease that nobody knows.
+    claim(self);
+    self->run.job.lease[0] ^= 1;
+    run_program(self, "echo 1", "public.keep");
+    expect(self, OUTCOME_ERROR, "this attempt no longer owned the job", false, "processing", 0);
+    assert_false(self->run.result.is_in_doubt);
+    self->run.job.lease[0] ^= 1;
+}
+
 static void test_sql_handlers_are_checked(void **state)
 {
     Fixture *self = *state;
@@ -792,6 +829,7 @@ int main(void)
         TEST(test_sql_handlers),
         TEST(test_output_is_applied),
         TEST(test_output_is_applied_after_a_loss),
+        TEST(test_output_applied_unheard),
         TEST(test_sql_handlers_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

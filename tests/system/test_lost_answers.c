@@ -285,6 +285,45 @@ static void test_command(void **state)
     fault_proxy_destroy(proxy);
 }
 
+// --- functions that a program's output is given to, and SQL functions
+
+// The job is completed, the worker cannot know, and says just that: once, and nothing of a rollback.
+static void test_functions(void **state)
+{
+    SystemTest *test = *state;
+    FaultProxy *proxy = fault_proxy_create(&test->db);
+    test_db_run(test->conn, "create function gives(payload jsonb, job ganger.jobs) returns jsonb "
+                            "language sql as $$ select '1'::jsonb $$");
+    test_db_run(test->conn, "create function takes(output jsonb, job ganger.jobs) returns void "
+                            "language sql as $$ select $$");
+    Daemon *daemon = proxied_run(
+        test, proxy, "unheard", 1,
+        &(DaemonOptions){.handlers = "by_function: {sql: public.gives}, by_program: {exec: "
+                                     "[/bin/sh, -c, 'echo 1'], apply: public.takes}"});
+    static const struct {
+        const char *job_type;
+        const char *statement;
+    } cases[] = {{"by_function", "ganger_run_sql_handler"}, {"by_program", "ganger_apply_output"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char line[80];
+        (void)snprintf(line, sizeof line, "job_type=%s", cases[i].job_type);
+        int rule = fault_proxy_add(
+            proxy, &(FaultProxyRule){.application = "ganger-worker",
+                                     .from = {FAULT_PROXY_CLIENT, "B", cases[i].statement},
+                                     .at = FAULT_PROXY_READY,
+                                     .action = FAULT_PROXY_CUT});
+        int64_t id = job_add(test, "'%s'", cases[i].job_type);
+        CHECK(test, fault_proxy_await(proxy, rule, DAEMON_PATIENCE_MS));
+        CHECK(test, daemon_await_log(daemon, line, DAEMON_PATIENCE_MS));
+        job_await(test, id, "completed");
+        fault_proxy_clear(proxy);
+    }
+    CHECK(test, daemon_log_count(daemon, "its completion may have been committed before") == 2);
+    CHECK(test, daemon_log_count(daemon, "job.lease_lost") == 2);
+    sql_check(test, "not exists (select from ganger.event where event = 'late_result')");
+    fault_proxy_destroy(proxy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +331,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_finish, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_enqueue, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_command, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_functions, system_setup, system_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
