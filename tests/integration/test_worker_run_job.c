@@ -151,7 +151,7 @@ static void expect_log(Fixture *self, int64_t id, const char *log)
     free(now);
 }
 
-// First of all tests: the child arms its fault, and this process has passed no fault point yet.
+// In a process that was started for it: faults are armed at the first fault point, which is that of a connection.
 static void test_serial_is_raised_before_a_run(void **state)
 {
     Fixture *self = *state;
@@ -160,7 +160,6 @@ static void test_serial_is_raised_before_a_run(void **state)
     self->pool.max_jobs = 2;
     const pid_t child = fork();
     if (child == 0) {
-        (void)setenv("GANGER_FAULT", "entry_running:2:kill", 1);
         _exit((int)live(self, "exit 0"));
     }
     int status = 0;
@@ -433,10 +432,22 @@ static void test_claims_no_more_than_it_may_run(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+static int run_with_fault(void)
+{
+    const struct CMUnitTest tests[] = {TEST(test_serial_is_raised_before_a_run)};
+    (void)fflush(NULL);
+    const pid_t child = fork();
+    if (child == 0) {
+        (void)setenv("GANGER_FAULT", "entry_running:2:kill", 1);
+        exit(cmocka_run_group_tests_name("with a fault", tests, setup_descriptors, NULL));
+    }
+    int status = 0;
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0 ? 0 : 1;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_serial_is_raised_before_a_run),
         TEST(test_result_survives_drain_and_loss),
         TEST(test_unwritten_result_stays_in_the_slot),
         TEST(test_worker_that_cannot_write_ends),
@@ -446,5 +457,6 @@ int main(void)
         TEST(test_program_killed_by_a_signal_has_crashed),
         TEST(test_claims_no_more_than_it_may_run),
     };
-    return cmocka_run_group_tests(tests, setup_descriptors, NULL);
+    const int failed = run_with_fault(); // before anything here is opened
+    return cmocka_run_group_tests(tests, setup_descriptors, NULL) + failed;
 }
