@@ -33,19 +33,31 @@ void heir_boot_id(char *out, size_t size)
 // What to do about a live row of our name.
 typedef enum Conflict { CONFLICT_WAIT, CONFLICT_INHERIT, CONFLICT_BURY, CONFLICT_REFUSE } Conflict;
 
-static Conflict judge_here(const Reaper *self, int pid, uint64_t process_start)
+static Conflict refuse_here(const Reaper *self, int pid)
 {
-    if (proc_start_time(pid) != process_start) {
-        return CONFLICT_INHERIT;
-    }
-    if (pid == self->header->supervisor_pid) {
-        return CONFLICT_BURY; // our own, given up
-    }
     log_fatal("node.name_in_use",
               "node=%s pid=%d hint=\"another gangerd on this machine has this name: stop it, or "
               "set node.name\"",
               self->config->node_name, pid);
     return CONFLICT_REFUSE;
+}
+
+// CONFLICT_WAIT: whether that process is the row's supervisor cannot be told.
+static Conflict judge_here(const Reaper *self, int pid, uint64_t process_start)
+{
+    if (pid == self->header->supervisor_pid) {
+        bool is_own = process_start != 0 && process_start == self->header->supervisor_start;
+        return is_own ? CONFLICT_BURY : CONFLICT_INHERIT; // our own, given up; or an earlier one's
+    }
+    switch (proc_match(pid, process_start)) {
+    case PROC_MATCH_NO:
+        return CONFLICT_INHERIT;
+    case PROC_MATCH_YES:
+        return refuse_here(self, pid);
+    case PROC_MATCH_UNKNOWN:
+        break;
+    }
+    return CONFLICT_WAIT;
 }
 
 static Conflict judge(Reaper *self, const PGresult *rows, int row, const char *boot_id)
@@ -55,11 +67,17 @@ static Conflict judge(Reaper *self, const PGresult *rows, int row, const char *b
     int pid = (int)db_int(rows, row, "pid", 0);
     bool is_dead = node_watch_look(&self->watch, id, heartbeat,
                                    db_int(rows, row, "lease_ms", 60000), clock_boot_ms());
-    if (str_equal(db_text(rows, row, "boot_id"), boot_id)) {
-        return judge_here(self, pid, (uint64_t)db_int(rows, row, "process_start", 0));
-    }
     const WatchedNode *seen = node_watch_find(&self->watch, id);
-    if (seen != NULL && seen->has_moved) {
+    bool has_moved = seen != NULL && seen->has_moved;
+    if (str_equal(db_text(rows, row, "boot_id"), boot_id)) {
+        Conflict here = judge_here(self, pid, (uint64_t)db_int(rows, row, "process_start", 0));
+        if (here != CONFLICT_WAIT) {
+            return here;
+        }
+        if (has_moved) {
+            return refuse_here(self, pid);
+        }
+    } else if (has_moved) {
         log_fatal("node.name_in_use",
                   "node=%s host=%s pid=%d hint=\"a live node on another host has this name: set "
                   "node.name\"",
@@ -79,8 +97,8 @@ static Status has_live_worker(Reaper *self, int64_t node, bool *out)
     TRY(db_exec(self->db, &SQL_live_workers, &params, self->statement_ms, &rows));
     *out = false;
     for (int i = 0; i < PQntuples(rows) && !*out; i++) {
-        uint64_t start = proc_start_time((int)db_int(rows, i, "pid", 0));
-        *out = start != 0 && start == (uint64_t)db_int(rows, i, "process_start", 0);
+        uint64_t start = (uint64_t)db_int(rows, i, "process_start", 0);
+        *out = proc_match((int)db_int(rows, i, "pid", 0), start) != PROC_MATCH_NO;
     }
     PQclear(rows);
     return STATUS_OK;

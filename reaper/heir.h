@@ -15,7 +15,7 @@ enum {
 void heir_boot_id(char *out, size_t size);
 
 // One whose supervisor is gone from this very machine is buried as soon as nothing of it is left; one elsewhere is watched for the
-// length of its lease.
+// length of its lease, and so is one here whose number a process has that /proc hides: it may be anybody's.
 // STATUS_OK: nobody has the name. STATUS_RETRY: not yet, look again. STATUS_REFUSED: it is in use (logged).
 MUST_CHECK Status heir_clear_name(Reaper *self, const char *boot_id);
 

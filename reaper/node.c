@@ -8,7 +8,6 @@
 #include "common/base/clock.h"
 #include "common/base/fault_point.h"
 #include "common/base/log.h"
-#include "common/base/proc_tree.h"
 #include "reaper/burial.h"
 #include "reaper/heir.h"
 #include "reaper/wake.h"
@@ -45,14 +44,13 @@ static Status insert_row(Reaper *self, const char *boot_id, int64_t *id)
 {
     char host[256] = "unknown";
     (void)gethostname(host, sizeof host - 1);
-    int pid = self->header->supervisor_pid;
     DbParams params;
     db_params_init(&params);
     db_param_text(&params, self->config->node_name);
     db_param_text(&params, host);
     db_param_text(&params, boot_id);
-    db_param_int(&params, pid);
-    db_param_int(&params, (int64_t)proc_start_time(pid));
+    db_param_int(&params, self->header->supervisor_pid);
+    db_param_int(&params, (int64_t)self->header->supervisor_start);
     db_param_int(&params, self->config->lease_ms);
     db_param_text(&params, GANGER_VERSION);
     PGresult *result = NULL;

@@ -214,8 +214,8 @@ static bool is_to_settle(const Slot *slot, bool supervisor_gone, unsigned *gener
     if (!is_unsettled(slot, generation, life)) {
         return false;
     }
-    return *life == SLOT_DEAD || (supervisor_gone && *life == SLOT_SPAWNED &&
-                                  proc_start_time(atomic_load(&slot->pid)) == 0);
+    return *life == SLOT_DEAD ||
+           (supervisor_gone && *life == SLOT_SPAWNED && !proc_is_alive(atomic_load(&slot->pid)));
 }
 
 static void note_failure(Reaper *self, int index, Status status)

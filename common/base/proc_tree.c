@@ -122,6 +122,35 @@ uint64_t proc_start_time(pid_t pid)
     return is_there ? stat.start_time : 0;
 }
 
+// A process descriptor tells the living from the dead whatever /proc shows. A kernel or a filter may refuse it.
+bool proc_is_alive(pid_t pid)
+{
+    if (pid <= 0) {
+        return false;
+    }
+    int fd = pidfd_open(pid, 0);
+    if (fd >= 0) {
+        struct pollfd ended = {.fd = fd, .events = POLLIN};
+        int count = poll(&ended, 1, 0);
+        (void)close(fd);
+        return count <= 0;
+    }
+    ProcStat stat = {0};
+    if (errno != ESRCH && read_stat(pid, &stat)) {
+        return stat.state != 'Z' && stat.state != 'X';
+    }
+    return kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+ProcMatch proc_match(pid_t pid, uint64_t start_time)
+{
+    uint64_t found = proc_start_time(pid);
+    if (found != 0 && start_time != 0) {
+        return found == start_time ? PROC_MATCH_YES : PROC_MATCH_NO;
+    }
+    return proc_is_alive(pid) ? PROC_MATCH_UNKNOWN : PROC_MATCH_NO;
+}
+
 typedef struct ChildWalk {
     PidVisitor visit;
     void *data;

@@ -12,6 +12,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/proc_tree.h"
 
 enum {
     SCOREBOARD_MAGIC = 0x67616e67, // "gang"
@@ -99,6 +100,7 @@ static void board_fill_header(Scoreboard *board)
     header->slot_count = (uint32_t)board->slot_count;
     header->slot_size = (uint32_t)board->slot_bytes;
     header->supervisor_pid = (int32_t)getpid();
+    header->supervisor_start = proc_start_time(getpid());
     header->magic = SCOREBOARD_MAGIC;
 }
 

@@ -156,6 +156,8 @@ typedef struct ScoreboardHeader {
     uint32_t slot_size;
     int32_t supervisor_pid;
     int32_t reserved;
+    uint64_t
+        supervisor_start; // proc_start_time of supervisor_pid: others may not be able to read it
     atomic_llong supervisor_wakes_at; // next time it looks at deadlines by itself
     atomic_llong supervisor_seen_at;  // its last step: proof of life
     // -- written by the reaper

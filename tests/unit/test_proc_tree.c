@@ -2,17 +2,24 @@
 // Tests of the process tree: children are found, strangers are swept to the last one, kept ones live.
 #include "common/base/proc_tree.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "tests/support/hidden_proc.h"
 #include "tests/support/unit.h"
 
 enum { WAIT_MS = 20000 };
@@ -253,6 +260,139 @@ static void test_a_zombie_is_dead(void **state)
     assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+static void test_matches_a_process(void **state)
+{
+    (void)state;
+    pid_t pid = spawn_child();
+    await_started(1);
+    uint64_t start = proc_start_time(pid);
+    assert_true(proc_is_alive(pid));
+    assert_int_equal(proc_match(pid, start), PROC_MATCH_YES);
+    assert_int_equal(proc_match(pid, start - 1), PROC_MATCH_NO);
+    assert_int_equal(proc_match(pid, 0), PROC_MATCH_UNKNOWN);
+    siginfo_t info;
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    assert_false(proc_is_alive(pid));
+    assert_int_equal(proc_match(pid, start), PROC_MATCH_NO);
+    assert_int_equal(proc_match(pid, 0), PROC_MATCH_NO);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_false(proc_is_alive(pid));
+    assert_int_equal(proc_match(pid, start), PROC_MATCH_NO);
+    assert_int_equal(proc_match(pid, 0), PROC_MATCH_NO);
+    assert_false(proc_is_alive(0));
+    assert_false(proc_is_alive(-1));
+    assert_true(proc_is_alive(1));
+}
+
+// The child is not dumpable, as gangerd's processes are not, or it is, as its programs are.
+static int look_from_hiding(bool is_dumpable)
+{
+    if (!hidden_proc_become_nobody() || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 ||
+        prctl(PR_SET_DUMPABLE, is_dumpable ? 1 : 0) != 0 || proc_start_time(getpid()) == 0) {
+        return 1;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        stay();
+    }
+    char started = 0;
+    siginfo_t info;
+    if (pid < 0 || read(alive_pipe[0], &started, 1) != 1 ||
+        (proc_start_time(pid) != 0) != is_dumpable) {
+        return 2;
+    }
+    if (!proc_is_alive(pid) || proc_match(pid, 0) != PROC_MATCH_UNKNOWN ||
+        proc_match(pid, 1) != (is_dumpable ? PROC_MATCH_NO : PROC_MATCH_UNKNOWN) ||
+        !proc_is_alive(1)) {
+        return 3;
+    }
+    if (kill(pid, SIGKILL) != 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) != 0 ||
+        proc_is_alive(pid) || proc_match(pid, 1) != PROC_MATCH_NO || // a zombie
+        waitpid(pid, NULL, 0) != pid || proc_is_alive(pid) || proc_match(pid, 1) != PROC_MATCH_NO) {
+        return 4;
+    }
+    spawn_daemon(); // an orphan like them is found and ended
+    return read(alive_pipe[0], &started, 1) == 1 && proc_sweep(NULL, NULL, WAIT_MS) == 0 &&
+                   proc_has_no_children()
+               ? 0
+               : 5;
+}
+
+static void test_what_proc_hides(void **state)
+{
+    (void)state;
+    enum { NOT_HERE = 77 };
+    for (int is_dumpable = 0; is_dumpable <= 1; is_dumpable++) {
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            _exit(hidden_proc_enter() ? look_from_hiding(is_dumpable == 1) : NOT_HERE);
+        }
+        int status = 0;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        if (WEXITSTATUS(status) == NOT_HERE) {
+            skip();
+        }
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+}
+
+// As an old kernel, or a container's filter.
+static bool refuse_descriptors(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0 &&
+           pidfd_open(getpid(), 0) < 0 && errno == EPERM;
+}
+
+static int look_without_descriptors(bool is_hidden)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)prctl(PR_SET_DUMPABLE, is_hidden ? 0 : 1);
+        stay();
+    }
+    char started = 0;
+    siginfo_t info;
+    if (pid < 0 || read(alive_pipe[0], &started, 1) != 1 || !proc_is_alive(pid) ||
+        !proc_is_alive(1) || (proc_start_time(pid) == 0) != is_hidden) {
+        return 1;
+    }
+    if (kill(pid, SIGKILL) != 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) != 0 ||
+        (!is_hidden && proc_is_alive(pid))) { // one hidden cannot be told from a living one
+        return 2;
+    }
+    return waitpid(pid, NULL, 0) == pid && !proc_is_alive(pid) ? 0 : 3;
+}
+
+static void test_without_process_descriptors(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        bool can_hide = hidden_proc_enter() && hidden_proc_become_nobody();
+        if (!refuse_descriptors()) {
+            _exit(9);
+        }
+        int seen = prctl(PR_SET_DUMPABLE, 1) == 0 ? look_without_descriptors(false) : 8;
+        int hidden = can_hide ? look_without_descriptors(true) : 0;
+        _exit(seen * 10 + hidden);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
@@ -269,6 +409,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_start_time_names_a_process, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_zombie_is_dead, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_matches_a_process, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_proc_hides, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_without_process_descriptors, setup, teardown),
     };
     return cmocka_run_group_tests_name("proc_tree", tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/proc_tree.h"
 #include "tests/support/unit.h"
 
 static Scoreboard *board;
@@ -61,6 +62,8 @@ static void test_create(void **state)
     (void)state;
     assert_int_equal(scoreboard_slot_count(board), 4);
     assert_int_equal(scoreboard_header(board)->supervisor_pid, getpid());
+    assert_true(scoreboard_header(board)->supervisor_start > 0);
+    assert_int_equal(scoreboard_header(board)->supervisor_start, proc_start_time(getpid()));
     assert_true((fcntl(scoreboard_fd(board), F_GETFD) & FD_CLOEXEC) != 0);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(atomic_load(&scoreboard_slot(board, i)->life), SLOT_FREE);
