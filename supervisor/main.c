@@ -47,10 +47,10 @@ int main(int argc, char **argv)
     if (status != STATUS_OK) { // nothing is wrong with the file when memory was lacking: try again
         return status == STATUS_FATAL ? EXIT_CODE_INTERNAL : EXIT_CODE_CONFIG;
     }
+    log_init("supervisor", config->log_format, config->log_level);
     if (line.check) {
         return (int)check(config, &line.options);
     }
-    log_init("supervisor", config->log_format, config->log_level);
     SEEDED_BUG_CHECK();
     return (int)run(config, &line.options);
 }
@@ -58,15 +58,17 @@ int main(int argc, char **argv)
 // A configuration gangerd would not start with is not fine.
 static ExitCode check(Config *config, const SupervisorOptions *options)
 {
-    bool is_fine = has_database(config, options);
+    bool is_fine = user_check(config->user) == STATUS_OK; // says so itself
 
-    if (is_fine) {
-        puts("configuration is fine");
-    } else {
+    if (!has_database(config, options)) {
         fputs("gangerd: error: no database is named: set DATABASE_URL as for the service, or "
               "database.url in "
               "the configuration file\n",
               stderr);
+        is_fine = false;
+    }
+    if (is_fine) {
+        puts("configuration is fine");
     }
     config_destroy(config);
     return is_fine ? EXIT_CODE_OK : EXIT_CODE_CONFIG;

@@ -12,6 +12,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 
+static const struct passwd *look_up(const char *name);
 static bool set_environment(const User *user);
 
 Status user_find(User *out, const char *name)
@@ -21,11 +22,8 @@ Status user_find(User *out, const char *name)
         return STATUS_OK;
     }
 
-    errno = 0;
-    const struct passwd *account = getpwnam(name);
+    const struct passwd *account = look_up(name);
     if (account == NULL) {
-        log_fatal("user.unknown", "user=\"%s\" error=\"%s\"", name,
-                  errno != 0 ? strerror(errno) : "no such user");
         return STATUS_REFUSED;
     }
     if (geteuid() != 0) {
@@ -49,6 +47,22 @@ Status user_find(User *out, const char *name)
     }
     out->is_set = out->uid != 0;
     return STATUS_OK;
+}
+
+Status user_check(const char *name)
+{
+    return name == NULL || look_up(name) != NULL ? STATUS_OK : STATUS_REFUSED;
+}
+
+static const struct passwd *look_up(const char *name)
+{
+    errno = 0;
+    const struct passwd *account = getpwnam(name);
+    if (account == NULL) {
+        log_fatal("user.unknown", "user=\"%s\" error=\"%s\"", name,
+                  errno != 0 ? strerror(errno) : "no such user");
+    }
+    return account;
 }
 
 bool user_become(const User *user)

@@ -23,6 +23,9 @@ typedef struct User {
 // Looks the account up once, so that no child needs the name service after fork. `name` NULL: stay.
 // STATUS_REFUSED (logged) when there is no such account or we may not become it.
 MUST_CHECK Status user_find(User *out, const char *name);
+// For a look at the configuration: STATUS_REFUSED (logged) when there is no such account. Who looks need not be who starts, so whether
+// it can be become is not asked.
+MUST_CHECK Status user_check(const char *name);
 // Becomes the user for good and makes sure of it; HOME, USER and LOGNAME are then that user's, and
 // XDG_RUNTIME_DIR, which belongs to a login, is gone. True when nothing is to be done. Safe after fork, as gangerd
 // has one thread.

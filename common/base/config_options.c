@@ -137,7 +137,7 @@ static const ConfigOption options[] = {
            .example = "/usr/local/lib/ganger/handlers"),
     CONFIG(SECTION_SUPERVISOR, "state_dir", OPTION_TEXT, state_dir, NULL,
            1, TEXT_MAX_BYTES, APPLY_RESTART,
-           "Folder of the pid file and lock.", .check = CHECK_NAME,
+           "Folder of the pid file and lock; an absolute path.", .check = CHECK_FOLDER,
            .default_note = "/run/ganger as root, else $XDG_RUNTIME_DIR/ganger or /tmp/ganger-<uid>",
            .example = "/run/ganger"),
     CONFIG(SECTION_SUPERVISOR, "core_dumps", OPTION_BOOL, core_dumps, "false",

@@ -29,7 +29,8 @@ typedef enum OptionCheck { // of an OPTION_TEXT and of the items of an OPTION_LI
     CHECK_NONE,
     CHECK_NAME,     // no control characters
     CHECK_FUNCTION, // schema.function
-    CHECK_CRON      // what can be said of a cron expression without the database
+    CHECK_FOLDER, // as CHECK_NAME, and absolute: whoever means the same must not need the same working directory
+    CHECK_CRON // what can be said of a cron expression without the database
 } OptionCheck;
 
 typedef enum OptionZero { // how 0 is written, where 0 is not a quantity

@@ -44,6 +44,11 @@ bool config_text_check(const char *text, int64_t min, int64_t max, OptionCheck c
         config_quote(why, text);
         return false;
     }
+    if (check == CHECK_FOLDER && text[0] != '/') {
+        strbuf_append(why, "expected an absolute path, such as /run/ganger, got ");
+        config_quote(why, text);
+        return false;
+    }
     return check != CHECK_CRON || cron_check(text, why);
 }
 

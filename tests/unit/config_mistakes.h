@@ -492,6 +492,11 @@ static const BadFile bad_files[] = {
         "node:\n"
         "  name: " X256 "\n",
         "f.yaml:2:9: error: node.name: the text has 256 bytes; at most 200 are allowed\n"),
+    BAD("a folder that depends on where gangerd is started",
+        "supervisor:\n"
+        "  state_dir: run/ganger\n",
+        "f.yaml:2:14: error: supervisor.state_dir: expected an absolute path, such as "
+        "/run/ganger, got 'run/ganger'\n"),
     BAD("name with a newline",
         "node:\n"
         "  name: \"a\\nb\"\n",

@@ -105,6 +105,9 @@ static void test_user_brings_its_environment(void **state)
     int status = 0;
 
     assert_int_equal(user_find(&user, "no such user"), STATUS_REFUSED);
+    assert_int_equal(user_check("no such user"), STATUS_REFUSED);
+    assert_int_equal(user_check("root"), STATUS_OK); // whoever asks
+    assert_int_equal(user_check(NULL), STATUS_OK);
     if (geteuid() != 0 || getpwnam("nobody") == NULL) {
         skip(); // only root becomes another
     }
@@ -223,6 +226,25 @@ static int run_gangerd(const char *first, const char *second)
     return WEXITSTATUS(status);
 }
 
+// What --check answers to a file with these options.
+static int check_file(const char *options)
+{
+    Gang gang;
+    gang_make_folder(&gang);
+    char *path = mem_printf("%s/g.yaml", gang.folder);
+    char *option = mem_printf("--config=%s", path);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fprintf(file, "database: {url: \"postgresql:///x\"}\n%s\n", options) > 0);
+    assert_int_equal(fclose(file), 0);
+    int code = run_gangerd(option, "--check");
+    assert_int_equal(unlink(path), 0);
+    free(option);
+    free(path);
+    gang_remove_folder(&gang);
+    return code;
+}
+
 static void test_exit_codes(void **state)
 {
     (void)state;
@@ -234,6 +256,9 @@ static void test_exit_codes(void **state)
     assert_int_equal(run_gangerd("--check", NULL), EXIT_CODE_OK);
     (void)unsetenv("DATABASE_URL");
     assert_int_equal(run_gangerd("--config=/nowhere.yaml", "--check"), EXIT_CODE_CONFIG);
+    assert_int_equal(check_file("supervisor: {user: root, state_dir: /run/x}"), EXIT_CODE_OK);
+    assert_int_equal(check_file("supervisor: {user: no such user}"), EXIT_CODE_CONFIG);
+    assert_int_equal(check_file("supervisor: {state_dir: run/x}"), EXIT_CODE_CONFIG);
     assert_int_equal(run_gangerd("--nonsense", NULL), EXIT_CODE_USAGE);
     assert_int_equal(run_gangerd("surplus", NULL), EXIT_CODE_USAGE);
     assert_int_equal(run_gangerd("--postgres-bin=/x", NULL), EXIT_CODE_USAGE);
