@@ -29,10 +29,12 @@ static void tell_free(HorizonWatch *self)
 static void tell_held(HorizonWatch *self, const PGresult *result, const char *holder,
                       int64_t held_ms)
 {
-    if (str_equal(self->told, holder)) {
+    char name[HORIZON_NAME_BYTES]; // as it is kept: else one that is cut would be told at each look
+    (void)snprintf(name, sizeof name, "%s", holder);
+    if (str_equal(self->told, name)) {
         return;
     }
-    (void)snprintf(self->told, sizeof self->told, "%s", holder);
+    (void)snprintf(self->told, sizeof self->told, "%s", name);
     log_warn("horizon.held",
              "holder=\"%s\" held_ms=%" PRId64 " transactions=%" PRId64
              " finding=\"%s\" mend=\"%s\" effect=\"dead rows cannot be removed\"",

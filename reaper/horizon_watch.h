@@ -10,7 +10,9 @@
 
 struct Reaper;
 
-enum { HORIZON_NAME_BYTES = 160 };
+enum {
+    HORIZON_NAME_BYTES = 512
+}; // a prepared transaction's name may have 200 bytes, quoted twice that
 
 typedef struct HorizonWatch {
     char seen[HORIZON_NAME_BYTES]; // the oldest, with what it still sees

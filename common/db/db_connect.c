@@ -72,17 +72,6 @@ static Status refuse_open(Status status, const char *why, const char *name, bool
     return status;
 }
 
-// libpq's own complaint about a malformed string quotes parts of it, and a password may be one.
-static bool is_malformed(const char *url)
-{
-    if (url == NULL || (strstr(url, "://") == NULL && strchr(url, '=') == NULL)) {
-        return false; // the environment, or a plain database name
-    }
-    PQconninfoOption *options = PQconninfoParse(url, NULL);
-    PQconninfoFree(options);
-    return options == NULL;
-}
-
 // `host`: the one of the string's to connect to; NULL all of them, as libpq does it.
 static PGconn *connect_start(const Opening *opening, const DbHost *host)
 {
@@ -204,8 +193,10 @@ Status db_open_at_least(Db **out, const char *url, const char *name, int64_t tim
     if (FAULT_ERROR(db_open)) {
         return refuse_open(STATUS_LOST, "a fault point", name, quiet);
     }
-    if (is_malformed(url)) {
-        return refuse_open(STATUS_REFUSED, "the connection string is malformed", name, quiet);
+    // libpq's own complaint about a malformed string quotes parts of it, and a password may be one.
+    const char *problem = db_hosts_problem(url);
+    if (problem != NULL) {
+        return refuse_open(STATUS_REFUSED, problem, name, quiet);
     }
     DbHosts hosts;
     db_hosts_read(&hosts, url);

@@ -2,6 +2,7 @@
 // DbHosts: see the header.
 #include "common/db/db_hosts.h"
 
+#include <errno.h>
 #include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ static int length_of(const char *list)
     return count;
 }
 
+// What the string says, else the variable (NULL = none).
 static const char *given(const PQconninfoOption *options, const char *keyword, const char *variable)
 {
     for (const PQconninfoOption *option = options; option != NULL && option->keyword != NULL;
@@ -35,7 +37,7 @@ static const char *given(const PQconninfoOption *options, const char *keyword, c
             return option->val;
         }
     }
-    return getenv(variable);
+    return variable != NULL ? getenv(variable) : NULL;
 }
 
 static bool has_empty(const DbHost *host)
@@ -70,13 +72,16 @@ static bool fill(DbHosts *hosts, const char *names, const char *addresses, const
     return true;
 }
 
+// Else it is the environment, or a plain database name.
+static bool is_string(const char *url)
+{
+    return url != NULL && (strstr(url, "://") != NULL || strchr(url, '=') != NULL);
+}
+
 void db_hosts_read(DbHosts *hosts, const char *url)
 {
     *hosts = (DbHosts){.count = 0};
-    PQconninfoOption *options = NULL;
-    if (url != NULL && (strstr(url, "://") != NULL || strchr(url, '=') != NULL)) {
-        options = PQconninfoParse(url, NULL);
-    }
+    PQconninfoOption *options = is_string(url) ? PQconninfoParse(url, NULL) : NULL;
     bool is_known =
         given(options, "service", "PGSERVICE") == NULL &&
         fill(hosts, given(options, "host", "PGHOST"), given(options, "hostaddr", "PGHOSTADDR"),
@@ -95,4 +100,50 @@ void db_hosts_free(DbHosts *hosts)
         free(hosts->items[i].port);
     }
     *hosts = (DbHosts){.count = 0};
+}
+
+// As libpq reads it: blanks around the number do not matter, and nothing is the usual port.
+static bool is_port(const char *text)
+{
+    char *end = NULL;
+    if (text[0] == '\0') {
+        return true;
+    }
+    errno = 0;
+    long port = strtol(text, &end, 10);
+    return end != text && errno == 0 && end[strspn(end, " \t\n\v\f\r")] == '\0' && port >= 1 &&
+           port <= 65535;
+}
+
+static const char *ports_problem(const char *ports, const char *hosts)
+{
+    int count = length_of(ports);
+    for (int i = 0; i < count; i++) {
+        char *port = element(ports, i);
+        bool is_fine = is_port(port);
+        free(port);
+        if (!is_fine) {
+            return "the connection string is malformed: a port is no number from 1 to 65535";
+        }
+    }
+    if (count > 1 && hosts != NULL && count != length_of(hosts)) {
+        return "the connection string is malformed: it has not as many ports as hosts";
+    }
+    return NULL;
+}
+
+const char *db_hosts_problem(const char *url)
+{
+    if (!is_string(url)) {
+        return NULL;
+    }
+    PQconninfoOption *options = PQconninfoParse(url, NULL);
+    if (options == NULL) {
+        return "the connection string is malformed";
+    }
+    const char *addresses = given(options, "hostaddr", NULL);
+    const char *problem = ports_problem(
+        given(options, "port", NULL), addresses != NULL ? addresses : given(options, "host", NULL));
+    PQconninfoFree(options);
+    return problem;
 }

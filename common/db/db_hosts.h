@@ -25,4 +25,8 @@ typedef struct DbHosts {
 void db_hosts_read(DbHosts *hosts, const char *url);
 void db_hosts_free(DbHosts *hosts);
 
+// What is wrong with a connection string whatever servers are there, NULL = nothing. Never quotes it: a password may stand where
+// anything else should (the port of postgresql://user:secret/x).
+const char *db_hosts_problem(const char *url);
+
 #endif

@@ -351,6 +351,8 @@ static void test_open_failures(void **state)
     (void)state;
     assert_open_fails("postgresql://u:s3cret@/x?no_such_option=s3cret", STATUS_REFUSED,
                       "malformed");
+    assert_open_fails("postgresql://u:s3cret/x", STATUS_REFUSED, "a port is no number");
+    assert_open_fails("host=a,b port=1,2,3", STATUS_REFUSED, "not as many ports as hosts");
     assert_open_fails("host=/nonexistent password=s3cret dbname=x", STATUS_LOST, "No such file");
     char url[600];
     snprintf(url, sizeof url, "%s password=s3cret dbname=no_such_database", test_db.url);

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/support/unit.h"
 
@@ -75,6 +76,59 @@ static void test_no_list(void **state)
     assert_hosts(NULL, 0, NULL);
 }
 
+static void assert_problem(const char *url, const char *wanted)
+{
+    const char *got = db_hosts_problem(url);
+    if (wanted == NULL) {
+        assert_null(got);
+    } else {
+        assert_non_null(got);
+        assert_non_null(strstr(got, wanted));
+        assert_null(strstr(got, "abc"));
+    }
+}
+
+// What libpq would refuse with every server there is.
+static void test_problems(void **state)
+{
+    (void)state;
+    static const char *const bad_ports[] = {
+        "postgresql://h:abc/x",
+        "postgresql://u:abc/x",
+        "host=h port=0",
+        "host=h port=65536",
+        "host=h port=-1",
+        "host=h port=5432x",
+        "host=a,b port=1,abc",
+        "host=h port=99999999999999999999",
+        "port=' '",
+    };
+    for (size_t i = 0; i < sizeof bad_ports / sizeof bad_ports[0]; i++) {
+        assert_problem(bad_ports[i], "malformed: a port is no number");
+    }
+    assert_problem("host=a,b port=1,2,3", "malformed: it has not as many ports as hosts");
+    assert_problem("host=a,b hostaddr=10.0.0.1 port=1,2", "not as many ports");
+    assert_problem("host=a port=1,2", "not as many ports");
+    assert_problem("host=a,b abc=x", "malformed");
+    assert_problem("postgresql://[::1/abc", "malformed");
+    static const char *const good[] = {
+        "postgresql://h:5432/x",
+        "host=a,b port=1,2",
+        "host=a,b port=65535",
+        "host=a,b port=1,",
+        "port=1,2 dbname=x", // of PGHOST's
+        "host=h port=' 5433 '",
+        "host=h port=",
+        "abc",
+        "postgresql:///x",
+        "hostaddr=10.0.0.1,10.0.0.2 host=a,b port=1,2",
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_problem(good[i], NULL);
+    }
+    assert_problem(NULL, NULL);
+}
+
 static void test_environment(void **state)
 {
     (void)state;
@@ -101,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_hosts),
         cmocka_unit_test(test_no_list),
+        cmocka_unit_test(test_problems),
         cmocka_unit_test(test_environment),
     };
     return cmocka_run_group_tests_name("db_hosts", tests, clear_environment, NULL);
