@@ -213,7 +213,7 @@ select x.queue as name, coalesce(bool_or(q.paused), false) as paused,
 from (select l.queue, 0::bigint as runnable, 0::bigint as pending, 0::bigint as processing, 0::bigint as waiting,
              null::timestamptz as oldest from ganger.lane l
       union all
-      select k.name, 0, 0, 0, 0, null from ganger.queue k
+      select k.name, 0, 0, 0, 0, null::timestamptz as oldest from ganger.queue k
       union all
       select j.queue, count(*) filter (where j.seq is not null and j.status = 'pending'), count(*) filter (where j.status = 'pending'),
              count(*) filter (where j.status = 'processing'), count(*) filter (where j.status = 'waiting'),

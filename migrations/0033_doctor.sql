@@ -76,15 +76,26 @@ create function ganger._doctor_snapshots(patience interval) returns setof ganger
     where not pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
 $$;
 
+-- How far WAL has been written, or why that cannot be known: Amazon Aurora has no such WAL, and the right to ask may have been revoked.
+create function ganger._wal_written(out lsn pg_lsn, out problem text) language plpgsql stable as $$
+begin
+    if not pg_is_in_recovery() then
+        lsn := pg_current_wal_lsn();
+    end if;
+exception when others then
+    problem := sqlerrm;
+end $$;
+
 -- A slot that nobody reads keeps WAL until the disk is full.
 create function ganger._doctor_slots(patience interval) returns setof ganger.finding language sql stable as $$
     select 'slots', case when s.wal_status in ('unreserved', 'lost') then 'warning' when k.bytes > 1073741824 then 'warning' else 'notice' end,
            format('replication slot "%s"', s.slot_name),
            case when s.wal_status = 'lost' then 'what its reader needs is gone: it cannot go on'
+                when k.problem is not null then format('nobody reads it; how much WAL is kept for it cannot be found out on this server: %s', k.problem)
                 else format('nobody reads it, and %s of WAL are kept for it', pg_size_pretty(k.bytes)) end,
            format('select pg_drop_replication_slot(%L); -- unless its reader comes back', s.slot_name)
     from pg_replication_slots s
-    cross join lateral (select coalesce(pg_wal_lsn_diff(case when not pg_is_in_recovery() then pg_current_wal_lsn() end, s.restart_lsn), 0) as bytes) k
+    cross join lateral (select coalesce(pg_wal_lsn_diff(w.lsn, s.restart_lsn), 0) as bytes, w.problem from ganger._wal_written() w) k
     where not s.temporary and (not s.active or s.wal_status = 'lost')
 $$;
 

@@ -50,16 +50,23 @@ create function ganger._doctor_poolers(patience interval) returns setof ganger.f
     where n.state = 'alive' and exists (select from ganger.worker w where w.node_id = n.id and w.state = 'alive' and w.backend_start is null)
 $$;
 
--- Jobs that run, as their rows say, and nobody can be at any more.
+-- Jobs that run, as their rows say, and nobody can be at any more. Who asked for more time has until then; events are read only of those
+-- who need it.
 create function ganger._doctor_running(patience interval) returns setof ganger.finding language sql stable as $$
     with running as materialized (
         select j.id, j.job_type, j.worker_id, j.worker_name, j.lease_until, j.cancel_requested, j.last_cancelled_at, coalesce(w.state, 'gone') as state,
-               w.ended_at, j.started_at + coalesce(j.timeout, t.timeout) + coalesce(j.kill_grace, interval '5 s') as over_at,
+               w.ended_at,
+               case when x.over_at < clock_timestamp() - patience
+                    then greatest(x.over_at, (select max((e.data ->> 'until')::timestamptz) + x.grace from ganger.event e
+                                              where e.job_id = j.id and e.event = 'prolonged' and e.at >= j.started_at))
+                    else x.over_at end as over_at,
                n.name as node
         from ganger._processing j
         left join ganger.worker w on w.id = j.worker_id
         left join ganger.node n on n.id = w.node_id
         left join ganger.job_type t on t.name = j.job_type
+        cross join lateral (select coalesce(j.kill_grace, interval '5 s') as grace,
+                                   j.started_at + coalesce(j.timeout, t.timeout) + coalesce(j.kill_grace, interval '5 s') as over_at) x
         limit 10000
     )
     select 'running', 'error', ganger._some_jobs((array_agg(r.id order by r.id))[1:4], count(*)),
@@ -153,9 +160,6 @@ select l.lane_id, l.queue, l.job_type, l.priority, h.id, h.since,
        exists (select from ganger.node n join ganger.node_service s on s.node_id = n.id where n.state = 'alive' and l.queue = any (s.queues)) as is_served,
        exists (select from ganger.node n join ganger.node_service s on s.node_id = n.id
                where n.state = 'alive' and l.queue = any (s.queues) and l.job_type = any (s.job_types)) as is_handled,
-       (select min(n.name) from ganger.node n join ganger.node_service s on s.node_id = n.id
-        where n.state = 'alive' and n.idle and n.seen_at > clock_timestamp() - n.lease / 2
-          and l.queue = any (s.queues) and l.job_type = any (s.job_types)) as idle_node,
        exists (select from ganger.outside_claim o where o.job_type in ('', l.job_type) and o.at > clock_timestamp() - interval '24 h') as is_outside,
        coalesce(q.paused or q.concurrency = 0, false) as is_queue_shut, coalesce(t.paused or t.concurrency = 0, false) as is_type_shut
 from (select x.* from ganger.lane x where x.state <> 'idle' order by x.seen_at limit 500) l
@@ -169,14 +173,31 @@ cross join lateral (
       and f.batch_id is null
     limit 1) h;
 
--- Runnable jobs that nobody takes, while somebody who could has nothing to do; and those where no claim looks.
+-- Runnable jobs that nobody takes, while somebody who could has nothing to do; and those where no claim looks. Which pool serves which of
+-- the node's queues is not known here. It is sure that an idle worker could take the job where the node has one pool, or where all its
+-- pools have nothing to do: nobody holds a job, and for a minute none of its types has ended (who runs short ones often holds nothing).
 create function ganger._doctor_runnable(patience interval) returns setof ganger.finding
 language sql stable set jit = off set enable_seqscan = off as $$
-    select 'runnable', 'error', format('job %s', h.id),
-           format('type "%s" of queue "%s", runnable for %s, while node "%s" has idle workers', h.job_type, h.queue, ganger._span(clock_timestamp() - h.since), h.idle_node),
-           'look at the log of that gangerd for db.error and handler.refused'
+    with idle as materialized (
+        select n.name, s.queues, s.job_types,
+               (select count(distinct w.pool) from ganger.worker w where w.node_id = n.id and w.state = 'alive') = 1
+               or not exists (select from ganger.worker w where w.node_id = n.id and w.state = 'alive' and ganger._held_jobs(w.id) <> '{}')
+                  and not exists (select from ganger.stat_rate r where r.span = 1 and r.began_at > clock_timestamp() - interval '1 min'
+                                  and r.completed + r.failed > 0 and r.job_type = any (s.job_types)) as is_sure
+        from ganger.node n join ganger.node_service s on s.node_id = n.id
+        where n.state = 'alive' and n.idle and n.seen_at > clock_timestamp() - n.lease / 2
+    )
+    select 'runnable', case when i.is_sure then 'error' else 'notice' end, format('job %s', h.id),
+           format('type "%s" of queue "%s", runnable for %s, ', h.job_type, h.queue, ganger._span(clock_timestamp() - h.since))
+           || case when i.is_sure then format('while node "%s" has idle workers', i.name)
+                   else format('and node "%s" has idle workers, maybe only of pools that do not serve it', i.name) end,
+           case when i.is_sure then 'look at the log of that gangerd for db.error and handler.refused'
+                else '`ganger workers` shows who is idle: if a pool for that queue is, look at the log of that gangerd for db.error and handler.refused; '
+                     'else more workers for the pools that serve it' end
     from ganger._lane_heads h
-    where h.since < clock_timestamp() - patience and h.idle_node is not null and not h.is_queue_shut and not h.is_type_shut
+    cross join lateral (select x.* from idle x where h.queue = any (x.queues) and h.job_type = any (x.job_types)
+                        order by x.is_sure desc, x.name limit 1) i
+    where h.since < clock_timestamp() - patience and not h.is_queue_shut and not h.is_type_shut
       and not ganger._is_full('queue', h.queue) and not ganger._is_full('job_type', h.job_type)
     union all
     select 'runnable', 'error', format('job %s', j.id), format('runnable since %s, but claims of queue "%s" begin behind it', ganger._iso(coalesce(j.run_at, j.created_at)), l.queue),
@@ -228,7 +249,8 @@ begin
         return next row('backlog', case when came > ended then 'warning' else 'notice' end, format('queue "%s"', behind.queue),
                         format('its oldest job has waited for %s; in the last minute %s came and %s ended', ganger._span(clock_timestamp() - behind.since),
                                came || case when came >= 10000 then ' or more' else '' end, ended),
-                        case when came > ended then 'more workers or nodes for it; `ganger workers` shows what they are at' else 'wait; more workers would be sooner done' end)
+                        case when came > ended then 'more workers or nodes for it; `ganger workers` shows what they are at, and handler.refused in the log '
+                             'of gangerd which handlers are not there' else 'wait; more workers would be sooner done' end)
                     ::ganger.finding;
     end loop;
 end $$;

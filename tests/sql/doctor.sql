@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- doctor(): each thing it can find in a database: made, named, mended (by what the finding says, where that is a statement), gone. What
 -- concerns the whole server is in tests/system/test_doctor.c.
-select plan(92);
+select plan(100);
 create extension dblink;
 
 -- One check alone: all of them take long.
@@ -207,6 +207,14 @@ select count(*) from ganger._take_jobs(:worker, 1, null, null, '{default}', '{a}
 select ok(pg_temp.is_fine('running'), 'all is in order');
 update ganger.job set started_at = now() - interval '10 min' where id = :late;
 select is(pg_temp.says('running'), format('error job %s: type "a", past its time limit for T, and still running on node "n"', :late), 'past its time limit');
+select ganger._note_prolonged(:late, j.lease_id, 3600000) from ganger.job j where j.id = :late \gset
+select ok(pg_temp.is_fine('running'), 'it was given more time');
+update ganger.event set data = jsonb_build_object('ms', 1000, 'until', now() - interval '61 s') where job_id = :late and event = 'prolonged';
+select ok(pg_temp.is_fine('running'), 'which is just over: its time to stop is not');
+update ganger.event set data = jsonb_build_object('ms', 1000, 'until', now() - interval '5 min') where job_id = :late and event = 'prolonged';
+select matches(pg_temp.says('running'), format('^error job %s: .* past its time limit', :late), 'which is over, too');
+update ganger.event set at = now() - interval '1 h', data = jsonb_build_object('ms', 1000, 'until', now() + interval '1 h') where job_id = :late and event = 'prolonged';
+select matches(pg_temp.says('running'), format('^error job %s: .* past its time limit', :late), 'which an earlier run was given');
 update ganger.job set started_at = now() where id = :late;
 update ganger.job set cancel_requested = true, last_cancelled_at = now() - interval '5 min' where id = :asked;
 select is(pg_temp.says('running'), format('error job %s: type "a", was asked to stop T ago, and is still running on node "n"', :asked), 'does not stop');
@@ -272,6 +280,16 @@ select is(pg_temp.says('backlog'), 'warning queue "default": its oldest job has 
 select ok(pg_temp.is_fine('runnable'), 'while all are busy');
 select ganger._set_idle(:node, true) \gset
 select is(pg_temp.says('runnable'), format('error job %s: type "a" of queue "default", runnable for T, while node "n" has idle workers', :idle), 'and while somebody has nothing to do');
+select ganger._register_worker(:node, 'elsewhere', 6, 1, false) as unfit \gset
+select matches(pg_temp.says('runnable'), format('^error job %s: .* while node "n" has idle workers$', :idle), 'the same where all pools have nothing to do');
+insert into ganger.stat_rate values (1, date_trunc('second', now()), 'g', 1, 0);
+select is(pg_temp.says('runnable'), format('notice job %s: type "a" of queue "default", runnable for T, and node "n" has idle workers, maybe only of pools that do not serve it', :idle), 'one of them may only be between two jobs');
+delete from ganger.stat_rate where job_type = 'g';
+select ganger.enqueue('g') as other \gset
+select count(*) from ganger._take_jobs(:worker, 1, null, null, '{default}', '{g}', 10, null, null) \gset
+select matches(pg_temp.says('runnable'), format('^notice job %s: .* maybe only of pools that do not serve it$', :idle), 'one of them is busy, and may be the one for it');
+select ganger._mark_worker_dead(:unfit) \gset
+select matches(pg_temp.says('runnable'), format('^error job %s: ', :idle), 'with one pool it is sure');
 insert into ganger.stat_rate values (1, date_trunc('second', now()), 'a', 5, 0);
 select matches(pg_temp.says('backlog'), '^notice queue "default": .* 1 came and 5 ended', 'a backlog that shrinks');
 select ganger.pause_queue('default'), ganger.pause_job_type('a') \gset

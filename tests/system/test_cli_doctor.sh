@@ -54,6 +54,19 @@ test_something_to_mend() {
     run_sql "delete from ganger.migration where version = 9000"
 }
 
+# What a dump makes again is what the migrations have made.
+test_restored() {
+    local copy
+    copy="$(cat "$private/conninfo") dbname=restored"
+    run_sql "create database restored"
+    "$(cat "$private/bin")/pg_dump" -d "$DATABASE_URL" | psql -XqAt -v ON_ERROR_STOP=1 -d "$copy" >"$place/out" 2>"$place/err" ||
+        complain "the dump cannot be restored"
+    DATABASE_URL=$copy run_sql "select subject, finding from ganger.doctor() where check_name in ('schema', 'rights') and severity <> 'ok'" >"$place/out"
+    [ ! -s "$place/out" ] || complain "a restored schema is found fault with"
+    [ "$(DATABASE_URL=$copy run_sql 'select count(*) > 100 from ganger.fingerprint')" = t ] || complain "nothing was compared"
+    run_sql "drop database restored"
+}
+
 test_rights() {
     run_sql "drop role if exists doctor_nobody; drop role if exists doctor_reader; create role doctor_nobody login; create role doctor_reader login in role ganger_reader"
     DATABASE_URL="$DATABASE_URL user=doctor_nobody" expect 1 "without rights" doctor
@@ -66,6 +79,7 @@ start_server
 test_no_schema
 test_nothing_to_mend
 test_something_to_mend
+test_restored
 test_rights
 
 finish

@@ -144,6 +144,28 @@ static void test_horizon(void **state)
                     "= 'snapshots')");
 }
 
+// A name of 199 bytes, all of them quoted, is told once, too.
+static void test_horizon_with_a_long_name(void **state)
+{
+    SystemTest *test = *state;
+    test_db_run(test->conn, "insert into ganger.setting values ('horizon_patience', '300 ms')");
+    test_db_run(test->conn, "begin");
+    test_db_run(test->conn, "select ganger.enqueue('noop')");
+    char name[200];
+    memset(name, '\'', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    char *gid = PQescapeLiteral(test->conn, name, sizeof name - 1);
+    test_db_run(test->conn, "prepare transaction %s", gid);
+    Daemon *daemon = daemon_run(test, "watching", 2, NULL);
+    CHECK(test, daemon_await_log(daemon, "horizon.held", DAEMON_PATIENCE_MS));
+    pause_ms(1500); // some looks more
+    int told = daemon_log_count(daemon, "horizon.held");
+    test_db_run(test->conn, "rollback prepared %s", gid);
+    PQfreemem(gid);
+    CHECK(test, told == 1);
+    CHECK(test, daemon_await_log(daemon, "horizon.free", DAEMON_PATIENCE_MS));
+}
+
 static void test_prepared_transactions_and_slots(void **state)
 {
     SystemTest *test = *state;
@@ -154,6 +176,18 @@ static void test_prepared_transactions_and_slots(void **state)
     mend(test, "snapshots");
     test_db_run(test->conn, "select pg_create_physical_replication_slot('gone', true)");
     check_finding(test, "slots", "notice", "replication slot \"gone\"");
+    // Where it may not be asked how far WAL has been written, as on Amazon Aurora, what is known is told.
+    test_db_run(test->conn, "revoke execute on function pg_current_wal_lsn() from public");
+    test_db_run(test->conn,
+                "create role doctor_small; grant usage on schema ganger to doctor_small");
+    test_db_run(test->conn, "grant execute on all functions in schema ganger to doctor_small");
+    test_db_run(test->conn, "set role doctor_small");
+    sql_check(test,
+              "(select finding from ganger._doctor_slots('0 s') where severity = 'notice' and "
+              "subject = 'replication slot \"gone\"') like 'nobody reads it; how much WAL is "
+              "kept for it cannot be found out on this server: permission denied %%'");
+    test_db_run(test->conn, "reset role");
+    test_db_run(test->conn, "drop owned by doctor_small; drop role doctor_small");
     mend(test, "slots");
     sql_check(test, "(select bool_and(severity = 'ok') from ganger.doctor('0 s') where check_name "
                     "in ('snapshots', 'slots'))");
@@ -226,6 +260,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nothing_is_wrong, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_unsafe_settings, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_horizon, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_horizon_with_a_long_name, system_setup,
+                                        system_teardown),
         cmocka_unit_test_setup_teardown(test_prepared_transactions_and_slots, system_setup,
                                         system_teardown),
         cmocka_unit_test_setup_teardown(test_connections, system_setup, system_teardown),
