@@ -43,7 +43,7 @@
 
 #define LOAD(offset)  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
 #define NUMBER        offsetof(struct seccomp_data, nr)
-#define ARGUMENT(i)   (offsetof(struct seccomp_data, args) + 8 * (i) + LOW_HALF)
+#define ARGUMENT(i)   (offsetof(struct seccomp_data, args) + 8UL * (i) + LOW_HALF)
 #define ALLOW         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 #define REFUSE(error) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error))
 // Each is followed by what is done when it does not hold / holds.

@@ -29,7 +29,7 @@ static const char *const fault_names[] = {
 };
 
 // The first of FAULT_ERRORS.
-#define FAULT_NAME(name) +1
+#define FAULT_NAME(name) +1 // NOLINT(bugprone-macro-parentheses): summed up
 enum { FAULT_FIRST_ERROR = 0 FAULT_POINTS(FAULT_NAME) };
 #undef FAULT_NAME
 

@@ -90,8 +90,8 @@ void footprint_sample(Footprint *self)
 {
     for (int i = 0; i < self->test->daemon_count; i++) {
         const Daemon *daemon = &self->test->daemons[i];
-        look_at(&self->watched[2 * i], "supervisor", daemon->pid);
-        look_at(&self->watched[2 * i + 1], "reaper",
+        look_at(&self->watched[(size_t)i * 2], "supervisor", daemon->pid);
+        look_at(&self->watched[(size_t)i * 2 + 1], "reaper",
                 daemon->pid > 0 ? daemon_child(daemon, "ganger-reaper", 0) : 0);
     }
 }

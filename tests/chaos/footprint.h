@@ -11,7 +11,7 @@ typedef struct Footprint Footprint;
 
 Footprint *footprint_create(SystemTest *test);
 // Looks at the processes there are; cheap enough for each strike.
-void footprint_sample(Footprint *footprint);
+void footprint_sample(Footprint *self);
 // Prints how each has grown: from its first quarter of looks to its last.
 void footprint_report(const Footprint *footprint);
 // None has grown by more than a mebibyte or four descriptors. A process that was restarted begins anew.

@@ -23,7 +23,7 @@ Nemesis *nemesis_create(SystemTest *test, const NemesisPlan *plan);
 // How many strikes the deck has.
 long nemesis_strikes(const Nemesis *nemesis);
 // The next one. It may take a while: a server that was stopped is up again when this returns.
-void nemesis_strike(Nemesis *nemesis);
+void nemesis_strike(Nemesis *self);
 // Connects test->conn anew, once the server is there.
 void nemesis_reconnect(SystemTest *test);
 // Prints how many of each kind there were.

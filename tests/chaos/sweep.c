@@ -346,15 +346,17 @@ int sweep_run(const SweepCase *cases, size_t count)
             free(name);
             continue;
         }
-        tests[used++] = (struct CMUnitTest){.name = name,
-                                            .test_func = test_case,
-                                            .setup_func = setup,
-                                            .teardown_func = teardown,
-                                            .initial_state = (void *)(uintptr_t)&cases[i]};
+        tests[used++] =
+            (struct CMUnitTest){.name = name,
+                                .test_func = test_case,
+                                .setup_func = setup,
+                                .teardown_func = teardown,
+                                // NOLINTNEXTLINE(performance-no-int-to-ptr): cmocka takes no const
+                                .initial_state = (void *)(uintptr_t)&cases[i]};
     }
     int failed = _cmocka_run_group_tests("sweep", tests, used, NULL, NULL);
     for (size_t i = 0; i < used; i++) {
-        free((void *)(uintptr_t)tests[i].name);
+        free((void *)(uintptr_t)tests[i].name); // NOLINT(performance-no-int-to-ptr): ours
     }
     return failed;
 }

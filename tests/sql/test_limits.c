@@ -171,7 +171,7 @@ static void test_a_changed_limit_is_in_force_for_the_next_claim(void **state)
     (void)state;
     test_db_run(watcher, "insert into limit_log (most) values (2); select ganger.set_queue(q, 2) "
                          "from unnest('{a,b,c}'::text[]) q");
-    const int jobs = (int)test_scale(3 * JOBS, 3 * JOBS_LEAST);
+    const int jobs = (int)test_scale(INT64_C(3) * JOBS, INT64_C(3) * JOBS_LEAST);
     enqueue_all(jobs);
     crew_add(&crew, work_under_changes, WORKERS);
     crew_add(&crew, change_limit, 1);

@@ -285,5 +285,5 @@ void fault_herd(SystemTest *test, int count, int rounds)
     (void)printf("herd: %d connections after 1 job: one winner each time, over after at most "
                  "%" PRId64 " ms (goal %d)\n",
                  count, worst_ms, (int)HERD_BURST_MS);
-    CHECK(test, worst_ms <= slow_ms(10 * HERD_BURST_MS)); // the goal is of processor time
+    CHECK(test, worst_ms <= slow_ms(INT64_C(10) * HERD_BURST_MS)); // the goal is of processor time
 }

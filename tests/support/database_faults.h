@@ -21,16 +21,16 @@ void fault_connections_used_up(SystemTest *test, int max_connections);
 // The disk is full: first for tables, then for WAL. Needs a cluster in a tmpfs, its folder is `home`.
 void fault_disk_full(SystemTest *test, const char *home);
 // Calls of all kinds from several sessions to the same jobs, for so long, beside a node at work: no deadlock, and all jobs end.
-void fault_mixed_calls(SystemTest *test, int clients, int64_t for_ms);
+void fault_mixed_calls(SystemTest *test, int count, int64_t for_ms);
 // Every session of the node is serializable: its conflicts are nobody's failure.
 void fault_serializable(SystemTest *test, int jobs);
 // The connection that listens is ended just before a job comes.
 void fault_listener_ended(SystemTest *test);
 // Another role sends notifications as fast as it can.
-void fault_notify_flood(SystemTest *test, int clients, int64_t for_ms);
+void fault_notify_flood(SystemTest *test, int count, int64_t for_ms);
 // Many clients enqueue with the same keys at once.
-void fault_same_keys(SystemTest *test, int clients, int keys);
+void fault_same_keys(SystemTest *test, int count, int keys);
 // Many connections claim at once, and there is one job, `rounds` times.
-void fault_herd(SystemTest *test, int clients, int rounds);
+void fault_herd(SystemTest *test, int count, int rounds);
 
 #endif

@@ -152,11 +152,11 @@ static void read_application(FaultLink *self, const FaultMessage *message)
 static size_t parse_first(FaultLink *self, FaultMessage *message)
 {
     const StrBuf *in = &self->to_server.in;
-    if (in->length < 2 * LENGTH_BYTES) {
+    if (in->length < (size_t)2 * LENGTH_BYTES) {
         return 0;
     }
     size_t length = read_number(in->text);
-    if (in->length < length || length < 2 * LENGTH_BYTES) {
+    if (in->length < length || length < (size_t)2 * LENGTH_BYTES) {
         return 0;
     }
     uint32_t code = read_number(in->text + LENGTH_BYTES);

@@ -171,7 +171,7 @@ static void *run(void *argument)
         int polled = self->count;
         int patience = wait_for_something(self, fds);
         let_go(self);
-        int ready = poll(fds, (nfds_t)(POLL_LINKS + 2 * polled), patience);
+        int ready = poll(fds, POLL_LINKS + (nfds_t)2 * (nfds_t)polled, patience);
         hold(self);
         if (ready < 0) {
             continue;

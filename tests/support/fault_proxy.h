@@ -95,33 +95,33 @@ typedef struct FaultProxyRule {
 // Starts it. Owned by the caller.
 FaultProxy *fault_proxy_create(const TestDb *db);
 // Closes all connections and ends the thread.
-void fault_proxy_destroy(FaultProxy *proxy);
+void fault_proxy_destroy(FaultProxy *self);
 
 // Conninfo of that database through the proxy: by the socket, or by the port.
-const char *fault_proxy_url(const FaultProxy *proxy);
-const char *fault_proxy_tcp_url(const FaultProxy *proxy);
+const char *fault_proxy_url(const FaultProxy *self);
+const char *fault_proxy_tcp_url(const FaultProxy *self);
 
 // The number by which the rule is known, valid until fault_proxy_clear. It holds for connections that exist, too.
-int fault_proxy_add(FaultProxy *proxy, const FaultProxyRule *rule);
+int fault_proxy_add(FaultProxy *self, const FaultProxyRule *rule);
 // It does not strike any more; should it be striking, that is over when this returns (not for a callback).
-void fault_proxy_remove(FaultProxy *proxy, int rule);
+void fault_proxy_remove(FaultProxy *self, int rule);
 // Removes all rules and lets swallowed connections go: they are cut.
-void fault_proxy_clear(FaultProxy *proxy);
+void fault_proxy_clear(FaultProxy *self);
 
 // How often it has struck; how many messages it has counted; how many anchored exchanges have ended without a strike, which
 // says that there are less than `hit` messages in one.
-int fault_proxy_strikes(FaultProxy *proxy, int rule);
-int fault_proxy_counted(FaultProxy *proxy, int rule);
-int fault_proxy_missed(FaultProxy *proxy, int rule);
+int fault_proxy_strikes(FaultProxy *self, int rule);
+int fault_proxy_counted(FaultProxy *self, int rule);
+int fault_proxy_missed(FaultProxy *self, int rule);
 // Waits until it has struck (a callback: has returned); false after limit_ms.
 bool fault_proxy_await(FaultProxy *proxy, int rule, int64_t limit_ms);
 // The same, or until it has missed.
 bool fault_proxy_await_or_miss(FaultProxy *proxy, int rule, int64_t limit_ms);
 
 // Now: cuts all connections of an application (NULL all), and returns how many there were.
-int fault_proxy_cut(FaultProxy *proxy, const char *application);
+int fault_proxy_cut(FaultProxy *self, const char *application);
 // While true, new connections are closed at once, and those that exist are cut.
-void fault_proxy_refuse(FaultProxy *proxy, bool is_refusing);
-int fault_proxy_connections(FaultProxy *proxy, const char *application);
+void fault_proxy_refuse(FaultProxy *self, bool is_refusing);
+int fault_proxy_connections(FaultProxy *self, const char *application);
 
 #endif

@@ -13,14 +13,14 @@ typedef struct Producer Producer;
 // Jobs of type `journal` that take `ms`, to the database at `url`; on until an error or producer_stop.
 Producer *producer_start(const SystemTest *test, const char *url, int ms);
 // How many it was told of until now.
-int producer_count(const Producer *producer);
+int producer_count(const Producer *self);
 // Waits until these are `count`, or it has ended.
-void producer_await(SystemTest *test, const Producer *producer, int count);
+void producer_await(SystemTest *test, const Producer *self, int count);
 // Ends it and waits for that.
-void producer_stop(Producer *producer);
-int64_t producer_id(const Producer *producer, int at);
+void producer_stop(Producer *self);
+int64_t producer_id(const Producer *self, int at);
 // "1,2,3": the ids it was told, for SQL. Caller frees.
-char *producer_ids(const Producer *producer);
-void producer_free(Producer *producer);
+char *producer_ids(const Producer *self);
+void producer_free(Producer *self);
 
 #endif

@@ -61,7 +61,7 @@ static void await_second_run(SystemTest *test, const Partition *all, int i)
     (void)journal_await_begin(test, all->endless[i], 2);
     int64_t took_ms = runs_of(test, all->endless[i]).second_at_ms - all->cut_at;
     print_message("%s: jobs begin elsewhere %" PRId64 " ms after the cut\n", cuts[i].name, took_ms);
-    CHECK(test, took_ms < slow_ms(2 * BACK_MS)); // three are buried one after the other
+    CHECK(test, took_ms < slow_ms(INT64_C(2) * BACK_MS)); // three are buried one after the other
 }
 
 static void check_job(SystemTest *test, int64_t id, int i)

@@ -342,7 +342,7 @@ static void test_kernel_is_out_of_memory(void **state)
         (void)job_add(test, "'noop'"); // a pool that does nothing but die is held back
     }
     CHECK(test,
-          test_db_await(test->conn, slow_ms(5000 * count),
+          test_db_await(test->conn, slow_ms(INT64_C(5000) * count),
                         "select count(*) = %d from ganger.jobs where status = 'failed'", count));
     sql_check(test,
               "(select bool_and(outcome = 'crashed' and signal = 9) from ganger.attempts t join "

@@ -93,6 +93,16 @@ static void choose(long long fail_at, long long fail_more)
     atomic_store(&board->fail_at, fail_at);
 }
 
+// The environment that the build's tests are run in has it.
+static const char *must_getenv(const char *name)
+{
+    const char *value = getenv(name);
+    if (value == NULL) {
+        fail_msg("%s is not set", name);
+    }
+    return value != NULL ? value : "";
+}
+
 // Words of `command` after the program of that name in the build.
 static void start(const char *command)
 {
@@ -109,13 +119,15 @@ static void start(const char *command)
     if (running == 0) {
         (void)dup2(output, STDOUT_FILENO);
         (void)dup2(output, STDERR_FILENO);
-        (void)setenv("GANGER_WORKER", getenv("GANGER_FAKE_CHILD"), 1);
-        (void)setenv("GANGER_REAPER", getenv("GANGER_FAKE_CHILD"), 1);
+        (void)setenv("GANGER_WORKER", must_getenv("GANGER_FAKE_CHILD"), 1);
+        (void)setenv("GANGER_REAPER", must_getenv("GANGER_FAKE_CHILD"), 1);
         (void)setenv("FAKE_WORKER", "idle", 1);
         (void)setenv("DATABASE_URL", "postgresql:///nowhere", 1);
         (void)setenv(FAIL_ALLOC_VARIABLE, board_path, 1);
-        (void)setenv("LD_PRELOAD", getenv("GANGER_FAIL_ALLOC_LIBRARY"), 1);
-        execv(argv[0], argv);
+        (void)setenv("LD_PRELOAD", must_getenv("GANGER_FAIL_ALLOC_LIBRARY"), 1);
+        if (argv[0] != NULL) {
+            execv(argv[0], argv);
+        }
         _exit(127);
     }
     (void)close(output);

@@ -5,8 +5,8 @@
 #include "reaper/clock_watch.h"
 #include "reaper/horizon_watch.h"
 
-enum { SECOND_US = 1000000 };
-static const int64_t SERVER_US = 1700000000LL * SECOND_US;
+static const int64_t SECOND_US = 1000000;
+static const int64_t SERVER_US = 1700000000LL * 1000000;
 
 static void test_offset_counts_from_half_way(void **state)
 {
