@@ -182,7 +182,7 @@ static void test_kills(void **state)
     CHECK(test, measured > rounds / 4);
     CHECK(test,
           tell_figures("F1 death of a worker to the next start of its job", "ms") < pass_ms(500));
-    sql_await(test, "(select count(*) = %d and min(status::text) = 'completed' from ganger.jobs)",
+    sql_await(test, "(select count(*) = %d and bool_and(status = 'completed') from ganger.jobs)",
               11 * rounds);
     sql_check(test, "(select count(*) = 0 from ganger.jobs j where (select count(*) from "
                     "ganger.attempts t where t.job_id = j.id and t.outcome = 'completed') <> 1)");
