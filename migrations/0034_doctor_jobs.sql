@@ -52,7 +52,8 @@ $$;
 
 -- Jobs that run, as their rows say, and nobody can be at any more. Who asked for more time has until then; events are read only of those
 -- who need it.
-create function ganger._doctor_running(patience interval) returns setof ganger.finding language sql stable as $$
+create function ganger._doctor_running(patience interval) returns setof ganger.finding
+language sql stable set jit = off set enable_seqscan = off as $$
     with running as materialized (
         select j.id, j.job_type, j.worker_id, j.worker_name, j.lease_until, j.cancel_requested, j.last_cancelled_at, coalesce(w.state, 'gone') as state,
                w.ended_at,
