@@ -5,6 +5,7 @@
 
 #include <signal.h>
 
+#include "tests/support/effects.h"
 #include "tests/support/private_cluster.h"
 #include "tests/support/proxied.h"
 
@@ -21,24 +22,6 @@ enum {
 typedef enum Harm { HARM_CUT, HARM_KILL, HARM_RESTART } Harm;
 
 static const char *const harm_names[] = {"connections cut", "workers killed", "restarts"};
-
-// A step of a job's way, known by the statement that begins it.
-typedef struct Step {
-    const char *name;
-    const char *job_type;
-    FaultProxyMatch from;
-    bool may_be_empty; // there may be one before, which has less messages
-} Step;
-
-static const Step steps[] = {
-    {"claim", "journal_tx", {FAULT_PROXY_CLIENT, "PB", "ganger_claim_jobs"}, true},
-    {"plugin: begin, its SQL, complete, COMMIT",
-     "journal_tx",
-     {FAULT_PROXY_CLIENT, "Q", "BEGIN"},
-     false},
-    {"function", "by_function", {FAULT_PROXY_CLIENT, "B", "ganger_run_sql_handler"}, false},
-    {"program, function", "by_program", {FAULT_PROXY_CLIENT, "B", "ganger_apply_output"}, false},
-};
 
 typedef struct Strikes {
     SystemTest *test;
@@ -67,7 +50,7 @@ static void reconnect(SystemTest *test)
     test->conn = test_db_connect(&test->db);
 }
 
-static int64_t add(const Strikes *self, const Step *step)
+static int64_t add(const Strikes *self, const EffectStep *step)
 {
     return job_add(self->test,
                    "'%s', '{\"file\": \"%s/journal\"}', max_attempts => 20, retry_delay => '0', "
@@ -90,7 +73,7 @@ static void check_effect(const Strikes *self, int64_t id)
 }
 
 // How many messages the step has when nothing disturbs it, on a new connection.
-static int measure(const Strikes *self, const Step *step)
+static int measure(const Strikes *self, const EffectStep *step)
 {
     (void)fault_proxy_cut(self->proxy, "ganger-worker");
     int rule = fault_proxy_add(self->proxy, &(FaultProxyRule){.application = "ganger-worker",
@@ -105,7 +88,7 @@ static int measure(const Strikes *self, const Step *step)
     return messages;
 }
 
-static void strike(Strikes *self, const Step *step, Harm harm, int hit)
+static void strike(Strikes *self, const EffectStep *step, Harm harm, int hit)
 {
     FaultProxyRule rule = {.application = "ganger-worker",
                            .from = step->from,
@@ -132,7 +115,7 @@ static void strike(Strikes *self, const Step *step, Harm harm, int hit)
     }
 }
 
-static void strike_step(SystemTest *test, Strikes *self, const Step *step)
+static void strike_step(SystemTest *test, Strikes *self, const EffectStep *step)
 {
     const int cuts = proxied_cuts(CUTS);
     const bool is_long = cuts != CUTS;
@@ -156,32 +139,15 @@ static void strike_step(SystemTest *test, Strikes *self, const Step *step)
     print_message("\n");
 }
 
-static void make_effects(SystemTest *test)
-{
-    test_db_run(test->conn, "create table journal_effect (job_id bigint, attempt int)");
-    test_db_run(
-        test->conn,
-        "create function by_function(payload jsonb, job ganger.jobs) returns jsonb language "
-        "sql as $$ insert into journal_effect values (job.id, job.attempts); select '1'::jsonb $$");
-    test_db_run(test->conn,
-                "create function by_program(output jsonb, job ganger.jobs) returns void language "
-                "sql as $$ insert into journal_effect values (job.id, (output ->> 'attempt')::int) "
-                "$$");
-}
-
 static void test_once(void **state)
 {
     SystemTest *test = *state;
-    make_effects(test);
+    effects_make(test);
     Strikes self = {.test = test, .proxy = fault_proxy_create(&test->db)};
-    self.daemon = proxied_run(
-        test, self.proxy, "struck", 1,
-        &(DaemonOptions){
-            .handlers =
-                "by_function: {sql: public.by_function}, by_program: {exec: [/bin/sh, -c, "
-                "'echo \"{\\\"attempt\\\": $GANGER_ATTEMPT}\"'], apply: public.by_program}"});
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        strike_step(test, &self, &steps[i]);
+    self.daemon =
+        proxied_run(test, self.proxy, "struck", 1, &(DaemonOptions){.handlers = EFFECT_HANDLERS});
+    for (int i = 0; i < EFFECT_STEPS; i++) {
+        strike_step(test, &self, &effect_steps[i]);
     }
     sql_check(test, "not exists (select from ganger.jobs where status <> 'completed')");
     sql_check(test, "(select count(*) from journal_effect) = (select count(*) from ganger.jobs)");
@@ -194,7 +160,7 @@ static void test_once(void **state)
 static void test_own_commit(void **state)
 {
     SystemTest *test = *state;
-    make_effects(test);
+    effects_make(test);
     test_db_run(test->conn, "create function commits(payload jsonb, job ganger.jobs) returns jsonb "
                             "language plpgsql as $$ begin insert into journal_effect values "
                             "(job.id, 1); commit; return '1'; end $$");
