@@ -8,6 +8,7 @@ enum { ARGV_MAX = 32 };
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *argv[ARGV_MAX + 1];
+    char *made[ARGV_MAX]; // getopt moves the others about
     char *words = fuzz_text(data, size);
     char *rest = words;
     int argc = 0;
@@ -18,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         argv[argc++] = mem_strdup(word);
     }
     argv[argc] = NULL;
+    memcpy(made, argv, (size_t)argc * sizeof *made);
     CommandLine line;
     StrBuf problem = {0};
     const Status status = command_line_parse(&line, argc, argv, &problem);
@@ -25,8 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK((status == STATUS_REFUSED) == (problem.length > 0));
     command_line_free(&line);
     strbuf_free(&problem);
-    while (argc > 0) {
-        free(argv[--argc]);
+    for (int i = 0; i < argc; i++) {
+        free(made[i]);
     }
     free(words);
     return 0;
