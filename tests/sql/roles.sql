@@ -4,7 +4,7 @@ select plan(136);
 
 -- ---- the matrix
 -- A letter for each role that may: p producer, r reader, w worker, o operator, a admin. A name that does not exist yet is passed over; one
--- that exists and does not stand here makes the test fail: say in migrations/0035_roles.sql and here whose it is.
+-- that exists and does not stand here makes the test fail: say in migrations/0050_roles.sql and here whose it is.
 create temp table wanted (name text primary key, letters text);
 insert into wanted values
     ('enqueue', 'pw'), ('enqueue_many', 'pw'), ('cancel', 'poa'), ('get_job', 'prwoa'), ('list_jobs', 'proa'), ('count_jobs', 'proa'),

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// Route table: every operation of the HTTP API.
+#include "api/route.h"
+
+static const Route routes[] = {
+    {"GET", "/health", ROUTE_HEALTH, SCOPE_NONE, 0, NULL},
+    {"GET", "/ready", ROUTE_READY, SCOPE_NONE, 0, NULL},
+    {"GET", "/metrics", ROUTE_METRICS, SCOPE_READ, 0, NULL},
+    {"GET", "/api/events", ROUTE_EVENTS, SCOPE_READ, 0, NULL},
+};
+
+const Route *route_table(size_t *count)
+{
+    *count = sizeof routes / sizeof routes[0];
+    return routes;
+}
