@@ -243,6 +243,8 @@ static void test_old_primary_is_refused(void **state)
     failover_reconnect(test);
     (void)failover_probe_ms(test, 0);
     daemon_await_workers(test, daemon, 2);
+    // From here on the node's file says so too: it is all that the next supervisor has.
+    CHECK(test, daemon_await_log(daemon, "database.reconnected", DAEMON_PATIENCE_MS));
     int old = 1 - standby_primary();
     standby_restart_old();
     add_bait(test, old, BAIT);
