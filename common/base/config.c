@@ -45,17 +45,23 @@ Status config_reload(Config **out, const Config *running, StrBuf *errors)
 }
 
 // In the file itself: what a ${NAME} stands for is not.
-static bool has_password(const Config *config)
+static bool is_password_in(const char *text, const char *url)
 {
     StrBuf masked = {0};
-    bool is_written = config->database_url != NULL && !config->database_url_from_env &&
-                      strstr(config->text, config->database_url) != NULL;
+    bool is_written = url != NULL && strstr(text, url) != NULL;
     if (is_written) {
-        config_mask_url(config->database_url, &masked);
+        config_mask_url(url, &masked);
     }
-    bool is_masked = is_written && !str_equal(masked.text, config->database_url);
+    bool is_masked = is_written && !str_equal(masked.text, url);
     strbuf_free(&masked);
     return is_masked;
+}
+
+static bool has_password(const Config *config)
+{
+    const char *url = config->database_url_from_env ? NULL : config->database_url;
+    return is_password_in(config->text, url) ||
+           is_password_in(config->text, config->http_database_url);
 }
 
 static Status load(Config **out, const char *path, bool regular_only, StrBuf *errors)

@@ -25,6 +25,8 @@ typedef struct ConfigPlace { // where a value stands in the file; line 0 = not t
     int column;
 } ConfigPlace;
 
+typedef enum HttpAuth { HTTP_AUTH_TOKENS, HTTP_AUTH_NONE } HttpAuth;
+
 typedef enum HandlerKind { HANDLER_PLUGIN, HANDLER_EXEC, HANDLER_SQL } HandlerKind;
 
 typedef struct HandlerLimits { // 0 = not limited
@@ -150,6 +152,16 @@ typedef struct Config {
     size_t schedule_count;
     QueueConfig *queues;
     size_t queue_count;
+    // http
+    bool has_http; // the section is there and has something in it, be it {}: there is an HTTP API
+    StringList http_listen; // addresses listen_address_parse accepts; never empty, no two alike
+    HttpAuth http_auth;     // HTTP_AUTH_NONE only where all addresses are local
+    int64_t http_connections;
+    char *http_database_url; // NULL = database_url
+    int64_t http_max_body_bytes;
+    StringList http_hosts; // names besides those of the addresses
+    bool http_behind_proxy;
+    bool http_dashboard;
     // the rest
     int64_t no_handler_after_ms;
     int64_t retention_completed_ms;

@@ -10,6 +10,7 @@
 #include "common/base/config_options.h"
 #include "common/base/config_value.h"
 #include "common/base/duration.h"
+#include "common/base/listen_address.h"
 #include "common/base/nearest.h"
 #include "common/base/scoreboard.h"
 
@@ -23,11 +24,15 @@ typedef struct Term { // an option in a sum
 
 static void check_intervals(const Config *config, ConfigErrors *errors);
 static void check_pools(const Config *config, ConfigErrors *errors);
+static void check_http(const Config *config, ConfigErrors *errors);
 
 void config_check(const Config *config, ConfigErrors *errors)
 {
     check_intervals(config, errors);
     check_pools(config, errors);
+    if (config->has_http) {
+        check_http(config, errors);
+    }
 }
 
 static Term term_of(const Config *config, SectionId section, const char *name, int64_t ms)
@@ -115,7 +120,7 @@ static void check_job_types(const Config *config, const PoolConfig *pool, Config
 
 static void check_pools(const Config *config, ConfigErrors *errors)
 {
-    const int64_t most = SCOREBOARD_SLOT_MAX - 2; // one slot is the reaper's, one stays spare
+    const int64_t most = SCOREBOARD_SLOT_MAX - SCOREBOARD_OTHER_SLOTS - 1; // one stays spare
     int64_t processes = 0;
     for (size_t i = 0; i < config->pool_count; i++) {
         const PoolConfig *pool = &config->pools[i];
@@ -129,6 +134,58 @@ static void check_pools(const Config *config, ConfigErrors *errors)
         }
         check_job_types(config, pool, errors);
     }
+}
+
+static ConfigPlace place_of(const Config *config, SectionId section, const char *name)
+{
+    return config->places[config_option_index(config_find_option(section, name))];
+}
+
+// What is reached from outside must ask who is there, and a token must not cross the network in the clear.
+static void check_reach(const Config *config, const char *listen, ConfigPlace place,
+                        ConfigErrors *errors)
+{
+    if (config->http_auth == HTTP_AUTH_NONE) {
+        config_error(errors, place,
+                     "http.listen: %s is reached by other machines, and http.auth is none: whoever "
+                     "reaches it may do everything; "
+                     "set http.auth to tokens, or listen on 127.0.0.1, [::1] or unix: only",
+                     listen);
+    } else if (!config->http_behind_proxy) {
+        config_error(
+            errors, place,
+            "http.listen: %s is reached by other machines, and tokens would go there unencrypted; "
+            "put a proxy that speaks "
+            "TLS before it and set http.behind_proxy, or listen on 127.0.0.1, [::1] or unix: only",
+            listen);
+    }
+}
+
+static void check_http(const Config *config, ConfigErrors *errors)
+{
+    const StringList *listen = &config->http_listen;
+    ListenAddress *addresses = mem_alloc((listen->count + 1) * sizeof *addresses);
+    ConfigPlace place = place_of(config, SECTION_HTTP, "listen");
+    StrBuf why = {0};
+    bool is_known = place.line >= 0 && place_of(config, SECTION_HTTP, "auth").line >= 0 &&
+                    place_of(config, SECTION_HTTP, "behind_proxy").line >= 0;
+
+    for (size_t i = 0; i < listen->count && is_known; i++) {
+        if (!listen_address_parse(&addresses[i], listen->items[i], &why)) {
+            panic("a listen address that was checked: %s", listen->items[i]);
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (listen_address_equal(&addresses[i], &addresses[j])) {
+                config_error(errors, place, "http.listen: %s stands there twice", listen->items[i]);
+                break;
+            }
+        }
+        if (!listen_address_is_local(&addresses[i])) {
+            check_reach(config, listen->items[i], place, errors);
+        }
+    }
+    strbuf_free(&why);
+    free(addresses);
 }
 
 static int count_conflicts(SectionOwner owner, const char *path, const void *running,

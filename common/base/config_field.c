@@ -41,13 +41,14 @@ static bool read_list(const ConfigOption *option, const char *what, const Entry 
 {
     const yaml_node_t *node = entry->value;
     ConfigPlace place = config_yaml_place(node->start_mark);
-    if (node->type != YAML_SEQUENCE_NODE) {
+    bool is_one = option->takes_one && node->type == YAML_SCALAR_NODE && !config_node_is_null(node);
+    if (node->type != YAML_SEQUENCE_NODE && !is_one) {
         config_error(errors, config_node_is_null(node) ? entry->place : place,
                      "%s: expected a list, such as [a, b]", what);
         return false;
     }
-    const yaml_node_item_t *items = node->data.sequence.items.start;
-    size_t count = (size_t)(node->data.sequence.items.top - items);
+    const yaml_node_item_t *items = is_one ? NULL : node->data.sequence.items.start;
+    size_t count = is_one ? 1 : (size_t)(node->data.sequence.items.top - items);
     StrBuf why = {0};
     bool is_fine = config_value_check_count(option, count, &why);
     if (!is_fine) {
@@ -56,7 +57,7 @@ static bool read_list(const ConfigOption *option, const char *what, const Entry 
     }
     config_value_clear(option, owner);
     for (size_t i = 0; i < count; i++) {
-        const yaml_node_t *item = yaml_document_get_node(document, items[i]);
+        const yaml_node_t *item = is_one ? node : yaml_document_get_node(document, items[i]);
         ConfigPlace item_place = config_yaml_place(item->start_mark);
         char *text = read_text(option, what, item, item_place, errors);
         strbuf_clear(&why);

@@ -11,9 +11,11 @@ static const char *const format_words[] = {"auto", "text", "logfmt", "json", NUL
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 static const char *const overlap_words[] = {"skip", "allow", "queue_one", "cancel_running", NULL};
 static const char *const catch_up_words[] = {"none", "last", "all", NULL};
+static const char *const auth_words[] = {"tokens", "none", NULL};
 static const char *const conflict_words[] = {"ignore", "replace", "reschedule", "error", NULL};
 
 _Static_assert(LOG_FORMAT_AUTO == 0 && LOG_FORMAT_JSON == 3, "format_words follows LogFormat");
+_Static_assert(HTTP_AUTH_TOKENS == 0 && HTTP_AUTH_NONE == 1, "auth_words follows HttpAuth");
 _Static_assert(LOG_LEVEL_DEBUG == 0 && LOG_LEVEL_ERROR == 3, "level_words follows LogLevel");
 
 #define SECOND INT64_C(1000)
@@ -21,6 +23,7 @@ _Static_assert(LOG_LEVEL_DEBUG == 0 && LOG_LEVEL_ERROR == 3, "level_words follow
 #define HOUR   (60 * MINUTE)
 #define DAY    (24 * HOUR)
 #define YEAR   (365 * DAY)
+#define KIB    (INT64_C(1) << 10)
 #define MIB    (INT64_C(1) << 20)
 #define TIB    (INT64_C(1) << 40)
 
@@ -29,7 +32,8 @@ enum {
     NODE_NAME_MAX_BYTES = 200, // with ".pid" it names a file
     POOL_NAME_MAX_BYTES = SCOREBOARD_NAME_BYTES - 1,
     TEXT_MAX_BYTES = 4096,
-    LIST_MAX_ITEMS = 1000
+    LIST_MAX_ITEMS = 1000,
+    LISTEN_MAX_ITEMS = 8
 };
 
 static const ConfigSection sections[SECTION_COUNT] = {
@@ -44,6 +48,10 @@ static const ConfigSection sections[SECTION_COUNT] = {
                            "How long ended jobs are kept."},
     [SECTION_LOG] = {"log", SECTION_TOP, OWNER_CONFIG, false, 0,
                      "The log, written to standard error."},
+    [SECTION_HTTP] = {"http", SECTION_TOP, OWNER_CONFIG, false, 0,
+                      "The HTTP API and the dashboard. Without an option here there is none; "
+                      "`http: {}` starts it "
+                      "with the defaults."},
     [SECTION_POOL] =
         {"pools", SECTION_TOP, OWNER_POOL, true, POOL_NAME_MAX_BYTES,
          "Pools of worker processes, by name. Without this section there is one, `default`."},
@@ -158,6 +166,35 @@ static const ConfigOption options[] = {
     CONFIG(SECTION_LOG, "level", OPTION_WORD, log_level, "info",
            0, 3, APPLY_RELOAD,
            "The least level that is written.", .words = level_words),
+
+    CONFIG(SECTION_HTTP, "listen", OPTION_LIST, http_listen, "127.0.0.1:8080",
+           1, LISTEN_MAX_ITEMS, APPLY_RELOAD,
+           "Where it listens: addresses with a port, or unix:/PATH. One that others reach needs tokens and a proxy that speaks TLS.",
+           .check = CHECK_LISTEN, .takes_one = true),
+    CONFIG(SECTION_HTTP, "auth", OPTION_WORD, http_auth, "tokens",
+           0, 1, APPLY_RELOAD,
+           "tokens: each request brings one (`ganger api-tokens`). none: whoever reaches it may do everything; on this machine only.",
+           .words = auth_words),
+    CONFIG(SECTION_HTTP, "connections", OPTION_INT, http_connections, "8",
+           1, 100, APPLY_RELOAD,
+           "Database connections for requests."),
+    CONFIG(SECTION_HTTP, "database_url", OPTION_TEXT, http_database_url, NULL,
+           1, TEXT_MAX_BYTES, APPLY_RELOAD,
+           "Connection string or URL of its own, for a database role that may do less.", .check = CHECK_NAME,
+           .default_note = "that of database.url", .example = "postgresql://ganger_api@/app"),
+    CONFIG(SECTION_HTTP, "max_body", OPTION_SIZE, http_max_body_bytes, "2MiB",
+           KIB, 64 * MIB, APPLY_RELOAD,
+           "A request with a larger body is refused."),
+    CONFIG(SECTION_HTTP, "hosts", OPTION_LIST, http_hosts, NULL,
+           0, LIST_MAX_ITEMS, APPLY_RELOAD,
+           "Names by which browsers reach it, besides the addresses of listen; others are refused.",
+           .check = CHECK_HOST, .default_note = "none", .example = "[jobs.example.com]", .takes_one = true),
+    CONFIG(SECTION_HTTP, "behind_proxy", OPTION_BOOL, http_behind_proxy, "false",
+           0, 1, APPLY_RELOAD,
+           "A proxy that speaks TLS stands before it, and is alone in reaching it: its X-Forwarded-For and -Proto are believed."),
+    CONFIG(SECTION_HTTP, "dashboard", OPTION_BOOL, http_dashboard, "true",
+           0, 1, APPLY_RELOAD,
+           "Serve the dashboard at /."),
 
     POOL("queues", OPTION_LIST, queues, "default",
          1, LIST_MAX_ITEMS, APPLY_RELOAD,
@@ -319,7 +356,6 @@ static const struct {
     SectionId section;
     const char *name;
 } reserved_names[] = {
-    {SECTION_TOP, "http"},
     {SECTION_HANDLER, "http"},
 };
 

@@ -30,7 +30,9 @@ typedef enum OptionCheck { // of an OPTION_TEXT and of the items of an OPTION_LI
     CHECK_NAME,     // no control characters
     CHECK_FUNCTION, // schema.function
     CHECK_FOLDER, // as CHECK_NAME, and absolute: whoever means the same must not need the same working directory
-    CHECK_CRON // what can be said of a cron expression without the database
+    CHECK_CRON,   // what can be said of a cron expression without the database
+    CHECK_LISTEN, // listen_address.h
+    CHECK_HOST    // a host name or address as a Host header has it, without a port
 } OptionCheck;
 
 typedef enum OptionZero { // how 0 is written, where 0 is not a quantity
@@ -46,6 +48,7 @@ typedef enum SectionId {
     SECTION_SUPERVISOR,
     SECTION_RETENTION,
     SECTION_LOG,
+    SECTION_HTTP,
     SECTION_POOL,
     SECTION_HANDLER,
     SECTION_LIMITS,
@@ -87,6 +90,7 @@ typedef struct ConfigOption {
     const char *default_note; // what an empty default stands for
     const char *example;      // for the sample, when there is no default to show
     OptionZero zero;
+    bool takes_one; // OPTION_LIST: a text alone is a list of one
 } ConfigOption;
 
 // All rows; those of one owner stand together, those of one section too.

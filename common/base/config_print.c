@@ -264,13 +264,20 @@ static void print_json(Printer *printer, const ConfigOption *option, const void 
     strbuf_append_char(out, '}');
 }
 
+// May hold a password.
+static bool is_connection(const ConfigOption *option)
+{
+    return (option->section == SECTION_DATABASE && strcmp(option->name, "url") == 0) ||
+           (option->section == SECTION_HTTP && strcmp(option->name, "database_url") == 0);
+}
+
 static void print_row(Printer *printer, const ConfigOption *option, const void *owner,
                       const char *name, ConfigPlace place)
 {
     StrBuf value = {0};
     StrBuf origin = {0};
     bool is_set = config_value_format(option, owner, &value);
-    if (is_set && option->section == SECTION_DATABASE && strcmp(option->name, "url") == 0) {
+    if (is_set && is_connection(option)) {
         StrBuf masked = {0};
         config_mask_url(value.text, &masked);
         strbuf_free(&value);

@@ -130,6 +130,9 @@ static void read_entry(Reader *reader, const Scope *scope, const Entry *entry,
     } else {
         Scope inner = {
             .section = section, .path = path, .owner = scope->owner, .places = scope->places};
+        if (section == SECTION_HTTP && entry->value->type == YAML_MAPPING_NODE) {
+            reader->config->has_http = true;
+        }
         (void)read_mapping(reader, &inner, entry->value, entry->place);
     }
     free(path);

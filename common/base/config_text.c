@@ -6,6 +6,7 @@
 #include "common/base/config_error.h"
 #include "common/base/config_value.h"
 #include "common/base/cron_check.h"
+#include "common/base/listen_address.h"
 #include "common/base/utf8.h"
 
 enum { EXPANDED_MAX_BYTES = 65536, IDENTIFIER_MAX_BYTES = 63 };
@@ -22,6 +23,8 @@ static bool has_control_character(const char *text)
     }
     return false;
 }
+
+static bool is_host(const char *text);
 
 bool config_text_check(const char *text, int64_t min, int64_t max, OptionCheck check, StrBuf *why)
 {
@@ -49,7 +52,29 @@ bool config_text_check(const char *text, int64_t min, int64_t max, OptionCheck c
         config_quote(why, text);
         return false;
     }
+    if (check == CHECK_LISTEN) {
+        ListenAddress address;
+        return listen_address_parse(&address, text, why);
+    }
+    if (check == CHECK_HOST && !is_host(text)) {
+        strbuf_append(why, "expected a host name without a port, such as jobs.example.com, got ");
+        config_quote(why, text);
+        return false;
+    }
     return check != CHECK_CRON || cron_check(text, why);
+}
+
+// As a Host header has it; an IPv6 address stands in brackets there.
+static bool is_host(const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    static const char bracketed[] = "0123456789abcdefABCDEF:.";
+    size_t length = strlen(text);
+    if (text[0] == '[') {
+        size_t inner = strspn(text + 1, bracketed);
+        return inner > 0 && text[1 + inner] == ']' && text[2 + inner] == '\0';
+    }
+    return strspn(text, plain) == length;
 }
 
 // Past one SQL identifier, plain or quoted; NULL when there is none.

@@ -34,8 +34,10 @@ struct Scoreboard {
     size_t header_bytes;
     size_t slot_bytes;
     ScoreboardHeader *header;
-    char *slots; // first mapped slot
+    char *slots; // first slot mapped for writing
     size_t slots_bytes;
+    const char *view; // all of them, for reading; NULL: not mapped so
+    size_t view_bytes;
 };
 
 static size_t page_bytes(void)
@@ -191,6 +193,20 @@ Status scoreboard_attach(Scoreboard **out, int fd, int slot)
     return STATUS_OK;
 }
 
+Status scoreboard_attach_reader(Scoreboard **out, int fd, int slot)
+{
+    TRY(scoreboard_attach(out, fd, slot));
+    Scoreboard *board = *out;
+    board->view_bytes = (size_t)board->slot_count * board->slot_bytes;
+    board->view = map_part(fd, board->header_bytes, board->view_bytes, PROT_READ);
+    if (board->view == NULL) {
+        scoreboard_destroy(board);
+        *out = NULL;
+        return STATUS_FATAL;
+    }
+    return STATUS_OK;
+}
+
 void scoreboard_destroy(Scoreboard *board)
 {
     if (board == NULL) {
@@ -198,6 +214,9 @@ void scoreboard_destroy(Scoreboard *board)
     }
     if (board->slots != NULL) {
         (void)munmap(board->slots, board->slots_bytes);
+    }
+    if (board->view != NULL) {
+        (void)munmap((void *)(uintptr_t)board->view, board->view_bytes);
     }
     if (board->header != NULL) {
         (void)munmap(board->header, board->header_bytes);
@@ -218,6 +237,11 @@ int scoreboard_slot_count(const Scoreboard *board)
     return board->slot_count;
 }
 
+int scoreboard_api_slot(const Scoreboard *board)
+{
+    return board->slot_count - 1;
+}
+
 ScoreboardHeader *scoreboard_header(Scoreboard *board)
 {
     return board->header;
@@ -236,4 +260,18 @@ Slot *scoreboard_slot(Scoreboard *board, int index)
     }
     // Whole pages from the start of a mapping: aligned for anything.
     return (Slot *)(void *)(board->slots + offset);
+}
+
+const Slot *scoreboard_read_slot(const Scoreboard *board, int index)
+{
+    if (index < 0 || index >= board->slot_count) {
+        return NULL;
+    }
+    if (board->view != NULL) {
+        return (const Slot *)(const void *)(board->view + (size_t)index * board->slot_bytes);
+    }
+    if (board->only_slot == SLOT_ALL) {
+        return (const Slot *)(const void *)(board->slots + (size_t)index * board->slot_bytes);
+    }
+    return index == board->only_slot ? (const Slot *)(const void *)board->slots : NULL;
 }

@@ -3,7 +3,7 @@
 //
 // The supervisor creates it as a memfd; children inherit FD_SCOREBOARD. A header (one page) and
 // one slot per child, each a whole number of pages, so that a worker maps the header read-only
-// and nothing but its own slot writable. Every field has ONE writer, named in its comment; the one
+// and nothing but its own slot writable, and the HTTP API reads all and writes its own. Every field has ONE writer, named in its comment; the one
 // exception is a batch entry's state, which changes by compare-and-swap. What is read from a slot
 // is never trusted: counts are bounded, offsets checked, text copied with a limit.
 //
@@ -20,7 +20,8 @@
 #include "common/base/timeline.h"
 
 enum {
-    SCOREBOARD_SLOT_MAX = 512,       // more children than any one machine sensibly runs
+    SCOREBOARD_SLOT_MAX = 513,       // more children than any one machine sensibly runs
+    SCOREBOARD_OTHER_SLOTS = 2,      // the first is the reaper's, the last the HTTP API's
     SCOREBOARD_BATCH_MAX = 1024,     // jobs one worker may hold at once
     SCOREBOARD_RESULT_INLINE = 4096, // a larger result is written to the database at once
     // room for those of a whole batch: what nobody writes takes no memory
@@ -113,7 +114,7 @@ typedef struct Slot {
     atomic_int stop_cause;    // StopCause of stop_serial, or of the whole process
     atomic_llong kill_serial; // run_serial at which SIGKILL was sent by the supervisor; 0 not by us
     atomic_llong spawned_at;
-    int32_t pool;        // index into Config.pools; -1 for the reaper
+    int32_t pool;        // index into Config.pools; -1 for the reaper and the API
     int32_t exit_status; // wait status, valid in SLOT_DEAD
     int64_t cpu_us;      // rusage of the dead child and its reaped descendants
     int64_t max_rss_bytes;
@@ -181,14 +182,20 @@ MUST_CHECK Status scoreboard_create(Scoreboard **out, int slot_count);
 // STATUS_FATAL when magic, version or sizes differ from this build's. Makes `fd` close-on-exec and leaves
 // it to the caller; it may be closed afterwards.
 MUST_CHECK Status scoreboard_attach(Scoreboard **out, int fd, int slot);
+// The HTTP API: the same, and in addition all slots for reading, by scoreboard_read_slot.
+MUST_CHECK Status scoreboard_attach_reader(Scoreboard **out, int fd, int slot);
 
 void scoreboard_destroy(Scoreboard *board);
 
 int scoreboard_fd(const Scoreboard *board);
 int scoreboard_slot_count(const Scoreboard *board);
+// Workers have the slots 1 .. scoreboard_api_slot - 1; the last one is the HTTP API's, also where there is none.
+int scoreboard_api_slot(const Scoreboard *board);
 ScoreboardHeader *scoreboard_header(Scoreboard *board);
-// NULL when `index` is out of range or not mapped by this process.
+// For writing; NULL when `index` is out of range or not mapped so by this process.
 Slot *scoreboard_slot(Scoreboard *board, int index);
+// NULL when `index` is out of range or not mapped by this process.
+const Slot *scoreboard_read_slot(const Scoreboard *board, int index);
 
 // --- helpers over one slot; none of them trusts its content
 

@@ -335,8 +335,46 @@ static const BadFile bad_files[] = {
         "f.yaml:1:30: error: queues.mail.rate_period: goes with rate only\n"),
     BAD("a period of something wrong", "queues: {mail: {rate: x, rate_period: 1m}}\n",
         "f.yaml:1:23: error: queues.mail.rate: expected a number, got 'x'\n"),
-    BAD("http", "http: {listen: \"127.0.0.1:8080\"}\n",
-        "f.yaml:1:1: error: http: not supported by this version\n"),
+    BAD("http is a text", "http: yes please\n",
+        "f.yaml:1:1: error: http: expected a section (lines of 'key: value')\n"),
+    BAD("http with a misspelt key", "http: {lisen: \"127.0.0.1:8080\"}\n",
+        "f.yaml:1:8: error: http: unknown key 'lisen'; did you mean 'listen'?\n"),
+    BAD("http without a port", "http: {listen: 127.0.0.1}\n",
+        "f.yaml:1:16: error: http.listen: the port is missing; expected 127.0.0.1:8080, [::1]:8080 "
+        "or "
+        "unix:/run/ganger/api.sock\n"),
+    BAD("http, one of two is wrong",
+        "http:\n"
+        "  listen:\n"
+        "    - 127.0.0.1:8080\n"
+        "    - ::1:8080\n",
+        "f.yaml:4:7: error: http.listen: an IPv6 address stands in brackets, such as [::1]:8080\n"),
+    BAD("http nowhere", "http: {listen: []}\n",
+        "f.yaml:1:16: error: http.listen: the list is empty\n"),
+    BAD("http without a value", "http:\n  listen:\n  auth: none\n",
+        "f.yaml:2:3: error: http.listen: expected a list, such as [a, b]\n"),
+    BAD("http twice at one place", "http: {listen: [\"[::1]:80\", \"[0::1]:80\"]}\n",
+        "f.yaml:1:16: error: http.listen: [0::1]:80 stands there twice\n"),
+    BAD("http, auth", "http: {auth: basic}\n",
+        "f.yaml:1:14: error: http.auth: expected tokens or none, got 'basic'\n"),
+    BAD("http, a host with a port", "http: {hosts: [\"a.example.com:443\"]}\n",
+        "f.yaml:1:16: error: http.hosts: expected a host name without a port, such as "
+        "jobs.example.com, got "
+        "'a.example.com:443'\n"),
+    BAD("http, a small body", "http: {max_body: 1000B}\n",
+        "f.yaml:1:18: error: http.max_body: 1000B is outside 1KiB..64MiB\n"),
+    BAD("http, no connections", "http: {connections: 0}\n",
+        "f.yaml:1:21: error: http.connections: 0 is outside 1..100\n"),
+    BAD("http for everybody", "http: {listen: \"0.0.0.0:8080\", auth: none, behind_proxy: true}\n",
+        "f.yaml:1:16: error: http.listen: 0.0.0.0:8080 is reached by other machines, and http.auth "
+        "is none: whoever reaches "
+        "it may do everything; set http.auth to tokens, or listen on 127.0.0.1, [::1] or unix: "
+        "only\n"),
+    BAD("http in the clear", "http: {listen: \"[::]:8080\"}\n",
+        "f.yaml:1:16: error: http.listen: [::]:8080 is reached by other machines, and tokens would "
+        "go there unencrypted; put a "
+        "proxy that speaks TLS before it and set http.behind_proxy, or listen on 127.0.0.1, [::1] "
+        "or unix: only\n"),
     BAD("number is a word",
         "pools:\n"
         "  default:\n"

@@ -600,6 +600,83 @@ static void test_config_survives_mutation(void **state)
     free(text);
 }
 
+static void test_http(void **state)
+{
+    (void)state;
+    Config *config = parse("http:\n");
+    assert_false(config->has_http); // nothing in it
+    assert_int_equal(config->http_listen.count, 1);
+    config_destroy(config);
+    config = parse("http: {}\n");
+    assert_true(config->has_http);
+    assert_string_equal(config->http_listen.items[0], "127.0.0.1:8080");
+    assert_int_equal(config->http_auth, HTTP_AUTH_TOKENS);
+    assert_int_equal(config->http_connections, 8);
+    assert_null(config->http_database_url);
+    assert_int_equal(config->http_max_body_bytes, 2 << 20);
+    assert_int_equal(config->http_hosts.count, 0);
+    assert_false(config->http_behind_proxy);
+    assert_true(config->http_dashboard);
+    config_destroy(config);
+    config = parse("http:\n"
+                   "  listen: ['[::1]:80', 'unix:/run/ganger/api.sock']\n"
+                   "  auth: none\n"
+                   "  connections: 3\n"
+                   "  database_url: postgresql://ganger_api@/app\n"
+                   "  max_body: 64KiB\n"
+                   "  hosts: jobs.example.com\n"
+                   "  behind_proxy: true\n"
+                   "  dashboard: false\n");
+    assert_int_equal(config->http_listen.count, 2);
+    assert_string_equal(config->http_listen.items[1], "unix:/run/ganger/api.sock");
+    assert_int_equal(config->http_auth, HTTP_AUTH_NONE);
+    assert_int_equal(config->http_connections, 3);
+    assert_string_equal(config->http_database_url, "postgresql://ganger_api@/app");
+    assert_int_equal(config->http_max_body_bytes, 64 << 10);
+    assert_int_equal(config->http_hosts.count, 1);
+    assert_string_equal(config->http_hosts.items[0], "jobs.example.com");
+    assert_true(config->http_behind_proxy);
+    assert_false(config->http_dashboard);
+    config_destroy(config);
+}
+
+// Who may reach it, and who is asked: address x auth x proxy.
+static void test_http_start_matrix(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *listen;
+        bool is_local;
+    } rows[] = {
+        {"'127.0.0.1:8080'", true},
+        {"'[::1]:8080'", true},
+        {"'unix:/run/ganger/a'", true},
+        {"'0.0.0.0:8080'", false},
+        {"'[::]:8080'", false},
+        {"'192.0.2.1:8080'", false},
+        {"['127.0.0.1:1', '10.0.0.1:1']", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (int way = 0; way < 4; way++) {
+            bool has_tokens = (way & 1) != 0;
+            bool has_proxy = (way & 2) != 0;
+            Config *config = NULL;
+            StrBuf errors = {0};
+            char *text =
+                mem_printf("http: {listen: %s, auth: %s, behind_proxy: %s}\n", rows[i].listen,
+                           has_tokens ? "tokens" : "none", has_proxy ? "true" : "false");
+            Status status = config_parse(&config, "f.yaml", text, strlen(text), &errors);
+            bool is_allowed = rows[i].is_local || (has_tokens && has_proxy);
+            if ((status == STATUS_OK) != is_allowed) {
+                fail_msg("%s: %s", text, errors.text != NULL ? errors.text : "accepted");
+            }
+            config_destroy(config);
+            strbuf_free(&errors);
+            free(text);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -613,6 +690,8 @@ int main(void)
         cmocka_unit_test_setup(test_config_database_url, set_up),
         cmocka_unit_test_setup(test_config_state_dir, set_up),
         cmocka_unit_test_setup(test_config_limits, set_up),
+        cmocka_unit_test_setup(test_http, set_up),
+        cmocka_unit_test_setup(test_http_start_matrix, set_up),
         cmocka_unit_test_setup(test_config_as_large_as_allowed, set_up),
         cmocka_unit_test_setup(test_config_many_mistakes, set_up),
         cmocka_unit_test_setup(test_config_hand_over, set_up),

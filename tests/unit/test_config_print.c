@@ -132,6 +132,7 @@ static void test_print_sample_uncommented(void **state)
         "database: {url: 'postgresql:///app'}\nnode: {name: worker-1}\n"
         "supervisor: {user: ganger, plugin_dir: /usr/local/lib/ganger/handlers,\n"
         "             state_dir: /run/ganger}\n"
+        "http: {database_url: 'postgresql://ganger_api@/app', hosts: [jobs.example.com]}\n"
         "pools: {default: {job_types: [noop, echo]}}\n"
         "handlers:\n"
         "  noop: {plugin: noop.so}\n  sleep: {plugin: noop.so}\n  echo: {plugin: noop.so}\n"

@@ -2,6 +2,7 @@
 // Tests of the scoreboard: who may write where, what is refused, and slots left by dead or mad writers.
 #include "common/base/scoreboard.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -90,6 +91,32 @@ static void test_untouched_slots_cost_nothing(void **state)
     assert_int_equal(fstat(scoreboard_fd(large), &info), 0);
     assert_true(info.st_blocks * 512 <= 16 * sysconf(_SC_PAGESIZE));
     scoreboard_destroy(large);
+}
+
+// The HTTP API reads what all do, and cannot write it: the kernel sees to that.
+static void test_reader_sees_all_and_writes_its_own(void **state)
+{
+    (void)state;
+    Scoreboard *mine = NULL;
+    atomic_store(&slot->jobs_done, 41);
+    assert_int_equal(scoreboard_api_slot(board), 3);
+    assert_int_equal(scoreboard_attach_reader(&mine, scoreboard_fd(board), 3), STATUS_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_null(scoreboard_slot(mine, i));
+        assert_int_equal(atomic_load(&scoreboard_read_slot(mine, i)->jobs_done),
+                         atomic_load(&scoreboard_slot(board, i)->jobs_done));
+    }
+    assert_null(scoreboard_read_slot(mine, -1));
+    assert_null(scoreboard_read_slot(mine, 4));
+    atomic_store(&scoreboard_slot(mine, 3)->jobs_done, 7);
+    assert_int_equal(atomic_load(&scoreboard_read_slot(mine, 3)->jobs_done), 7);
+    // Whoever looks for a way round it finds a mapping that is read-only.
+    const Slot *other = scoreboard_read_slot(mine, 2);
+    int nothing = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(read(nothing, (void *)(uintptr_t)other, 1), -1);
+    assert_int_equal(errno, EFAULT);
+    close(nothing);
+    scoreboard_destroy(mine);
 }
 
 static void test_worker_sees_its_slot_and_the_header(void **state)
@@ -572,6 +599,7 @@ int main(void)
         WITH_BOARD(test_create),
         cmocka_unit_test(test_untouched_slots_cost_nothing),
         WITH_BOARD(test_worker_sees_its_slot_and_the_header),
+        WITH_BOARD(test_reader_sees_all_and_writes_its_own),
         WITH_BOARD(test_worker_cannot_write_the_header),
         WITH_BOARD(test_reaper_writes_everywhere),
         WITH_BOARD(test_attach_refuses),
