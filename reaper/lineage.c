@@ -96,7 +96,7 @@ Timeline lineage_known(Reaper *self)
 {
     const Timeline before = timeline_load(&self->header->timeline);
     Timeline known = before;
-    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+    for (int i = 1; i < scoreboard_api_slot(self->board); i++) {
         known = timeline_raise(known, timeline_load(&scoreboard_slot(self->board, i)->timeline));
     }
     publish(self, before, known);

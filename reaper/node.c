@@ -197,7 +197,7 @@ Status node_end_unknown_workers(Reaper *self)
 {
     DbArray known;
     db_array_begin(&known, DB_ELEMENT_INT8);
-    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+    for (int i = 1; i < scoreboard_api_slot(self->board); i++) {
         int64_t worker_id = atomic_load(&scoreboard_slot(self->board, i)->worker_id);
         if (worker_id != 0) {
             db_array_add_int8(&known, worker_id);

@@ -156,7 +156,7 @@ static Status rescue_batch(Reaper *self, Slot *slot, int index)
 Status rescue_batches(Reaper *self)
 {
     int64_t now = clock_boot_ms();
-    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+    for (int i = 1; i < scoreboard_api_slot(self->board); i++) {
         Slot *slot = scoreboard_slot(self->board, i);
         if (atomic_load(&slot->life) == SLOT_SPAWNED && rescue_is_due(slot, now)) {
             Status status = rescue_batch(self, slot, i);
@@ -211,7 +211,7 @@ static Status cancel_unstarted(Reaper *self, Slot *slot, int index, int64_t id,
 
 Status rescue_cancel(Reaper *self, int64_t job_id, const uint8_t lease[16])
 {
-    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+    for (int i = 1; i < scoreboard_api_slot(self->board); i++) {
         Slot *slot = scoreboard_slot(self->board, i);
         if (atomic_load(&slot->life) != SLOT_SPAWNED) {
             continue;

@@ -38,7 +38,7 @@ static const PoolConfig *pool_of(const Config *config, const Slot *slot)
 static bool is_refused(const Reaper *self, const char *job_type)
 {
     bool is_any = false;
-    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+    for (int i = 1; i < scoreboard_api_slot(self->board); i++) {
         const Slot *slot = scoreboard_slot(self->board, i);
         const PoolConfig *pool = pool_of(self->config, slot);
         if (atomic_load(&slot->life) != SLOT_SPAWNED ||

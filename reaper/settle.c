@@ -198,7 +198,7 @@ static bool is_unsettled(const Slot *slot, unsigned *generation, int *life)
 
 bool settle_is_complete(Reaper *self)
 {
-    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+    for (int i = 1; i < scoreboard_api_slot(self->board); i++) {
         unsigned generation = 0;
         int life = SLOT_FREE;
         if (is_unsettled(scoreboard_slot(self->board, i), &generation, &life)) {
@@ -236,7 +236,7 @@ Status settle_dead_slots(Reaper *self, bool supervisor_gone)
 {
     bool is_any = false;
     Status status = STATUS_OK;
-    for (int i = 1; i < scoreboard_slot_count(self->board) && status == STATUS_OK; i++) {
+    for (int i = 1; i < scoreboard_api_slot(self->board) && status == STATUS_OK; i++) {
         Slot *slot = scoreboard_slot(self->board, i);
         unsigned generation = 0;
         int life = SLOT_FREE;

@@ -63,7 +63,7 @@ static bool serves(const Reaper *self, int pool, const char *queue)
 int wake_idle_count(Reaper *self)
 {
     int idle = 0;
-    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+    for (int i = 1; i < scoreboard_api_slot(self->board); i++) {
         idle += is_idle(scoreboard_slot(self->board, i)) ? 1 : 0;
     }
     return idle;
@@ -73,7 +73,7 @@ int wake_idle_count(Reaper *self)
 static uint64_t claim_count(const Reaper *self)
 {
     uint64_t claims = 0;
-    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+    for (int i = 1; i < scoreboard_api_slot(self->board); i++) {
         claims += atomic_load(&scoreboard_slot(self->board, i)->batch_serial);
     }
     return claims;
@@ -82,7 +82,7 @@ static uint64_t claim_count(const Reaper *self)
 uint64_t wake_done_count(const Reaper *self)
 {
     uint64_t jobs = 0;
-    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+    for (int i = 1; i < scoreboard_api_slot(self->board); i++) {
         jobs += (uint64_t)atomic_load(&scoreboard_slot(self->board, i)->jobs_done);
     }
     return jobs;
@@ -96,7 +96,7 @@ static int coming_count(const Reaper *self, int pool, int64_t now)
         return 0;
     }
     int count = 0;
-    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+    for (int i = 1; i < scoreboard_api_slot(self->board); i++) {
         const Slot *slot = scoreboard_slot(self->board, i);
         int state = atomic_load(&slot->state);
         if (slot->pool == pool && atomic_load(&slot->life) == SLOT_SPAWNED &&
@@ -113,7 +113,7 @@ static int coming_count(const Reaper *self, int pool, int64_t now)
 static int wake_pool(Reaper *self, int pool, const char *queue, int count, int64_t now)
 {
     int woken = coming_count(self, pool, now);
-    for (int i = 1; i < scoreboard_slot_count(self->board) && woken < count; i++) {
+    for (int i = 1; i < scoreboard_api_slot(self->board) && woken < count; i++) {
         Slot *slot = scoreboard_slot(self->board, i);
         if (slot->pool != pool || !serves(self, pool, queue) || !is_idle(slot)) {
             continue;
@@ -178,7 +178,7 @@ static void look_at_pace(Reaper *self, int64_t now)
 static uint64_t start_count(const Reaper *self)
 {
     uint64_t starts = 0;
-    for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+    for (int i = 1; i < scoreboard_api_slot(self->board); i++) {
         starts += (uint64_t)atomic_load(&scoreboard_slot(self->board, i)->run_serial);
     }
     return starts;

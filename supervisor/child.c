@@ -38,6 +38,8 @@ void child_plan_fds(ChildPlan *plan, Role role, int slot, const Shared *shared)
     add_fd(plan, shared->supervisor_wake, FD_SUPERVISOR_WAKE);
     if (role == ROLE_WORKER) {
         add_fd(plan, shared->slot_wake[0], FD_REAPER_WAKE);
+    }
+    if (role != ROLE_REAPER) {
         return;
     }
     for (int i = 0; i < shared->slot_count; i++) {
@@ -81,7 +83,7 @@ static void become(const ChildPlan *plan, pid_t parent)
     if (plan->role == ROLE_POSTGRES) {
         signals_reset_for_exec();
     } else {
-        signals_reset_for_child(plan->role == ROLE_REAPER);
+        signals_reset_for_child(plan->role != ROLE_WORKER);
     }
     if (!arrange_streams(plan) || !arrange_fds(plan)) {
         die("fds", plan->program);

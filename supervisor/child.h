@@ -39,6 +39,8 @@ typedef struct Child {
     StopCause killed;     // why SIGKILL was sent
     int64_t killed_at;    // for the first time
     int64_t kill_sent_at; // for the last time
+    int64_t
+        leave_by; // it was told to leave, and is killed then; 0: it was not, or has all the time
     int64_t reaped_at;
     int wait_status;
     int64_t cpu_us;
@@ -63,7 +65,7 @@ typedef struct ChildPlan { // everything is ready before fork, but for a user's 
     const char *output_path; // standard output and error go there; NULL: as ours
 } ChildPlan;
 
-// Sets the role, and the fds a worker or the reaper finds, for `slot`.
+// Sets the role, and the fds a worker, the reaper or the API finds, for `slot`.
 void child_plan_fds(ChildPlan *plan, Role role, int slot, const Shared *shared);
 // Forks and execs. -1 (logged) when the kernel has no process left. A failed exec ends the child with
 // EXIT_CODE_INTERNAL.

@@ -182,11 +182,18 @@ static void post_obituary(Supervisor *self, Child *child)
     shared_wake(self->shared.slot_wake[0]);
 }
 
+static int64_t cap_for(const Child *child, const Death *death)
+{
+    const RoleRow *row = &ROLE_TABLE[child->role];
+    return death->reached_idle ? row->backoff_cap_ms : row->stillborn_backoff_cap_ms;
+}
+
 static void note_death(Supervisor *self, const Child *child, int64_t now)
 {
     Death death = describe_death(self, child, now);
     log_death(self, child, &death, now);
-    if (restart_policy_judge(&death) == DEATH_CONFIG) {
+    // What only the API refuses is no reason to stop jobs.
+    if (restart_policy_judge(&death) == DEATH_CONFIG && child->role != ROLE_API) {
         supervisor_begin_shutdown(self, "configuration", false, EXIT_CODE_CONFIG);
     }
     if (child->service < 0) {
@@ -194,8 +201,8 @@ static void note_death(Supervisor *self, const Child *child, int64_t now)
     }
 
     Service *service = &self->services.rows[child->service];
-    if (restart_policy_note_death(&service->restart, &death, now,
-                                  ROLE_TABLE[child->role].backoff_cap_ms, backoff_random())) {
+    if (restart_policy_note_death(&service->restart, &death, now, cap_for(child, &death),
+                                  backoff_random())) {
         log_error("pool.degraded", "pool=\"%s\" deaths=%d within_s=%d", service->name,
                   RESTART_WINDOW_DEATHS, RESTART_WINDOW_MS / 1000);
     }
@@ -315,7 +322,8 @@ static void log_death(Supervisor *self, const Child *child, const Death *death, 
         break;
     case DEATH_CONFIG:
         // The reason is the same for all of them and is said once.
-        level = self->exit_code == EXIT_CODE_CONFIG ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR;
+        level = self->exit_code == EXIT_CODE_CONFIG && child->role != ROLE_API ? LOG_LEVEL_DEBUG
+                                                                               : LOG_LEVEL_ERROR;
         (void)snprintf(event, sizeof event, "%s.refused", role);
         break;
     }

@@ -10,11 +10,13 @@
 #include "common/base/fault_point.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "supervisor/spawn.h"
 
 static const char SHORT_OF_MEMORY[] = "memory is short";
 
 static const char *find_objection(Supervisor *self, const Config *next);
 static void put_in_force(Supervisor *self, Config *next);
+static void renew_api(Supervisor *self);
 
 void reload_config(Supervisor *self)
 {
@@ -69,10 +71,13 @@ static const char *find_objection(Supervisor *self, const Config *next)
     if (conflicts > 0) {
         return "an option that needs a restart was changed";
     }
-    if (workers >= self->shared.slot_count - 1) {
-        log_error("config.needs_restart", "workers=%d room=%d", workers,
-                  self->shared.slot_count - 2);
+    int room = self->shared.slot_count - SCOREBOARD_OTHER_SLOTS - 1;
+    if (workers > room) {
+        log_error("config.needs_restart", "workers=%d room=%d", workers, room);
         return "more workers need a restart";
+    }
+    if (next->has_http && spawn_find_api(self) != STATUS_OK) {
+        return "the program of the HTTP API is missing";
     }
     return mem_is_short() ? SHORT_OF_MEMORY : NULL;
 }
@@ -101,5 +106,19 @@ static void put_in_force(Supervisor *self, Config *next)
     if (reaper != NULL) {
         (void)kill(reaper->pid, SIGHUP);
     }
+    renew_api(self);
     log_info("config.reloaded", "version=%d", self->config_version);
+}
+
+// It answers what it has begun, and leaves; its successor, when there shall be one, reads the new configuration.
+static void renew_api(Supervisor *self)
+{
+    Child *api = supervisor_api(self);
+
+    if (api->life != CHILD_ALIVE || api->is_draining) {
+        return;
+    }
+    api->is_draining = api->service < 0;
+    api->leave_by = clock_boot_ms() + SUPERVISOR_API_LEAVE_MS;
+    (void)kill(api->pid, api->service < 0 ? SIGTERM : SIGHUP);
 }

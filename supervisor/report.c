@@ -65,12 +65,27 @@ static int ready_workers(const Supervisor *self, int service)
     return ready;
 }
 
+// Whoever is told that gangerd is ready may send a request. But jobs run without the API, too: one that does not come is not waited
+// for.
+static bool is_api_awaited(Supervisor *self, int64_t now)
+{
+    int service = service_table_find(&self->services, ROLE_API, "");
+    const Child *api = supervisor_api(self);
+
+    if (service < 0 || self->services.rows[service].restart.degraded) {
+        return false;
+    }
+    return api->life != CHILD_ALIVE ||
+           (!api->is_ready && now - api->spawned_at < SUPERVISOR_API_READY_MS);
+}
+
 static void report_ready(Supervisor *self, const Census *census, int64_t now)
 {
     if (self->phase != SHUTDOWN_NONE) {
         return;
     }
-    if (!self->is_ready && supervisor_may_work(self, now) && census->all_pools) {
+    if (!self->is_ready && supervisor_may_work(self, now) && census->all_pools &&
+        !is_api_awaited(self, now)) {
         self->is_ready = true;
         self->owes_ready = true;
         log_info("supervisor.ready", "node=\"%s\" workers=%d", self->config->node_name,

@@ -2,6 +2,7 @@
 // Service table: see service_table.h.
 #include "supervisor/service_table.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -10,20 +11,28 @@
 
 // The reaper and postgres come back within seconds whatever happens: without them the whole node stands still.
 const RoleRow ROLE_TABLE[] = {
-    [ROLE_POSTGRES] = {"postgres", NULL, NULL, SIGINT, 0, 5000},
-    [ROLE_REAPER] = {"reaper", "ganger-reaper", "GANGER_REAPER", SIGTERM, 0, 5000},
-    [ROLE_WORKER] = {"worker", "ganger-worker", "GANGER_WORKER", SIGTERM, 800, RESTART_CAP_MS},
+    [ROLE_POSTGRES] = {"postgres", NULL, NULL, SIGINT, 0, 5000, 5000},
+    [ROLE_REAPER] = {"reaper", "ganger-reaper", "GANGER_REAPER", SIGTERM, 0, 5000, 5000},
+    [ROLE_WORKER] = {"worker", "ganger-worker", "GANGER_WORKER", SIGTERM, 800, RESTART_CAP_MS,
+                     RESTART_CAP_MS},
+    // Somebody waits for an answer: within a second there is one again. Where it cannot start, a port that is taken say, that is too
+    // often.
+    [ROLE_API] = {"api", "ganger-api", "GANGER_API", SIGTERM, 400, 500, 10000},
 };
+static_assert(sizeof ROLE_TABLE / sizeof ROLE_TABLE[0] == ROLE_COUNT, "a row for every role");
 
 static void add_row(ServiceTable *table, Role role, const char *name, int pool, int count);
 
 void service_table_init(ServiceTable *table, const Config *config, bool with_postgres)
 {
-    *table = (ServiceTable){.rows = mem_alloc((config->pool_count + 2) * sizeof(Service))};
+    *table = (ServiceTable){.rows = mem_alloc((config->pool_count + 3) * sizeof(Service))};
     if (with_postgres) {
         add_row(table, ROLE_POSTGRES, ROLE_TABLE[ROLE_POSTGRES].name, -1, 1);
     }
     add_row(table, ROLE_REAPER, ROLE_TABLE[ROLE_REAPER].name, -1, 1);
+    if (config->has_http) {
+        add_row(table, ROLE_API, ROLE_TABLE[ROLE_API].name, -1, 1);
+    }
     for (size_t i = 0; i < config->pool_count; i++) {
         const PoolConfig *pool = &config->pools[i];
         add_row(table, ROLE_WORKER, pool->name, (int)i, (int)pool->processes);
@@ -87,6 +96,6 @@ int service_table_worker_count(const ServiceTable *table)
 int service_table_slots_for(int workers)
 {
     int spare = workers < 2 ? 2 : workers;
-    int slots = 1 + workers + spare;
+    int slots = SCOREBOARD_OTHER_SLOTS + workers + spare;
     return slots < SCOREBOARD_SLOT_MAX ? slots : SCOREBOARD_SLOT_MAX;
 }

@@ -9,15 +9,16 @@
 #include "common/base/scoreboard.h"
 #include "supervisor/restart_policy.h"
 
-typedef enum Role { ROLE_POSTGRES, ROLE_REAPER, ROLE_WORKER } Role;
+typedef enum Role { ROLE_POSTGRES, ROLE_REAPER, ROLE_WORKER, ROLE_API, ROLE_COUNT } Role;
 
 typedef struct RoleRow { // what holds for every process of a role
     const char *name;
-    const char *program;  // path_program() name; NULL: named on the command line
-    const char *override; // environment variable that names another program, for tests
-    int death_signal;     // what the kernel sends it when gangerd is gone
-    int oom_score_adj;    // workers are to go first
-    int64_t backoff_cap_ms;
+    const char *program;    // path_program() name; NULL: named on the command line
+    const char *override;   // environment variable that names another program, for tests
+    int death_signal;       // what the kernel sends it when gangerd is gone
+    int oom_score_adj;      // workers are to go first
+    int64_t backoff_cap_ms; // longest pause before one that crashed is followed by another
+    int64_t stillborn_backoff_cap_ms; // the same for one that was never ready
 } RoleRow;
 
 typedef struct Service {
@@ -31,7 +32,8 @@ typedef struct Service {
 } Service;
 
 typedef struct ServiceTable {
-    Service *rows; // postgres (when wanted), reaper, then the pools in the order of the file
+    Service *
+        rows; // postgres (when wanted), reaper, API (when wanted), then the pools in the order of the file
     int count;
 } ServiceTable;
 
@@ -46,7 +48,7 @@ void service_table_deinit(ServiceTable *table);
 int service_table_find(const ServiceTable *table, Role role, const char *name);
 // Worker processes of all pools.
 int service_table_worker_count(const ServiceTable *table);
-// Slots for so many workers: room for their successors while dead ones are being settled.
+// Slots for so many workers, the reaper and the API: room for the workers' successors while dead ones are being settled.
 int service_table_slots_for(int workers);
 
 #endif

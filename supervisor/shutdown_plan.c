@@ -5,7 +5,13 @@
 #include <assert.h>
 #include <stddef.h>
 
-typedef enum LeftOver { LEFT_WORKERS, LEFT_OBITUARIES, LEFT_REAPER, LEFT_POSTGRES } LeftOver;
+typedef enum LeftOver {
+    LEFT_WORKERS,
+    LEFT_OBITUARIES,
+    LEFT_API,
+    LEFT_REAPER,
+    LEFT_POSTGRES
+} LeftOver;
 enum { LIMIT_SHUTDOWN_TIMEOUT = -1, LIMIT_KILL_GRACE = -2 };
 
 typedef struct PlanRow {
@@ -24,7 +30,9 @@ static const PlanRow PLAN[] = {
                         SHUTDOWN_STOP},
     [SHUTDOWN_STOP] = {"stop", LEFT_WORKERS, SHUTDOWN_SETTLE, LIMIT_KILL_GRACE, 0, SHUTDOWN_KILL},
     [SHUTDOWN_KILL] = {"kill", LEFT_WORKERS, SHUTDOWN_SETTLE, 10000, 10000, SHUTDOWN_SETTLE},
-    [SHUTDOWN_SETTLE] = {"settle", LEFT_OBITUARIES, SHUTDOWN_REAPER, 5000, 2000, SHUTDOWN_REAPER},
+    [SHUTDOWN_SETTLE] = {"settle", LEFT_OBITUARIES, SHUTDOWN_API, 5000, 2000, SHUTDOWN_API},
+    [SHUTDOWN_API] = {"api", LEFT_API, SHUTDOWN_REAPER, 2000, 500, SHUTDOWN_API_KILL},
+    [SHUTDOWN_API_KILL] = {"api_kill", LEFT_API, SHUTDOWN_REAPER, 1000, 1000, SHUTDOWN_REAPER},
     [SHUTDOWN_REAPER] = {"reaper", LEFT_REAPER, SHUTDOWN_POSTGRES, 5000, 1000,
                          SHUTDOWN_REAPER_KILL},
     [SHUTDOWN_REAPER_KILL] = {"reaper_kill", LEFT_REAPER, SHUTDOWN_POSTGRES, 1000, 1000,
@@ -73,6 +81,8 @@ static bool is_left(LeftOver what, const ShutdownView *view)
         return view->workers > 0;
     case LEFT_OBITUARIES:
         return view->unsettled > 0;
+    case LEFT_API:
+        return view->api;
     case LEFT_REAPER:
         return view->reaper;
     case LEFT_POSTGRES:

@@ -12,6 +12,8 @@ typedef enum ShutdownPhase {
     SHUTDOWN_STOP,          // soft stop of every running job
     SHUTDOWN_KILL,          // SIGKILL to every worker
     SHUTDOWN_SETTLE,        // the reaper settles the last obituaries
+    SHUTDOWN_API,           // SIGTERM to the HTTP API: it has answered until now
+    SHUTDOWN_API_KILL,      // SIGKILL to the API
     SHUTDOWN_REAPER,        // SIGTERM to the reaper
     SHUTDOWN_REAPER_KILL,   // SIGKILL to the reaper
     SHUTDOWN_POSTGRES,      // SIGINT (fast) to the private server
@@ -25,6 +27,7 @@ typedef struct ShutdownView {
     int64_t now;
     int workers;   // alive or not yet buried
     int unsettled; // obituaries the reaper has not settled
+    bool api;      // alive
     bool reaper;   // alive
     bool postgres; // alive
     bool hurry;    // second TERM or INT, or QUIT

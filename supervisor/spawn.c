@@ -23,6 +23,7 @@ typedef struct PoolCount {
     int starting; // of these
 } PoolCount;
 
+static Status find_program(Supervisor *self, Role role, LogLevel level);
 static PoolCount count_pool(const Supervisor *self, int service);
 static bool may_start(Supervisor *self, const Service *service, int64_t now);
 static Child *find_free(Supervisor *self, Role role);
@@ -33,23 +34,36 @@ static void reset_slot(Supervisor *self, Child *child, const Service *service, i
 
 Status spawn_find_programs(Supervisor *self)
 {
-    for (Role role = ROLE_REAPER; role <= ROLE_WORKER; role++) {
-        const RoleRow *row = &ROLE_TABLE[role];
-        const char *named = getenv(row->override);
-        self->role_program[role] = named != NULL ? mem_strdup(named) : path_program(row->program);
-        if (self->role_program[role] == NULL) {
-            log_fatal("program.missing",
-                      "program=%s mend=\"install it beside gangerd or in "
-                      "../libexec/ganger\"",
-                      row->program);
-            return STATUS_REFUSED;
-        }
-        if (access(self->role_program[role], X_OK) != 0) {
-            log_fatal("program.missing", "program=\"%s\" error=\"not an executable file\"",
-                      self->role_program[role]);
-            return STATUS_REFUSED;
-        }
+    TRY(find_program(self, ROLE_REAPER, LOG_LEVEL_FATAL));
+    TRY(find_program(self, ROLE_WORKER, LOG_LEVEL_FATAL));
+    return self->config->has_http ? find_program(self, ROLE_API, LOG_LEVEL_FATAL) : STATUS_OK;
+}
+
+Status spawn_find_api(Supervisor *self)
+{
+    bool is_known = self->role_program[ROLE_API] != NULL;
+    return is_known ? STATUS_OK : find_program(self, ROLE_API, LOG_LEVEL_ERROR);
+}
+
+static Status find_program(Supervisor *self, Role role, LogLevel level)
+{
+    const RoleRow *row = &ROLE_TABLE[role];
+    const char *named = getenv(row->override);
+    char *program = named != NULL ? mem_strdup(named) : path_program(row->program);
+
+    if (program == NULL) {
+        log_write(level, "program.missing",
+                  "program=%s mend=\"install it beside gangerd or in ../libexec/ganger\"",
+                  row->program);
+        return STATUS_REFUSED;
     }
+    if (access(program, X_OK) != 0) {
+        log_write(level, "program.missing", "program=\"%s\" error=\"not an executable file\"",
+                  program);
+        free(program);
+        return STATUS_REFUSED;
+    }
+    self->role_program[role] = program;
     return STATUS_OK;
 }
 
@@ -93,8 +107,12 @@ static bool may_start(Supervisor *self, const Service *service, int64_t now)
         return self->phase < SHUTDOWN_POSTGRES;
     case ROLE_REAPER:
         return self->phase < SHUTDOWN_REAPER && postgres_is_ready(self, now);
+    case ROLE_API: // it answers without a database, too: that there is none
+        return self->phase < SHUTDOWN_API && postgres_is_ready(self, now);
     case ROLE_WORKER:
         return self->phase == SHUTDOWN_NONE && supervisor_may_work(self, now);
+    case ROLE_COUNT:
+        break;
     }
     return false;
 }
@@ -104,7 +122,7 @@ static bool start_one(Supervisor *self, int service_index, int64_t now)
     const Service *service = &self->services.rows[service_index];
     Child *child = find_free(self, service->role);
     if (child == NULL) {
-        // Every slot waits to be settled: the database is behind, and more workers would not help it.
+        // Every slot waits to be settled: the database is behind, and more workers would not help it. Or the API is leaving.
         supervisor_look_by(self, now + FREE_SLOT_RETRY_MS);
         return false;
     }
@@ -146,7 +164,11 @@ static Child *find_free(Supervisor *self, Role role)
     if (role == ROLE_REAPER) {
         return &self->children[0];
     }
-    for (int i = 1; i < self->shared.slot_count; i++) {
+    if (role == ROLE_API) { // one that is leaving is waited for
+        Child *child = supervisor_api(self);
+        return child->life == CHILD_NONE ? child : NULL;
+    }
+    for (int i = 1; i < scoreboard_api_slot(self->shared.board); i++) {
         Child *child = &self->children[i];
         const Slot *slot = supervisor_slot(self, child);
         if (child->life != CHILD_NONE) {

@@ -5,8 +5,10 @@
 
 #include "supervisor/supervisor.h"
 
-// Finds the programs of all roles; STATUS_REFUSED (logged) when one is missing.
+// Finds the programs of the roles that are wanted; STATUS_REFUSED (logged) when one is missing.
 MUST_CHECK Status spawn_find_programs(Supervisor *self);
+// The same for the API alone: a changed configuration may want it.
+MUST_CHECK Status spawn_find_api(Supervisor *self);
 // Starts what is missing and may be started now.
 void spawn_missing(Supervisor *self, int64_t now);
 // Drains workers that have an older configuration than the running one, or that nobody wants any more:

@@ -12,6 +12,7 @@
 
 static void watch_worker(Supervisor *self, Child *child, int64_t now);
 static void watch_reaper(Supervisor *self, Child *child, int64_t now);
+static void watch_api(Supervisor *self, Child *child, int64_t now);
 static void note_ready(Supervisor *self, Child *child, const SlotSnapshot *snapshot, int64_t now);
 static void soft_stop(Supervisor *self, Child *child, int64_t serial, StopCause cause,
                       int64_t kill_at);
@@ -56,6 +57,8 @@ void stop_watch(Supervisor *self, int64_t now)
             watch_worker(self, child, now);
         } else if (child->role == ROLE_REAPER) {
             watch_reaper(self, child, now);
+        } else if (child->role == ROLE_API) {
+            watch_api(self, child, now);
         }
     }
 }
@@ -116,6 +119,28 @@ static void watch_reaper(Supervisor *self, Child *child, int64_t now)
         log_error("reaper.silent", "pid=%d silent_ms=%lld", (int)child->pid,
                   (long long)child->sign.silent_ms);
         kill_process(self, child, STOP_STUCK, now);
+    }
+}
+
+// It never waits for anything for long, the database included, and shows life each second.
+static void watch_api(Supervisor *self, Child *child, int64_t now)
+{
+    SlotSnapshot snapshot = watchdog_policy_read(supervisor_slot(self, child));
+    bool is_late = child->leave_by != 0 && now >= child->leave_by;
+
+    note_ready(self, child, &snapshot, now);
+    watchdog_policy_note_sign(&child->sign, snapshot.mark, now);
+    if (child->killed != STOP_NONE) {
+        return;
+    }
+    if (child->sign.silent_ms >= WATCHDOG_API_MS) {
+        log_error("api.silent", "pid=%d silent_ms=%lld", (int)child->pid,
+                  (long long)child->sign.silent_ms);
+        kill_process(self, child, STOP_STUCK, now);
+    } else if (is_late) {
+        kill_process(self, child, STOP_SHUTDOWN, now);
+    } else if (child->leave_by != 0) {
+        supervisor_look_by(self, child->leave_by);
     }
 }
 

@@ -47,9 +47,9 @@ Status supervisor_create(Supervisor **out, Config *config, const SupervisorOptio
     sd_notify_init(&self->notify);
     service_table_init(&self->services, config, options->postgres.bin != NULL);
     int workers = service_table_worker_count(&self->services);
-    if (workers > SCOREBOARD_SLOT_MAX - 2) {
+    if (workers > SCOREBOARD_SLOT_MAX - SCOREBOARD_OTHER_SLOTS - 1) {
         log_fatal("pools.too_many", "workers=%d limit=%d mend=\"lower pools.*.processes\"", workers,
-                  SCOREBOARD_SLOT_MAX - 2);
+                  SCOREBOARD_SLOT_MAX - SCOREBOARD_OTHER_SLOTS - 1);
         return STATUS_REFUSED;
     }
     TRY(spawn_find_programs(self));
@@ -74,6 +74,7 @@ static void make_children(Supervisor *self)
         self->children[i].slot = i;
         self->children[i].role = i == 0 ? ROLE_REAPER : ROLE_WORKER;
     }
+    supervisor_api(self)->role = ROLE_API;
     self->children[slots].slot = -1;
     self->children[slots].role = ROLE_POSTGRES;
 }
@@ -129,7 +130,7 @@ void supervisor_destroy(Supervisor *self)
         shared_destroy(&self->shared);
     }
     service_table_deinit(&self->services);
-    for (int role = ROLE_REAPER; role <= ROLE_WORKER; role++) {
+    for (int role = ROLE_REAPER; role < ROLE_COUNT; role++) {
         free(self->role_program[role]);
     }
     free(self->children);
@@ -287,12 +288,13 @@ static ShutdownView view_shutdown(Supervisor *self, int64_t now)
     ShutdownView view = {.since = self->phase_since,
                          .now = now,
                          .hurry = self->hurry,
+                         .api = supervisor_api(self)->life != CHILD_NONE,
                          .reaper = self->children[0].life != CHILD_NONE,
                          .postgres = self->children[self->shared.slot_count].life != CHILD_NONE,
                          .shutdown_timeout_ms = self->config->shutdown_timeout_ms,
                          .kill_grace_ms = self->config->kill_grace_ms};
 
-    for (int i = 1; i < self->shared.slot_count; i++) {
+    for (int i = 1; i < scoreboard_api_slot(self->shared.board); i++) {
         const Child *child = &self->children[i];
         const Slot *slot = supervisor_slot(self, child);
         view.workers += child->life != CHILD_NONE;
@@ -310,7 +312,7 @@ static void enter_phase(Supervisor *self, ShutdownPhase phase, int64_t now)
     self->phase_since = now;
     switch (phase) {
     case SHUTDOWN_DRAIN:
-        for (int i = 1; i < self->shared.slot_count; i++) {
+        for (int i = 1; i < scoreboard_api_slot(self->shared.board); i++) {
             stop_drain(self, &self->children[i]);
         }
         break;
@@ -322,6 +324,12 @@ static void enter_phase(Supervisor *self, ShutdownPhase phase, int64_t now)
         break;
     case SHUTDOWN_SETTLE:
         shared_wake(self->shared.slot_wake[0]);
+        break;
+    case SHUTDOWN_API:
+        signal_role(self, ROLE_API, SIGTERM);
+        break;
+    case SHUTDOWN_API_KILL:
+        signal_role(self, ROLE_API, SIGKILL);
         break;
     case SHUTDOWN_REAPER:
         signal_role(self, ROLE_REAPER, SIGTERM);
@@ -440,6 +448,11 @@ Child *supervisor_find_role(Supervisor *self, Role role)
         }
     }
     return NULL;
+}
+
+Child *supervisor_api(Supervisor *self)
+{
+    return &self->children[scoreboard_api_slot(self->shared.board)];
 }
 
 const char *supervisor_child_name(const Supervisor *self, const Child *child)

@@ -27,7 +27,10 @@ enum {
         16 << 20, // set aside for a reload, which is given up rather than gangerd
     SUPERVISOR_EXTEND_MS =
         30000, // until ready, systemd is asked at every tick for so much more time
-    SUPERVISOR_POSTGRES_MS = 10000 // the reaper waits so long for the private server to be ready
+    SUPERVISOR_POSTGRES_MS = 10000, // the reaper waits so long for the private server to be ready
+    SUPERVISOR_API_READY_MS = 5000, // being ready waits so long for an API that has been started
+    SUPERVISOR_API_LEAVE_MS =
+        15000 // for its last answers, when it is replaced or not wanted any more
 };
 
 typedef struct PostgresOptions { // the private server of `ganger dev`
@@ -62,9 +65,9 @@ typedef struct Supervisor {
     int child_count;
     pid_t *inherited; // owned; our children from before we were gangerd
     size_t inherited_count;
-    ChildPlan plan;                      // scratch of the next spawn
-    char *role_program[ROLE_WORKER + 1]; // owned
-    User user;                           // of reaper and workers
+    ChildPlan plan;                 // scratch of the next spawn
+    char *role_program[ROLE_COUNT]; // owned; NULL: of a role that is not wanted, and not there
+    User user;                      // of reaper, workers and API
     User postgres_user;
     SdNotify notify;
 
@@ -111,6 +114,8 @@ Slot *supervisor_slot(Supervisor *self, const Child *child);
 int64_t supervisor_job_of(Supervisor *self, const Child *child);
 // The child of a role that exists once; NULL when it is not alive.
 Child *supervisor_find_role(Supervisor *self, Role role);
+// The API's place among the children; it has the last slot.
+Child *supervisor_api(Supervisor *self);
 // Name of the child's pool or role, for logs.
 const char *supervisor_child_name(const Supervisor *self, const Child *child);
 // True while the node is registered and holds its lease: workers may run.

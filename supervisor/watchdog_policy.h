@@ -16,6 +16,7 @@ enum {
     WATCHDOG_STOPPING_MS = 90 * 1000,       // said it was going
     WATCHDOG_HUNG_MS = 120 * 1000,          // idle (looks about every 5 s), claiming or finishing
     WATCHDOG_SILENT_MS = 60 * 1000,         // the reaper
+    WATCHDOG_API_MS = 20 * 1000,            // the HTTP API
     WATCHDOG_UNKILLABLE_MS =
         120 * 1000, // killed, and still there: we no longer say that all is well
     WATCHDOG_PAUSE_MAX_MS =

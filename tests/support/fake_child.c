@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Fake child: stands in for ganger-worker and ganger-reaper, so that the supervisor is tested without a database.
 //
-// Slot 0 is the reaper: it registers a node, keeps the lease and settles obituaries. Any other slot is a worker
-// whose behaviour $FAKE_WORKER names (see MODES). $FAKE_TRACE is a file that pids of descendants are appended to.
+// Slot 0 is the reaper: it registers a node, keeps the lease and settles obituaries. The last one is the HTTP API, which
+// idles, or does what $FAKE_API says: fail, refuse (exit 78), deaf (never ready), report. Any other slot is a worker whose behaviour $FAKE_WORKER names (see MODES). $FAKE_TRACE is a file that pids of descendants are appended to.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -345,7 +345,7 @@ static void check_trace(void)
 
 static void settle(Fake *fake)
 {
-    for (int i = 1; i < scoreboard_slot_count(fake->board); i++) {
+    for (int i = 1; i < scoreboard_api_slot(fake->board); i++) {
         Slot *slot = scoreboard_slot(fake->board, i);
         unsigned generation = atomic_load(&slot->generation);
         if (atomic_load(&slot->life) == SLOT_DEAD &&
@@ -378,6 +378,29 @@ static void run_reaper(Fake *fake)
     exit(EXIT_CODE_OK);
 }
 
+static void run_api(Fake *fake)
+{
+    const char *mode = getenv("FAKE_API");
+
+    (void)signal(SIGHUP, on_hup);
+    signals_release();
+    if (mode != NULL && str_equal(mode, "fail")) {
+        exit(EXIT_CODE_FAILED);
+    }
+    if (mode != NULL && str_equal(mode, "refuse")) {
+        exit(EXIT_CODE_CONFIG);
+    }
+    if (mode != NULL && str_equal(mode, "report")) {
+        run_report(fake);
+    }
+    if (mode == NULL || !str_equal(mode, "deaf")) {
+        set_state(fake, SLOT_IDLE);
+    }
+    while (!terminated && !hung_up && wait_a_little(100)) {
+    }
+    exit(hung_up ? EXIT_CODE_RECYCLED : EXIT_CODE_OK);
+}
+
 int main(int argc, char **argv)
 {
     Fake fake = {.slot_index = -1};
@@ -403,6 +426,8 @@ int main(int argc, char **argv)
     atomic_store(&fake.slot->child_generation, generation);
     if (fake.slot_index == 0) {
         run_reaper(&fake);
+    } else if (fake.slot_index == scoreboard_api_slot(fake.board)) {
+        run_api(&fake);
     } else {
         run_worker(&fake);
     }

@@ -84,10 +84,12 @@ static inline void gang_set_environment(const Gang *gang, const char *mode)
     gang_program(fake, "../support/fake_child");
     (void)setenv("GANGER_WORKER", fake, 1);
     (void)setenv("GANGER_REAPER", fake, 1);
+    (void)setenv("GANGER_API", fake, 1);
     (void)setenv("FAKE_WORKER", mode, 1);
     (void)setenv("FAKE_TRACE", gang->trace, 1);
     (void)setenv("FAKE_SURVIVORS", gang->survivors, 1);
     (void)setenv("DATABASE_URL", "postgresql:///nowhere", 1);
+    (void)unsetenv("FAKE_API");
     (void)unsetenv("FAKE_SOFT_MS");
     (void)unsetenv("FAKE_GRACE_MS");
     (void)unsetenv("FAKE_BUSY_MS");
@@ -165,7 +167,7 @@ static inline Child *gang_child(Gang *gang, int index)
 static inline int gang_count_workers(Gang *gang)
 {
     int count = 0;
-    for (int i = 1; i < gang->supervisor->shared.slot_count; i++) {
+    for (int i = 1; i < scoreboard_api_slot(gang->supervisor->shared.board); i++) {
         count += gang_child(gang, i)->life == CHILD_ALIVE;
     }
     return count;

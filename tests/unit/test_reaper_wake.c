@@ -14,7 +14,7 @@
 #include "reaper/node.h"
 #include "reaper/wake.h"
 
-enum { SLOTS = 4, WORKERS = SLOTS - 1 };
+enum { SLOTS = 4, WORKERS = SLOTS - 1 }; // and one slot more, the API's
 
 static Scoreboard *board;
 static Reaper reaper;
@@ -25,7 +25,7 @@ static Config config;
 static int setup(void **state)
 {
     (void)state;
-    assert_int_equal(scoreboard_create(&board, SLOTS), STATUS_OK);
+    assert_int_equal(scoreboard_create(&board, SLOTS + 1), STATUS_OK);
     config.pools = &pool;
     config.pool_count = 1;
     memset(&reaper, 0, sizeof reaper);

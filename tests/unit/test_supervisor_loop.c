@@ -18,7 +18,7 @@ static bool has_two_workers(Gang *gang)
 static bool are_both_running(Gang *gang)
 {
     int running = 0;
-    for (int i = 1; i < gang->supervisor->shared.slot_count; i++) {
+    for (int i = 1; i < scoreboard_api_slot(gang->supervisor->shared.board); i++) {
         running += gang_child(gang, i)->life == CHILD_ALIVE &&
                    atomic_load(&gang_slot(gang, i)->state) == SLOT_RUNNING;
     }
@@ -169,7 +169,7 @@ static void test_crash_loop_is_throttled(void **state)
     // Five deaths, two at a time: three waves with two pauses between them.
     assert_true(clock_boot_ms() - began >= 50 + 100);
     int slots = 0;
-    for (int i = 1; i < gang.supervisor->shared.slot_count; i++) {
+    for (int i = 1; i < scoreboard_api_slot(gang.supervisor->shared.board); i++) {
         slots += (int)gang_child(&gang, i)->generation;
     }
     assert_in_range(slots, 5, 6);
@@ -187,7 +187,7 @@ static void end_by_lease(Gang *gang)
 {
     siginfo_t info;
     // A successor may have another slot, and the pid of who is dead is 0: that would be all of us.
-    for (int i = 1; i < gang->supervisor->shared.slot_count; i++) {
+    for (int i = 1; i < scoreboard_api_slot(gang->supervisor->shared.board); i++) {
         if (gang_child(gang, i)->life != CHILD_ALIVE) {
             continue;
         }
@@ -208,7 +208,7 @@ static bool has_no_worker(Gang *gang)
 static bool has_both_workers(Gang *gang)
 {
     int ready = 0;
-    for (int i = 1; i < gang->supervisor->shared.slot_count; i++) {
+    for (int i = 1; i < scoreboard_api_slot(gang->supervisor->shared.board); i++) {
         ready += gang_child(gang, i)->life == CHILD_ALIVE && gang_child(gang, i)->is_ready;
     }
     return ready == WORKERS;
@@ -243,7 +243,7 @@ static void test_refusal_ends_it(void **state)
 static bool has_second_worker(Gang *gang)
 {
     int generations = 0;
-    for (int i = 1; i < gang->supervisor->shared.slot_count; i++) {
+    for (int i = 1; i < scoreboard_api_slot(gang->supervisor->shared.board); i++) {
         generations += (int)gang_child(gang, i)->generation;
     }
     return generations > 2;
@@ -271,7 +271,7 @@ static void test_drain_waits_for_jobs(void **state)
     gang_wait_unaided(&gang, gang_is_done, 10000);
     assert_in_range(clock_boot_ms() - asked, 300, 1500);
     assert_int_equal(gang.supervisor->exit_code, EXIT_CODE_OK);
-    for (int i = 1; i < gang.supervisor->shared.slot_count; i++) {
+    for (int i = 1; i < scoreboard_api_slot(gang.supervisor->shared.board); i++) {
         Slot *slot = gang_slot(&gang, i);
         assert_int_equal(atomic_load(&slot->settled_generation), atomic_load(&slot->generation));
         assert_int_equal(slot->exit_status, 0);
@@ -359,7 +359,7 @@ static void test_quiet_and_resume(void **state)
 static bool are_all_replaced(Gang *gang)
 {
     int replaced = 0;
-    for (int i = 1; i < gang->supervisor->shared.slot_count; i++) {
+    for (int i = 1; i < scoreboard_api_slot(gang->supervisor->shared.board); i++) {
         const Child *child = gang_child(gang, i);
         replaced += child->life == CHILD_ALIVE && child->config_version == 2 && child->is_ready;
     }

@@ -15,6 +15,7 @@ static ShutdownView busy_view(void)
                           .now = 1000,
                           .workers = 2,
                           .unsettled = 2,
+                          .api = true,
                           .reaper = true,
                           .postgres = true,
                           .shutdown_timeout_ms = 25000,
@@ -36,8 +37,9 @@ static void test_nobody_obeys(void **state)
 {
     (void)state;
     static const ShutdownPhase expected[] = {
-        SHUTDOWN_STOP,        SHUTDOWN_KILL,     SHUTDOWN_SETTLE,        SHUTDOWN_REAPER,
-        SHUTDOWN_REAPER_KILL, SHUTDOWN_POSTGRES, SHUTDOWN_POSTGRES_QUIT, SHUTDOWN_DONE,
+        SHUTDOWN_STOP,          SHUTDOWN_KILL,   SHUTDOWN_SETTLE,      SHUTDOWN_API,
+        SHUTDOWN_API_KILL,      SHUTDOWN_REAPER, SHUTDOWN_REAPER_KILL, SHUTDOWN_POSTGRES,
+        SHUTDOWN_POSTGRES_QUIT, SHUTDOWN_DONE,
     };
     ShutdownView view = busy_view();
     ShutdownPhase phase = SHUTDOWN_DRAIN;
@@ -96,7 +98,9 @@ static void test_everybody_obeys(void **state)
     view.workers = 0;
     assert_int_equal(shutdown_plan_step(SHUTDOWN_DRAIN, &view).phase, SHUTDOWN_SETTLE);
     view.unsettled = 0;
-    assert_int_equal(shutdown_plan_step(SHUTDOWN_SETTLE, &view).phase, SHUTDOWN_REAPER);
+    assert_int_equal(shutdown_plan_step(SHUTDOWN_SETTLE, &view).phase, SHUTDOWN_API);
+    view.api = false;
+    assert_int_equal(shutdown_plan_step(SHUTDOWN_API, &view).phase, SHUTDOWN_REAPER);
     view.reaper = false;
     assert_int_equal(shutdown_plan_step(SHUTDOWN_REAPER, &view).phase, SHUTDOWN_POSTGRES);
     view.postgres = false;

@@ -163,9 +163,9 @@ static void test_service_table(void **state)
 static void test_slots(void **state)
 {
     (void)state;
-    assert_int_equal(service_table_slots_for(1), 1 + 3);
-    assert_int_equal(service_table_slots_for(2), 1 + 4);
-    assert_int_equal(service_table_slots_for(16), 1 + 32);
+    assert_int_equal(service_table_slots_for(1), 2 + 3);
+    assert_int_equal(service_table_slots_for(2), 2 + 4);
+    assert_int_equal(service_table_slots_for(16), 2 + 32);
     assert_int_equal(service_table_slots_for(400), SCOREBOARD_SLOT_MAX);
 }
 

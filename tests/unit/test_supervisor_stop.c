@@ -107,7 +107,7 @@ static void test_cancel(void **state)
 
 static bool has_new_worker(Gang *gang)
 {
-    for (int i = 1; i < gang->supervisor->shared.slot_count; i++) {
+    for (int i = 1; i < scoreboard_api_slot(gang->supervisor->shared.board); i++) {
         if (gang_child(gang, i)->life == CHILD_ALIVE && gang_child(gang, i)->node_id == 2) {
             return true;
         }
