@@ -123,6 +123,12 @@ int command_jobs_retry(struct Cli *cli)
                         : change_by_id(cli, &SQL_cli_jobs_retry, &words);
 }
 
+int command_workers_kill(struct Cli *cli)
+{
+    static const ChangeWords words = {"worker", false, "is being ended", NULL, "cannot be ended"};
+    return change_by_id(cli, &SQL_cli_workers_kill, &words);
+}
+
 int command_jobs_edit(struct Cli *cli)
 {
     static const ChangeWords words = {"job", false, "changed", NULL, "cannot be changed"};

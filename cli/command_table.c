@@ -41,6 +41,7 @@ const GroupSpec GROUP_SPECS[] = {
     {"schedules", "jobs that come again and again"},
     {"batches", "many jobs under one name, a few at a time"},
     {"tokens", "what suspended jobs wait for"},
+    {"workers", "the worker processes"},
 };
 const int GROUP_COUNT = (int)(sizeof GROUP_SPECS / sizeof GROUP_SPECS[0]);
 
@@ -216,8 +217,12 @@ const CommandSpec COMMAND_SPECS[] = {
      "complete a token: who waits for it goes on", NULL, command_tokens_complete},
     {"nodes", NULL, 0, 0, NULL, OPT_BIT(OPT_ALL), 0, "list the machines that run workers",
      "Machines that left in order are shown with --all only.", command_nodes},
-    {"workers", NULL, 0, 0, NULL, 0, 0, "list the worker processes and what they run", NULL,
+    {"workers list", NULL, 0, 0, NULL, 0, 0, "list the worker processes and what they run", NULL,
      command_workers},
+    {"workers kill", "ID...", 1, -1, NULL, 0, 0, "end worker processes; others take their place",
+     "The running job is asked to stop, and killed at the end of its kill_grace; it counts as "
+     "crashed, unless it completes in that time. What the worker has not begun goes back.",
+     command_workers_kill},
     {"stats", "[TYPE]", 0, 1, NULL, 0, 0, "count the jobs, and say how long they take",
      "Without TYPE also a row for each job type. AVERAGE and P95 are run times of completed jobs.",
      command_stats},

@@ -54,6 +54,7 @@ int command_tokens_create(struct Cli *cli);
 int command_tokens_complete(struct Cli *cli);
 int command_nodes(struct Cli *cli);
 int command_workers(struct Cli *cli);
+int command_workers_kill(struct Cli *cli);
 int command_stats(struct Cli *cli);
 int command_maintain(struct Cli *cli);
 int command_doctor(struct Cli *cli);

@@ -387,7 +387,8 @@ create table ganger.worker (
     state         text not null default 'alive',       -- alive, dead
     is_cleared    boolean not null default false,      -- dead, and seen to hold nothing any more
     started_at    timestamptz not null default clock_timestamp(),
-    ended_at      timestamptz
+    ended_at      timestamptz,
+    is_unwanted   boolean not null default false       -- an operator wants it ended (kill_worker)
 ) with (fillfactor = 50);
 create index worker_live on ganger.worker (node_id) where state = 'alive';
 create index worker_uncleared on ganger.worker (id) where state = 'dead' and not is_cleared;

@@ -388,9 +388,9 @@ begin
 end $$;
 
 -- What a node asks once a second: is there work for it, what of its own is to be cancelled, is it the leader, when is
--- something due.
+-- something due, which of its workers an operator wants ended.
 create function ganger._poll(node bigint, queues text[], job_types text[])
-returns table (has_work boolean, leader boolean, alive boolean, cancels text[], due_in_ms bigint)
+returns table (has_work boolean, leader boolean, alive boolean, cancels text[], due_in_ms bigint, unwanted bigint[])
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off
 as $$
@@ -405,6 +405,7 @@ begin
     select array_agg(j.id || ':' || replace(j.lease_id::text, '-', '')) into cancels
     from ganger.worker w join ganger.job j on j.worker_id = w.id
     where w.node_id = node and w.state = 'alive' and j.lease_id is not null and j.cancel_requested;
+    select array_agg(w.id) into unwanted from ganger.worker w where w.node_id = node and w.state = 'alive' and w.is_unwanted;
     select greatest(0, ceil(extract(epoch from least(
                (select j.due_at from ganger.job j where j.wait_token is null and j.lease_until is null and j.due_at is not null
                 order by j.wait_token, j.lease_until, j.due_at limit 1),

@@ -139,6 +139,7 @@ begin
             ('cancel_batch',         '...oa', 'function'),
             ('clear_batch',          '...oa', 'function'),
             ('cleanup',              '...oa', 'function'),
+            ('kill_worker',          '...oa', 'function'),
             ('reclaim_stuck',        '...oa', 'function'),
             ('maintain',             '..woa', 'function'),
             -- administer

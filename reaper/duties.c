@@ -41,6 +41,25 @@ static Status cancel_each(Reaper *self, const char *jobs)
     return STATUS_OK;
 }
 
+// Whom an operator wants ended: the supervisor ends it. workers: ids, joined by commas (poll_node); told until they are gone.
+static void end_each(Reaper *self, const char *workers)
+{
+    for (const char *at = workers != NULL ? workers : ""; *at != '\0';) {
+        char *end = NULL;
+        const int64_t id = (int64_t)strtoll(at, &end, 10);
+        for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+            Slot *slot = scoreboard_slot(self->board, i);
+            unsigned generation = atomic_load(&slot->generation);
+            if (atomic_load(&slot->worker_id) == id && atomic_load(&slot->life) == SLOT_SPAWNED &&
+                atomic_load(&slot->child_generation) == generation) {
+                atomic_store(&slot->unwanted_generation, generation);
+                wake_supervisor();
+            }
+        }
+        at = *end == ',' ? end + 1 : "";
+    }
+}
+
 // What the duties have ended or taken back; each of these jobs has an event, too.
 static void tell_tick(const PGresult *result)
 {
@@ -122,6 +141,7 @@ Status duties_poll(Reaper *self, int64_t now)
     }
     note_due(self, result);
     Status status = cancel_each(self, db_text(result, 0, "cancels"));
+    end_each(self, db_text(result, 0, "unwanted"));
     PQclear(result);
     if (!is_alive) {
         node_give_up(self, "other nodes have buried it");

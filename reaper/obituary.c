@@ -59,6 +59,9 @@ static void judge_stop(Obituary *out, const Slot *slot)
     case STOP_STUCK:
         say(out, "crashed", "its worker made no progress and was killed", "");
         return;
+    case STOP_OPERATOR:
+        say(out, "crashed", "its worker was ended by an operator", "");
+        return;
     case STOP_NONE:
         break;
     }

@@ -32,8 +32,9 @@ typedef struct Child {
     int64_t spawned_at;
     int64_t node_id; // incarnation of the node it was started for
     bool is_draining;
-    bool is_ready;  // has been past SLOT_STARTING
-    bool is_proven; // has finished a job or lived a good minute
+    bool is_ready;          // has been past SLOT_STARTING
+    bool is_proven;         // has finished a job or lived a good minute
+    int64_t unwanted_since; // seen that an operator wants it ended; 0: nobody does
     LifeSign sign;
     StopRecord stop;      // soft stop under way
     StopCause killed;     // why SIGKILL was sent

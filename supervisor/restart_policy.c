@@ -29,6 +29,7 @@ DeathKind restart_policy_judge(const Death *death)
     case STOP_CANCEL:
     case STOP_SHUTDOWN:
     case STOP_FENCE:
+    case STOP_OPERATOR:
         return DEATH_ASKED;
     case STOP_NONE:
     case STOP_STUCK:

@@ -256,6 +256,7 @@ static void reset_slot(Supervisor *self, Child *child, const Service *service, i
     slot->cpu_us = 0;
     slot->max_rss_bytes = 0;
     atomic_store(&slot->cancel_serial, 0);
+    atomic_store(&slot->unwanted_generation, 0);
     atomic_store(&slot->state, SLOT_STARTING);
     atomic_store(&slot->changed_at, now);
     atomic_store(&slot->worker_id, 0);

@@ -14,6 +14,7 @@ static void watch_worker(Supervisor *self, Child *child, int64_t now);
 static void watch_reaper(Supervisor *self, Child *child, int64_t now);
 static void watch_api(Supervisor *self, Child *child, int64_t now);
 static void note_ready(Supervisor *self, Child *child, const SlotSnapshot *snapshot, int64_t now);
+static void note_unwanted(Supervisor *self, Child *child, SlotSnapshot *snapshot, int64_t now);
 static void soft_stop(Supervisor *self, Child *child, int64_t serial, StopCause cause,
                       int64_t kill_at);
 static bool kill_run(Supervisor *self, Child *child, int64_t serial, StopCause cause, int64_t now);
@@ -23,6 +24,7 @@ static void send_kill(Child *child, StopCause cause, int64_t now);
 static const char *const CAUSE_NAMES[] = {
     [STOP_NONE] = "none",         [STOP_TIMEOUT] = "timeout", [STOP_CANCEL] = "cancel",
     [STOP_SHUTDOWN] = "shutdown", [STOP_FENCE] = "fence",     [STOP_STUCK] = "stuck",
+    [STOP_OPERATOR] = "operator",
 };
 
 // Whom a stop is meant for. The type is for the log: the worker may be at its next job by now.
@@ -82,6 +84,7 @@ static void watch_worker(Supervisor *self, Child *child, int64_t now)
         !supervisor_may_work(self, now) || atomic_load(&header->node_id) != child->node_id;
     SlotSnapshot snapshot = watchdog_policy_read(supervisor_slot(self, child));
     note_ready(self, child, &snapshot, now);
+    note_unwanted(self, child, &snapshot, now);
 
     watchdog_policy_note_sign(&child->sign, snapshot.mark, now);
     WatchVerdict verdict =
@@ -164,6 +167,20 @@ static void note_ready(Supervisor *self, Child *child, const SlotSnapshot *snaps
             log_info("pool.recovered", "pool=\"%s\"", service->name);
         }
     }
+}
+
+// Whom an operator wants ended takes no further job; the one in hand is asked to stop (watchdog_policy.h).
+static void note_unwanted(Supervisor *self, Child *child, SlotSnapshot *snapshot, int64_t now)
+{
+    if (snapshot->is_unwanted && child->unwanted_since == 0) {
+        const Target target = target_of(self, child);
+        log_warn("worker.unwanted",
+                 "pid=%d slot=%d worker=%lld job_id=%lld job_type=\"%s\" cause=operator",
+                 (int)child->pid, child->slot, target.worker_id, target.job_id, target.job_type);
+        child->unwanted_since = now;
+        stop_drain(self, child);
+    }
+    snapshot->unwanted_since = child->unwanted_since;
 }
 
 static void soft_stop(Supervisor *self, Child *child, int64_t serial, StopCause cause,

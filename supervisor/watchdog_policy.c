@@ -8,6 +8,7 @@ static WatchVerdict fine_until(int64_t look_at);
 static WatchVerdict kill_now(StopCause cause, int64_t serial);
 static WatchVerdict limit_silence(const LifeSign *sign, int64_t limit_ms, int64_t now);
 static WatchVerdict look_at_start(const LifeSign *sign, int64_t now);
+static WatchVerdict look_at_unwanted(const SlotSnapshot *slot, int64_t now);
 static WatchVerdict look_at_run(const SlotSnapshot *slot, const StopRecord *stop, int64_t now);
 
 static uint64_t mix(uint64_t mark, int64_t value)
@@ -49,6 +50,8 @@ SlotSnapshot watchdog_policy_read(Slot *slot)
         snapshot.run_soft_at = atomic_load(&slot->run_soft_at);
         snapshot.run_grace_ms = atomic_load(&slot->run_grace_ms);
         snapshot.cancel_serial = atomic_load(&slot->cancel_serial);
+        unsigned unwanted = atomic_load(&slot->unwanted_generation);
+        snapshot.is_unwanted = unwanted != 0 && unwanted == atomic_load(&slot->generation);
         snapshot.torn = snapshot.run_serial != atomic_load(&slot->run_serial) ||
                         snapshot.state != (SlotState)atomic_load(&slot->state);
     }
@@ -81,6 +84,9 @@ WatchVerdict watchdog_policy_look(const SlotSnapshot *slot, const StopRecord *st
     if (slot->torn) {
         return fine_until(now + WATCHDOG_TORN_MS);
     }
+    if (slot->is_unwanted && slot->state != SLOT_RUNNING) {
+        return look_at_unwanted(slot, now);
+    }
     switch (slot->state) {
     case SLOT_STARTING:
         return look_at_start(sign, now);
@@ -106,17 +112,17 @@ static WatchVerdict look_at_run(const SlotSnapshot *slot, const StopRecord *stop
 
     bool is_cancelled = slot->cancel_serial != 0 && slot->cancel_serial == slot->run_serial;
     bool is_overdue = slot->run_soft_at > 0 && now >= slot->run_soft_at;
-    if (!is_cancelled && !is_overdue) {
+    if (!is_cancelled && !is_overdue && !slot->is_unwanted) {
         return fine_until(slot->run_soft_at > 0 ? slot->run_soft_at : WATCHDOG_NEVER);
     }
 
-    StopCause cause = is_cancelled ? STOP_CANCEL : STOP_TIMEOUT;
+    StopCause cause = is_cancelled ? STOP_CANCEL : is_overdue ? STOP_TIMEOUT : STOP_OPERATOR;
     int64_t grace = slot->run_grace_ms;
     if (grace > WATCHDOG_GRACE_MAX_MS) {
         grace = WATCHDOG_GRACE_MAX_MS;
     }
     // The deadline counts, not the moment it was noticed.
-    int64_t kill_at = (is_cancelled ? now : slot->run_soft_at) + grace;
+    int64_t kill_at = (cause == STOP_TIMEOUT ? slot->run_soft_at : now) + grace;
     if (grace <= 0 || now >= kill_at) {
         return kill_now(cause, slot->run_serial);
     }
@@ -125,6 +131,14 @@ static WatchVerdict look_at_run(const SlotSnapshot *slot, const StopRecord *stop
                           .serial = slot->run_serial,
                           .kill_at = kill_at,
                           .look_at = kill_at};
+}
+
+// It has been told to leave when it has nothing in hand: writing what it has ended, and saying goodbye, take no longer than that.
+static WatchVerdict look_at_unwanted(const SlotSnapshot *slot, int64_t now)
+{
+    int64_t ends_at = slot->unwanted_since + WATCHDOG_UNWANTED_MS;
+
+    return now >= ends_at ? kill_now(STOP_OPERATOR, 0) : fine_until(ends_at);
 }
 
 // A database that does not answer keeps a worker starting, and is no fault of its own: it shows life between its tries.

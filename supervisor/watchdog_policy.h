@@ -17,6 +17,7 @@ enum {
     WATCHDOG_HUNG_MS = 120 * 1000,          // idle (looks about every 5 s), claiming or finishing
     WATCHDOG_SILENT_MS = 60 * 1000,         // the reaper
     WATCHDOG_API_MS = 20 * 1000,            // the HTTP API
+    WATCHDOG_UNWANTED_MS = 10 * 1000,       // asked to leave by an operator, and in no handler
     WATCHDOG_UNKILLABLE_MS =
         120 * 1000, // killed, and still there: we no longer say that all is well
     WATCHDOG_PAUSE_MAX_MS =
@@ -52,6 +53,8 @@ typedef struct SlotSnapshot {
     int64_t run_soft_at;
     int64_t run_grace_ms;
     int64_t cancel_serial;
+    bool is_unwanted;       // an operator wants this worker ended
+    int64_t unwanted_since; // the supervisor's: when it first saw that
 } SlotSnapshot;
 
 typedef enum WatchAction { WATCH_FINE, WATCH_SOFT_STOP, WATCH_KILL } WatchAction;

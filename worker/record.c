@@ -15,6 +15,7 @@
 #include "worker/link.h"
 
 static const char NODE_LOST[] = "node_lost";
+static const char CRASHED[] = "crashed";
 
 enum { WRITE_TRIES = 12 }; // with the pauses between them about half a minute
 
@@ -48,6 +49,8 @@ static const char *stopped_outcome(const Worker *self, const RunResult *result, 
     case STOP_FENCE:
     case STOP_STUCK:
         return "released";
+    case STOP_OPERATOR:
+        return CRASHED;
     case STOP_NONE:
         break;
     }
@@ -117,6 +120,10 @@ static char *message_of_stop(const char *stopped, const Job *job, const char *te
 {
     if (stopped != NULL && str_equal(stopped, NODE_LOST)) {
         return mem_strdup("ended because its node could not renew its lease");
+    }
+    if (stopped != NULL && str_equal(stopped, CRASHED)) {
+        return mem_printf("its worker was ended by an operator%s%s", text != NULL ? ": " : "",
+                          text != NULL ? text : "");
     }
     if (stopped == NULL || !str_equal(stopped, "timeout")) {
         return NULL;

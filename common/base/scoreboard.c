@@ -16,7 +16,7 @@
 
 enum {
     SCOREBOARD_MAGIC = 0x67616e67, // "gang"
-    SCOREBOARD_VERSION = 5,        // grows with every change of the layout
+    SCOREBOARD_VERSION = 6,        // grows with every change of the layout
     SLOT_ALL = -1
 };
 

@@ -60,7 +60,8 @@ typedef enum StopCause { // why the supervisor stopped a job or a worker
     STOP_CANCEL,   // cancel() of the running job
     STOP_SHUTDOWN, // shutdown_timeout passed, or QUIT
     STOP_FENCE,    // the node's lease was not renewed in time
-    STOP_STUCK     // not ready in time, or silent: the process, not a job
+    STOP_STUCK,    // not ready in time, or silent: the process, not a job
+    STOP_OPERATOR  // somebody wants this worker gone (kill_worker)
 } StopCause;
 
 typedef enum EntryState {
@@ -121,6 +122,7 @@ typedef struct Slot {
     // -- written by the reaper
     _Alignas(64) atomic_uint settled_generation; // == generation: settled, the slot may be reused
     atomic_llong cancel_serial; // run_serial of a running job the database wants cancelled; 0 none
+    atomic_uint unwanted_generation; // == generation: an operator wants this worker ended
     // -- written by the child
     _Alignas(64) atomic_int state; // SlotState
     atomic_uint child_generation;  // echo of generation: what a stale child writes is not believed

@@ -40,7 +40,7 @@ static void fill_slot(FuzzInput *input)
 {
     empty_slot();
     atomic_store(&slot->generation, 3);
-    atomic_store(&slot->stop_cause, fuzz_byte(input) % (STOP_STUCK + 1));
+    atomic_store(&slot->stop_cause, fuzz_byte(input) % (STOP_OPERATOR + 1));
     atomic_store(&slot->stop_serial, fuzz_byte(input));
     atomic_store(&slot->kill_serial, fuzz_byte(input));
     slot->exit_status = fuzz_byte(input) | fuzz_byte(input) << 8;

@@ -18,7 +18,7 @@ insert into wanted values
     ('resume_queue', 'oa'), ('pause_job_type', 'oa'), ('resume_job_type', 'oa'), ('set_queue', 'oa'), ('set_job_type', 'oa'),
     ('set_group_limit', 'oa'), ('create_schedule', 'oa'), ('edit_schedule', 'oa'), ('pause_schedule', 'oa'), ('resume_schedule', 'oa'),
     ('delete_schedule', 'oa'), ('run_schedule', 'oa'), ('create_batch', 'oa'), ('start_batch', 'oa'), ('pause_batch', 'oa'),
-    ('resume_batch', 'oa'), ('cancel_batch', 'oa'), ('clear_batch', 'oa'), ('cleanup', 'oa'), ('reclaim_stuck', 'oa'), ('maintain', 'woa'),
+    ('resume_batch', 'oa'), ('cancel_batch', 'oa'), ('clear_batch', 'oa'), ('cleanup', 'oa'), ('kill_worker', 'oa'), ('reclaim_stuck', 'oa'), ('maintain', 'woa'),
     ('set_role_owner', 'a'), ('migration', 'prwoa'), ('_set_setting', 'wa'),
     ('_sees_all', 'proa'), ('_sees_owner', 'proa'), ('_worker_text', 'proa'), ('_worker_pid', 'proa'), ('_node_name', 'proa'), ('_is_full', 'proa'), ('_held_jobs', 'roa'), ('_token_timeout', 'proa'),
     ('_error_history', 'proa');

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Nodes, workers and what becomes of the jobs of dead ones; the views about them.
-select plan(79);
+select plan(87);
 
 create temp table t (name text primary key, id bigint, lease_id uuid);
 create function pg_temp.node() returns bigint language sql as $$ select max(id) from ganger.node where state = 'alive' $$;
@@ -34,6 +34,14 @@ select results_eq('select workers, processing from ganger.nodes', $$ values (1::
 select ok((select bool_and(worker = :worker::text and node = 'n1') from ganger.jobs join t using (id)), 'and from its jobs');
 select results_eq($$ select node, worker, pid from ganger.attempts join t on job_id = id where name = '1' $$,
     format($$ values ('n1', %L, 77) $$, :worker), 'and from their attempts');
+
+-- a worker that somebody wants gone
+select is((select unwanted from ganger._poll(:node, '{default}', '{t}')), null, 'nobody wants a worker gone');
+select ok(ganger.kill_worker(:worker), 'one is to be ended');
+select ok(ganger.kill_worker(:worker), 'and once more');
+select is((select unwanted from ganger._poll(:node, '{default}', '{t}')), array[:worker]::bigint[], 'its node hears of it');
+select ok(not ganger.kill_worker(987654), 'one that is not there is not');
+select throws_ok('select ganger.kill_worker(null)', '22023', null, 'one must be named');
 
 -- a clean batch
 select is(ganger._finish_completed(array_agg(id), array_agg(lease_id), array_agg(case when name = '2' then '{"r": 2}' end), array_agg(1500000::bigint),
@@ -159,6 +167,8 @@ update ganger.worker set started_at = clock_timestamp() - interval '11 s' where 
 select is(ganger._end_unknown_workers(:node, array(select id from ganger._live_workers(:node))), 0, 'and those the node knows');
 select ok(ganger._end_unknown_workers(:node, array(select id from ganger._live_workers(:node) where id <> :worker)) = 1, 'any other has died on the way');
 select is((select state from ganger.workers where id = :worker), 'dead', 'as the view shows');
+select ok(not ganger.kill_worker(:worker), 'a dead one cannot be ended');
+select ok((select :worker <> all (coalesce(unwanted, '{}')) from ganger._poll(:node, '{default}', '{t}')), 'and is not asked for');
 
 -- burying a node
 select heartbeat as beat from ganger.node \gset

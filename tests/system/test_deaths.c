@@ -306,6 +306,41 @@ static void test_stopped_supervisor_times_out(void **state)
               id);
 }
 
+// An operator's wish reaches the worker wherever its node is: what runs is asked, and killed when it is deaf; what completes all the
+// same has completed; what had not begun goes back. Others take the places.
+static void test_operator_ends_workers(void **state)
+{
+    SystemTest *test = *state;
+    const Daemon *daemon =
+        daemon_run(test, "unwanted", 3, &(DaemonOptions){.pools = "{default: {processes: 3}}"});
+    int64_t polite = journal_add(test, 60000, NULL, "max_attempts => 1");
+    int64_t deaf =
+        journal_add(test, 60000, "\"deaf\": 1", "max_attempts => 1, kill_grace => '300 ms'");
+    int64_t quick = journal_add(test, 700, "\"deaf\": 1", "kill_grace => '1 min'");
+    pid_t pids[] = {journal_await_begin(test, polite, 1), journal_await_begin(test, deaf, 1),
+                    journal_await_begin(test, quick, 1)};
+    test_db_run(test->conn,
+                "select ganger.kill_worker(id) from ganger.workers where state = 'busy'");
+    job_await(test, polite, "failed");
+    job_await(test, deaf, "failed");
+    job_await(test, quick, "completed");
+    sql_check(
+        test,
+        "(select count(*) = 2 from ganger.jobs where failure_reason = 'crashed' and crashes = 1 "
+        "and error like '%%worker was ended by an operator%%')");
+    CHECK(test, journal_count(test, polite, "stop") == 1);
+    for (size_t i = 0; i < sizeof pids / sizeof pids[0]; i++) {
+        CHECK(test, process_await_end(pids[i], DAEMON_PATIENCE_MS));
+    }
+    CHECK(test, daemon_log_count(daemon, "worker.unwanted") == 3);
+    daemon_await_workers(test, daemon, 3);
+    sql_check(test, "(select count(*) = 3 from ganger.workers where state = 'idle' and id > 3)");
+    test_db_run(test->conn,
+                "select ganger.kill_worker(max(id)) from ganger.workers where state = 'idle'");
+    sql_await(test, "(select count(*) = 4 from ganger.workers where state = 'dead')");
+    job_await(test, job_add(test, "'noop'"), "completed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +362,7 @@ int main(void)
                                         system_teardown),
         cmocka_unit_test_setup_teardown(test_stopped_supervisor_times_out, system_setup,
                                         system_teardown),
+        cmocka_unit_test_setup_teardown(test_operator_ends_workers, system_setup, system_teardown),
     };
     return cmocka_run_group_tests_name("deaths", tests, NULL, NULL);
 }

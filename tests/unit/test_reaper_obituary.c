@@ -131,6 +131,8 @@ static void test_killed_for_this_run(void **state)
     check("node_lost", "lease");
     stop(STOP_STUCK, SERIAL, SERIAL);
     check("crashed", "no progress");
+    stop(STOP_OPERATOR, SERIAL, SERIAL);
+    check("crashed", "ended by an operator");
     stop(STOP_TIMEOUT, SERIAL, 0); // it died of the soft stop
     slot.exit_status = SIGTERM;
     check("timeout", "timeout");

@@ -38,6 +38,8 @@ static void test_judges_deaths(void **state)
     assert_int_equal(restart_policy_judge(&death), DEATH_CRASHED);
     death.stopped = STOP_TIMEOUT;
     assert_int_equal(restart_policy_judge(&death), DEATH_ASKED);
+    death.stopped = STOP_OPERATOR;
+    assert_int_equal(restart_policy_judge(&death), DEATH_ASKED);
     death.stopped = STOP_STUCK;
     assert_int_equal(restart_policy_judge(&death), DEATH_CRASHED);
     death.reached_idle = false;

@@ -274,6 +274,73 @@ static void test_reads_only_its_own_child(void **state)
     free(slot);
 }
 
+static void test_unwanted_run_is_stopped_then_killed(void **state)
+{
+    (void)state;
+    SlotSnapshot slot = running();
+    slot.is_unwanted = true;
+    slot.unwanted_since = 1000;
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, 1010);
+    assert_int_equal(verdict.action, WATCH_SOFT_STOP);
+    assert_int_equal(verdict.cause, STOP_OPERATOR);
+    assert_int_equal(verdict.kill_at, 1310);
+    StopRecord stop = {.serial = 7, .cause = STOP_OPERATOR, .kill_at = 1310};
+    verdict = watchdog_policy_look(&slot, &stop, &LIVELY, false, 1310);
+    assert_int_equal(verdict.action, WATCH_KILL);
+    assert_int_equal(verdict.cause, STOP_OPERATOR);
+    assert_int_equal(verdict.serial, 7);
+    slot.run_grace_ms = 0;
+    verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, 1010);
+    assert_int_equal(verdict.action, WATCH_KILL);
+}
+
+// What has its own reason to stop is told that.
+static void test_unwanted_keeps_the_other_reason(void **state)
+{
+    (void)state;
+    SlotSnapshot slot = running();
+    slot.is_unwanted = true;
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, 5040);
+    assert_int_equal(verdict.cause, STOP_TIMEOUT);
+    assert_int_equal(verdict.kill_at, 5300);
+    slot.cancel_serial = 7;
+    verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, 1000);
+    assert_int_equal(verdict.cause, STOP_CANCEL);
+}
+
+static void test_unwanted_must_leave(void **state)
+{
+    (void)state;
+    static const SlotState states[] = {SLOT_STARTING,  SLOT_IDLE,       SLOT_CLAIMING,
+                                       SLOT_FINISHING, SLOT_COLLECTING, SLOT_STOPPING};
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        SlotSnapshot slot = {.attached = true, .state = states[i], .is_unwanted = true};
+        slot.unwanted_since = 2000;
+        int64_t ends_at = 2000 + WATCHDOG_UNWANTED_MS;
+        WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, ends_at - 1);
+        assert_int_equal(verdict.action, WATCH_FINE);
+        assert_int_equal(verdict.look_at, ends_at);
+        verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, ends_at);
+        assert_int_equal(verdict.action, WATCH_KILL);
+        assert_int_equal(verdict.cause, STOP_OPERATOR);
+        assert_int_equal(verdict.serial, 0);
+    }
+}
+
+static void test_unwanted_is_one_generation(void **state)
+{
+    (void)state;
+    Slot *slot = calloc(1, sizeof *slot);
+    assert_non_null(slot);
+    assert_false(watchdog_policy_read(slot).is_unwanted);
+    atomic_store(&slot->generation, 4);
+    atomic_store(&slot->unwanted_generation, 3);
+    assert_false(watchdog_policy_read(slot).is_unwanted);
+    atomic_store(&slot->unwanted_generation, 4);
+    assert_true(watchdog_policy_read(slot).is_unwanted);
+    free(slot);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +360,10 @@ int main(void)
         cmocka_unit_test(test_torn_is_looked_at_again_soon),
         cmocka_unit_test(test_nonsense_gives_a_verdict_in_the_future),
         cmocka_unit_test(test_reads_only_its_own_child),
+        cmocka_unit_test(test_unwanted_run_is_stopped_then_killed),
+        cmocka_unit_test(test_unwanted_keeps_the_other_reason),
+        cmocka_unit_test(test_unwanted_must_leave),
+        cmocka_unit_test(test_unwanted_is_one_generation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,20 @@
+-- Ending a worker process because somebody wants it gone.
+
+-- Ends a worker of gangerd: its running job is asked to stop, and killed with the process when it has not done so by the end of its
+-- kill_grace; it counts as crashed, "its worker was ended by an operator", unless it completes in that time. Jobs it has claimed and not
+-- begun go back uncounted. gangerd starts another worker in its place. True: the worker is alive, and its node will hear of this within
+-- a poll (about a second); false: it is dead, or there is none of this id. Once more is as good as once.
+-- Errors: 22023 id missing.
+create function ganger.kill_worker(id bigint) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
+    if id is null then
+        raise exception 'id is missing' using errcode = '22023', column = 'id';
+    end if;
+    update ganger.worker w set is_unwanted = true where w.id = kill_worker.id and w.state = 'alive' and not w.is_unwanted;
+    if found then
+        perform pg_notify('ganger', 'kill');
+        return true;
+    end if;
+    return exists (select from ganger.worker w where w.id = kill_worker.id and w.state = 'alive');
+end $$;
