@@ -108,7 +108,7 @@ end $$;
 --   hint_lanes, hint_seqs   where the caller's own hints let it start, per lane (any length, equal)
 -- Returns the jobs in claim order with the lane and seq they had. Order: priority, lanes of returned jobs first, then the age
 -- of the lane's first job; behind the first 64 lanes, where there is no limit, the frontier stands for that job. was_started: it was claimed before, so it may
--- have steps.
+-- have steps. waited_us: since its time, run_at or else created_at.
 --
 -- Small statements, each with what is needed just then, as to set up a large one costs more than a job. Each has a snapshot of its own (at
 -- READ COMMITTED) and sees at least what was committed when the claim began, so no job that was runnable then is missed: a lane that is
@@ -118,7 +118,7 @@ create function ganger._take_jobs(worker_id bigint, link integer, worker_name te
                                   job_types text[], max_jobs integer, hint_lanes bigint[], hint_seqs bigint[])
 returns table (id bigint, lease_id uuid, job_type text, payload jsonb, attempt integer, max_attempts integer, queue text,
                priority smallint, timeout interval, kill_grace interval, tags text[], group_key text, owner text,
-               metadata jsonb, lane_id bigint, seq bigint, was_started boolean)
+               metadata jsonb, lane_id bigint, seq bigint, was_started boolean, waited_us bigint)
 language plpgsql volatile security definer
 set search_path = pg_catalog, ganger, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -224,7 +224,8 @@ begin
             returning j.id, j.lease_id, j.job_type, j.payload, j.attempts, j.max_attempts, j.queue, j.priority,
                       case when type_timeouts is null then j.timeout
                            else coalesce(j.timeout, (type_timeouts ->> j.job_type)::interval) end,
-                      j.kill_grace, j.tags, j.group_key, j.owner, j.metadata, j.lane_id, j.seq, p.was_started;
+                      j.kill_grace, j.tags, j.group_key, j.owner, j.metadata, j.lane_id, j.seq, p.was_started,
+                      (date_part('epoch', j.started_at - coalesce(j.run_at, j.created_at)) * 1e6)::bigint;
             get diagnostics n = row_count;
             wanted := wanted - n;
             if is_rated then

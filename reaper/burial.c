@@ -74,6 +74,8 @@ Status burial_of_node(Reaper *self, int64_t node_id, int64_t heartbeat)
     FAULT_POINT(node_buried);
     int64_t charged = 0;
     Status status = settle_lost_workers(self, node_id, workers, &charged);
+    counter_add(&self->header->reaper.buried_nodes, 1);
+    counter_add(&self->header->reaper.buried_jobs, (uint64_t)charged);
     log_warn("node.buried", "node=%" PRId64 " workers=%d charged=%" PRId64, node_id,
              PQntuples(workers) - 1, charged);
     PQclear(workers);

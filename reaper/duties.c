@@ -61,12 +61,13 @@ static void end_each(Reaper *self, const char *workers)
 }
 
 // What the duties have ended or taken back; each of these jobs has an event, too.
-static void tell_tick(const PGresult *result)
+static void tell_tick(Reaper *self, const PGresult *result)
 {
     int64_t reclaimed = db_int(result, 0, "reclaimed", 0);
     int64_t unhandled = db_int(result, 0, "unhandled", 0);
     int64_t expired = db_int(result, 0, "expired", 0);
     if (reclaimed > 0) {
+        counter_add(&self->header->reaper.reclaimed, (uint64_t)reclaimed);
         log_warn("job.reclaimed", "count=%" PRId64 " jobs=\"%s\" cause=\"worker or lease gone\"",
                  reclaimed, db_text(result, 0, "reclaimed_jobs"));
     }
@@ -87,7 +88,7 @@ static Status run_tick(Reaper *self)
     TRY(db_exec(self->db, &SQL_tick, &params, self->statement_ms, &result));
     FAULT_POINT(tick_answered);
     self->open_epochs = (int)db_int(result, 0, "open_epochs", 0);
-    tell_tick(result);
+    tell_tick(self, result);
     note_due(self, result);
     if (db_int(result, 0, "promoted", 0) + db_int(result, 0, "reclaimed", 0) > 0) {
         wake_workers(self, NULL, 1);

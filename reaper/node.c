@@ -19,6 +19,7 @@ static const char SQLSTATE_NAME_TAKEN[] = "23505";
 
 static void note_heartbeat(Reaper *self, int64_t sent_at)
 {
+    counter_add(&self->header->reaper.heartbeats, 1);
     atomic_store(&self->header->lease_until, sent_at + self->config->self_fence_ms);
     atomic_store(&self->header->heartbeat_at, sent_at);
     self->next_heartbeat_at = sent_at + self->config->heartbeat_ms;
@@ -161,7 +162,11 @@ Status node_keep_lease(Reaper *self)
         self->next_heartbeat_at = now + SILENCE_LOOK_MS;
         return STATUS_OK;
     }
-    return send_heartbeat(self);
+    Status status = send_heartbeat(self);
+    if (status != STATUS_OK) {
+        counter_add(&self->header->reaper.failed_heartbeats, 1);
+    }
+    return status;
 }
 
 // All are looked at before any is buried: a burial that fails must not cost the watch over the rest its memory.

@@ -127,6 +127,7 @@ void reaper_on_database(Reaper *self)
         return;
     }
     for (PGnotify *note; (note = PQnotifies(conn)) != NULL;) {
+        counter_add(&self->header->reaper.notifications, 1);
         on_notification(self, note->extra);
         PQfreemem(note);
     }
@@ -271,9 +272,12 @@ static Status serve(Reaper *self)
     static Status (*const duties[])(Reaper *, int64_t) = {
         wake, look_at_slots, promote, poll, apply, watch, end_unknown, tidy, look_for_horizon,
     };
+    _Static_assert(sizeof duties / sizeof duties[0] == REAPER_DUTIES, "each has its name");
     Status worst = STATUS_OK;
     for (size_t i = 0; i < sizeof duties / sizeof duties[0]; i++) {
-        worst = first_failure(worst, duties[i](self, clock_boot_ms()));
+        const int64_t began_us = clock_boot_us();
+        worst = first_failure(worst, duties[i](self, began_us / 1000));
+        counter_add(&self->header->reaper.duty_us[i], (uint64_t)(clock_boot_us() - began_us));
         if (db_is_lost(self->db) || self->node_id == 0) {
             return worst;
         }

@@ -131,6 +131,7 @@ static Status return_unstarted(Reaper *self, Slot *slot)
         (void)entry_move_copied(&slot->batch[returning.entries[i]], &returning.copies[i],
                                 ENTRY_RETURNED);
     }
+    counter_add(&self->header->reaper.rescued, (uint64_t)returning.count);
     wake_workers(self, NULL, returning.count);
     return STATUS_OK;
 }

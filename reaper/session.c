@@ -63,6 +63,8 @@ void session_connect(Reaper *self, int64_t now)
     const Timeline known = lineage_known(self);
     Status status = db_open_at_least(&self->db, self->config->database_url, "ganger-reaper",
                                      DB_CONNECT_TIMEOUT_MS, true, &known);
+    WorkerCounters *counters = &scoreboard_slot(self->board, 0)->counters;
+    counter_add(status == STATUS_OK ? &counters->connects : &counters->connect_failures, 1);
     if (status != STATUS_OK) {
         self->db = NULL;
         note_unreachable(self, status);

@@ -52,6 +52,37 @@ static void copy_job_type(const Slot *slot, char out[SCOREBOARD_NAME_BYTES])
     out[SCOREBOARD_NAME_BYTES - 1] = '\0';
 }
 
+// The end of a run that its worker did not survive stands in the reaper's own slot: the worker's has its successor for a writer.
+static void count_charged(Reaper *self, const Slot *slot, const Obituary *obituary)
+{
+    char job_type[SCOREBOARD_NAME_BYTES];
+    copy_job_type(slot, job_type);
+    int row = counter_names_find(&self->header->handlers, job_type,
+                                 strlen(job_type) < sizeof job_type - 1 ? COUNTER_NAME_BYTES
+                                                                        : sizeof job_type - 1);
+    HandlerCounters *counters = &scoreboard_slot(self->board, 0)->counters.handlers[row];
+    int64_t ran_us = clock_boot_us() - slot->batch[obituary->running].started_us;
+    counter_add(&counters->finished[run_outcome_of(obituary->outcome)], 1);
+    histogram_add(&counters->duration, COUNTER_JOB_BOUNDS_US, ran_us > 0 ? (uint64_t)ran_us : 0);
+    counter_add(&self->header->reaper.settled_charged, 1);
+}
+
+static uint64_t fact(const PGresult *result, const char *name)
+{
+    int64_t value = db_int(result, 0, name, 0);
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+static void count_settled(Reaper *self, const PGresult *result, const Slot *slot,
+                          const Obituary *obituary)
+{
+    counter_add(&self->header->reaper.settled_results, fact(result, "finished"));
+    counter_add(&self->header->reaper.settled_returned, fact(result, "released"));
+    if (obituary->running >= 0) {
+        count_charged(self, slot, obituary);
+    }
+}
+
 static void log_settled(const PGresult *result, const Slot *slot, const Obituary *obituary,
                         int64_t worker_id)
 {
@@ -99,6 +130,7 @@ static Status settle_at_once(Reaper *self, const Slot *slot, const Obituary *obi
     evidence_done_free(&done);
     free(log);
     if (status == STATUS_OK) {
+        count_settled(self, result, slot, obituary);
         log_settled(result, slot, obituary, worker_id);
         PQclear(result);
     }
@@ -159,6 +191,7 @@ static Status settle_one_by_one(Reaper *self, const Slot *slot, const Obituary *
     Status status = db_exec(self->db, &SQL_settle_worker, &params, self->statement_ms, &result);
     evidence_done_free(&none);
     if (status == STATUS_OK) {
+        count_settled(self, result, slot, &rest);
         log_settled(result, slot, &rest, worker_id);
         PQclear(result);
     }
@@ -181,6 +214,9 @@ static Status settle_slot(Reaper *self, const Slot *slot, bool supervisor_gone)
     Status status = settle_at_once(self, slot, &obituary, worker_id);
     if (status == STATUS_REFUSED) {
         status = settle_one_by_one(self, slot, &obituary, worker_id);
+    }
+    if (status == STATUS_OK) {
+        counter_add(&self->header->reaper.settled_workers, 1);
     }
     FAULT_POINT(worker_settled);
     return status;

@@ -124,6 +124,7 @@ static int wake_pool(Reaper *self, int pool, const char *queue, int count, int64
         }
         self->woken_mark[i] = atomic_load(&slot->state_serial);
         self->woken_at[i] = now;
+        counter_add(&self->header->reaper.wakes, 1);
         write_one(FD_SLOT_WAKE_BASE + i);
         woken += is_late ? 0 : 1;
     }

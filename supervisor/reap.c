@@ -40,6 +40,7 @@ static bool has_progress(Supervisor *self, const Child *child);
 static int64_t jobs_done(const Slot *slot);
 static void note_death(Supervisor *self, const Child *child, int64_t now);
 static void log_death(Supervisor *self, const Child *child, const Death *death, int64_t now);
+static void count_end(Supervisor *self, const Child *child, const Death *death);
 
 void reap_note_inherited(Supervisor *self)
 {
@@ -162,6 +163,9 @@ static void bury(Supervisor *self, Child *child, int64_t now)
 {
     note_death(self, child, now);
     post_obituary(self, child);
+    // Last: who adds these up may miss the dead child's time for a moment, but never has it twice.
+    counter_add(&scoreboard_header(self->shared.board)->supervisor.dead_cpu_us[child->role],
+                child->cpu_us > 0 ? (uint64_t)child->cpu_us : 0);
     child->life = CHILD_NONE;
     child->pid = 0;
 }
@@ -192,6 +196,7 @@ static void note_death(Supervisor *self, const Child *child, int64_t now)
 {
     Death death = describe_death(self, child, now);
     log_death(self, child, &death, now);
+    count_end(self, child, &death);
     // What only the API refuses is no reason to stop jobs.
     if (restart_policy_judge(&death) == DEATH_CONFIG && child->role != ROLE_API) {
         supervisor_begin_shutdown(self, "configuration", false, EXIT_CODE_CONFIG);
@@ -334,6 +339,17 @@ static void log_death(Supervisor *self, const Child *child, const Death *death, 
               (int)child->pid, child->slot, supervisor_child_name(self, child), how, job_id,
               job_type, (long long)(now - child->spawned_at), (long long)(child->cpu_us / 1000),
               (long long)(child->max_rss_bytes / 1024), note);
+}
+
+static void count_end(Supervisor *self, const Child *child, const Death *death)
+{
+    static const ProcessEnd ends[] = {
+        [DEATH_ASKED] = PROCESS_ASKED,     [DEATH_RECYCLED] = PROCESS_RECYCLED,
+        [DEATH_CRASHED] = PROCESS_CRASHED, [DEATH_STILLBORN] = PROCESS_STILLBORN,
+        [DEATH_CONFIG] = PROCESS_REFUSED,
+    };
+    SupervisorCounters *counters = &scoreboard_header(self->shared.board)->supervisor;
+    counter_add(&counters->ends[child->role][ends[restart_policy_judge(death)]], 1);
 }
 
 void reap_everything(Supervisor *self)

@@ -110,6 +110,15 @@ static Status refuse(const char *what)
     return STATUS_FATAL;
 }
 
+// The rows where runs are counted: a job type keeps its own, also when a later configuration lacks it.
+static void name_counters(Shared *shared, const Config *config)
+{
+    for (size_t i = 0; i < config->handler_count; i++) {
+        counter_names_add(&scoreboard_header(shared->board)->handlers,
+                          config->handlers[i].job_type);
+    }
+}
+
 Status shared_set_config(Shared *shared, const Config *config)
 {
     int fd = -1;
@@ -121,6 +130,7 @@ Status shared_set_config(Shared *shared, const Config *config)
         close(shared->config_fd);
     }
     shared->config_fd = high;
+    name_counters(shared, config);
     return STATUS_OK;
 }
 

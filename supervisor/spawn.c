@@ -150,6 +150,7 @@ static bool start_one(Supervisor *self, int service_index, int64_t now)
         return false;
     }
     child->life = CHILD_ALIVE;
+    counter_add(&scoreboard_header(self->shared.board)->supervisor.starts[child->role], 1);
     FAULT_POINT(supervisor_after_spawn);
     log_info("child.spawn", "child=%d child_role=%s slot=%d name=\"%s\"", (int)child->pid,
              ROLE_TABLE[child->role].name, child->slot, service->name);

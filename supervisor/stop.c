@@ -19,7 +19,7 @@ static void soft_stop(Supervisor *self, Child *child, int64_t serial, StopCause 
                       int64_t kill_at);
 static bool kill_run(Supervisor *self, Child *child, int64_t serial, StopCause cause, int64_t now);
 static void kill_process(Supervisor *self, Child *child, StopCause cause, int64_t now);
-static void send_kill(Child *child, StopCause cause, int64_t now);
+static void send_kill(Supervisor *self, Child *child, StopCause cause, int64_t now);
 
 static const char *const CAUSE_NAMES[] = {
     [STOP_NONE] = "none",         [STOP_TIMEOUT] = "timeout", [STOP_CANCEL] = "cancel",
@@ -73,7 +73,7 @@ static void watch_worker(Supervisor *self, Child *child, int64_t now)
         if (now - child->kill_sent_at >= STOP_KILL_AGAIN_MS) {
             log_error("worker.unkillable", "pid=%d slot=%d for_ms=%lld", (int)child->pid,
                       child->slot, (long long)(now - child->killed_at));
-            send_kill(child, child->killed, now);
+            send_kill(self, child, child->killed, now);
         }
         supervisor_look_by(self, child->kill_sent_at + STOP_KILL_AGAIN_MS);
         return;
@@ -194,6 +194,7 @@ static void soft_stop(Supervisor *self, Child *child, int64_t serial, StopCause 
     atomic_store(&slot->stop_serial, serial);
     FAULT_POINT(supervisor_soft_stop);
     shared_wake(self->shared.slot_wake[child->slot]);
+    counter_add(&scoreboard_header(self->shared.board)->supervisor.stops[cause], 1);
     const Target target = target_of(self, child);
     (void)kill(child->pid, SIGTERM);
     FAULT_POINT(supervisor_after_soft_stop);
@@ -220,7 +221,7 @@ static bool kill_run(Supervisor *self, Child *child, int64_t serial, StopCause c
         return false;
     }
     const Target target = target_of(self, child);
-    send_kill(child, cause, now);
+    send_kill(self, child, cause, now);
     FAULT_POINT(supervisor_after_kill);
     log_warn("job.kill", "pid=%d slot=%d worker=%lld job_id=%lld job_type=\"%s\" cause=%s",
              (int)child->pid, child->slot, target.worker_id, target.job_id, target.job_type,
@@ -242,16 +243,17 @@ static void kill_process(Supervisor *self, Child *child, StopCause cause, int64_
         atomic_store(&slot->kill_serial, serial);
     }
     const Target target = target_of(self, child);
-    send_kill(child, cause, now);
+    send_kill(self, child, cause, now);
     log_warn("child.kill",
              "pid=%d slot=%d name=\"%s\" worker=%lld job_id=%lld job_type=\"%s\" cause=%s",
              (int)child->pid, child->slot, supervisor_child_name(self, child), target.worker_id,
              target.job_id, target.job_type, CAUSE_NAMES[cause]);
 }
 
-static void send_kill(Child *child, StopCause cause, int64_t now)
+static void send_kill(Supervisor *self, Child *child, StopCause cause, int64_t now)
 {
     if (child->killed == STOP_NONE) {
+        counter_add(&scoreboard_header(self->shared.board)->supervisor.kills[cause], 1);
         child->killed = cause;
         child->killed_at = now;
     }

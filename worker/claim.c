@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/uuid.h"
 #include "sql_queries.h"
+#include "worker/counts.h"
 #include "worker/finish.h"
 
 // Columns of claim_jobs.sql, in its order: looked up by name for every field they would cost more than no-op jobs.
@@ -31,7 +32,8 @@ enum {
     COLUMN_LANE,
     COLUMN_SEQ,
     COLUMN_GROUP_KEY,
-    COLUMN_WAS_STARTED
+    COLUMN_WAS_STARTED,
+    COLUMN_WAITED
 };
 
 static const char SQLSTATE_WORKER_DEAD[] = "GG001"; // raised by ganger._claim
@@ -47,7 +49,7 @@ static char *read_text(const PGresult *result, int row, int column)
     return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
 }
 
-static void read_job(Worker *self, const PGresult *result, int row, Job *job)
+static void read_job(Worker *self, const PGresult *result, int row, int64_t now_us, Job *job)
 {
     job->id = read_int(result, row, COLUMN_ID, 0);
     if (!uuid_parse(PQgetvalue(result, row, COLUMN_LEASE), job->lease)) {
@@ -64,8 +66,10 @@ static void read_job(Worker *self, const PGresult *result, int row, Job *job)
     job->owner = read_text(result, row, COLUMN_OWNER);
     job->metadata = read_text(result, row, COLUMN_METADATA);
     job->is_first_start = PQgetvalue(result, row, COLUMN_WAS_STARTED)[0] == 'f';
+    job->due_us = now_us - read_int(result, row, COLUMN_WAITED, 0);
     job->group_key = read_text(result, row, COLUMN_GROUP_KEY);
     const Handler *handler = handler_table_find(self->handlers, job->job_type);
+    job->counter_row = handler != NULL ? handler->counter_row : COUNTER_HANDLERS;
     int64_t by_handler = handler != NULL ? handler->config->timeout_ms : 0;
     job->timeout_ms = read_int(result, row, COLUMN_TIMEOUT, by_handler);
     job->kill_grace_ms = read_int(result, row, COLUMN_KILL_GRACE, self->config->kill_grace_ms);
@@ -102,9 +106,10 @@ static void fill_slot(Worker *self, PGresult *result)
     self->claimed = result;
     slot_reset_batch(self->slot);
     int count = PQntuples(result);
+    const int64_t now_us = clock_boot_us();
     for (int i = 0; i < count; i++) {
         Job *job = &self->jobs[i];
-        read_job(self, result, i, job);
+        read_job(self, result, i, now_us, job);
         BatchEntry *entry = &self->slot->batch[i];
         entry->outcome = OUTCOME_NONE;
         entry->text_offset = 0;
@@ -217,7 +222,11 @@ Status claim_batch(Worker *self)
     FinishBatch finish;
     finish_batch_collect(&finish, self->slot);
     PGresult *results[2] = {NULL, NULL};
+    const int64_t sent_us = clock_boot_us();
     Status status = run_exchange(self, &finish, results);
+    if (status != STATUS_OK) {
+        counter_add(&self->slot->counters.failed_claims, 1);
+    }
     if (finish.count > 0 && !self->is_lease_lost &&
         (status == STATUS_REFUSED || status == STATUS_RETRY)) {
         // One of the results is not acceptable, or its row is locked: one by one, each on its own.
@@ -238,6 +247,7 @@ Status claim_batch(Worker *self)
     }
     finish_batch_free(&finish);
     int got = PQntuples(claimed);
+    counts_claimed(self, got, clock_boot_us() - sent_us);
     batch_policy_claimed(&self->batching, self->asked, got, PQresultMemorySize(claimed));
     fill_slot(self, claimed); // which keeps it
     return got > 0 ? STATUS_OK : STATUS_EMPTY;

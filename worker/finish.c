@@ -88,6 +88,7 @@ Status finish_batch_add(FinishBatch *batch, Db *db)
 static void tell_refused(const Worker *self, int index, const char *outcome, const char *result)
 {
     const BatchEntry *entry = &self->slot->batch[index];
+    counter_add(&self->slot->counters.refused_results, 1);
     log_warn("job.lease_lost",
              "job_id=%" PRId64 " job_type=\"%s\" worker=%" PRId64
              " attempt=%d outcome=%s result=\"%s\"",

@@ -102,6 +102,15 @@ void handler_table_load(HandlerTable **out, const Config *config, const PoolConf
     *out = table;
 }
 
+void handler_table_number(HandlerTable *table, const CounterNames *names)
+{
+    for (int i = 0; i < table->count; i++) {
+        Handler *handler = &table->handlers[i];
+        handler->counter_row =
+            counter_names_find(names, handler->config->job_type, COUNTER_NAME_BYTES);
+    }
+}
+
 void handler_table_destroy(HandlerTable *table)
 {
     if (table == NULL) {

@@ -18,6 +18,8 @@ typedef struct HandlerTable HandlerTable;
 // that sql functions exist. A plugin's on_error hook is a handler of its own, of a job type with HOOK_TYPE_SUFFIX. Never fails; *out owned by the caller.
 void handler_table_load(HandlerTable **out, const Config *config, const PoolConfig *pool, Db *db,
                         Slot *slot);
+// Finds the row where the runs of each are counted.
+void handler_table_number(HandlerTable *table, const CounterNames *names);
 void handler_table_destroy(HandlerTable *table);
 int handler_table_count(const HandlerTable *table);
 const Handler *handler_table_at(const HandlerTable *table, int index);

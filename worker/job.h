@@ -24,6 +24,8 @@ typedef struct Job {
     int64_t timeout_ms;    // effective: the job's, else the handler's; 0 = none
     int64_t kill_grace_ms; // effective: the job's, else the supervisor's
     bool is_first_start;   // it was never claimed before, so it has no steps
+    int64_t due_us;  // of a first start: when its time had come, on the clock of clock_boot_us
+    int counter_row; // of its job type (common/base/counters.h)
 } Job;
 
 #endif

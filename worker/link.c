@@ -162,6 +162,8 @@ Status link_connect(Worker *self, LinkNeed need)
     for (int failures = 0; !is_over(self, need); failures++) {
         link_drop(self);
         Status status = link_open(self, failures > 0);
+        WorkerCounters *counters = &self->slot->counters;
+        counter_add(status == STATUS_OK ? &counters->connects : &counters->connect_failures, 1);
         if (status == STATUS_OK) {
             db_set_waiting(self->db, on_wait, self);
             status = attach(self);

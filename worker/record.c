@@ -11,6 +11,7 @@
 #include "common/base/duration.h"
 #include "common/base/fault_point.h"
 #include "common/base/log.h"
+#include "worker/counts.h"
 #include "worker/finish.h"
 #include "worker/link.h"
 
@@ -101,6 +102,7 @@ static void write_now(Worker *self, int index, const FinishDetail *detail)
         if (status == STATUS_OK) {
             return;
         }
+        counter_add(&self->slot->counters.finish_failures, 1);
         if (status == STATUS_FATAL) {
             break; // the schema does not fit: no other try will do
         }
@@ -152,6 +154,7 @@ void record_result(Worker *self, int index, const RunResult *result, int64_t sta
     size_t length = result->text == NULL ? 0 : strlen(result->text);
     if (is_kept && result->outcome == OUTCOME_COMPLETED && length <= SCOREBOARD_RESULT_INLINE &&
         atomic_load(&self->slot->log_length) == 0) {
+        counts_finished(self, index, RUN_COMPLETED);
         return;
     }
     char *message = message_of_stop(stopped, &self->jobs[index], result->text);
@@ -163,6 +166,11 @@ void record_result(Worker *self, int index, const RunResult *result, int64_t sta
                               .signal = result->signal,
                               .is_in_doubt = result->is_in_doubt});
     free(message);
+    if (entry_state(entry) != ENTRY_RUNNING) { // else the reaper settles it
+        counts_finished(self, index,
+                        stopped != NULL ? run_outcome_of(stopped)
+                                        : counts_outcome(result->outcome));
+    }
     if (entry_state(entry) == ENTRY_WRITTEN) {
         slot_drop_text(self->slot, entry); // its room is for the results to come
     }

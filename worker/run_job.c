@@ -10,6 +10,7 @@
 #include "common/base/fault_point.h"
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
+#include "worker/counts.h"
 #include "worker/cpu_meter.h"
 #include "worker/link.h"
 #include "worker/record.h"
@@ -131,6 +132,7 @@ int64_t run_job(Worker *self, int index)
                         .max_rss_bytes = -1,
                         .exit_code = -1};
     entry->started_us = started_us;
+    counts_started(self, job, started_us);
     // Every job in the batch has a handler: the claim asked for no other types.
     call_handler(handler_table_find(self->handlers, job->job_type), &context, &result);
     self->aux = context.aux;
@@ -141,6 +143,7 @@ int64_t run_job(Worker *self, int index)
     if (context.settled) {
         entry->ended_us = clock_boot_us();
         entry_set_state(entry, ENTRY_WRITTEN);
+        counts_finished(self, index, counts_outcome(result.outcome));
     } else {
         record_result(self, index, &result, started_us, is_late);
     }

@@ -50,6 +50,7 @@ struct Handler {
     const HandlerConfig *config;
     const void *plugin_entry; // HANDLER_PLUGIN: entry in the plugin's table
     bool is_hook;             // its job type is that of the entry's on_error hook
+    int counter_row;          // where its runs are counted
 };
 
 // Why a handler gets no connection behind a pooler: nobody could end its backend when the job is stopped, and what it sets or

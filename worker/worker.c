@@ -213,6 +213,7 @@ static Status start(Worker *self)
     worker_set_state(self, SLOT_STARTING);
     TRY(link_connect(self, LINK_FOR_WORK));
     handler_table_load(&self->handlers, self->config, self->pool, self->db, self->slot);
+    handler_table_number(self->handlers, &self->header->handlers);
     tell_hooks(self);
     db_array_begin(&self->queues, DB_ELEMENT_TEXT);
     for (size_t i = 0; i < self->pool->queues.count; i++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Scoreboard: one shared memory of the supervisor and its children, without locks or pointers.
 //
-// The supervisor creates it as a memfd; children inherit FD_SCOREBOARD. A header (one page) and
+// The supervisor creates it as a memfd; children inherit FD_SCOREBOARD. A header and
 // one slot per child, each a whole number of pages, so that a worker maps the header read-only
 // and nothing but its own slot writable, and the HTTP API reads all and writes its own. Every field has ONE writer, named in its comment; the one
 // exception is a batch entry's state, which changes by compare-and-swap. What is read from a slot
@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/counters.h"
 #include "common/base/status.h"
 #include "common/base/timeline.h"
 
@@ -149,6 +150,7 @@ typedef struct Slot {
     atomic_uint result_bytes;                 // used part of results
     BatchEntry batch[SCOREBOARD_BATCH_MAX];
     char results[SCOREBOARD_RESULT_BYTES];
+    WorkerCounters counters; // of all children this slot has had
 } Slot;
 
 typedef struct ScoreboardHeader {
@@ -163,6 +165,8 @@ typedef struct ScoreboardHeader {
         supervisor_start; // proc_start_time of supervisor_pid: others may not be able to read it
     atomic_llong supervisor_wakes_at; // next time it looks at deadlines by itself
     atomic_llong supervisor_seen_at;  // its last step: proof of life
+    SupervisorCounters supervisor;
+    CounterNames handlers; // whose rows WorkerCounters.handlers are
     // -- written by the reaper
     _Alignas(64) atomic_llong node_id; // ganger.nodes.id of this incarnation; 0 = do not claim
     atomic_llong lease_until;          // self-fence: past this no handler of this node may run
@@ -171,6 +175,7 @@ typedef struct ScoreboardHeader {
     atomic_int idle_announced; // enqueuers notify this node: a worker going idle need not say so
     atomic_int claim_pace_ms;  // from one claim to the next, while few jobs come with each; 0 none
     SharedTimeline timeline; // the latest that any process of this node has seen (reaper/lineage.h)
+    ReaperCounters reaper;
 } ScoreboardHeader;
 
 typedef struct Scoreboard Scoreboard;

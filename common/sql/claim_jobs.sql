@@ -5,5 +5,6 @@
 SELECT c.id, c.lease_id, c.job_type, c.payload, c.attempt, c.max_attempts, c.queue, c.priority,
        (extract(epoch FROM c.timeout) * 1000)::bigint AS timeout_ms,
        (extract(epoch FROM c.kill_grace) * 1000)::bigint AS kill_grace_ms,
-       array_to_json(c.tags) AS tags, c.owner, c.metadata, c.lane_id, c.seq, c.group_key, c.was_started
+       array_to_json(c.tags) AS tags, c.owner, c.metadata, c.lane_id, c.seq, c.group_key, c.was_started,
+       c.waited_us
 FROM ganger._take_jobs($1::bigint, $7::integer, NULL, NULL, $2::text[], $3::text[], $4::integer, $5::bigint[], $6::bigint[]) AS c;
