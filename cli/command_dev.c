@@ -10,6 +10,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/dev_http.h"
 #include "cli/dev_postgres.h"
 #include "cli/dev_state.h"
 #include "common/base/clock.h"
@@ -24,6 +25,7 @@ typedef struct Dev {
     char *config; // configuration for gangerd
     char *url;
     char *gangerd;
+    char *http; // what to open in a browser; NULL: there is no HTTP API
     DevUser user;
     DevServer server;
     bool is_new;   // the cluster was made just now
@@ -99,9 +101,40 @@ static bool prepare_cluster(const struct Cli *cli, Dev *dev, StrBuf *why)
     return dev->is_new;
 }
 
-static bool write_own_config(Dev *dev, StrBuf *why)
+// Where the HTTP API of our own configuration listens, *listen; NULL where there shall be, or can be, none.
+static bool choose_http(const struct Cli *cli, char **listen, StrBuf *why)
+{
+    const char *asked = cli_option(cli, OPT_HTTP);
+    *listen = NULL;
+    if (cli_option(cli, OPT_NO_HTTP)) {
+        return true;
+    }
+    const char *named = getenv("GANGER_API");
+    char *program = named ? mem_strdup(named) : path_program("ganger-api");
+    bool is_there = program != NULL;
+    free(program);
+    if (!is_there && !asked) {
+        cli_say("note: ganger-api is not installed beside this program: no HTTP API, no dashboard");
+        return true;
+    }
+    if (dev_http_choose(asked, DEV_HTTP_PORT, listen, why) != STATUS_OK) {
+        return false;
+    }
+    char *usual = mem_printf("127.0.0.1:%d", DEV_HTTP_PORT);
+    if (!asked && !str_equal(*listen, usual)) {
+        cli_say("note: %s is taken: the HTTP API listens on %s", usual, *listen);
+    }
+    free(usual);
+    return true;
+}
+
+static bool write_own_config(const struct Cli *cli, Dev *dev, StrBuf *why)
 {
     StrBuf text = {0};
+    char *listen = NULL;
+    if (!choose_http(cli, &listen, why)) {
+        return false;
+    }
     dev->config = mem_printf("%s/dev.yaml", dev->state);
     strbuf_append(
         &text, "# Written by `ganger dev` at each start; give a file of your own with --config.\n"
@@ -118,6 +151,14 @@ static bool write_own_config(Dev *dev, StrBuf *why)
                          "  noop: {plugin: noop.so}\n"
                          "  sleep: {plugin: noop.so}\n"
                          "  echo: {plugin: noop.so}\n");
+    if (listen) {
+        // Who reaches it is on this machine, as who reaches the database's socket.
+        strbuf_append(&text, "http:\n  auth: none\n  listen: ");
+        strbuf_append_json(&text, listen);
+        strbuf_append_char(&text, '\n');
+        dev->http = dev_http_url(&(StringList){.items = &listen, .count = 1});
+        free(listen);
+    }
     Status status = dev_state_write_file(dev->config, text.text, 0644, why);
     strbuf_free(&text);
     return status == STATUS_OK;
@@ -129,7 +170,13 @@ static bool prepare_config(const struct Cli *cli, Dev *dev, int *exit_code, StrB
     char absolute[PATH_MAX];
     if (!given) {
         dev->has_echo = true;
-        return write_own_config(dev, why);
+        return write_own_config(cli, dev, why);
+    }
+    if (cli_option(cli, OPT_HTTP) || cli_option(cli, OPT_NO_HTTP)) {
+        *exit_code = EXIT_CODE_USAGE;
+        strbuf_printf(
+            why, "--http and --no-http go without --config: the section http of %s decides", given);
+        return false;
     }
     // Checked here, so that a mistake is said before a server is started for nothing.
     Config *config = NULL;
@@ -143,6 +190,7 @@ static bool prepare_config(const struct Cli *cli, Dev *dev, int *exit_code, StrB
                 given);
     }
     dev->has_echo = config_find_handler(config, "echo") != NULL;
+    dev->http = config->has_http ? dev_http_url(&config->http_listen) : NULL;
     config_destroy(config);
     if (!realpath(given, absolute)) {
         strbuf_printf(why, "%s: %s", given, strerror(errno));
@@ -181,6 +229,9 @@ static void print_banner(const struct Cli *cli, const Dev *dev, int64_t took_ms)
                   "  config    %s\n",
                   strong, off, dev->server.major, dev->data, dev->is_new ? " (new)" : "", dev->url,
                   dev->config);
+    if (dev->http) {
+        (void)fprintf(stderr, "  dashboard %s%s%s\n", strong, dev->http, off);
+    }
     const char *option = cli_option(cli, OPT_STATE) ? " --state " : "";
     const char *state = cli_option(cli, OPT_STATE) ? dev->state : "";
     if (dev->has_echo) {
@@ -232,6 +283,7 @@ static void dev_free(Dev *dev)
     free(dev->config);
     free(dev->url);
     free(dev->gangerd);
+    free(dev->http);
     free(dev->server.bin);
 }
 

@@ -46,13 +46,15 @@ const GroupSpec GROUP_SPECS[] = {
 const int GROUP_COUNT = (int)(sizeof GROUP_SPECS / sizeof GROUP_SPECS[0]);
 
 const CommandSpec COMMAND_SPECS[] = {
-    {"dev", NULL, 0, 0, NULL, OPT_BIT(OPT_RESET), OPT_BIT(OPT_DATABASE) | OPT_BIT(OPT_JSON),
+    {"dev", NULL, 0, 0, NULL, OPT_BIT(OPT_RESET) | OPT_BIT(OPT_HTTP) | OPT_BIT(OPT_NO_HTTP), OPT_BIT(OPT_DATABASE) | OPT_BIT(OPT_JSON),
      "start a private database and workers, for development",
      "Makes a PostgreSQL cluster in the state folder (first time only), reachable over a unix "
      "socket by this machine alone, and runs gangerd on it until Ctrl-C. Other commands find this "
      "database by themselves when no other is named; the one of another state folder needs the "
      "same --state there.\n"
-     "Without --config a small configuration with the job types noop, sleep and echo is used.\n"
+     "Without --config a small configuration with the job types noop, sleep and echo is used. Its HTTP API and dashboard "
+     "listen on 127.0.0.1:8080, or the next free port, and ask for no token. With --config the section http of that file "
+     "decides.\n"
      "The state folder is /var/lib/ganger for root, else $XDG_STATE_HOME/ganger or "
      "~/.local/state/ganger.",
      command_dev},

@@ -22,6 +22,10 @@ const OptionSpec OPT_SPECS[OPT_COUNT] = {
                    "delete the development database and start with an empty "
                    "one",
                    COMPLETE_NOTHING, NULL},
+    [OPT_HTTP] = {"http", 0, "ADDRESS",
+                  "where the HTTP API and the dashboard listen, e.g. 127.0.0.1:9000",
+                  COMPLETE_NOTHING, NULL},
+    [OPT_NO_HTTP] = {"no-http", 0, NULL, "no HTTP API and no dashboard", COMPLETE_NOTHING, NULL},
     [OPT_PAYLOAD] = {"payload", 'p', "JSON", "payload; - reads it from standard input",
                      COMPLETE_NOTHING, NULL},
     [OPT_MANY] = {"many", 0, "FILE",

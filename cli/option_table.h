@@ -18,6 +18,8 @@ typedef enum OptionId {
     OPT_HELP,
     OPT_VERSION,
     OPT_RESET,
+    OPT_HTTP,
+    OPT_NO_HTTP,
     OPT_PAYLOAD,
     OPT_MANY,
     OPT_QUEUE,

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Tests of the pure parts of `ganger dev`, of its state folder, and of help and completion.
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/completion.h"
+#include "cli/dev_http.h"
 #include "cli/dev_postgres.h"
 #include "cli/dev_state.h"
 #include "cli/help.h"
@@ -186,6 +191,63 @@ static void test_completion_names_all(void **state)
     assert_false(completion_write("csh", &none));
 }
 
+// The usual port may be taken, by another `ganger dev` say.
+static void test_http_takes_a_free_port(void **state)
+{
+    (void)state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof address;
+    StrBuf why = {0};
+    char *chosen = NULL;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+    int taken = ntohs(address.sin_port);
+    if (taken > 65535 - DEV_HTTP_PORTS) {
+        close(fd);
+        skip();
+    }
+    assert_int_equal(dev_http_choose(NULL, taken, &chosen, &why), STATUS_OK);
+    int port = (int)strtol(strchr(chosen, ':') + 1, NULL, 10);
+    assert_in_range(port, taken + 1, taken + DEV_HTTP_PORTS - 1);
+    free(chosen);
+    char *asked = mem_printf("127.0.0.1:%d", taken);
+    assert_int_equal(dev_http_choose(asked, 0, &chosen, &why), STATUS_REFUSED);
+    assert_null(chosen);
+    assert_non_null(strstr(why.text, "Address already in use"));
+    strbuf_clear(&why);
+    free(asked);
+    close(fd);
+    assert_int_equal(dev_http_choose("192.0.2.1:80", 0, &chosen, &why), STATUS_REFUSED);
+    assert_non_null(strstr(why.text, "reached by other machines"));
+    strbuf_clear(&why);
+    assert_int_equal(dev_http_choose("unix:/tmp/x.sock", 0, &chosen, &why), STATUS_OK);
+    assert_string_equal(chosen, "unix:/tmp/x.sock");
+    free(chosen);
+    strbuf_free(&why);
+}
+
+static void expect_url(const char *first, const char *second, const char *expected)
+{
+    char *items[] = {mem_strdup(first), second != NULL ? mem_strdup(second) : NULL};
+    char *url = dev_http_url(&(StringList){.items = items, .count = second != NULL ? 2 : 1});
+    assert_string_equal(url, expected);
+    free(url);
+    free(items[0]);
+    free(items[1]);
+}
+
+static void test_http_url(void **state)
+{
+    (void)state;
+    expect_url("127.0.0.1:8080", NULL, "http://127.0.0.1:8080/");
+    expect_url("unix:/run/a", "[::1]:80", "http://[::1]:80/");
+    expect_url("0.0.0.0:81", NULL, "http://localhost:81/");
+    expect_url("unix:/run/a", NULL, "unix:/run/a");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +260,8 @@ int main(void)
         cmocka_unit_test(test_help_fits),
         cmocka_unit_test(test_help_names_all),
         cmocka_unit_test(test_completion_names_all),
+        cmocka_unit_test(test_http_takes_a_free_port),
+        cmocka_unit_test(test_http_url),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
