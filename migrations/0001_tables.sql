@@ -334,13 +334,14 @@ create table ganger.stat_run (
     jobs     bigint not null,
     primary key (job_type, bucket)
 ) with (fillfactor = 50);
--- Ends of jobs by time, retained or not: per second for two minutes, per minute and per hour for somewhat more than a day.
+-- Ends of jobs by time, retained or not: per second for two minutes, per minute for two days, per hour for 30 days.
 create table ganger.stat_rate (
     span      integer not null,                        -- seconds: 1, 60, 3600
     began_at  timestamptz not null,
     job_type  text not null,
     completed bigint not null,
     failed    bigint not null,
+    cancelled bigint not null default 0,
     primary key (span, began_at, job_type)
 ) with (fillfactor = 50);
 

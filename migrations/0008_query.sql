@@ -9,7 +9,7 @@ end $$;
 
 -- A filter as SQL conditions over the columns that ganger.job and ganger.history share. `source`: 'job' or 'history', or null
 -- to check only. Keys: status, job_type, queue, owner, priority, run_at, created_at, finished_at {gt, gte, lt, lte, eq}, tags
--- {values, mode}, group_key, batch, idempotency_key, search. status, job_type, queue, owner, group_key and batch take a value or an array of
+-- {values, mode}, group_key, batch, idempotency_key, search, error_group. status, job_type, queue, owner, group_key and batch take a value or an array of
 -- them; owner null: of nobody. Errors: 22023 with the key, also for another null.
 create function ganger._filter_sql(filter jsonb, source text) returns text language plpgsql stable as $$
 declare
@@ -33,7 +33,7 @@ begin
         when key = 'owner' and value = 'null' then
             conditions := conditions || ' and j.owner is null';
         when value = 'null' and key in ('status', 'job_type', 'queue', 'priority', 'run_at', 'created_at', 'finished_at', 'tags',
-                                        'group_key', 'batch', 'idempotency_key', 'search') then
+                                        'group_key', 'batch', 'idempotency_key', 'search', 'error_group') then
             raise exception 'filter.% is null', key using errcode = '22023', hint = 'Leave it out to look at all jobs.';
         when key in ('status', 'job_type', 'queue', 'owner', 'group_key', 'batch') then
             if jsonb_typeof(value) = 'string' then
@@ -111,10 +111,16 @@ begin
             end if;
         when key = 'search' then
             conditions := conditions || format(' and j.payload @> %L::jsonb', value);
+        when key = 'error_group' then
+            if jsonb_typeof(value) <> 'string' then
+                raise exception 'filter.error_group must be a string, not a JSON %', jsonb_typeof(value) using errcode = '22023',
+                    hint = 'ganger.failures() names them.';
+            end if;
+            conditions := conditions || format(' and j.failure_reason is not null and ganger._error_group(j.error) = %L', value #>> '{}');
         else
             raise exception 'filter: unknown key "%"', key using errcode = '22023',
                 hint = 'Keys are status, job_type, queue, owner, priority, run_at, created_at, finished_at, tags, '
-                       'group_key, batch, idempotency_key, search.';
+                       'group_key, batch, idempotency_key, search, error_group.';
         end case;
     end loop;
     return conditions;

@@ -297,23 +297,23 @@ begin
         group by g.job_type, b.bucket
         on conflict (job_type, bucket) do update set jobs = s.jobs + excluded.jobs
     ), rates as (
-        insert into ganger.stat_rate as s (span, began_at, job_type, completed, failed)
+        insert into ganger.stat_rate as s (span, began_at, job_type, completed, failed, cancelled)
         select p.span, date_bin(make_interval(secs => p.span), g.ended_at, '2000-01-01 00:00+00'), g.job_type,
                coalesce(sum(g.jobs) filter (where g.status = 'completed'), 0),
-               coalesce(sum(g.jobs) filter (where g.status = 'failed'), 0)
-        from gone g, (values (1, interval '2 min'), (60, '26 h'), (3600, '26 h')) as p (span, kept)
-        where g.status in ('completed', 'failed') and g.ended_at > clock - p.kept
+               coalesce(sum(g.jobs) filter (where g.status = 'failed'), 0), coalesce(sum(g.jobs) filter (where g.status = 'cancelled'), 0)
+        from gone g, ganger._rate_spans() p
+        where g.ended_at > clock - p.kept
         group by 1, 2, 3
         on conflict (span, began_at, job_type) do update
-        set completed = s.completed + excluded.completed, failed = s.failed + excluded.failed
+        set completed = s.completed + excluded.completed, failed = s.failed + excluded.failed, cancelled = s.cancelled + excluded.cancelled
     )
     select count(*), bool_or(g.jobs < 0) into n, less from gone g;
     if less then
         delete from ganger.stat s where s.jobs = 0;
         delete from ganger.stat_run s where s.jobs = 0;
     end if;
-    delete from ganger.stat_rate s where s.span = 1 and s.began_at < clock - interval '2 min';
-    delete from ganger.stat_rate s where s.span in (60, 3600) and s.began_at < clock - interval '26 h';
+    perform ganger._count_enqueued(clock);
+    perform ganger._forget_rates(clock);
     return n;
 end $$;
 

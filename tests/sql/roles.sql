@@ -9,6 +9,7 @@ create temp table wanted (name text primary key, letters text);
 insert into wanted values
     ('enqueue', 'pw'), ('enqueue_many', 'pw'), ('cancel', 'poa'), ('get_job', 'prwoa'), ('list_jobs', 'proa'), ('count_jobs', 'proa'),
     ('job_events', 'proa'), ('explain_job', 'proa'), ('wait_for_job', 'proa'), ('jobs', 'proa'), ('attempts', 'proa'), ('stats', 'roa'), ('doctor', 'roa'),
+    ('overview', 'roa'), ('throughput', 'roa'), ('job_type_overview', 'roa'), ('durations', 'roa'), ('failures', 'roa'),
     ('read_events', 'roa'), ('last_event_id', 'roa'), ('get_batch', 'roa'), ('batch_stats', 'roa'), ('next_cron', 'prwoa'),
     ('queues', 'roa'), ('job_types', 'roa'), ('groups', 'roa'), ('workers', 'roa'), ('nodes', 'roa'), ('schedules', 'roa'), ('batches', 'roa'),
     ('tokens', 'roa'), ('create_token', 'pw'), ('complete_token', 'pwoa'), ('get_token', 'prwoa'), ('claim', 'w'), ('complete', 'w'),

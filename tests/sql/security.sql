@@ -63,7 +63,7 @@ from parameter p, vector v where p.type = '_text'
 union all
 select p.function, p.name, v.v, 'value', pg_temp.try(pg_temp.call(p.oid, p.name,
     quote_literal(jsonb_build_object(k, case when k = 'tags' then jsonb_build_array(v.v) else to_jsonb(v.v) end))))
-from parameter p, vector v, unnest('{status, job_type, queue, owner, priority, run_at, tags, group_key, batch, idempotency_key, search}'::text[]) k
+from parameter p, vector v, unnest('{status, job_type, queue, owner, priority, run_at, tags, group_key, batch, idempotency_key, search, error_group}'::text[]) k
 where p.type = 'jsonb' and p.name in ('filter', 'changes') and (p.function = 'list_jobs' or v.n % 3 = ascii(k) % 3)
 union all
 select p.function, p.name, v.v, 'key', pg_temp.try(pg_temp.call(p.oid, p.name, quote_literal(jsonb_build_object(v.v, 1))))

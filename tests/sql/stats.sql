@@ -85,8 +85,9 @@ select ganger._fold_stats() \gset
 select is((t ->> 'last_hour')::int, 9, 'folded') from (select ganger.stats('steady') -> 'throughput' as t) x;
 select is((t ->> 'last_day')::int, 206, 'of a day') from (select ganger.stats('steady') -> 'throughput' as t) x;
 select is((select count(*) from ganger.stat_rate where span = 1 and began_at < now() - interval '2 min')
-    + (select count(*) from ganger.stat_rate where began_at < now() - interval '27 h'), 0::bigint, 'nothing older is kept');
-update ganger.stat_rate set began_at = began_at - interval '26 h' where job_type = 'steady' and span = 60;
+    + (select count(*) from ganger.stat_rate where span = 60 and began_at < now() - interval '49 h')
+    + (select count(*) from ganger.stat_rate where began_at < now() - interval '31 days'), 0::bigint, 'nothing older is kept');
+update ganger.stat_rate set began_at = began_at - interval '48 h' where job_type = 'steady' and span = 60;
 update ganger.stat_rate set began_at = began_at - interval '2 min' where job_type = 'even' and span = 1;
 select ganger._fold_stats() \gset
 select is((select count(*) from ganger.stat_rate where job_type = 'steady' and span = 60)

@@ -1,0 +1,10 @@
+-- GET /api/failures: {failures: [...]}, grouped by their message. $1 jsonb request: query since (24h), job_type, limit (50); $2 text
+-- body: not used.
+select 200 as status, jsonb_build_object('failures', coalesce(jsonb_agg(to_jsonb(f) order by f.failed + f.retrying desc, f.last_at desc), '[]'))::text as body,
+    null::jsonb as headers
+from (select $1::jsonb -> 'query', $2::text) as r (query, body),
+    ganger.failures(
+        coalesce(r.query ->> 'since', '24 h')::interval,
+        r.query ->> 'job_type',
+        coalesce(r.query ->> 'limit', '50')::integer
+    ) as f;

@@ -1,0 +1,3 @@
+-- GET /api/overview. $1 jsonb request, $2 text body: not used.
+select 200 as status, ganger.overview()::text as body, null::jsonb as headers
+from (select $1::jsonb, $2::text) as r (request, body);
