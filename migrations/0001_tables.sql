@@ -315,7 +315,7 @@ create table ganger.stat_delta (
     status   ganger.job_status not null,
     jobs     bigint not null,                          -- below zero: they are known no more
     run_us   bigint not null,
-    ended_at timestamptz,                              -- the second they ended in; null: this is no end of a job
+    ended_at timestamptz,                              -- the second they ended in; null: this is no end of a job; -infinity: they live again
     buckets  smallint[]                                -- of completed ones: each element stands for jobs / cardinality(buckets)
 );
 create sequence ganger.fold_mark;

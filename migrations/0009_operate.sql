@@ -213,8 +213,8 @@ begin
             case when h.batch_id is not null then 'batch' end, true
         from gone h
     ), counted as (
-        insert into ganger.stat_delta (job_type, status, jobs, run_us)
-        select h.job_type, h.status, - count(*), - coalesce(sum(ganger._run_us(h.started_at, h.finished_at)), 0)
+        insert into ganger.stat_delta (job_type, status, jobs, run_us, ended_at)
+        select h.job_type, h.status, - count(*), - coalesce(sum(ganger._run_us(h.started_at, h.finished_at)), 0), '-infinity'
         from gone h group by h.job_type, h.status
     ), told as (
         insert into ganger.event (id, job_id, event, data)

@@ -306,6 +306,11 @@ begin
         group by 1, 2, 3
         on conflict (span, began_at, job_type) do update
         set completed = s.completed + excluded.completed, failed = s.failed + excluded.failed, cancelled = s.cancelled + excluded.cancelled
+    ), totals as (
+        insert into ganger.stat_total as s (status, ended, revived)
+        select g.status, coalesce(sum(g.jobs) filter (where isfinite(g.ended_at)), 0), coalesce(- sum(g.jobs) filter (where g.ended_at = '-infinity'), 0)
+        from gone g where g.ended_at is not null group by g.status
+        on conflict (status) do update set ended = s.ended + excluded.ended, revived = s.revived + excluded.revived
     )
     select count(*), bool_or(g.jobs < 0) into n, less from gone g;
     if less then

@@ -168,6 +168,7 @@ begin
             ('_register_node',       '..w..', 'function'),
             ('_heartbeat_node',      '..w..', 'function'),
             ('_oldest_horizon',      '..w..', 'function'),
+            ('_metrics',             '.rw..', 'function'),
             ('_live_nodes',          '..w..', 'function'),
             ('_bury_node',           '..w..', 'function'),
             ('_stop_node',           '..w..', 'function'),

@@ -22,7 +22,7 @@ insert into wanted values
     ('resume_batch', 'oa'), ('cancel_batch', 'oa'), ('clear_batch', 'oa'), ('cleanup', 'oa'), ('kill_worker', 'oa'), ('reclaim_stuck', 'oa'), ('maintain', 'woa'),
     ('set_role_owner', 'a'), ('migration', 'prwoa'), ('_set_setting', 'wa'),
     ('_sees_all', 'proa'), ('_sees_owner', 'proa'), ('_worker_text', 'proa'), ('_worker_pid', 'proa'), ('_node_name', 'proa'), ('_is_full', 'proa'), ('_held_jobs', 'roa'), ('_token_timeout', 'proa'),
-    ('_error_history', 'proa');
+    ('_error_history', 'proa'), ('_metrics', 'rw');
 -- what gangerd's programs call: whatever private function stands in their statements
 \set called `grep -ohE 'ganger\._[a-z_]+' $(ls ../../common/sql/*.sql | grep -v /migrate_) | sed 's/^ganger\.//' | sort -u | tr '\n' ' '`
 insert into wanted select n, 'w' from string_to_table(trim(:'called'), ' ') n on conflict (name) do nothing;
