@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/route.h"
 #include "common/base/config.h"
 #include "common/base/scoreboard.h"
 
@@ -24,6 +25,9 @@ typedef struct Api {
     struct Metrics *metrics;
     int64_t started_at; // clock_boot_ms
     bool is_leaving;    // no new work
+    // Told of each answered request (status 0: the client went before), for the metrics; `route` NULL: none. NULL: nobody is.
+    void (*on_request_done)(const struct Api *api, const Route *route, int status,
+                            int64_t took_us);
 } Api;
 
 #endif

@@ -69,29 +69,48 @@ char *path_program(const char *name)
     return program_if_there(mem_printf("%s/libexec/ganger/%s", folder, name));
 }
 
-char *path_handlers_dir(void)
+// <prefix> of <prefix>/bin or <prefix>/libexec/ganger; false when /proc does not say.
+static bool program_prefix(char prefix[PATH_MAX])
 {
-    const char *chosen = secure_getenv("GANGER_HANDLERS_DIR");
-    if (chosen != NULL && *chosen != '\0') {
-        return mem_strdup(chosen);
+    if (!program_folder(prefix, PATH_MAX)) {
+        return false;
     }
-    char prefix[PATH_MAX];
-    if (!program_folder(prefix, sizeof prefix)) {
-        return mem_strdup("/usr/lib/ganger/handlers");
-    }
-    // <prefix>/bin or <prefix>/libexec/ganger
     bool in_libexec = last_is(prefix, "ganger");
     cut_last(prefix);
     if (in_libexec && last_is(prefix, "libexec")) {
         cut_last(prefix);
     }
+    return true;
+}
+
+// The folder `built` of a build tree, else <prefix>/`installed`.
+static char *data_dir(const char *variable, const char *built, const char *installed)
+{
+    const char *chosen = secure_getenv(variable);
+    if (chosen != NULL && *chosen != '\0') {
+        return mem_strdup(chosen);
+    }
+    char prefix[PATH_MAX];
+    if (!program_prefix(prefix)) {
+        return mem_printf("/usr/%s", installed);
+    }
     char *cache = mem_printf("%s/CMakeCache.txt", prefix);
-    char *built = mem_printf("%s/handlers", prefix);
-    bool is_build_tree = access(cache, F_OK) == 0 && is_folder(built);
+    char *folder = mem_printf("%s/%s", prefix, built);
+    bool is_build_tree = access(cache, F_OK) == 0 && is_folder(folder);
     free(cache);
     if (is_build_tree) {
-        return built;
+        return folder;
     }
-    free(built);
-    return mem_printf("%s/lib/ganger/handlers", str_equal(prefix, "/") ? "" : prefix);
+    free(folder);
+    return mem_printf("%s/%s", str_equal(prefix, "/") ? "" : prefix, installed);
+}
+
+char *path_handlers_dir(void)
+{
+    return data_dir("GANGER_HANDLERS_DIR", "handlers", "lib/ganger/handlers");
+}
+
+char *path_dashboard_dir(void)
+{
+    return data_dir("GANGER_DASHBOARD", "dashboard", "share/ganger/dashboard");
 }

@@ -9,5 +9,8 @@ char *path_program(const char *name);
 // The folder handlers are looked for in: $GANGER_HANDLERS_DIR, else <build>/handlers beside a build
 // tree's bin/, else <prefix>/lib/ganger/handlers. Caller frees; never NULL.
 char *path_handlers_dir(void);
+// The folder of the dashboard's pages: $GANGER_DASHBOARD, else <build>/dashboard of a build tree, else
+// <prefix>/share/ganger/dashboard. It need not be there. Caller frees; never NULL.
+char *path_dashboard_dir(void);
 
 #endif

@@ -13,6 +13,7 @@
 #include "common/base/memory.h"
 #include "common/base/status.h"
 #include "common/base/timeline.h"
+#include "common/db/db_hosts.h"
 #include "common/db/sql_statement.h"
 
 enum { DB_PARAM_MAX = 24, DB_CONNECT_TIMEOUT_MS = 5000, DB_STATEMENT_TIMEOUT_MS = 30000 };
@@ -34,6 +35,11 @@ Timeline db_timeline(const Db *db);
 // Why the last db_open of this process failed.
 const char *db_open_error(void);
 void db_close(Db *db); // NULL is fine
+
+// For those who wait by themselves: begins a connection with the parameters of db_open; PQconnectPoll goes on. `host` is the one of the
+// string's to connect to, NULL all of them, as libpq does it. NULL: out of memory.
+PGconn *db_start_connection(const char *url, const char *name, const DbHost *host,
+                            bool is_one_of_many);
 
 PGconn *db_conn(Db *db);
 int db_socket(const Db *db);

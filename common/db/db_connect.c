@@ -72,11 +72,11 @@ static Status refuse_open(Status status, const char *why, const char *name, bool
     return status;
 }
 
-// `host`: the one of the string's to connect to; NULL all of them, as libpq does it.
-static PGconn *connect_start(const Opening *opening, const DbHost *host)
+PGconn *db_start_connection(const char *url, const char *name, const DbHost *host,
+                            bool is_one_of_many)
 {
     // Of several hosts the one is meant that takes writes, unless somebody says otherwise.
-    bool is_any = !opening->is_one_of_many || getenv("PGTARGETSESSIONATTRS") != NULL;
+    bool is_any = !is_one_of_many || getenv("PGTARGETSESSIONATTRS") != NULL;
     // What stands before dbname may be overridden by the user's own string, what stands after it not.
     const char *const keywords[] = {
         "keepalives_idle",
@@ -98,8 +98,8 @@ static PGconn *connect_start(const Opening *opening, const DbHost *host)
         "3",
         "10000",
         is_any ? NULL : "read-write",
-        opening->url,
-        opening->name,
+        url,
+        name,
         "UTF8",
         host != NULL ? host->host : NULL,
         host != NULL ? host->hostaddr : NULL,
@@ -135,7 +135,8 @@ bool db_socket_is_ours(const Db *db)
 static Status open_one(Db **out, const Opening *opening, const DbHost *host, int64_t deadline,
                        StrBuf *why)
 {
-    PGconn *conn = connect_start(opening, host);
+    PGconn *conn =
+        db_start_connection(opening->url, opening->name, host, opening->is_one_of_many);
     if (conn == NULL) {
         panic("out of memory in libpq");
     }

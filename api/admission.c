@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+// Admission: what a request must be before its handler sees it. The order is that of cost and of trust.
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/auth.h"
+#include "api/files.h"
+#include "api/http_internal.h"
+#include "api/origin.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/utf8.h"
+
+typedef struct HeaderList {
+    GuardHeader items[GUARD_HEADER_COUNT_MAX];
+    size_t count;
+} HeaderList;
+
+static enum MHD_Result collect(void *data, enum MHD_ValueKind kind, const char *name,
+                               size_t name_length, const char *value, size_t value_length)
+{
+    (void)kind;
+    HeaderList *list = data;
+    if (list->count < GUARD_HEADER_COUNT_MAX) {
+        list->items[list->count] = (GuardHeader){name, name_length, value == NULL ? "" : value,
+                                                 value == NULL ? 0 : value_length};
+    }
+    list->count++;
+    return MHD_YES;
+}
+
+static size_t received_bytes(Exchange *exchange)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info == NULL ? 0 : info->header_size;
+}
+
+static bool refuse(Exchange *exchange, int status, const char *code, const char *why)
+{
+    exchange->closes = true;
+    exchange_reply_problem(exchange, status, code, "%s", why);
+    return false;
+}
+
+static bool pass_guard(Exchange *exchange, const char *version, GuardBody *body)
+{
+    HeaderList headers = {.count = 0};
+    MHD_get_connection_values_n(exchange->mhd, MHD_HEADER_KIND, collect, &headers);
+    const GuardRequest request = {
+        .method = exchange->method,
+        .target = exchange->raw_target,
+        .version = version,
+        .headers = headers.items,
+        .header_count = headers.count,
+        .received_bytes = received_bytes(exchange),
+    };
+    const char *why = NULL;
+    GuardVerdict verdict = guard_check(&request, body, &why);
+    if (verdict != GUARD_OK) {
+        log_debug("http.malformed", "peer=%s status=%d reason=\"%s\"",
+                  exchange->connection == NULL ? "" : exchange->connection->peer, (int)verdict, why);
+        return refuse(exchange, (int)verdict, "malformed", why);
+    }
+    if (!target_parse(&exchange->target, exchange->raw_target, &why)) {
+        return refuse(exchange, 400, "malformed", why);
+    }
+    return true;
+}
+
+static bool is_read(const Exchange *exchange)
+{
+    return str_equal(exchange->method, "GET") || str_equal(exchange->method, "HEAD");
+}
+
+static bool pass_origin(Exchange *exchange)
+{
+    const Config *config = exchange->server->api->config;
+    const OriginRequest request = {
+        .is_unix = exchange->connection == NULL || exchange->connection->is_unix,
+        .is_open = config->http_auth == HTTP_AUTH_NONE,
+        .is_read = is_read(exchange),
+        .host = exchange_header(exchange, "Host"),
+        .origin = exchange_header(exchange, "Origin"),
+        .fetch_site = exchange_header(exchange, "Sec-Fetch-Site"),
+        .hosts = &exchange->server->hosts,
+    };
+    const char *problem = origin_problem(&request);
+    return problem == NULL || refuse(exchange, 403, "foreign", problem);
+}
+
+static bool is_api(const Exchange *exchange)
+{
+    return exchange->target.segment_count > 0 && str_equal(exchange->target.segments[0], "api");
+}
+
+// Answers what no route serves: a file of the dashboard, or 404.
+static bool find_route(Exchange *exchange)
+{
+    Server *server = exchange->server;
+    RouterOutcome outcome = router_find(server->routes, server->route_count, exchange->method,
+                                        &exchange->target, &exchange->match);
+    switch (outcome) {
+    case ROUTER_FOUND:
+        return true;
+    case ROUTER_METHOD:
+        exchange_add_header(exchange, "Allow", exchange->match.allow);
+        return refuse(exchange, 405, "method", "this path has other methods: the header Allow names them");
+    case ROUTER_BAD_ID:
+        return refuse(exchange, 404, "not_found", "there is no such path: an id is a positive whole number");
+    case ROUTER_NONE:
+        break;
+    }
+    if (!is_api(exchange) && is_read(exchange) &&
+        files_answer(server->api->files, exchange, &exchange->target)) {
+        return false;
+    }
+    return refuse(exchange, 404, "not_found", "there is no such path");
+}
+
+// --- bodies
+
+static bool is_json(const char *content_type)
+{
+    static const char JSON[] = "application/json";
+    size_t length = sizeof JSON - 1;
+    return content_type != NULL && strncasecmp(content_type, JSON, length) == 0 &&
+           (content_type[length] == '\0' || strchr("; \t", content_type[length]) != NULL);
+}
+
+static bool is_room(const Exchange *exchange, size_t more)
+{
+    return exchange->server->body_bytes + (int64_t)more <= HTTP_BODIES_BYTES_MAX;
+}
+
+static bool pass_body(Exchange *exchange, const GuardBody *body)
+{
+    bool has_body = body->is_chunked || body->length > 0;
+    if (has_body && is_read(exchange)) {
+        return refuse(exchange, 400, "malformed", "GET and HEAD have no body");
+    }
+    if (body->length > exchange->server->api->config->http_max_body_bytes) {
+        return refuse(exchange, 413, "too_large", "the body is larger than http.max_body");
+    }
+    if (has_body && !is_json(exchange_header(exchange, "Content-Type"))) {
+        return refuse(exchange, 415, "content_type", "the body must be JSON: Content-Type: application/json");
+    }
+    if (has_body && !is_room(exchange, (size_t)body->length)) {
+        exchange->closes = true;
+        exchange_reply_busy(exchange, 1, "busy", "too many large requests at once: try again");
+        return false;
+    }
+    return true;
+}
+
+bool admission_check(Exchange *exchange, const char *version)
+{
+    GuardBody body;
+    if (!pass_guard(exchange, version, &body)) {
+        return false;
+    }
+    if (exchange->server->drain_until != 0) {
+        exchange->closes = true;
+        exchange_reply_busy(exchange, 1, "leaving", "this process is leaving: try again");
+        return false;
+    }
+    if (!pass_origin(exchange) || !find_route(exchange)) {
+        return false;
+    }
+    if (!auth_check(exchange)) {
+        return false;
+    }
+    if (!pass_body(exchange, &body)) {
+        return false;
+    }
+    exchange->phase = EXCHANGE_BODY;
+    if (exchange->connection != NULL) {
+        exchange->connection->deadline = clock_boot_ms() + HTTP_BODY_LIMIT_MS;
+    }
+    return true;
+}
+
+bool admission_take_body(Exchange *exchange, const char *data, size_t length)
+{
+    // In the middle of a body libmicrohttpd takes no answer: one that grows beyond the limit is answered past it.
+    static const char TOO_LARGE[] = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n"
+                                    "Connection: close\r\n\r\n";
+    int64_t limit = exchange->server->api->config->http_max_body_bytes;
+    if ((int64_t)(exchange->body.length + length) > limit || !is_room(exchange, length)) {
+        exchange->status = 413;
+        if (exchange->connection != NULL) {
+            (void)!send(exchange->connection->fd, TOO_LARGE, sizeof TOO_LARGE - 1,
+                        MSG_DONTWAIT | MSG_NOSIGNAL);
+            shutdown(exchange->connection->fd, SHUT_WR);
+        }
+        return false;
+    }
+    strbuf_append_bytes(&exchange->body, data, length);
+    exchange->server->body_bytes += (int64_t)length;
+    return true;
+}
+
+static bool is_text(const StrBuf *body)
+{
+    for (size_t i = 0; i < body->length;) {
+        size_t step = utf8_sequence_length(body->text + i, body->length - i);
+        if (step == 0 || body->text[i] == '\0') {
+            return false;
+        }
+        i += step;
+    }
+    return true;
+}
+
+bool admission_finish(Exchange *exchange)
+{
+    if ((exchange->match.route->flags & ROUTE_BODY) != 0 && exchange->body.length == 0) {
+        exchange_reply_problem(exchange, 400, "no_body", "this needs a JSON body");
+        return false;
+    }
+    if (!is_text(&exchange->body)) {
+        exchange_reply_problem(exchange, 400, "encoding", "the body is not UTF-8, or has a NUL byte");
+        return false;
+    }
+    return true;
+}

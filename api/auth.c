@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// Auth: see the header.
+#include "api/auth.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/http_internal.h"
+#include "api/throttle.h"
+#include "api/token_cache.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+
+enum { SECRET_BYTES_MAX = 256, ADDRESS_BYTES = 64 };
+
+// The client's address: what the proxy says last, when there is one. "" when it is not to be told from others'.
+static void client_address(const Exchange *exchange, char address[ADDRESS_BYTES])
+{
+    const HttpConnection *connection = exchange->connection;
+    const char *text = connection == NULL ? "" : connection->peer;
+    if (exchange->server->api->config->http_behind_proxy) {
+        const char *forwarded = exchange_header(exchange, "X-Forwarded-For");
+        const char *last = forwarded == NULL ? NULL : strrchr(forwarded, ',');
+        text = last != NULL ? last + 1 + strspn(last + 1, " ") : forwarded;
+    }
+    if (text == NULL || !str_copy(address, ADDRESS_BYTES, text)) {
+        address[0] = '\0';
+    }
+}
+
+static bool reply_unauthorized(Exchange *exchange, const char *detail, bool is_wrong)
+{
+    exchange_add_header(exchange, "WWW-Authenticate",
+                        is_wrong ? "Bearer realm=\"ganger\", error=\"invalid_token\""
+                                 : "Bearer realm=\"ganger\"");
+    exchange_reply_problem(exchange, 401, "unauthorized", "%s", detail);
+    return false;
+}
+
+static bool reply_throttled(Exchange *exchange, int64_t wait_ms)
+{
+    char seconds[24];
+    snprintf(seconds, sizeof seconds, "%lld", (long long)(wait_ms + 999) / 1000);
+    exchange_add_header(exchange, "Retry-After", seconds);
+    exchange->closes = true;
+    exchange_reply_problem(exchange, 429, "too_many_tries",
+                           "too many wrong tokens came from this address: wait a minute");
+    return false;
+}
+
+// NULL: no bearer token, or none that could be one.
+static const char *bearer(const Exchange *exchange)
+{
+    const char *header = exchange_header(exchange, "Authorization");
+    if (header == NULL || strncasecmp(header, "Bearer ", 7) != 0) {
+        return NULL;
+    }
+    header += 7 + strspn(header + 7, " ");
+    size_t length = strlen(header);
+    return length > 0 && length <= SECRET_BYTES_MAX ? header : NULL;
+}
+
+static bool grant(Exchange *exchange, const ApiToken *token)
+{
+    const Route *route = exchange->match.route;
+    bool is_bound = token->owner[0] != '\0' || token->queues[0] != '\0';
+    if (!scope_is_granted(token->scopes, route->scope)) {
+        exchange_reply_problem(exchange, 403, "scope", "this token lacks the scope %s",
+                               scope_name(route->scope));
+        return false;
+    }
+    if (is_bound && (route->flags & ROUTE_BOUND) == 0) {
+        exchange_reply_problem(exchange, 403, "bound",
+                               "this token is bound to an owner or to queues, and this is about more than them");
+        return false;
+    }
+    exchange->actor_texts[0] = mem_strdup(token->owner);
+    exchange->actor_texts[1] = mem_strdup(token->queues);
+    exchange->actor = (PoolActor){
+        .role = scope_role(route->scope),
+        .owner = exchange->actor_texts[0],
+        .queues = exchange->actor_texts[1],
+    };
+    exchange->has_actor = true;
+    return true;
+}
+
+bool auth_check(Exchange *exchange)
+{
+    const Api *api = exchange->server->api;
+    if (api->tokens == NULL || exchange->match.route->scope == SCOPE_NONE) {
+        return true;
+    }
+    const char *secret = bearer(exchange);
+    if (secret == NULL) {
+        return reply_unauthorized(exchange, "a token is needed: Authorization: Bearer TOKEN", false);
+    }
+    char address[ADDRESS_BYTES];
+    client_address(exchange, address);
+    int64_t now = clock_boot_ms();
+    int64_t wait_ms = throttle_wait_ms(api->throttle, address, now);
+    if (wait_ms > 0) {
+        return reply_throttled(exchange, wait_ms);
+    }
+    if (!token_cache_is_fresh(api->tokens)) {
+        exchange_reply_busy(exchange, 2, "database_down",
+                            "the database cannot be asked for the tokens now: try again");
+        return false;
+    }
+    const ApiToken *token = token_cache_find(api->tokens, secret, strlen(secret));
+    if (token == NULL) {
+        throttle_note(api->throttle, address, now);
+        if (throttle_wait_ms(api->throttle, address, now) > 0) {
+            log_warn("http.too_many_tries", "peer=%s", address);
+        }
+        return reply_unauthorized(exchange, "this token does not exist, was revoked or has expired",
+                                  true);
+    }
+    return grant(exchange, token);
+}

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: MIT
+// Pool: tickets, the queues they wait in, and who is served next.
+#include "api/pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/pool_internal.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/memory.h"
+
+static void queue_append(PoolQueue *queue, PoolTicket *ticket)
+{
+    ticket->next = NULL;
+    ticket->before = queue->last;
+    if (queue->last != NULL) {
+        queue->last->next = ticket;
+    } else {
+        queue->first = ticket;
+    }
+    queue->last = ticket;
+    queue->count++;
+}
+
+static void queue_prepend(PoolQueue *queue, PoolTicket *ticket)
+{
+    ticket->before = NULL;
+    ticket->next = queue->first;
+    if (queue->first != NULL) {
+        queue->first->before = ticket;
+    } else {
+        queue->last = ticket;
+    }
+    queue->first = ticket;
+    queue->count++;
+}
+
+static void queue_remove(PoolQueue *queue, PoolTicket *ticket)
+{
+    if (ticket->before != NULL) {
+        ticket->before->next = ticket->next;
+    } else {
+        queue->first = ticket->next;
+    }
+    if (ticket->next != NULL) {
+        ticket->next->before = ticket->before;
+    } else {
+        queue->last = ticket->before;
+    }
+    ticket->next = ticket->before = NULL;
+    queue->count--;
+}
+
+static PoolQueue *queue_of(PoolTicket *ticket)
+{
+    Pool *pool = ticket->pool;
+    if (ticket->ask.is_urgent) {
+        return &pool->urgent;
+    }
+    return ticket->ask.is_slow ? &pool->slow : &pool->plain;
+}
+
+static int waiting(const Pool *pool)
+{
+    return pool->urgent.count + pool->plain.count + pool->slow.count;
+}
+
+// --- answers
+
+void pool_settle(PoolTicket *ticket, PoolOutcome outcome, PGresult *result)
+{
+    Pool *pool = ticket->pool;
+    if (outcome == POOL_DONE || outcome == POOL_ERROR) {
+        pool->totals.answered++;
+    } else {
+        pool->totals.refused++;
+    }
+    PoolAnswer answer = {.outcome = outcome, .result = result, .is_write = ticket->ask.is_write};
+    if (ticket->ask.on_answer != NULL) {
+        ticket->ask.on_answer(ticket->ask.data, &answer);
+    }
+    free(ticket);
+}
+
+// The answer comes from the loop: who asks has not even got the ticket yet.
+static void refuse(PoolTicket *ticket, PoolOutcome outcome)
+{
+    ticket->refusal = outcome;
+    queue_append(&ticket->pool->refused, ticket);
+    ev_feed_event(ticket->pool->loop, &ticket->pool->refuser, EV_CUSTOM);
+}
+
+static void on_refuser(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    Pool *pool = watcher->data;
+    while (pool->refused.first != NULL) {
+        PoolTicket *ticket = pool->refused.first;
+        queue_remove(&pool->refused, ticket);
+        pool_settle(ticket, ticket->refusal, NULL);
+    }
+}
+
+static void refuse_queue(PoolQueue *queue, PoolOutcome outcome)
+{
+    while (queue->first != NULL) {
+        PoolTicket *ticket = queue->first;
+        queue_remove(queue, ticket);
+        refuse(ticket, outcome);
+    }
+}
+
+static void refuse_waiting(Pool *pool, PoolOutcome outcome)
+{
+    refuse_queue(&pool->urgent, outcome);
+    refuse_queue(&pool->plain, outcome);
+    refuse_queue(&pool->slow, outcome);
+}
+
+// --- who is next
+
+static bool may_run_slow(const Pool *pool)
+{
+    int most = pool->size / 2;
+    return pool->busy_slow < (most < 1 ? 1 : most);
+}
+
+// Of those that may run the one that has waited longest.
+static PoolTicket *next_ticket(Pool *pool)
+{
+    PoolTicket *ticket = pool->urgent.first;
+    if (ticket == NULL) {
+        ticket = pool->plain.first;
+        PoolTicket *slow = pool->slow.first;
+        if (slow != NULL && may_run_slow(pool) &&
+            (ticket == NULL || slow->asked_at < ticket->asked_at)) {
+            ticket = slow;
+        }
+    }
+    return ticket;
+}
+
+static PoolConn *idle_conn(Pool *pool)
+{
+    for (int i = 0; pool->busy < pool->connected && i < pool->size; i++) {
+        if (pool->conns[i].state == POOL_CONN_IDLE) {
+            return &pool->conns[i];
+        }
+    }
+    return NULL;
+}
+
+static void serve(Pool *pool)
+{
+    PoolConn *conn = NULL;
+    PoolTicket *ticket = NULL;
+    while (!pool->is_closed && (ticket = next_ticket(pool)) != NULL &&
+           (conn = idle_conn(pool)) != NULL) {
+        queue_remove(queue_of(ticket), ticket);
+        pool_conn_send(conn, ticket);
+    }
+}
+
+void pool_on_idle(Pool *pool)
+{
+    serve(pool);
+}
+
+void pool_on_connected(Pool *pool)
+{
+    if (pool->has_failed) {
+        log_info("http.database_back", "connections=%d", pool->connected);
+    }
+    pool->has_failed = false;
+    pool->error[0] = '\0';
+    serve(pool);
+}
+
+void pool_on_failed(Pool *pool, const char *why)
+{
+    if (!str_copy(pool->error, sizeof pool->error, why)) {
+        log_debug("http.database", "message_cut=yes");
+    }
+    pool->error[strcspn(pool->error, "\n")] = '\0';
+    if (pool->connected > 0) {
+        return;
+    }
+    if (!pool->has_failed) {
+        log_warn("http.database_lost", "message=\"%s\"", pool->error);
+    }
+    pool->has_failed = true;
+    refuse_waiting(pool, POOL_DOWN);
+}
+
+void pool_put_back(PoolTicket *ticket)
+{
+    ticket->conn = NULL;
+    if (ticket->pool->is_closed || ticket->pool->has_failed) {
+        refuse(ticket, POOL_DOWN);
+        return;
+    }
+    queue_prepend(queue_of(ticket), ticket);
+}
+
+// --- asking
+
+static const char *keep_text(char **at, const char *text)
+{
+    if (text == NULL) {
+        return NULL;
+    }
+    size_t length = strlen(text) + 1;
+    memcpy(*at, text, length);
+    *at += length;
+    return *at - length;
+}
+
+static size_t length_of(const char *text)
+{
+    return text == NULL ? 0 : strlen(text) + 1;
+}
+
+static PoolTicket *make_ticket(Pool *pool, const PoolAsk *ask)
+{
+    const PoolActor *actor = ask->actor;
+    size_t bytes = 0;
+    for (int i = 0; i < ask->count; i++) {
+        bytes += length_of(ask->values[i]);
+    }
+    if (actor != NULL) {
+        bytes += length_of(actor->role) + length_of(actor->owner) + length_of(actor->queues);
+    }
+    PoolTicket *ticket = mem_alloc(sizeof *ticket + bytes);
+    ticket->pool = pool;
+    ticket->ask = *ask;
+    ticket->asked_at = clock_boot_ms();
+    char *at = ticket->text;
+    for (int i = 0; i < ask->count; i++) {
+        ticket->ask.values[i] = keep_text(&at, ask->values[i]);
+    }
+    if (actor != NULL) {
+        ticket->actor.role = keep_text(&at, actor->role);
+        ticket->actor.owner = keep_text(&at, actor->owner);
+        ticket->actor.queues = keep_text(&at, actor->queues);
+        ticket->ask.actor = &ticket->actor;
+    }
+    return ticket;
+}
+
+PoolTicket *pool_ask(Pool *pool, const PoolAsk *ask)
+{
+    PoolTicket *ticket = make_ticket(pool, ask);
+    bool is_full = waiting(pool) >= POOL_WAITING_MAX ||
+                   (ask->is_slow && pool->slow.count >= POOL_WAITING_SLOW_MAX);
+    if (pool->is_closed || pool->has_failed) {
+        refuse(ticket, POOL_DOWN);
+    } else if (is_full && !ask->is_urgent) {
+        refuse(ticket, POOL_BUSY);
+    } else {
+        queue_append(queue_of(ticket), ticket);
+        if (!ev_is_active(&pool->sweep)) {
+            ev_timer_again(pool->loop, &pool->sweep);
+        }
+        serve(pool);
+    }
+    return ticket;
+}
+
+void pool_forget(PoolTicket *ticket)
+{
+    ticket->ask.on_answer = NULL;
+    if (ticket->conn == NULL && ticket->refusal == POOL_DONE && !ticket->ask.is_write) {
+        queue_remove(queue_of(ticket), ticket);
+        free(ticket);
+    }
+}
+
+// --- limits
+
+static void sweep_queue(PoolQueue *queue, int64_t asked_before, PoolOutcome outcome)
+{
+    while (queue->first != NULL && queue->first->asked_at < asked_before) {
+        PoolTicket *ticket = queue->first;
+        queue_remove(queue, ticket);
+        refuse(ticket, outcome);
+    }
+}
+
+static void sweep_conn(PoolConn *conn, int64_t now)
+{
+    const PoolTicket *ticket = conn->ticket;
+    if (conn->state != POOL_CONN_BUSY) {
+        return;
+    }
+    int64_t age = now - ticket->sent_at;
+    if (age >= POOL_ANSWER_LIMIT_MS) {
+        pool_conn_drop(conn, "the server did not answer in time", false);
+    } else if (ticket->ask.on_answer == NULL && !ticket->ask.is_write &&
+               age >= POOL_FORGET_LIMIT_MS) {
+        // The server sees the closed socket within client_connection_check_interval, and ends the statement.
+        pool_conn_drop(conn, "nobody waits for the statement any more", false);
+    }
+}
+
+static void on_sweep(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)events;
+    Pool *pool = watcher->data;
+    int64_t now = clock_boot_ms();
+    int64_t limit = pool->connected > 0 ? POOL_WAIT_LIMIT_MS : POOL_START_LIMIT_MS;
+    PoolOutcome outcome = pool->connected > 0 ? POOL_BUSY : POOL_DOWN;
+    sweep_queue(&pool->urgent, now - limit, outcome);
+    sweep_queue(&pool->plain, now - limit, outcome);
+    sweep_queue(&pool->slow, now - limit, outcome);
+    for (int i = 0; i < pool->size; i++) {
+        sweep_conn(&pool->conns[i], now);
+    }
+    if (waiting(pool) == 0 && pool->busy == 0) {
+        ev_timer_stop(loop, &pool->sweep);
+    }
+}
+
+// --- the pool
+
+Pool *pool_create(struct ev_loop *loop, const char *url, const char *name, int size)
+{
+    Pool *pool = mem_alloc(sizeof *pool);
+    pool->loop = loop;
+    pool->url = url;
+    pool->name = name;
+    pool->size = size;
+    db_hosts_read(&pool->hosts, url);
+    ev_init(&pool->sweep, on_sweep);
+    pool->sweep.repeat = POOL_SWEEP_MS / 1e3;
+    ev_init(&pool->refuser, on_refuser);
+    pool->sweep.data = pool->refuser.data = pool;
+    pool->conns = mem_alloc((size_t)size * sizeof *pool->conns);
+    for (int i = 0; i < size; i++) {
+        pool_conn_init(&pool->conns[i], pool);
+        pool_conn_start(&pool->conns[i]);
+    }
+    return pool;
+}
+
+void pool_close(Pool *pool)
+{
+    pool->is_closed = true;
+    refuse_waiting(pool, POOL_DOWN);
+    for (int i = 0; i < pool->size; i++) {
+        pool_conn_drop(&pool->conns[i], "the process is leaving", true);
+    }
+    on_refuser(pool->loop, &pool->refuser, 0);
+    ev_timer_stop(pool->loop, &pool->sweep);
+    ev_clear_pending(pool->loop, &pool->refuser);
+}
+
+void pool_destroy(Pool *pool)
+{
+    for (int i = 0; i < pool->size; i++) {
+        pool_conn_deinit(&pool->conns[i]);
+    }
+    db_hosts_free(&pool->hosts);
+    free(pool->conns);
+    free(pool);
+}
+
+bool pool_is_up(const Pool *pool)
+{
+    return pool->connected > 0;
+}
+
+const char *pool_error(const Pool *pool)
+{
+    return pool->error;
+}
+
+void pool_read_state(const Pool *pool, PoolState *state)
+{
+    *state = pool->totals;
+    state->size = pool->size;
+    state->connected = pool->connected;
+    state->busy = pool->busy;
+    state->waiting = waiting(pool);
+}

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: MIT
+// One connection of the pool: connecting, setting up, sending a ticket, reading what comes of it. It stays in libpq's pipeline mode:
+// what a ticket needs goes out at once, as one transaction.
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "api/pool_internal.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/db/db.h"
+#include "sql_queries.h"
+
+static void on_io(struct ev_loop *loop, ev_io *watcher, int events);
+static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events);
+static void read_results(PoolConn *conn);
+
+void pool_conn_init(PoolConn *conn, Pool *pool)
+{
+    conn->pool = pool;
+    conn->state = POOL_CONN_DOWN;
+    ev_init(&conn->io, on_io);
+    ev_init(&conn->timer, on_timer);
+    conn->io.data = conn->timer.data = conn;
+    conn->prepared = mem_alloc(POOL_PREPARED_MAX * sizeof *conn->prepared);
+}
+
+void pool_conn_deinit(PoolConn *conn)
+{
+    free(conn->prepared);
+}
+
+static void watch(PoolConn *conn, int events)
+{
+    int fd = PQsocket(conn->conn);
+    if (ev_is_active(&conn->io) && conn->io.fd == fd && (conn->io.events & 3) == events) {
+        return;
+    }
+    ev_io_stop(conn->pool->loop, &conn->io);
+    if (fd >= 0) {
+        ev_io_set(&conn->io, fd, events);
+        ev_io_start(conn->pool->loop, &conn->io);
+    }
+}
+
+static void set_timer(PoolConn *conn, int64_t ms)
+{
+    ev_timer_stop(conn->pool->loop, &conn->timer);
+    ev_timer_set(&conn->timer, (double)ms / 1e3, 0);
+    ev_timer_start(conn->pool->loop, &conn->timer);
+}
+
+// --- losing it
+
+static int64_t backoff_ms(const PoolConn *conn)
+{
+    int64_t ms = POOL_BACKOFF_MIN_MS;
+    for (int i = 1; i < conn->failures && ms < POOL_BACKOFF_MAX_MS; i++) {
+        ms *= 2;
+    }
+    // Not all of them at the same instant.
+    return conn->failures == 0 ? 0 : ms + (conn - conn->pool->conns) * 7 % 50;
+}
+
+static void close_connection(PoolConn *conn)
+{
+    Pool *pool = conn->pool;
+    if (conn->state == POOL_CONN_IDLE || conn->state == POOL_CONN_BUSY) {
+        pool->connected--;
+    }
+    if (conn->state == POOL_CONN_BUSY) {
+        pool->busy--;
+        pool->busy_slow -= conn->ticket->ask.is_slow ? 1 : 0;
+    }
+    ev_io_stop(pool->loop, &conn->io);
+    ev_timer_stop(pool->loop, &conn->timer);
+    if (conn->conn != NULL) {
+        if (PQsocket(conn->conn) >= 0) {
+            shutdown(PQsocket(conn->conn), SHUT_RDWR); // else libpq may wait to say goodbye
+        }
+        PQfinish(conn->conn);
+    }
+    PQclear(conn->kept);
+    conn->kept = NULL;
+    conn->conn = NULL;
+    conn->prepared_count = 0;
+    conn->state = POOL_CONN_DOWN;
+}
+
+void pool_conn_drop(PoolConn *conn, const char *why, bool is_final)
+{
+    Pool *pool = conn->pool;
+    PoolTicket *ticket = conn->ticket;
+    char reason[256];
+    if (!str_copy(reason, sizeof reason, why)) { // it may be libpq's own text
+        log_debug("http.database", "message_cut=yes");
+    }
+    bool stood = conn->state == POOL_CONN_IDLE || conn->state == POOL_CONN_BUSY;
+    close_connection(conn);
+    conn->ticket = NULL;
+    log_debug("http.connection_lost", "connection=%td message=\"%s\"", conn - pool->conns, reason);
+    if (!is_final) {
+        conn->failures = stood ? 0 : conn->failures + 1;
+        if (!stood) {
+            pool_on_failed(pool, reason);
+        }
+        set_timer(conn, backoff_ms(conn));
+    }
+    if (ticket == NULL) {
+        return;
+    }
+    // What only reads is asked once more, if somebody still waits for it.
+    if (!is_final && !ticket->ask.is_write && !ticket->is_tried && ticket->ask.on_answer != NULL &&
+        clock_boot_ms() - ticket->sent_at < POOL_FORGET_LIMIT_MS) {
+        ticket->is_tried = true;
+        pool_put_back(ticket);
+    } else {
+        pool_settle(ticket, POOL_UNKNOWN, NULL);
+    }
+}
+
+// --- connecting
+
+// A commit that did not wait for the synchronous standby may be undone by the next failover.
+static void on_notice(void *argument, const PGresult *result)
+{
+    PoolConn *conn = argument;
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    if (function != NULL && str_equal(function, "SyncRepWaitForLSN")) {
+        conn->is_unconfirmed = true;
+    }
+}
+
+void pool_conn_start(PoolConn *conn)
+{
+    Pool *pool = conn->pool;
+    const DbHost *host = NULL;
+    if (pool->hosts.count > 1) {
+        host = &pool->hosts.items[pool->host_at % pool->hosts.count];
+    }
+    conn->conn = db_start_connection(pool->url, pool->name, host, pool->hosts.count > 1);
+    if (conn->conn == NULL) {
+        panic("out of memory in libpq");
+    }
+    conn->state = POOL_CONN_CONNECTING;
+    if (PQstatus(conn->conn) == CONNECTION_BAD) {
+        pool_conn_drop(conn, PQerrorMessage(conn->conn), false);
+        return;
+    }
+    PQsetNoticeReceiver(conn->conn, on_notice, conn);
+    set_timer(conn, POOL_CONNECT_LIMIT_MS);
+    watch(conn, EV_WRITE);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    PoolConn *conn = watcher->data;
+    if (conn->state == POOL_CONN_DOWN) {
+        pool_conn_start(conn);
+        return;
+    }
+    conn->pool->host_at++;
+    pool_conn_drop(conn, "timeout", false);
+}
+
+static void set_up(PoolConn *conn)
+{
+    char pid[16];
+    snprintf(pid, sizeof pid, "%d", PQbackendPID(conn->conn));
+    char limit[16];
+    snprintf(limit, sizeof limit, "%d", POOL_STATEMENT_TIMEOUT_MS);
+    const char *const values[] = {pid, limit};
+    conn->state = POOL_CONN_SETTING;
+    conn->is_pooled = true;
+    if (PQsetnonblocking(conn->conn, 1) != 0 || PQenterPipelineMode(conn->conn) == 0 ||
+        PQsendQueryParams(conn->conn, SQL_connect_settings.text, 1, NULL, values, NULL, NULL, 0) ==
+            0 ||
+        PQsendQueryParams(conn->conn, SQL_api_session.text, 2, NULL, values, NULL, NULL, 0) == 0 ||
+        PQpipelineSync(conn->conn) == 0) {
+        pool_conn_drop(conn, PQerrorMessage(conn->conn), false);
+        return;
+    }
+    watch(conn, PQflush(conn->conn) == 0 ? EV_READ : EV_READ | EV_WRITE);
+}
+
+static void go_on_connecting(PoolConn *conn)
+{
+    switch (PQconnectPoll(conn->conn)) {
+    case PGRES_POLLING_READING:
+        watch(conn, EV_READ);
+        break;
+    case PGRES_POLLING_WRITING:
+        watch(conn, EV_WRITE);
+        break;
+    case PGRES_POLLING_OK:
+        set_up(conn);
+        break;
+    case PGRES_POLLING_FAILED:
+    case PGRES_POLLING_ACTIVE:
+        conn->pool->host_at++;
+        pool_conn_drop(conn, PQerrorMessage(conn->conn), false);
+        break;
+    }
+}
+
+static void stand(PoolConn *conn)
+{
+    Pool *pool = conn->pool;
+    ev_timer_stop(pool->loop, &conn->timer);
+    conn->state = POOL_CONN_IDLE;
+    conn->failures = 0;
+    pool->connected++;
+    pool->totals.reconnects++;
+    pool_on_connected(pool);
+}
+
+// The rows of connect_settings say whether a pooler stands between; those of api_session follow.
+static void read_settings(PoolConn *conn)
+{
+    while (!PQisBusy(conn->conn)) {
+        PGresult *result = PQgetResult(conn->conn);
+        ExecStatusType status = result == NULL ? PGRES_COMMAND_OK : PQresultStatus(result);
+        if (status == PGRES_FATAL_ERROR) {
+            PQclear(result);
+            pool_conn_drop(conn, PQerrorMessage(conn->conn), false);
+            return;
+        }
+        if (status == PGRES_TUPLES_OK && PQfnumber(result, "pooled") >= 0) {
+            conn->is_pooled = db_bool(result, 0, "pooled");
+        }
+        PQclear(result);
+        if (status == PGRES_PIPELINE_SYNC) {
+            stand(conn);
+            return;
+        }
+    }
+}
+
+// --- sending
+
+static const char *prepared_name(const PoolConn *conn, const SqlStatement *statement)
+{
+    for (int i = 0; i < conn->prepared_count; i++) {
+        if (conn->prepared[i].statement == statement) {
+            return conn->prepared[i].name;
+        }
+    }
+    return NULL;
+}
+
+static void expect(PoolConn *conn, PoolCommand command, const SqlStatement *statement)
+{
+    conn->commands[conn->command_count] = command;
+    conn->statements[conn->command_count] = statement;
+    conn->command_count++;
+}
+
+// Queues one statement, prepared before where it is not yet. False: libpq refused.
+static bool queue_statement(PoolConn *conn, PoolCommand command, const SqlStatement *statement,
+                            int count, const char *const *values)
+{
+    const char *name = conn->is_pooled ? NULL : prepared_name(conn, statement);
+    char fresh[POOL_NAME_BYTES];
+    if (name == NULL && !conn->is_pooled && conn->prepared_count < POOL_PREPARED_MAX) {
+        int length = snprintf(fresh, sizeof fresh, "%s/%u", statement->name, conn->generation);
+        if (length > 0 && (size_t)length < sizeof fresh) {
+            if (PQsendPrepare(conn->conn, fresh, statement->text, 0, NULL) == 0) {
+                return false;
+            }
+            expect(conn, POOL_PREPARE, statement);
+            name = fresh;
+        }
+    }
+    int sent = name != NULL ? PQsendQueryPrepared(conn->conn, name, count, values, NULL, NULL, 0)
+                            : PQsendQueryParams(conn->conn, statement->text, count, NULL, values,
+                                                NULL, NULL, 0);
+    expect(conn, command, statement);
+    return sent != 0;
+}
+
+void pool_conn_send(PoolConn *conn, PoolTicket *ticket)
+{
+    Pool *pool = conn->pool;
+    const PoolAsk *ask = &ticket->ask;
+    conn->state = POOL_CONN_BUSY;
+    conn->ticket = ticket;
+    conn->command_count = conn->command_at = 0;
+    conn->is_failed = conn->is_unconfirmed = false;
+    ticket->conn = conn;
+    ticket->sent_at = clock_boot_ms();
+    pool->busy++;
+    pool->busy_slow += ask->is_slow ? 1 : 0;
+    bool is_queued = true;
+    if (ask->actor != NULL) {
+        const char *const values[] = {ask->actor->role, ask->actor->owner, ask->actor->queues};
+        is_queued = queue_statement(conn, POOL_ACT, &SQL_api_act_as, 3, values);
+    }
+    if (!is_queued || !queue_statement(conn, POOL_RUN, ask->statement, ask->count, ask->values) ||
+        PQpipelineSync(conn->conn) == 0) {
+        pool_conn_drop(conn, PQerrorMessage(conn->conn), false);
+        return;
+    }
+    int unsent = PQflush(conn->conn);
+    watch(conn, unsent > 0 ? EV_READ | EV_WRITE : EV_READ);
+    // A broken connection is readable: what is to be done about it is done there, not within pool_ask.
+}
+
+// --- reading
+
+static void mark_prepared(PoolConn *conn, const SqlStatement *statement)
+{
+    PoolPrepared *prepared = &conn->prepared[conn->prepared_count++];
+    prepared->statement = statement;
+    snprintf(prepared->name, sizeof prepared->name, "%s/%u", statement->name, conn->generation);
+}
+
+// Somebody has dropped all prepared statements, or a migration has changed what one returns.
+static bool is_stale(const PGresult *error)
+{
+    const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
+    const char *function = PQresultErrorField(error, PG_DIAG_SOURCE_FUNCTION);
+    return sqlstate != NULL &&
+           (str_equal(sqlstate, "26000") ||
+            (str_equal(sqlstate, "0A000") && function != NULL &&
+             str_equal(function, "RevalidateCachedQuery")));
+}
+
+// The server is going away, or takes no writes any more: others of its kind may be elsewhere.
+static bool is_farewell(const PGresult *error)
+{
+    const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
+    return sqlstate == NULL || strncmp(sqlstate, "57P", 3) == 0 || strncmp(sqlstate, "08", 2) == 0 ||
+           str_equal(sqlstate, "25006");
+}
+
+// The ticket is answered before the connection is free again: who asks for more in its callback waits for the next one.
+static void complete(PoolConn *conn)
+{
+    Pool *pool = conn->pool;
+    PoolTicket *ticket = conn->ticket;
+    PGresult *kept = conn->kept;
+    if (conn->is_failed && is_farewell(kept)) {
+        // It was rolled back: nothing was done.
+        ticket->ask.is_write = false;
+        pool_conn_drop(conn, PQresultErrorMessage(kept), false);
+        return;
+    }
+    conn->kept = NULL;
+    conn->ticket = NULL;
+    conn->state = POOL_CONN_IDLE;
+    pool->busy--;
+    pool->busy_slow -= ticket->ask.is_slow ? 1 : 0;
+    if (conn->is_failed && is_stale(kept) && !ticket->is_tried) {
+        conn->prepared_count = 0;
+        conn->generation++;
+        ticket->is_tried = true;
+        pool_put_back(ticket);
+    } else if (conn->is_unconfirmed) {
+        pool_settle(ticket, POOL_UNKNOWN, NULL);
+    } else {
+        pool_settle(ticket, conn->is_failed ? POOL_ERROR : POOL_DONE, kept);
+    }
+    PQclear(kept);
+    pool_on_idle(pool);
+}
+
+// Takes one result over. An error after the last command is the commit's.
+static void take_result(PoolConn *conn, PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    bool is_known = conn->command_at < conn->command_count;
+    PoolCommand command = is_known ? conn->commands[conn->command_at] : POOL_ACT;
+    if (status == PGRES_FATAL_ERROR && !conn->is_failed) {
+        PQclear(conn->kept);
+        conn->kept = result;
+        conn->is_failed = true;
+        return;
+    }
+    if (status == PGRES_COMMAND_OK && is_known && command == POOL_PREPARE) {
+        mark_prepared(conn, conn->statements[conn->command_at]);
+    } else if (command == POOL_RUN && conn->kept == NULL &&
+               (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)) {
+        conn->kept = result;
+        return;
+    }
+    PQclear(result);
+}
+
+static void read_results(PoolConn *conn)
+{
+    while (!PQisBusy(conn->conn)) {
+        PGresult *result = PQgetResult(conn->conn);
+        if (result == NULL) {
+            if (conn->command_at++ > conn->command_count) {
+                pool_conn_drop(conn, PQerrorMessage(conn->conn), false);
+                return;
+            }
+            continue;
+        }
+        if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+            PQclear(result);
+            complete(conn);
+            return;
+        }
+        take_result(conn, result);
+    }
+}
+
+static void on_io(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)loop;
+    PoolConn *conn = watcher->data;
+    if (conn->state == POOL_CONN_CONNECTING) {
+        go_on_connecting(conn);
+        return;
+    }
+    int unsent = (events & EV_WRITE) != 0 ? PQflush(conn->conn) : 0;
+    bool is_broken = unsent < 0;
+    if ((events & EV_READ) != 0 && PQconsumeInput(conn->conn) == 0) {
+        is_broken = true;
+    }
+    // A server that closes the connection says why first.
+    if (conn->state == POOL_CONN_SETTING) {
+        read_settings(conn);
+    } else if (conn->state == POOL_CONN_BUSY) {
+        read_results(conn);
+    }
+    if (conn->conn == NULL || conn->state == POOL_CONN_CONNECTING) {
+        return; // given up meanwhile
+    }
+    if (is_broken || PQstatus(conn->conn) == CONNECTION_BAD) {
+        pool_conn_drop(conn, PQerrorMessage(conn->conn), false);
+        return;
+    }
+    if ((events & EV_WRITE) != 0) {
+        watch(conn, unsent > 0 ? EV_READ | EV_WRITE : EV_READ);
+    }
+}

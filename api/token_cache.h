@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// TokenCache: the API tokens of the database, in memory, read anew every few seconds.
+#ifndef API_TOKEN_CACHE_H
+#define API_TOKEN_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "api/api.h"
+#include "api/route.h"
+
+typedef struct TokenCache TokenCache;
+
+typedef struct ApiToken {
+    char sha256[65];  // lower-case hexadecimal
+    unsigned scopes;  // bit 1 << Scope
+    char *owner;      // "" not bound
+    char *queues;     // text[] literal; "" not bound
+} ApiToken;
+
+// Begins to read. The pool must outlive it.
+TokenCache *token_cache_create(Api *api);
+void token_cache_destroy(TokenCache *cache);
+// False: the database has not said lately which tokens there are.
+bool token_cache_is_fresh(const TokenCache *cache);
+// NULL: no such token; one that was revoked or has expired is soon not there any more. Valid until the loop goes on.
+const ApiToken *token_cache_find(const TokenCache *cache, const char *secret, size_t length);
+
+// Names of the configuration of tokens ("read"): SCOPE_NONE, when there is none such.
+Scope scope_parse(const char *name);
+const char *scope_name(Scope scope);
+// The database role a scope's requests have.
+const char *scope_role(Scope scope);
+// Whether the scopes of a token are enough for a route.
+bool scope_is_granted(unsigned scopes, Scope needed);
+
+#endif
