@@ -119,16 +119,31 @@ create function ganger._input_problem(i ganger.job_input) returns text language 
 $$;
 
 -- Raises what _input_problem (or the like) found; does nothing for null. place: '' or 'jobs[3]: '.
+-- The error names the parameter, too, which the message begins with, as its column: for programs.
 create function ganger._raise_problem(problem text, place text default '') returns void language plpgsql as $$
 declare
-    hint constant text := substr(problem, nullif(strpos(problem, E'\n'), 0) + 1);
+    hint    text;
+    message text;
 begin
-    if hint is not null then
-        raise exception '%', place || substr(split_part(problem, E'\n', 1), 7) using errcode = left(problem, 5), hint = hint;
-    elsif problem is not null then
-        raise exception '%', place || substr(problem, 7) using errcode = left(problem, 5);
+    if problem is null then
+        return;
     end if;
+    hint := substr(problem, nullif(strpos(problem, E'\n'), 0) + 1);
+    message := place || substr(split_part(problem, E'\n', 1), 7);
+    if hint is not null then
+        raise exception '%', message using errcode = left(problem, 5), hint = hint, column = ganger._problem_field(message);
+    end if;
+    raise exception '%', message using errcode = left(problem, 5), column = ganger._problem_field(message);
 end $$;
+
+-- What a message is about: 'priority must be ...' priority, 'jobs[3]: unknown key "prio"' jobs[3].prio; '' when that cannot be told.
+create function ganger._problem_field(message text) returns text language sql immutable as $$
+    select coalesce(array_to_string(regexp_match(message, '^(?:((?:jobs|items)\[[0-9]+\]|options|on_finish): )?(?:changes: )?(?:unknown key )?"?'
+        '(job_type|payload|queues?|priority|run_at|max_attempts|timeout|kill_grace|retry_[a-z_]+|expires_at|tags|idempotency_key|unique_[a-z]+|'
+        'on_conflict|group_key|depends_on(?:_tags)?|dead_letter_job_type|owner|metadata|percent|lease|worker|max_jobs|delay|duration|at|extend|'
+        'step|result|concurrency|group_concurrency|rate|rate_period|retention|max_crashes|name|cron|timezone|overlap|catch_up|options|items|'
+        'on_finish|scopes|sha256|id|token|data|(?<=unknown key ")[^"]+)(?![a-z_])'), '.'), '')
+$$;
 
 -- Enqueues one job and returns its id. Part of the caller's transaction: rolled back, it never was.
 -- A null argument means its default.
@@ -193,6 +208,7 @@ begin
             unlisten ganger_nobody; -- as _acting_owner
         else
             owner := ganger._acting_owner(null);
+            perform ganger._check_queue(queue);
         end if;
         -- With it one look whether there is anything to say, younger than the number; above READ COMMITTED it proves nothing (see _enter_lane).
         insert into ganger.job as j (id, lane_id, seq, created_at, max_attempts, priority, queue, job_type, payload, retry_backoff,
@@ -219,6 +235,7 @@ begin
     end if;
     owner := ganger._acting_owner(owner);
     queue := coalesce(queue, 'default');
+    perform ganger._check_queue(queue);
     priority := coalesce(priority, 0);
     depends_on := case when depends_on is not null then ganger._distinct_ids(depends_on) end;
     depends_on_tags := nullif(depends_on_tags, '{}');
@@ -348,7 +365,7 @@ create function ganger.enqueue_many(jobs jsonb) returns setof bigint
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp
 as $$
 begin
-    if ganger._acting_owner(null) is not null then
+    if ganger._acting_owner(null) is not null or ganger._session_queues() is not null then
         perform ganger._check_jobs(jobs);
         jobs := ganger._own_jobs(jobs);
     end if;

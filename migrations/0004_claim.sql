@@ -276,6 +276,16 @@ begin
     end if;
 end $$;
 
+-- Raises 42501 where the session is bound to an owner, as a claim takes the jobs of all, or to other queues.
+create function ganger._check_claim(queues text[]) returns void language plpgsql stable as $$
+begin
+    if ganger._session_owner() is not null then
+        raise exception 'this access is bound to the jobs of owner "%", and cannot claim', ganger._session_owner() using errcode = '42501',
+            hint = 'A worker takes the jobs of all owners: use a token that is bound to queues, or to nothing.';
+    end if;
+    perform ganger._check_queue(q) from unnest(queues) q;
+end $$;
+
 -- For workers outside gangerd: the same claim, with a lease that the database's clock judges (maintain()).
 --
 --   worker     a name for the worker, shown as jobs.worker
@@ -305,8 +315,11 @@ begin
         raise exception 'lease must be between 1 second and 1 day, not %', lease using errcode = '22003';
     end if;
     until := clock_timestamp() + lease;
-    perform ganger._note_outside_claim(job_types);
     queues := coalesce(queues, '{default}');
+    if ganger._is_session_bound() then
+        perform ganger._check_claim(queues);
+    end if;
+    perform ganger._note_outside_claim(job_types);
     rules := ganger._claim_rules(queues, job_types);
     begin
         return query

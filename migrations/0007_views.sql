@@ -7,13 +7,27 @@ create function ganger._caller() returns name language sql stable parallel safe 
     select coalesce(nullif(current_setting('role'), 'none'), session_user)::name
 $$;
 
+-- A session may bind itself further, to one owner, to some queues, or both, by the settings ganger.bound_owner and ganger.bound_queues (a
+-- text[]; '' = not bound): the HTTP API does so for a token that is bound. That only ever takes away, so it needs no right.
+create function ganger._session_owner() returns text language sql stable parallel safe as $$
+    select nullif(current_setting('ganger.bound_owner', true), '')
+$$;
+
+create function ganger._session_queues() returns text[] language sql stable parallel safe as $$
+    select nullif(current_setting('ganger.bound_queues', true), '')::text[]
+$$;
+
+create function ganger._is_session_bound() returns boolean language sql stable parallel safe as $$
+    select coalesce(current_setting('ganger.bound_owner', true), '') <> '' or coalesce(current_setting('ganger.bound_queues', true), '') <> ''
+$$;
+
 -- May that role act for every owner (reads: see the jobs of every owner)? Else it is bound to one: ganger._bound_owner. Rights count
 -- that need no SET ROLE. Only to be called with the rights of the schema's owner.
 create function ganger._is_free(who name, reads boolean) returns boolean language plpgsql stable parallel safe as $$
 begin
     return pg_has_role(who, current_user, 'USAGE') -- that owner; a superuser has every role
         or pg_has_role(who, 'ganger_worker', 'USAGE') or pg_has_role(who, 'ganger_operator', 'USAGE')
-        or pg_has_role(who, 'ganger_admin', 'USAGE') or (reads and pg_has_role(who, 'ganger_reader', 'USAGE'))
+        or pg_has_role(who, 'ganger_admin', 'USAGE') or pg_has_role(who, 'ganger_api_producer', 'USAGE') or (reads and pg_has_role(who, 'ganger_reader', 'USAGE'))
         or exists (select from ganger.role_owner o join pg_roles r on r.oid = o.role where r.rolname = who and o.owner = '*');
 end $$;
 
@@ -29,15 +43,24 @@ end $$;
 create function ganger._sees_all(invoker name) returns boolean
 language plpgsql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
-    return ganger._is_free(ganger._caller(), true) and (invoker = current_user or ganger._is_free(invoker, true));
+    return ganger._session_owner() is null and ganger._is_free(ganger._caller(), true) and (invoker = current_user or ganger._is_free(invoker, true));
 end $$;
 
 create function ganger._sees_owner(invoker name) returns text
 language plpgsql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp as $$
 declare
-    who constant name := ganger._caller();
+    who     constant name := ganger._caller();
+    subject constant name := case when ganger._is_free(who, true) then invoker else who end;
+    own     constant text := case when not ganger._is_free(subject, true) then ganger._bound_owner(subject) end;
 begin
-    return ganger._bound_owner(case when ganger._is_free(who, true) then invoker else who end);
+    return case when own <> ganger._session_owner() then null else coalesce(own, ganger._session_owner()) end;
+end $$;
+
+-- The queues that the view shows: null: all.
+create function ganger._sees_queues() returns text[]
+language plpgsql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    return ganger._session_queues();
 end $$;
 
 -- The functions cannot know for whom they were called where PostgreSQL itself runs somebody's code inside another's session: ANALYZE,
@@ -45,30 +68,41 @@ end $$;
 -- whoever made the index would be free. There UNLISTEN is refused (42501), and elsewhere this one does nothing: so that is what the two
 -- functions below do before they let a caller be free. (The views need it not: they know current_user.)
 
--- Is the caller the schema's owner, a member of its role or a superuser, who is bound to nobody? So after UNLISTEN. Inlined where it is
+-- Is the caller the schema's owner, a member of its role or a superuser, who is bound to nobody? So after UNLISTEN. (One whose session
+-- is bound is not.) Inlined where it is
 -- called, with the rights of the schema's owner.
 create function ganger._is_at_home() returns boolean language sql stable parallel safe as $$
-    select pg_has_role(ganger._caller(), current_user, 'USAGE')
+    select pg_has_role(ganger._caller(), current_user, 'USAGE') and coalesce(current_setting('ganger.bound_owner', true), '') = ''
+       and coalesce(current_setting('ganger.bound_queues', true), '') = ''
 $$;
 
 -- For functions that write: the owner a job gets, or must have, when the caller says `owner`. Null: it said none, and may act for
 -- any. Raises 42501 when the caller is bound to another. Made to cost the schema's owner and a superuser one microsecond.
 create function ganger._acting_owner(owner text) returns text language plpgsql volatile as $$
 declare
-    who name;
-    own text;
+    who     name;
+    own     text;
+    session text;
 begin
     if ganger._is_at_home() then
         unlisten ganger_nobody;
         return owner;
     end if;
     who := ganger._caller();
+    session := ganger._session_owner();
     if ganger._is_free(who, false) then
         unlisten ganger_nobody;
-        return owner;
+        if session is null then
+            return owner;
+        end if;
+        own := session;
+    else
+        own := ganger._bound_owner(who);
     end if;
-    own := ganger._bound_owner(who);
-    if owner <> own then
+    if session <> own or (session is not null and owner <> own) then
+        raise exception 'this access is bound to the jobs of owner "%"', session using errcode = '42501', column = 'owner',
+            hint = 'Leave the owner out, or use a token that is not bound.';
+    elsif owner <> own then
         raise exception 'role "%" acts for owner "%", not for "%"', who, own, owner using errcode = '42501',
             hint = 'Leave the owner out. ganger.set_role_owner(role, owner) changes whom a role acts for.';
     end if;
@@ -88,28 +122,49 @@ begin
             using errcode = '42501',
             hint = 'Leave the owner out. ganger.set_role_owner(role, owner) changes whom a role acts for.';
     end if;
+    perform ganger._check_queue(coalesce(e.value ->> 'queue', 'default'), format('jobs[%s]: ', e.ordinality - 1))
+    from jsonb_array_elements(jobs) with ordinality e;
+    if own is null then
+        return jobs;
+    end if;
     return (select jsonb_agg(e.value || jsonb_build_object('owner', own) order by e.ordinality)
             from jsonb_array_elements(jobs) with ordinality e);
+end $$;
+
+-- Raises 42501 where the session is bound to other queues than this one. (An expression of its own where it is called: it costs a job
+-- of nobody's nothing.)
+create function ganger._check_queue(queue text, place text default '') returns void language plpgsql stable as $$
+begin
+    if queue <> all (ganger._session_queues()) then
+        raise exception '%this access is bound to the queues %, "%" is none of them', place, array_to_string(ganger._session_queues(), ', '), queue
+            using errcode = '42501', column = 'queue', hint = 'Name one of them, or use a token that is not bound.';
+    end if;
 end $$;
 
 -- For functions that read: the only owner whose jobs the caller may see; null: those of all.
 create function ganger._visible_owner() returns text language plpgsql volatile as $$
 declare
-    who constant name := ganger._caller();
+    who     constant name := ganger._caller();
+    session constant text := ganger._session_owner();
+    own     text;
 begin
     if pg_has_role(who, current_user, 'USAGE') or ganger._is_free(who, true) then
         unlisten ganger_nobody;
-        return null;
+        return session;
     end if;
-    return ganger._bound_owner(who);
+    own := ganger._bound_owner(who);
+    if session <> own then
+        raise exception 'this access is bound to the jobs of owner "%", the role "%" to those of "%"', session, who, own using errcode = '42501';
+    end if;
+    return own;
 end $$;
 
--- May the caller see this job, of which the owner is known (null: nobody's)?
-create function ganger._may_see(owner text) returns boolean language plpgsql volatile as $$
+-- May the caller see this job, of which the owner (null: nobody's) and the queue are known?
+create function ganger._may_see(owner text, queue text) returns boolean language plpgsql volatile as $$
 declare
     own constant text := ganger._visible_owner();
 begin
-    return own is null or coalesce(owner = own, false);
+    return (own is null or coalesce(owner = own, false)) and coalesce(queue = any (ganger._session_queues()), true);
 end $$;
 
 -- May the caller see the job with this id? False also for one that does not exist, so that nobody learns of the others; somebody who may
@@ -118,19 +173,24 @@ create function ganger._may_see_job(id bigint) returns boolean
 language plpgsql volatile
 set jit = off set enable_seqscan = off as $$
 declare
-    own constant text := ganger._visible_owner();
+    own    constant text := ganger._visible_owner();
+    queues constant text[] := ganger._session_queues();
 begin
-    return own is null
-        or exists (select from ganger.job j where j.id = _may_see_job.id and j.owner = own)
-        or exists (select from ganger.history h where h.id = _may_see_job.id and h.owner = own);
+    return own is null and queues is null
+        or exists (select from ganger.job j where j.id = _may_see_job.id and (own is null or j.owner = own)
+                   and (queues is null or j.queue = any (queues)))
+        or exists (select from ganger.history h where h.id = _may_see_job.id and (own is null or h.owner = own)
+                   and (queues is null or h.queue = any (queues)));
 end $$;
 
 -- The same as a condition for SQL text over a table `j`: empty, or ' and ...'.
 create function ganger._visible_sql() returns text language plpgsql volatile as $$
 declare
-    own constant text := ganger._visible_owner();
+    own    constant text := ganger._visible_owner();
+    queues constant text[] := ganger._session_queues();
 begin
-    return case when own is null then '' else format(' and j.owner = %L', own) end;
+    return case when own is null then '' else format(' and j.owner = %L', own) end
+        || case when queues is null then '' else format(' and j.queue = any (%L::text[])', queues) end;
 end $$;
 
 create function ganger._worker_text(worker_id bigint, worker_name text) returns text
@@ -194,9 +254,12 @@ from ganger.history h where h.lease_id is not null;
 
 create view ganger.attempts with (security_barrier) as
 select a.* from ganger._attempts a
-where (select ganger._sees_all(current_user))
-   or exists (select from ganger.job j where j.id = a.job_id and j.owner = (select ganger._sees_owner(current_user)))
-   or exists (select from ganger.history h where h.id = a.job_id and h.owner = (select ganger._sees_owner(current_user)));
+where ((select ganger._sees_all(current_user))
+       or exists (select from ganger.job j where j.id = a.job_id and j.owner = (select ganger._sees_owner(current_user)))
+       or exists (select from ganger.history h where h.id = a.job_id and h.owner = (select ganger._sees_owner(current_user))))
+  and ((select ganger._sees_queues()) is null
+       or exists (select from ganger.job j where j.id = a.job_id and j.queue = any ((select ganger._sees_queues())::text[]))
+       or exists (select from ganger.history h where h.id = a.job_id and h.queue = any ((select ganger._sees_queues())::text[])));
 
 -- The failed attempts of a job, oldest first, as jobs.error_history shows them. Reads the public view: it can be called by itself.
 create function ganger._error_history(job_id bigint) returns jsonb
@@ -251,7 +314,8 @@ from ganger.history h;
 
 create view ganger.jobs with (security_barrier) as
 select j.* from ganger._jobs j
-where (select ganger._sees_all(current_user)) or j.owner = (select ganger._sees_owner(current_user));
+where ((select ganger._sees_all(current_user)) or j.owner = (select ganger._sees_owner(current_user)))
+  and ((select ganger._sees_queues()) is null or j.queue = any ((select ganger._sees_queues())::text[]));
 
 -- For SQL handlers: a running job as the view jobs shows it. A statement on the view would be made ready for all that a job may
 -- be first, which takes longer than many a handler. Null: the lease is stale.

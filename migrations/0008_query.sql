@@ -4,7 +4,7 @@
 create function ganger.get_job(id bigint) returns setof ganger.jobs
 language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 begin
-    return query select * from ganger._jobs j where j.id = get_job.id and ganger._may_see(j.owner);
+    return query select * from ganger._jobs j where j.id = get_job.id and ganger._may_see(j.owner, j.queue);
 end $$;
 
 -- A filter as SQL conditions over the columns that ganger.job and ganger.history share. `source`: 'job' or 'history', or null
@@ -49,7 +49,7 @@ begin
                 where w <> all (enum_range(null::ganger.job_status)::text[]) limit 1;
                 if found then
                     raise exception 'filter.status: there is no status "%"', op
-                        using errcode = '22023', hint = 'They are pending, processing, waiting, completed, failed, cancelled.';
+                        using errcode = '22023', column = key, hint = 'They are pending, processing, waiting, completed, failed, cancelled.';
                 end if;
                 -- a table that cannot have them is not read at all
                 words := array(select w from unnest(words) w
@@ -118,7 +118,7 @@ begin
             end if;
             conditions := conditions || format(' and j.failure_reason is not null and ganger._error_group(j.error) = %L', value #>> '{}');
         else
-            raise exception 'filter: unknown key "%"', key using errcode = '22023',
+            raise exception 'filter: unknown key "%"', key using errcode = '22023', column = key,
                 hint = 'Keys are status, job_type, queue, owner, priority, run_at, created_at, finished_at, tags, '
                        'group_key, batch, idempotency_key, search, error_group.';
         end case;
@@ -189,7 +189,8 @@ begin
             union all
             (select j.id from ganger.history j where %2$s and ($1 is null or j.id < $1) order by %3$s limit $2)
             order by id desc limit $2) x $q$,
-        ganger._filter_sql(filter, 'job') || of_owner, ganger._filter_sql(filter, 'history') || of_owner, down)
+        ganger._filter_sql(filter, 'job') || of_owner || ganger._visible_sql(), ganger._filter_sql(filter, 'history') || of_owner || ganger._visible_sql(),
+        down)
     into ids using after, max_rows;
     foreach one in array coalesce(ids, '{}') loop
         return query select * from ganger._jobs j where j.id = one;

@@ -155,7 +155,8 @@ declare
 begin
     owner := ganger._acting_owner(owner);
     select * into j from ganger.job x
-    where x.id = cancel.id and (cancel.owner is null or x.owner = cancel.owner) for update;
+    where x.id = cancel.id and (cancel.owner is null or x.owner = cancel.owner)
+      and coalesce(x.queue = any (ganger._session_queues()), true) for update;
     if not found then
         return false;
     end if;
@@ -173,6 +174,9 @@ end $$;
 create function ganger.retry(id bigint) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
+    if ganger._is_session_bound() and not ganger._may_see_job(id) then
+        return false;
+    end if;
     return ganger._retry(array[id]) = 1;
 end $$;
 

@@ -20,14 +20,16 @@ select setval('ganger.dependency_floor', 1);
 create function ganger._prerequisite_problem(ids bigint[]) returns text
 language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
-    own constant text := ganger._visible_owner();
-    bad record;
+    own    constant text := ganger._visible_owner();
+    queues constant text[] := ganger._session_queues();
+    bad    record;
 begin
     select x.id, h.status into bad
     from unnest(ids) x (id)
-    left join ganger.history h on h.id = any (array[x.id]) and (own is null or h.owner = own)
+    left join ganger.history h on h.id = any (array[x.id]) and (own is null or h.owner = own) and (queues is null or h.queue = any (queues))
     where h.status is distinct from 'completed'
-      and not exists (select from ganger.job j where j.id = x.id and (own is null or j.owner = own) offset 0)
+      and not exists (select from ganger.job j where j.id = x.id and (own is null or j.owner = own)
+                      and (queues is null or j.queue = any (queues)) offset 0)
     order by x.id limit 1;
     if not found then
         return null;

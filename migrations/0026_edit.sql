@@ -16,7 +16,7 @@ begin
     where k not in ('payload', 'queue', 'priority', 'run_at', 'max_attempts', 'timeout', 'kill_grace', 'retry_delay', 'retry_backoff',
                     'retry_delay_max', 'expires_at', 'tags', 'group_key', 'dead_letter_job_type', 'owner', 'metadata', 'job_type') limit 1;
     if found then
-        raise exception 'changes: "%" cannot be edited', bad using errcode = '22023',
+        raise exception 'changes: "%" cannot be edited', bad using errcode = '22023', column = bad,
             hint = 'Keys are payload, queue, priority, run_at, max_attempts, timeout, kill_grace, retry_delay, retry_backoff, '
                    'retry_delay_max, expires_at, tags, group_key, dead_letter_job_type, owner, metadata, job_type.';
     end if;
@@ -24,7 +24,7 @@ begin
         i := jsonb_populate_record(was, changes);
     exception when data_exception then
         raise exception 'changes: %', ganger._blame_key(changes) || sqlerrm
-            using errcode = case when sqlstate in ('22003', '22008', '22015') then '22003' else '22023' end;
+            using column = rtrim(ganger._blame_key(changes), ': '), errcode = case when sqlstate in ('22003', '22008', '22015') then '22003' else '22023' end;
     end;
     checked := i;
     if not changes ? 'max_attempts' then
@@ -143,6 +143,15 @@ create function ganger.edit(id bigint, changes jsonb) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 begin
     perform ganger._check_changes(changes);
+    if ganger._is_session_bound() then
+        if not ganger._may_see_job(id) then
+            return false;
+        end if;
+        perform ganger._check_queue(coalesce(changes ->> 'queue', 'default')) where changes ? 'queue';
+        if changes ? 'owner' and changes ->> 'owner' is distinct from ganger._acting_owner(null) then
+            perform ganger._acting_owner(coalesce(changes ->> 'owner', ''));
+        end if;
+    end if;
     perform from ganger.job x where x.id = edit.id and x.status = 'pending' for update;
     if not found then
         return false;

@@ -298,9 +298,9 @@ declare
     h      ganger.history;
     answer text;
 begin
-    select * into j from ganger.job x where x.id = explain_job.id and (own is null or x.owner = own);
+    select * into j from ganger.job x where x.id = explain_job.id and ganger._may_see(x.owner, x.queue);
     if not found then
-        select * into h from ganger.history x where x.id = explain_job.id and (own is null or x.owner = own);
+        select * into h from ganger.history x where x.id = explain_job.id and ganger._may_see(x.owner, x.queue);
         return case when found then ganger._explain_ended(h) else format('There is no job %s.', coalesce(id::text, 'null')) end;
     end if;
     if j.status <> 'pending' then

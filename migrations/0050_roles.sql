@@ -27,7 +27,8 @@ end $$;
 -- The roles belong to the server, not to this database: another one may have made them, or an administrator, where we may not.
 do $$
 declare
-    missing text[] := array(select r from unnest('{ganger_producer, ganger_reader, ganger_worker, ganger_operator, ganger_admin}'::text[]) r
+    missing text[] := array(select r from unnest('{ganger_producer, ganger_api_producer, ganger_reader, ganger_worker, ganger_operator, '
+                                                               'ganger_admin}'::text[]) r
                             where not exists (select from pg_roles p where p.rolname = r));
     one     text;
 begin
@@ -52,9 +53,9 @@ revoke all on all sequences in schema ganger from public;
 revoke all on all functions in schema ganger from public;
 revoke all on all routines in schema ganger from public;
 
-grant usage on schema ganger to ganger_producer, ganger_reader, ganger_worker, ganger_operator, ganger_admin;
+grant usage on schema ganger to ganger_producer, ganger_api_producer, ganger_reader, ganger_worker, ganger_operator, ganger_admin;
 
--- The matrix. A letter for each role that may call a function or read a view: p producer, r reader, w worker, o operator, a admin. Views
+-- The matrix. A letter for each role that may call a function or read a view: p producer (bound to an owner or, api_producer, not), r reader, w worker, o operator, a admin. Views
 -- and the versions are read with SELECT, functions (all of that name) called with EXECUTE. A name that does not exist is passed over.
 do $$
 declare
@@ -146,13 +147,27 @@ begin
             ('cleanup',              '...oa', 'function'),
             ('kill_worker',          '...oa', 'function'),
             ('reclaim_stuck',        '...oa', 'function'),
+            ('delete_job',           '...oa', 'function'),
+            ('delete_jobs',          '...oa', 'function'),
             ('maintain',             '..woa', 'function'),
             -- administer
             ('set_role_owner',       '....a', 'function'),
+            ('create_api_token',     '....a', 'function'),
+            ('revoke_api_token',     '....a', 'function'),
+            ('api_tokens',           '....a', 'view'),
             ('_set_setting',         '..w.a', 'function'),
             -- what the views call in the name of who reads them
             ('_sees_all',            'pr.oa', 'function'),
             ('_sees_owner',          'pr.oa', 'function'),
+            ('_sees_queues',         'pr.oa', 'function'),
+            -- what the HTTP API asks for its callers; those that begin with _api_ and have their caller's rights are for all, see below
+            ('_api_page',            'pr.oa', 'function'),
+            ('_api_total',           'pr.oa', 'function'),
+            ('_api_check_job',       'prwoa', 'function'),
+            ('_api_hold',            '...oa', 'function'),
+            ('_job_steps',           'pr.oa', 'function'),
+            ('_job_ties',            'pr.oa', 'function'),
+            ('_api_tokens',          '..w.a', 'function'),
             ('_worker_text',         'pr.oa', 'function'),
             ('_worker_pid',          'pr.oa', 'function'),
             ('_node_name',           'pr.oa', 'function'),
@@ -193,7 +208,7 @@ begin
             ('_tidy',                '..w..', 'function'),
             ('_tidy_partitions',     '..w..', 'function')
         ) m (name, letters, kind)
-        join (values ('p', 'ganger_producer'), ('r', 'ganger_reader'), ('w', 'ganger_worker'), ('o', 'ganger_operator'),
+        join (values ('p', 'ganger_producer'), ('p', 'ganger_api_producer'), ('r', 'ganger_reader'), ('w', 'ganger_worker'), ('o', 'ganger_operator'),
                      ('a', 'ganger_admin')) g (letter, role) on strpos(m.letters, g.letter) > 0
     loop
         if right_of.kind = 'function' then
@@ -202,6 +217,17 @@ begin
         elsif to_regclass('ganger.' || right_of.name) is not null then
             execute format('grant select on ganger.%I to %I', right_of.name, right_of.role);
         end if;
+    end loop;
+end $$;
+
+-- The operations of the HTTP API have their caller's rights: what that may do is asked by what they call.
+do $$
+declare
+    one regprocedure;
+begin
+    for one in select p.oid from pg_proc p where p.pronamespace = 'ganger'::regnamespace and p.proname ~ '^_api_' and not p.prosecdef loop
+        execute format('grant execute on function %s to ganger_producer, ganger_api_producer, ganger_reader, ganger_worker, ganger_operator, '
+                       'ganger_admin', one);
     end loop;
 end $$;
 

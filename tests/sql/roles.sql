@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The five roles: what each may call and read, and whose jobs a producer reaches.
+-- The roles: what each may call and read, and whose jobs a producer reaches.
 select plan(136);
 
 -- ---- the matrix
@@ -19,16 +19,25 @@ insert into wanted values
     ('resume_queue', 'oa'), ('pause_job_type', 'oa'), ('resume_job_type', 'oa'), ('set_queue', 'oa'), ('set_job_type', 'oa'),
     ('set_group_limit', 'oa'), ('create_schedule', 'oa'), ('edit_schedule', 'oa'), ('pause_schedule', 'oa'), ('resume_schedule', 'oa'),
     ('delete_schedule', 'oa'), ('run_schedule', 'oa'), ('create_batch', 'oa'), ('start_batch', 'oa'), ('pause_batch', 'oa'),
+<<<<<<< HEAD
     ('resume_batch', 'oa'), ('cancel_batch', 'oa'), ('clear_batch', 'oa'), ('cleanup', 'oa'), ('kill_worker', 'oa'), ('reclaim_stuck', 'oa'), ('maintain', 'woa'),
     ('set_role_owner', 'a'), ('migration', 'prwoa'), ('_set_setting', 'wa'),
+=======
+    ('resume_batch', 'oa'), ('cancel_batch', 'oa'), ('clear_batch', 'oa'), ('cleanup', 'oa'), ('reclaim_stuck', 'oa'), ('maintain', 'woa'),
+    ('set_role_owner', 'a'), ('create_api_token', 'a'), ('revoke_api_token', 'a'), ('api_tokens', 'a'), ('delete_job', 'oa'), ('delete_jobs', 'oa'),
+    ('_api_page', 'proa'), ('_api_total', 'proa'), ('_api_check_job', 'prwoa'), ('_api_hold', 'oa'), ('_api_tokens', 'wa'), ('_job_steps', 'proa'),
+    ('_job_ties', 'proa'), ('_sees_queues', 'proa'), ('migration', 'prwoa'), ('_set_setting', 'wa'),
+>>>>>>> f975b8d (api: every operation as a statement, and the tokens of the API)
     ('_sees_all', 'proa'), ('_sees_owner', 'proa'), ('_worker_text', 'proa'), ('_worker_pid', 'proa'), ('_node_name', 'proa'), ('_is_full', 'proa'), ('_held_jobs', 'roa'), ('_token_timeout', 'proa'),
     ('_error_history', 'proa'), ('_metrics', 'rw');
 -- what gangerd's programs call: whatever private function stands in their statements
 \set called `grep -ohE 'ganger\._[a-z_]+' $(ls ../../common/sql/*.sql | grep -v /migrate_) | sed 's/^ganger\.//' | sort -u | tr '\n' ' '`
 insert into wanted select n, 'w' from string_to_table(trim(:'called'), ' ') n on conflict (name) do nothing;
+insert into wanted select p.proname, 'prwoa' from pg_proc p -- the operations of the HTTP API have their caller's rights
+where p.pronamespace = 'ganger'::regnamespace and p.proname ~ '^_api_' and not p.prosecdef on conflict (name) do update set letters = excluded.letters;
 insert into wanted values ('_backend_start', 'w'), ('_running_job', 'w'); -- the default of a parameter; asked by run_sql_handler
 create temp table role_names (letter text, role text);
-insert into role_names values ('p', 'ganger_producer'), ('r', 'ganger_reader'), ('w', 'ganger_worker'), ('o', 'ganger_operator'),
+insert into role_names values ('p', 'ganger_producer'), ('p', 'ganger_api_producer'), ('r', 'ganger_reader'), ('w', 'ganger_worker'), ('o', 'ganger_operator'),
     ('a', 'ganger_admin');
 
 select is_empty($$ select p.proname from pg_proc p where p.pronamespace = 'ganger'::regnamespace and p.proname !~ '^_'
@@ -58,11 +67,13 @@ select results_eq($$ select bool_and(has_schema_privilege(role, 'ganger', 'USAGE
 select is_empty($$ select p.oid::regprocedure from pg_proc p
     where p.pronamespace = 'ganger'::regnamespace and p.prosecdef and has_function_privilege('ganger_producer', p.oid, 'EXECUTE')
       and p.prosrc !~ 'ganger\.(_acting_owner|_visible_owner|_visible_sql|_may_see|_may_see_job)\('
-      and p.proname not in ('_sees_all', '_sees_owner', -- are what the views ask
+      and p.proname not in ('_sees_all', '_sees_owner', '_sees_queues', -- are what the views ask
                             '_error_history',           -- reads the view
                             '_node_name', '_worker_pid', '_is_full', 'next_cron', -- know of no job
                             '_token_timeout',           -- is only asked for a token the view shows
-                            'complete_token', 'get_token') $$, -- need the token's name
+                            'complete_token', 'get_token', -- need the token's name
+                            '_api_check_job',           -- looks at what was sent alone
+                            '_api_page', '_api_total', '_job_steps', '_job_ties') $$, -- see tests/sql/api_bound.sql
     'what a producer may call asks whose jobs it may reach');
 select is_empty($$ select r.role from role_names r join pg_roles p on p.rolname = r.role
     where p.rolcanlogin or p.rolsuper or p.rolcreaterole or p.rolcreatedb or p.rolbypassrls $$, 'no role may do anything else');

@@ -16,7 +16,7 @@ analyze parameter;
 create function pg_temp.plain(type text, name text) returns text language sql as $$
     select case type when 'text' then case name when 'cron' then '''@daily''' when 'step' then '''s''' else '''x''' end
         when 'jsonb' then case name when 'items' then '''[1]''' when 'jobs' then '''[]''' else '''{}''' end
-        when 'int4' then '1' when 'int8' then '1' when 'bool' then 'true' when 'uuid' then 'pg_catalog.gen_random_uuid()'
+        when 'int4' then '1' when 'int8' then '1' when 'bool' then 'true' when 'uuid' then 'pg_catalog.gen_random_uuid()' when 'bytea' then '''\x00'''
         when 'interval' then '''1 h''' when 'timestamptz' then 'pg_catalog.now()' when '_text' then '''{x}''' when '_int8' then '''{}''' end $$;
 
 -- A call by names: all that must be given, and `chosen` = `value`.

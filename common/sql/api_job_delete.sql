@@ -1,0 +1,3 @@
+-- DELETE /api/jobs/{id}.
+-- $1 jsonb: the request; $2 text: the body. Columns: status, body, headers; no row: 404.
+select a.status, a.body, a.headers from ganger._api_change_job($1::jsonb, $2::text, 'delete') as a where a.status is not null;

@@ -1,0 +1,341 @@
+-- The HTTP API on jobs that are there: lists, one job from every side, and what people do to them.
+
+-- A list looks at so many jobs at most on each side, live and ended, going down their ids; so a page and a count cost the same however
+-- many there are. What it has not found by then is on the next page.
+create function ganger._api_window() returns integer language sql immutable parallel safe return 20000;
+
+-- Which parts of a table a filter can mean, as a condition that leaves out whole partitions; null: none.
+create function ganger._api_parts(filter jsonb, source text) returns text language sql immutable as $$
+    with words as (
+        select case jsonb_typeof(filter -> 'status') when 'array' then array(select jsonb_array_elements_text(filter -> 'status'))
+                    when 'string' then array[filter ->> 'status'] end as statuses
+    )
+    select case when source = 'job' then case when w.statuses is null or w.statuses && '{pending, processing, waiting}' then 'true' end
+                when w.statuses is null or ('completed' = any (w.statuses) and w.statuses && '{failed, cancelled}') then 'true'
+                when 'completed' = any (w.statuses) then 'j.status = ''completed'''
+                when w.statuses && '{failed, cancelled}' then 'j.status in (''failed'', ''cancelled'')' end
+    from words w
+$$;
+
+-- One side of a list: what matches in the window below `after`, newest first, at most max_rows; `horizon`: the lowest id looked at, when
+-- the window ended before that; null: all was seen.
+create function ganger._api_side(filter jsonb, source text, max_rows integer, after bigint, out ids bigint[], out horizon bigint)
+language plpgsql volatile
+set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set enable_hashjoin = off
+as $$
+declare
+    parts  constant text := ganger._api_parts(filter, source);
+    own    constant text := coalesce(ganger._visible_owner(), case jsonb_typeof(filter -> 'owner') when 'string' then filter ->> 'owner' end);
+    wanted constant text := ganger._filter_sql(filter, source) || ganger._visible_sql();
+    window_sql text;
+    seen   bigint;
+begin
+    ids := '{}';
+    if parts is null then
+        return;
+    end if;
+    -- bounds, not an equality: then only the index on (owner, id) has this order
+    window_sql := format('select j.* from ganger.%I j where %s and ($1 is null or j.id < $1) %s limit %s', source, parts,
+        case when own is null then 'order by j.id desc'
+             else format('and j.owner >= %1$L and j.owner <= %1$L order by j.owner desc, j.id desc', own) end, ganger._api_window());
+    if source = 'job' and filter -> 'status' in ('"processing"', '["processing"]') then -- these have a list of their own
+        window_sql := 'select j.* from ganger.job j where j.id = any (array(select p.id from ganger._processing p)) and ($1 is null or j.id < $1)';
+    end if;
+    execute format('select coalesce(array_agg(x.id order by x.id desc), ''{}'') from (select j.id from (%s) j where %s order by j.id desc limit $2) x',
+                   window_sql, wanted) into ids using after, max_rows;
+    if cardinality(ids) < max_rows then
+        execute format('select min(x.id), count(*) from (%s) x', replace(window_sql, 'select j.* from ganger.', 'select j.id from ganger.'))
+        into horizon, seen using after;
+        horizon := case when seen >= ganger._api_window() then horizon end;
+    end if;
+end $$;
+
+-- How many jobs match: exact, or at least so many where the filter would have to look at more of them than a window.
+create type ganger._api_count as (total bigint, is_exact boolean);
+create function ganger._api_total(filter jsonb, out total bigint, out is_exact boolean)
+language plpgsql volatile security definer
+set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off
+as $$
+declare
+    seen  record;
+    side  text;
+    own   constant text := coalesce(ganger._visible_owner(), case jsonb_typeof(filter -> 'owner') when 'string' then filter ->> 'owner' end);
+    names constant text[] := case jsonb_typeof(filter -> 'job_type') when 'array' then array(select jsonb_array_elements_text(filter -> 'job_type'))
+                                  when 'string' then array[filter ->> 'job_type'] end;
+begin
+    total := 0;
+    is_exact := true;
+    foreach side in array '{job, history}'::text[] loop
+        continue when ganger._api_parts(filter, side) is null;
+        if side = 'history' and filter - '{status, job_type}'::text[] = '{}' and ganger._visible_sql() = '' then
+            -- these are kept counted
+            total := total + (select coalesce(sum(c.jobs), 0)
+                              from (select unnest(coalesce(names, array[null])) as name) n, ganger._ended_counts(n.name) c
+                              where ganger._api_has_status(filter, c.status));
+            continue;
+        end if;
+        execute format('select count(*) as n, count(*) filter (where %s) as matching from (select j.* from ganger.%I j where %s %s limit %s) j',
+            ganger._filter_sql(filter, side) || ganger._visible_sql(), side, ganger._api_parts(filter, side),
+            case when own is null then 'order by j.id desc'
+                 else format('and j.owner >= %1$L and j.owner <= %1$L order by j.owner desc, j.id desc', own) end, ganger._api_window())
+        into seen;
+        total := total + seen.matching;
+        is_exact := is_exact and seen.n < ganger._api_window();
+    end loop;
+end $$;
+
+create function ganger._api_has_status(filter jsonb, status ganger.job_status) returns boolean language sql immutable as $$
+    select case jsonb_typeof(filter -> 'status') when 'array' then filter -> 'status' ? status::text
+                when 'string' then filter ->> 'status' = status::text else true end
+$$;
+
+-- A page of a list: the jobs as JSON, and the id that the next page begins below. Ends early at 8 MiB.
+create function ganger._api_page(filter jsonb, max_rows integer, after bigint, out jobs text, out next bigint)
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set jit = off set enable_seqscan = off
+as $$
+declare
+    ids     bigint[];
+    live    record;
+    ended   record;
+    horizon bigint;
+    one     bigint;
+    job     text;
+    n       integer := 0;
+    parts   text[] := '{}';
+    size    bigint := 0;
+begin
+    if filter ?| '{batch, idempotency_key}' then
+        ids := array(select j.id from ganger.list_jobs(filter, max_rows + 1, after) j order by j.id desc);
+    else
+        live := ganger._api_side(filter, 'job', max_rows + 1, after);
+        ended := ganger._api_side(filter, 'history', max_rows + 1, after);
+        horizon := greatest(live.horizon, ended.horizon);
+        ids := array(select x from unnest(live.ids || ended.ids) x where horizon is null or x >= horizon order by x desc limit max_rows + 1);
+    end if;
+    next := horizon;
+    foreach one in array ids loop
+        if n = max_rows or size > 8388608 then
+            next := ids[n];
+            exit;
+        end if;
+        n := n + 1;
+        select row_to_json(j)::text into job from ganger._jobs j where j.id = one;
+        if job is not null then -- not deleted meanwhile
+            parts := parts || job;
+            size := size + octet_length(job);
+        end if;
+    end loop;
+    jobs := '[' || array_to_string(parts, ',') || ']';
+end $$;
+
+-- GET /api/jobs
+create function ganger._api_list_jobs(request jsonb, sent text) returns ganger._api_answer
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+declare
+    params    constant jsonb := ganger._api_query(request, ganger._api_filter_keys('limit', 'after', 'total'));
+    filter   constant jsonb := ganger._api_filter(params);
+    max_rows constant integer := ganger._api_number(params, 'limit', 1, 1000, 100);
+    after    constant bigint := ganger._api_number(params, 'after', 1, 9223372036854775807, null);
+    page     constant record := ganger._api_page(filter, max_rows, after);
+    counted  ganger._api_count;
+begin
+    if ganger._api_text(params, 'total') is null or ganger._api_bool(params, 'total') then
+        if filter ?| '{batch, idempotency_key}' then
+            counted := (ganger.count_jobs(filter), true);
+        else
+            counted := ganger._api_total(filter);
+        end if;
+        return (200, format('{"jobs":%s,"total":%s,"total_is_exact":%s,"next":%s}', page.jobs, counted.total, to_json(counted.is_exact),
+                            coalesce(page.next::text, 'null')), null::jsonb);
+    end if;
+    return (200, format('{"jobs":%s,"next":%s}', page.jobs, coalesce(page.next::text, 'null')), null::jsonb);
+end $$;
+
+-- GET /api/jobs/count: exact, however long it takes.
+create function ganger._api_count_jobs(request jsonb, sent text) returns ganger._api_answer
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    return (200, json_build_object('count', ganger.count_jobs(ganger._api_filter(ganger._api_query(request, ganger._api_filter_keys()))))::text, null::jsonb);
+end $$;
+
+-- What is known of one job beside itself: `what` is events, attempts, explain, log, progress, steps or dependencies.
+create function ganger._api_look(request jsonb, sent text, what text) returns ganger._api_answer
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+declare
+    params constant jsonb := ganger._api_query(request, case what when 'log' then '{attempt}' else '{}' end::text[]);
+    j     ganger.jobs;
+    found_log record;
+begin
+    select * into j from ganger.get_job(ganger._api_id(request));
+    if j.id is null then
+        return null;
+    end if;
+    return (200, case what
+        when 'events' then (select json_build_object('events', coalesce(json_agg(e), '[]'))::text from ganger.job_events(j.id) e)
+        when 'attempts' then (select json_build_object('attempts', coalesce(json_agg(a order by a.attempt, a.started_at), '[]'))::text
+                              from ganger.attempts a where a.job_id = j.id)
+        when 'explain' then json_build_object('id', j.id, 'status', j.status, 'explanation', ganger.explain_job(j.id))::text
+        when 'progress' then json_build_object('id', j.id, 'status', j.status, 'progress', j.progress, 'progress_message', j.progress_message,
+                                               'stage', j.stage)::text
+        when 'steps' then json_build_object('steps', ganger._job_steps(j.id))::text
+        when 'dependencies' then ganger._job_ties(j.id)::text
+        when 'log' then (select coalesce(
+            (select json_build_object('id', j.id, 'attempt', a.attempt, 'log', coalesce(a.log, ''))::text from ganger.attempts a
+             where a.job_id = j.id and a.attempt = coalesce(ganger._api_number(params, 'attempt', 1, 2147483647, null), a.attempt)
+             order by a.attempt desc, a.started_at desc nulls first limit 1),
+            json_build_object('id', j.id, 'attempt', null, 'log', '')::text))
+        end, null::jsonb);
+end $$;
+
+-- What a job's attempts have kept: [{step, result}].
+create function ganger._job_steps(id bigint) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
+    return (select coalesce(jsonb_agg(jsonb_build_object('step', s.name, 'result', s.result) order by s.name), '[]') from ganger.step s
+            where s.job_id = _job_steps.id and ganger._may_see_job(_job_steps.id));
+end $$;
+
+-- For whom a job waits, and who waits for it, of the jobs that the caller may see: {needs, tags, needed_by}; needs and needed_by are
+-- [{id, job_type, status}], job_type null: deleted, or another's. needed_by: those that still wait, at most 1,000.
+create function ganger._job_ties(id bigint) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
+    return (
+        select jsonb_build_object(
+            'needs', (select coalesce(jsonb_agg(jsonb_build_object('id', d.id, 'job_type', p.job_type, 'status', p.status) order by d.place), '[]')
+                           from unnest(j.depends_on) with ordinality d (id, place) left join lateral ganger.get_job(d.id) p on true),
+            'tags', coalesce(to_jsonb(j.depends_on_tags), '[]'),
+            'needed_by', (select coalesce(jsonb_agg(jsonb_build_object('id', d.job_id, 'job_type', p.job_type, 'status', p.status) order by d.job_id), '[]')
+                           from (select x.job_id from ganger.dependency x where x.prerequisite_id = _job_ties.id order by x.job_id limit 1000) d
+                           join lateral ganger.get_job(d.job_id) p on true))
+        from ganger.get_job(_job_ties.id) j);
+end $$;
+
+-- Does If-Match name the job as it is now? Null: there is no such header, or it does, and the job's row is held until the end of the
+-- transaction; else the answer 412.
+create function ganger._api_if_match(request jsonb) returns ganger._api_answer language plpgsql volatile as $$
+declare
+    wanted constant text := request #>> '{headers,if-match}';
+    job    text;
+begin
+    if wanted is null then
+        return null;
+    end if;
+    perform ganger._api_hold(ganger._api_id(request));
+    job := ganger._api_job_text(ganger._api_id(request));
+    if job is null or trim(wanted) = '*' or ganger._api_etag(job) = any (string_to_array(replace(wanted, ' ', ''), ',')) then
+        return null;
+    end if;
+    return ganger._api_problem(412, 'changed', 'Precondition Failed',
+        format('Job %s has changed since it was read. Read it again, and repeat the change with its new ETag.', request #>> '{path,id}'));
+end $$;
+
+-- Has everybody else wait who would change this job.
+create function ganger._api_hold(id bigint) returns void
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
+    perform from ganger.job j where j.id = _api_hold.id and ganger._may_see_job(_api_hold.id) for update;
+    if not found then
+        perform from ganger.history h where h.id = _api_hold.id and ganger._may_see_job(_api_hold.id) for update;
+    end if;
+end $$;
+
+-- PUT and PATCH, DELETE /api/jobs/{id}; POST /api/jobs/{id}/cancel and retry.
+create function ganger._api_change_job(request jsonb, sent text, what text) returns ganger._api_answer
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+declare
+    id     constant bigint := ganger._api_id(request);
+    entry  jsonb;
+    stale  ganger._api_answer;
+    done   boolean;
+    job    text;
+    status text;
+begin
+    perform ganger._api_query(request);
+    if what = 'edit' then
+        entry := ganger._api_entry('{}', ganger._api_json(sent));
+    else
+        perform ganger._api_object(sent, '{}');
+    end if;
+    stale := ganger._api_if_match(request);
+    if stale.status is not null then
+        return stale;
+    end if;
+    done := case what when 'edit' then ganger.edit(id, entry) when 'cancel' then ganger.cancel(id) when 'retry' then ganger.retry(id)
+                      when 'delete' then ganger.delete_job(id) end;
+    if done and what = 'delete' then
+        return (204, null::text, null::jsonb);
+    end if;
+    select j.status, row_to_json(j)::text into status, job from ganger.get_job(id) j;
+    if job is null then
+        return null;
+    elsif not done and not (what = 'cancel' and status = 'cancelled') then
+        return ganger._api_problem(409, 'wrong_state', 'Conflict', format(case what
+            when 'edit' then 'Job %s is %s: only pending jobs can be changed. Enqueue another one, or retry it when it has ended.'
+            when 'cancel' then 'Job %s is %s: it has ended, and cannot be cancelled any more.'
+            when 'retry' then 'Job %s is %s: only failed and cancelled jobs can be retried.'
+            else 'Job %s is %s: only jobs that have ended can be deleted. Cancel it first.' end, id, status));
+    end if;
+    return (case when what = 'cancel' and status = 'processing' then 202 else 200 end, job, jsonb_build_object('etag', ganger._api_etag(job)));
+end $$;
+
+-- POST /api/jobs/{id}/redrive
+create function ganger._api_redrive(request jsonb, sent text) returns ganger._api_answer
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+declare
+    made bigint;
+begin
+    perform ganger._api_query(request), ganger._api_object(sent, '{}');
+    made := ganger.redrive(ganger._api_id(request));
+    return (201, ganger._api_job_text(made), jsonb_build_object('location', '/api/jobs/' || made));
+end $$;
+
+-- POST /api/jobs/cancel, retry, edit, delete: all jobs of a filter.
+create function ganger._api_change_jobs(request jsonb, sent text, what text) returns ganger._api_answer
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp as $$
+declare
+    known constant text[] := case what when 'edit' then '{filter, changes}' else '{filter}' end;
+    entry constant jsonb := ganger._api_object(sent, known);
+    n     bigint;
+begin
+    perform ganger._api_query(request);
+    if coalesce(entry -> 'filter', 'null') = 'null' then
+        perform ganger._api_refuse('filter', 'filter is missing', 'For example {"status": "failed", "job_type": "mail"}; {} means all jobs.');
+    elsif what = 'edit' and coalesce(entry -> 'changes', 'null') = 'null' then
+        perform ganger._api_refuse('changes', 'changes is missing', 'For example {"priority": 5}.');
+    end if;
+    n := case what when 'cancel' then ganger.cancel_jobs(entry -> 'filter') when 'retry' then ganger.retry_jobs(entry -> 'filter')
+                   when 'edit' then ganger.edit_jobs(entry -> 'filter', entry -> 'changes') else ganger.delete_jobs(entry -> 'filter') end;
+    return (200, json_build_object('count', n)::text, null::jsonb);
+end $$;
+
+-- Deletes a job that has ended, with all that belongs to it. False: unknown, or live.
+create function ganger.delete_job(id bigint) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
+    if not ganger._may_see_job(id) then
+        return false;
+    end if;
+    return ganger._forget(array(select h.id from ganger.history h where h.id = delete_job.id for update)) = 1;
+end $$;
+
+-- Deletes all ended jobs of a filter (see list_jobs). Returns how many. Those that another transaction is at are left.
+-- Errors: those of the filter; 22023 filter null. {} is all ended jobs.
+create function ganger.delete_jobs(filter jsonb) returns bigint
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
+declare
+    ids   bigint[];
+    n     bigint;
+    total bigint := 0;
+begin
+    perform ganger._require_filter(filter);
+    loop
+        execute 'select array(select j.id from ganger.history j where ' || ganger._filter_sql(filter, 'history') || ganger._visible_sql()
+                || ' and not ganger._is_retiring(j.tableoid) limit 10000 for update skip locked)' into ids;
+        n := ganger._forget(ids);
+        total := total + n;
+        exit when n = 0;
+    end loop;
+    return total;
+end $$;
