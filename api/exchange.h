@@ -50,8 +50,8 @@ void exchange_add_header(Exchange *exchange, const char *name, const char *value
 void exchange_reply(Exchange *exchange, int status, const char *content_type, const char *body,
                     size_t length);
 // application/problem+json. `code` is a word for programs, `detail` a sentence for people that says what to do.
-void exchange_reply_problem(Exchange *exchange, int status, const char *code, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+void exchange_reply_problem(Exchange *exchange, int status, const char *code, const char *format,
+                            ...) __attribute__((format(printf, 4, 5)));
 // 503 with Retry-After: what cannot be had now.
 void exchange_reply_busy(Exchange *exchange, int retry_after_sec, const char *code,
                          const char *detail);
@@ -60,7 +60,8 @@ void exchange_reply_answer(Exchange *exchange, const PoolAnswer *answer);
 // Asks the route's statement and replies with what it answers.
 void exchange_run(Exchange *exchange);
 // Asks the route's statement; `on_answer` decides, and replies.
-void exchange_ask(Exchange *exchange, void (*on_answer)(Exchange *exchange, const PoolAnswer *answer));
+void exchange_ask(Exchange *exchange,
+                  void (*on_answer)(Exchange *exchange, const PoolAnswer *answer));
 
 // --- an answer without an end
 

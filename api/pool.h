@@ -27,11 +27,11 @@ typedef struct PoolActor {
 } PoolActor;
 
 typedef enum PoolOutcome {
-    POOL_DONE,    // `result` has the rows
-    POOL_ERROR,   // the server refused: `result` is its error
-    POOL_BUSY,    // it waited too long, or too many wait: nothing was done
-    POOL_DOWN,    // no connection to the database: nothing was done
-    POOL_UNKNOWN  // the connection went after it was sent: a write may have been done or not
+    POOL_DONE,   // `result` has the rows
+    POOL_ERROR,  // the server refused: `result` is its error
+    POOL_BUSY,   // it waited too long, or too many wait: nothing was done
+    POOL_DOWN,   // no connection to the database: nothing was done
+    POOL_UNKNOWN // the connection went after it was sent: a write may have been done or not
 } PoolOutcome;
 
 typedef struct PoolAnswer {
@@ -46,7 +46,7 @@ typedef struct PoolAsk {
     const char *values[POOL_VALUE_MAX]; // copied; NULL = SQL null
     const PoolActor *actor;             // copied; NULL = the connection's own user
     bool is_slow;                       // never takes more than half of the connections
-    bool is_write; // is carried out even when the asker has gone, and never a second time
+    bool is_write;  // is carried out even when the asker has gone, and never a second time
     bool is_urgent; // before all others: what the process itself needs
     void (*on_answer)(void *data, const PoolAnswer *answer);
     void *data;
