@@ -371,7 +371,13 @@ create table ganger.node (
     started_at    timestamptz not null default clock_timestamp(),
     seen_at       timestamptz not null default clock_timestamp(),
     ended_at      timestamptz,
-    clock_offset  interval                             -- of its wall clock, to the database's; null: not known yet
+    clock_offset  interval,                            -- of its wall clock, to the database's; null: not known yet
+    cpu_count     integer,                             -- what its machine has and does, as of its last heartbeat
+    load          real,
+    usage_ids     bigint[],                            -- its processes: workers by id; -1 supervisor, -2 reaper, -3 api
+    usage_cpu_us  bigint[],                            -- their processor time, parallel; and so on
+    usage_share   bigint[],                            -- thousandths of a processor since the heartbeat before; -1 unknown
+    usage_rss     bigint[]
 ) with (fillfactor = 50);
 create index node_live on ganger.node (id) where state = 'alive';
 create unique index node_live_name on ganger.node (name) where state = 'alive';

@@ -63,12 +63,18 @@ $$;
 -- Counts one up; observers judge by that. clock_offset: how far the node's wall clock is before the database's, for people to look at; null:
 -- not known now. False: this node has been buried. It does not wait for a synchronous standby: one that is
 -- away holds up every commit, but is no reason to kill what runs, and a heartbeat that a failover forgets is made up for by the next.
-create function ganger._heartbeat_node(node bigint, clock_offset interval default null) returns boolean
+-- What the machine and the node's processes use comes along and stands in the same row: rows of workers, which every claim reads, must
+-- not change each few seconds.
+create function ganger._heartbeat_node(node bigint, clock_offset interval default null, cpu_count integer default null,
+                                       load real default null, usage_ids bigint[] default null, usage_cpu_us bigint[] default null,
+                                       usage_share bigint[] default null, usage_rss bigint[] default null) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
     perform set_config('synchronous_commit', 'local', true);
     update ganger.node n
-    set heartbeat = n.heartbeat + 1, seen_at = clock_timestamp(), clock_offset = coalesce(_heartbeat_node.clock_offset, n.clock_offset)
+    set heartbeat = n.heartbeat + 1, seen_at = clock_timestamp(), clock_offset = coalesce(_heartbeat_node.clock_offset, n.clock_offset),
+        cpu_count = _heartbeat_node.cpu_count, load = _heartbeat_node.load, usage_ids = _heartbeat_node.usage_ids,
+        usage_cpu_us = _heartbeat_node.usage_cpu_us, usage_share = _heartbeat_node.usage_share, usage_rss = _heartbeat_node.usage_rss
     where n.id = node and n.state = 'alive';
     return found;
 end $$;

@@ -350,19 +350,45 @@ begin
                  where j.id = any (ganger._claimed_ids(worker)) and j.worker_id = worker and j.status = 'processing' order by j.id);
 end $$;
 
+-- Of the job that a worker runs. (A function for the same reason.)
+create function ganger._job_brief(id bigint, out job_type text, out started_at timestamptz)
+language plpgsql stable parallel safe security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
+    select j.job_type, j.started_at into job_type, started_at from ganger.job j where j.id = _job_brief.id;
+end $$;
+
+-- One process of a node as its last heartbeat told it; null: it told nothing.
+create function ganger._process_usage(process bigint, ids bigint[], cpu_us bigint[], share bigint[], rss bigint[],
+                                      out cpu_time interval, out cpu_share double precision, out rss_bytes bigint)
+language sql immutable parallel safe set search_path = pg_catalog, ganger, pg_temp as $$
+    select make_interval(secs => cpu_us[p.i] / 1e6), nullif(share[p.i], -1) / 1e3::double precision, rss[p.i]
+    from (select array_position(ids, process) as i) p
+$$;
+
 create view ganger.nodes with (security_barrier) as
 select n.id, n.name, n.state, n.host, n.pid, n.version, n.started_at, n.seen_at, n.ended_at, n.lease,
        (select count(*) from ganger.worker w where w.node_id = n.id and w.state = 'alive') as workers,
        (select coalesce(sum(cardinality(ganger._held_jobs(w.id))), 0)::bigint from ganger.worker w
         where w.node_id = n.id and w.state = 'alive') as processing,
        n.state = 'alive' and exists (select from ganger.duty d where d.node_id = n.id and d.until > clock_timestamp()) as leader,
-       n.clock_offset
+       n.clock_offset, n.cpu_count, n.load,
+       (select jsonb_object_agg(p.name, jsonb_build_object('cpu_seconds', round(extract(epoch from u.cpu_time), 2),
+                                                           'cpu_share', u.cpu_share, 'rss', u.rss_bytes))
+        from (values ('supervisor', -1), ('reaper', -2), ('api', -3)) p (name, id),
+             ganger._process_usage(p.id, n.usage_ids, n.usage_cpu_us, n.usage_share, n.usage_rss) u
+        where n.state = 'alive' and u.rss_bytes is not null) as processes
 from ganger.node n;
 
 create view ganger.workers with (security_barrier) as
 select w.id, n.name as node, w.pool, w.pid,
        case when w.state = 'dead' then 'dead' when h.ids <> '{}' then 'busy' else 'idle' end as state,
-       h.ids[1] as job_id, w.started_at, w.ended_at, cardinality(h.ids)::bigint as held
+       h.ids[1] as job_id, w.started_at, w.ended_at, cardinality(h.ids)::bigint as held,
+       b.job_type, b.started_at as job_started_at, u.cpu_time, u.cpu_share, u.rss_bytes as rss,
+       w.is_unwanted and w.state <> 'dead' as is_ending
 from ganger.worker w
 join ganger.node n on n.id = w.node_id
-cross join lateral (select case when w.is_cleared then '{}' else ganger._held_jobs(w.id) end as ids offset 0) h;
+cross join lateral (select case when w.is_cleared then '{}' else ganger._held_jobs(w.id) end as ids offset 0) h
+-- neither is asked for a dead worker
+left join lateral (select j.* from ganger._job_brief(h.ids[1]) j where h.ids <> '{}') b on true
+left join lateral (select p.* from ganger._process_usage(w.id, n.usage_ids, n.usage_cpu_us, n.usage_share, n.usage_rss) p
+                   where w.state <> 'dead') u on true;

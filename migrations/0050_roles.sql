@@ -173,6 +173,8 @@ begin
             ('_node_name',           'pr.oa', 'function'),
             ('_is_full',             'pr.oa', 'function'),
             ('_held_jobs',           '.r.oa', 'function'),
+            ('_job_brief',           '.r.oa', 'function'),
+            ('_process_usage',       '.r.oa', 'function'),
             ('_token_timeout',       'pr.oa', 'function'),
             ('_error_history',       'pr.oa', 'function'),
             -- what gangerd's programs call

@@ -3,6 +3,8 @@
 #include "reaper/node.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -101,22 +103,41 @@ static void note_clock(Reaper *self, int64_t asked_us, int64_t took_us, int64_t 
     }
 }
 
+static Status exec_heartbeat(Reaper *self, PGresult **result)
+{
+    char load[32];
+    double averages[1] = {0};
+    bool has_load = getloadavg(averages, 1) == 1;
+    (void)snprintf(load, sizeof load, "%.2f", averages[0]);
+    UsageReport usage;
+    usage_read(&self->usage, self->board, &usage);
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, self->node_id);
+    db_param_int_or_null(&params, self->clock.offset_us, self->clock.is_known);
+    db_param_int(&params, sysconf(_SC_NPROCESSORS_ONLN));
+    db_param_text(&params, has_load ? load : NULL);
+    db_param_array(&params, &usage.ids);
+    db_param_array(&params, &usage.cpu_us);
+    db_param_array(&params, &usage.shares);
+    db_param_array(&params, &usage.rss);
+    Status status = db_exec(self->db, &SQL_heartbeat_node, &params, self->statement_ms, result);
+    usage_report_free(&usage);
+    return status;
+}
+
 static Status send_heartbeat(Reaper *self)
 {
     int64_t sent_at =
         clock_boot_ms(); // the lease counts from here: the acknowledgement may be late
     int64_t sent_us = clock_boot_us();
     int64_t asked_us = clock_wall_us();
-    DbParams params;
-    db_params_init(&params);
-    db_param_int(&params, self->node_id);
-    db_param_int_or_null(&params, self->clock.offset_us, self->clock.is_known);
     PGresult *result = NULL;
     FAULT_POINT(heartbeat_sending);
     if (FAULT_ERROR(heartbeat)) {
         return STATUS_RETRY;
     }
-    TRY(db_exec(self->db, &SQL_heartbeat_node, &params, self->statement_ms, &result));
+    TRY(exec_heartbeat(self, &result));
     FAULT_POINT(heartbeat_answered);
     bool is_alive = db_bool(result, 0, "alive");
     note_clock(self, asked_us, clock_boot_us() - sent_us, db_int(result, 0, "clock_us", 0));

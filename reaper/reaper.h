@@ -18,6 +18,7 @@
 #include "reaper/clock_watch.h"
 #include "reaper/horizon_watch.h"
 #include "reaper/node_watch.h"
+#include "reaper/usage.h"
 
 enum {
     REAPER_STATEMENT_MIN_MS = 1000,
@@ -68,6 +69,7 @@ typedef struct Reaper {
     int64_t next_tidy_at;
     int64_t next_horizon_at;
     HorizonWatch horizon;
+    UsageWatch usage;       // of this node's processes
     ClockWatch clock;       // how far this machine's clock is off the server's
     char settings_told[96]; // of which start of the server, and what of it is unsafe
     int64_t next_apply_at;  // schedules and queues of the configuration; INT64_MAX done

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Nodes, workers and what becomes of the jobs of dead ones; the views about them.
-select plan(87);
+select plan(93);
 
 create temp table t (name text primary key, id bigint, lease_id uuid);
 create function pg_temp.node() returns bigint language sql as $$ select max(id) from ganger.node where state = 'alive' $$;
@@ -34,6 +34,19 @@ select results_eq('select workers, processing from ganger.nodes', $$ values (1::
 select ok((select bool_and(worker = :worker::text and node = 'n1') from ganger.jobs join t using (id)), 'and from its jobs');
 select results_eq($$ select node, worker, pid from ganger.attempts join t on job_id = id where name = '1' $$,
     format($$ values ('n1', %L, 77) $$, :worker), 'and from their attempts');
+
+-- what processes use
+select ok((select cpu_count is null and processes is null from ganger.nodes), 'a node that says nothing of its processes');
+select ok((select w.job_type = 't' and job_started_at > created_at and cpu_time is null and rss is null and not is_ending
+           from ganger.workers w join ganger.jobs j on j.id = w.job_id where w.id = :worker), 'a worker shows its job');
+select ok(ganger._heartbeat_node(:node, null, 4, 1.5, array[-1, -2, :worker], array[1500000, 20000, 2250000], array[-1, 7, 1250],
+                                 array[1000, 2000, 3000]), 'one that does');
+select results_eq('select cpu_count, load, processes from ganger.nodes', $$ values (4, 1.5::real,
+    '{"supervisor": {"rss": 1000, "cpu_share": null, "cpu_seconds": 1.50},
+      "reaper": {"rss": 2000, "cpu_share": 0.007, "cpu_seconds": 0.02}}'::jsonb) $$, 'what the machine and its processes use');
+select results_eq(format('select cpu_time, cpu_share, rss from ganger.workers where id = %s', :worker),
+    $$ values ('2.25 s'::interval, 1.25::double precision, 3000::bigint) $$, 'and a worker');
+select ok(ganger._heartbeat_node(:node), 'it says nothing again');
 
 -- a worker that somebody wants gone
 select is((select unwanted from ganger._poll(:node, '{default}', '{t}')), null, 'nobody wants a worker gone');
