@@ -11,6 +11,9 @@
 #include "cli/enqueue_many.h"
 #include "cli/job_options.h"
 #include "cli/output.h"
+#include "cli/text.h"
+#include "cli/wait.h"
+#include "common/base/clock.h"
 #include "common/base/exit_code.h"
 #include "sql_queries.h"
 
@@ -32,13 +35,68 @@ static int print_id(struct Cli *cli, const PGresult *result)
     return EXIT_CODE_INTERNAL;
 }
 
+static int say_no_end(int64_t id, const PGresult *result, bool is_known)
+{
+    const char *status = db_text(result, 0, "status");
+    if (!is_known) {
+        cli_say("job %" PRId64
+                " has ended, and is not kept: nobody knows how (the retention of its "
+                "queue says for how long jobs are)",
+                id);
+        return EXIT_CODE_UNKNOWN;
+    }
+    if (str_equal(status, "failed")) {
+        StrBuf safe = {0};
+        text_append_safe(&safe, db_text(result, 0, "error_note"), false);
+        cli_say("job %" PRId64 " failed: %s", id, safe.text ? safe.text : "");
+        strbuf_free(&safe);
+    } else if (str_equal(status, "cancelled")) {
+        cli_say("job %" PRId64 " was cancelled", id);
+    } else {
+        cli_say("job %" PRId64 " is %s, and goes on; `ganger jobs wait %" PRId64 "` waits again",
+                id, status, id);
+    }
+    return EXIT_CODE_FAILED;
+}
+
+// The job's output in place of its id, when it has ended.
+static int print_outcome(struct Cli *cli, int64_t id, int64_t timeout_ms)
+{
+    DbArray ids;
+    PGresult *result = NULL;
+    WaitCounts counts = {0};
+    if (cli->is_talk_shown) {
+        (void)fprintf(stderr, "job %" PRId64 "\n", id);
+    }
+    db_array_begin(&ids, DB_ELEMENT_INT8);
+    db_array_add_int8(&ids, id);
+    int64_t deadline = timeout_ms >= 0 ? clock_boot_ms() + timeout_ms : 0;
+    int exit_code = wait_for_jobs(cli, &ids, deadline, &result, &counts);
+    db_array_free(&ids);
+    if (exit_code == EXIT_CODE_OK) {
+        if (cli->is_json && counts.missing == 0) {
+            output_object(result);
+        } else if (counts.completed > 0 && db_text(result, 0, "raw_output")) {
+            (void)puts(db_text(result, 0, "raw_output"));
+        }
+        if (counts.completed == 0) {
+            exit_code = say_no_end(id, result, counts.missing == 0);
+        }
+    }
+    PQclear(result);
+    return exit_code;
+}
+
 static int enqueue_one(struct Cli *cli, const char *payload)
 {
     int64_t delay_ms = 0;
     int64_t expires_in_ms = -1;
+    int64_t wait_ms = -1;
     int exit_code = EXIT_CODE_OK;
     bool has_delay = cli_option(cli, OPT_DELAY) != NULL;
     if ((has_delay && !cli_read_duration(cli, OPT_DELAY, &delay_ms, &exit_code)) ||
+        (cli_option(cli, OPT_WAIT_TIMEOUT) &&
+         !cli_read_duration(cli, OPT_WAIT_TIMEOUT, &wait_ms, &exit_code)) ||
         !cli_check_json(cli, OPT_PAYLOAD, payload, &exit_code)) {
         return exit_code;
     }
@@ -63,7 +121,9 @@ static int enqueue_one(struct Cli *cli, const char *payload)
                             "command could be given again)",
                       &result);
     if (exit_code == EXIT_CODE_OK) {
-        exit_code = print_id(cli, result);
+        exit_code = cli_option(cli, OPT_WAIT)
+                        ? print_outcome(cli, db_int(result, 0, "id", 0), wait_ms)
+                        : print_id(cli, result);
     }
     PQclear(result);
     free(options);
@@ -92,6 +152,9 @@ int command_enqueue(struct Cli *cli)
     }
     if (cli_option(cli, OPT_RUN_AT) && cli_option(cli, OPT_DELAY)) {
         return cli_usage(cli, "--run-at and --delay exclude one another");
+    }
+    if (cli_option(cli, OPT_WAIT_TIMEOUT) && !cli_option(cli, OPT_WAIT)) {
+        return cli_usage(cli, "--wait-timeout is for --wait");
     }
     return cli_with_payload(cli, OPT_PAYLOAD, enqueue_one);
 }

@@ -16,7 +16,8 @@
 
 #define ENQUEUE_OPTIONS                                                                            \
     (TICK_OPTIONS | OPT_BIT(OPT_MANY) | OPT_BIT(OPT_RUN_AT) | OPT_BIT(OPT_DELAY) |                 \
-     OPT_BIT(OPT_IDEMPOTENCY_KEY) | OPT_BIT(OPT_EXPIRES_AT) | OPT_BIT(OPT_DEPENDS_ON))
+     OPT_BIT(OPT_IDEMPOTENCY_KEY) | OPT_BIT(OPT_EXPIRES_AT) | OPT_BIT(OPT_DEPENDS_ON) |            \
+     OPT_BIT(OPT_WAIT) | OPT_BIT(OPT_WAIT_TIMEOUT))
 
 #define FILTER_OPTIONS                                                                             \
     (OPT_BIT(OPT_STATUS) | OPT_BIT(OPT_TYPE) | OPT_BIT(OPT_QUEUE) | OPT_BIT(OPT_OWNER) |           \
@@ -71,6 +72,10 @@ const CommandSpec COMMAND_SPECS[] = {
      command_migrate_sql},
     {"enqueue", "[TYPE]", 0, 1, NULL, ENQUEUE_OPTIONS, 0, "enqueue one job, or many from a file",
      "Prints the id of the job. Durations have a unit: 500ms, 30s, 5m, 1h30m, 2d.\n"
+     "\n"
+     "With --wait it prints the job's output instead, as JSON, when the job has completed, and "
+     "exits 0; when it failed, was cancelled, or has not ended after --wait-timeout, it says so, "
+     "and exits 1. A restart of the database is waited for; Ctrl-C ends the waiting, not the job.\n"
      "\n"
      "With --many each line of FILE is one JSON object with the names of ganger.enqueue's "
      "parameters:\n"

@@ -14,7 +14,8 @@
 #include "sql_queries.h"
 
 enum {
-    JOB_POLL_MS = 250,
+    JOB_POLL_LEAST_MS = 100,
+    JOB_POLL_MOST_MS = 1000,
     FEED_POLL_MS = 1000, // it is as late in any case
     FEED_ROWS = 1000,
     EVENT_COLUMNS = 12,
@@ -76,19 +77,24 @@ static bool is_output_good(void)
 typedef struct Seen {
     char **keys;
     int count;
+    int numbered;
+    int64_t last; // the highest number
 } Seen;
 
-static bool seen_add(Seen *seen, const PGresult *result, int row)
+// False: one of the first `known` is the same.
+static bool seen_add(Seen *seen, int known, const PGresult *result, int row)
 {
-    char *key = mem_strdup(db_text(result, row, "key"));
-    for (int i = seen->count - 1; i >= 0; i--) {
+    const char *key = db_text(result, row, "key");
+    for (int i = known - 1; i >= 0; i--) {
         if (str_equal(seen->keys[i], key)) {
-            free(key);
             return false;
         }
     }
     seen->keys = mem_realloc(seen->keys, sizeof *seen->keys * ((size_t)seen->count + 1));
-    seen->keys[seen->count++] = key;
+    seen->keys[seen->count++] = mem_strdup(key);
+    int64_t number = db_int(result, row, "number", 0);
+    seen->numbered += number > 0 ? 1 : 0;
+    seen->last = number > seen->last ? number : seen->last;
     return true;
 }
 
@@ -100,33 +106,51 @@ static void seen_free(Seen *seen)
     free(seen->keys);
 }
 
+// Prints what has come after `after`. *is_over: the job has ended, and nothing of it is left to tell.
+static int tell_news(Cli *cli, int64_t id, int64_t after, Seen *seen, bool *is_over, bool *is_whole)
+{
+    DbParams params;
+    PGresult *result = NULL;
+    int known = seen->count;
+    db_params_init(&params);
+    db_param_int(&params, id);
+    db_param_int(&params, after);
+    int exit_code = patience_query(cli, &SQL_cli_job_tail, &params, 0, &result);
+    int rows = exit_code == EXIT_CODE_OK ? PQntuples(result) : 0;
+    if (exit_code == EXIT_CODE_OK && rows == 0) {
+        cli_say("%s job %" PRId64 "%s", known == 0 ? "there is no" : "the", id,
+                known == 0 ? "" : " is gone");
+        exit_code = EXIT_CODE_FAILED;
+    }
+    for (int row = 0; row + 1 < rows; row++) {
+        if (seen_add(seen, known, result, row)) {
+            print_event(cli, result, row, false);
+        }
+    }
+    if (rows > 0) {
+        *is_whole = after == 0 || seen->numbered >= db_int(result, rows - 1, "total", 0);
+        *is_over = *is_whole && db_bool(result, rows - 1, "is_over");
+    }
+    PQclear(result);
+    return exit_code;
+}
+
+// Each look asks for what came after the last one, and how many there are: when that is more, one has come late, and all are read.
 static int tail_job(Cli *cli, int64_t id)
 {
     Seen seen = {0};
-    DbParams params;
     bool is_over = false;
+    bool is_whole = true;
+    int64_t pause = JOB_POLL_LEAST_MS;
     int exit_code = EXIT_CODE_OK;
-    db_params_init(&params);
-    db_param_int(&params, id);
     while (!is_over && !is_interrupted && exit_code == EXIT_CODE_OK) {
-        PGresult *result = NULL;
-        exit_code = patience_query(cli, &SQL_cli_job_tail, &params, 0, &result);
-        int rows = exit_code == EXIT_CODE_OK ? PQntuples(result) : 0;
-        if (exit_code == EXIT_CODE_OK && rows == 0) {
-            cli_say("%s job %" PRId64 "%s", seen.count == 0 ? "there is no" : "the", id,
-                    seen.count == 0 ? "" : " is gone");
-            exit_code = EXIT_CODE_FAILED;
-        }
-        for (int row = 0; row < rows; row++) {
-            is_over = db_bool(result, row, "is_over");
-            if (seen_add(&seen, result, row)) {
-                print_event(cli, result, row, false);
-            }
-        }
-        PQclear(result);
+        int known = seen.count;
+        exit_code = tell_news(cli, id, is_whole ? seen.last : 0, &seen, &is_over, &is_whole);
         is_over = is_over || !is_output_good();
-        if (!is_over && exit_code == EXIT_CODE_OK && !is_interrupted) {
-            patience_pause_ms(JOB_POLL_MS);
+        if (!is_over && is_whole && exit_code == EXIT_CODE_OK && !is_interrupted) {
+            pause = seen.count > known ? JOB_POLL_LEAST_MS : pause * 3 / 2;
+            pause = pause > JOB_POLL_MOST_MS ? JOB_POLL_MOST_MS : pause;
+            patience_pause_ms(pause);
         }
     }
     seen_free(&seen);

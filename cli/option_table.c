@@ -139,6 +139,11 @@ const OptionSpec OPT_SPECS[OPT_COUNT] = {
     [OPT_SAMPLE] = {"sample", 0, NULL, "print a commented sample configuration", COMPLETE_NOTHING,
                     NULL},
     [OPT_QUICK] = {"quick", 0, NULL, "a tenth of the jobs, once", COMPLETE_NOTHING, NULL},
+    [OPT_WAIT] = {"wait", 0, NULL, "wait until the job has ended, and print its output",
+                  COMPLETE_NOTHING, NULL},
+    [OPT_WAIT_TIMEOUT] = {"wait-timeout", 0, "DURATION",
+                          "with --wait: for so long at most; the job goes on", COMPLETE_NOTHING,
+                          NULL},
 };
 
 const OptionSet OPTS_EVERYWHERE = OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_DATABASE) | OPT_BIT(OPT_STATE) |

@@ -74,6 +74,8 @@ typedef enum OptionId {
     OPT_DATA,
     OPT_SAMPLE,
     OPT_QUICK,
+    OPT_WAIT,
+    OPT_WAIT_TIMEOUT,
     OPT_COUNT
 } OptionId;
 
