@@ -70,7 +70,7 @@ int counter_names_find(const CounterNames *names, const char *job_type, size_t l
 void counter_names_add(CounterNames *names, const char *job_type)
 {
     const int count = counter_names_count(names);
-    if (count == COUNTER_HANDLERS ||
+    if (count == COUNTER_HANDLERS || str_equal(job_type, COUNTER_OTHER) ||
         counter_names_find(names, job_type, COUNTER_NAME_BYTES) != COUNTER_HANDLERS ||
         !str_copy(names->names[count], COUNTER_NAME_BYTES, job_type)) {
         return;

@@ -20,6 +20,9 @@ enum {
     COUNTER_ROLES = 4         // Role
 };
 
+// What stands for the job types without a row of their own; one that is called so is among them.
+#define COUNTER_OTHER "(other)"
+
 typedef atomic_ullong Counter;
 
 typedef struct Histogram {

@@ -49,6 +49,7 @@ static void test_a_name_has_one_row(void **state)
     counter_names_add(&names, "a");
     counter_names_add(&names, "b");
     counter_names_add(&names, "a");
+    counter_names_add(&names, COUNTER_OTHER);
     assert_int_equal(counter_names_count(&names), 2);
     assert_int_equal(counter_names_find(&names, "a", COUNTER_NAME_BYTES), 0);
     assert_int_equal(counter_names_find(&names, "b", COUNTER_NAME_BYTES), 1);
