@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Data: what a page shows of the API: asked for when the page opens or its parameters change, and again when events say so.
+import { useState, useEffect, useRef, useCallback } from "./html.js";
+import { call } from "./http.js";
+import { useLive } from "./live.js";
+
+const AGAIN_MS = 1000; // not more often than that, whatever happens
+
+/**
+ * Follows one resource. What was there stays shown while it is asked for again.
+ * @param {string|null} path null: nothing yet
+ * @param {{query?: Object, when?: (event: Object) => boolean, live?: boolean}} [options] when: which events concern it
+ * @returns {{data: any, error: Error|null, loading: boolean, reload: () => void}}
+ */
+export function useResource(path, options = {}) {
+    const key = path === null ? null : path + "?" + JSON.stringify(options.query || {});
+    const [answer, set] = useState({ key: null, data: null, error: null });
+    const work = useRef({ busy: false, again: false, timer: 0, last: 0, abort: null, key: null }).current;
+
+    const load = useCallback(async () => {
+        if (key === null) return;
+        if (work.busy) { work.again = true; return; }
+        work.busy = true;
+        work.last = Date.now();
+        const abort = new AbortController();
+        work.abort = abort;
+        try {
+            const data = await call(path, { query: options.query, signal: abort.signal });
+            if (work.abort === abort) set({ key, data, error: null });
+        } catch (error) {
+            if (error.name !== "AbortError" && work.abort === abort) {
+                set((old) => ({ key, data: old.key === key ? old.data : null, error }));
+            }
+        }
+        if (work.abort !== abort) return;
+        work.busy = false;
+        if (work.again) { work.again = false; soon(); }
+    }, [key]);
+
+    const soon = useCallback(() => {
+        if (work.timer) return;
+        work.timer = setTimeout(() => { work.timer = 0; load(); }, Math.max(0, work.last + AGAIN_MS - Date.now()));
+    }, [load]);
+
+    useEffect(() => {
+        load();
+        return () => {
+            clearTimeout(work.timer);
+            work.timer = 0;
+            work.busy = false;
+            work.again = false;
+            if (work.abort) work.abort.abort();
+            work.abort = null;
+        };
+    }, [load]);
+
+    useLive((events) => {
+        if (options.live === false || key === null) return;
+        if (!events || !options.when || events.some(options.when)) soon();
+    }, [soon]);
+
+    const fresh = answer.key === key;
+    return { data: fresh || sameKind(answer.key, key) ? answer.data : null, error: fresh ? answer.error : null,
+        loading: !fresh && key !== null, reload: load };
+}
+
+// The same list with another filter: the old rows stay until the new ones are there.
+function sameKind(a, b) {
+    return a !== null && b !== null && a.split("?")[0] === b.split("?")[0];
+}
+
+/** The rows of a list, whether the API sends them alone or under their name. @param {any} data @param {string} name @returns {Object[]} */
+export function rowsOf(data, name) {
+    if (Array.isArray(data)) return data;
+    return (data && data[name]) || [];
+}

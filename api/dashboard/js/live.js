@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+// Live: one stream of events for the whole page, read with fetch so that the token goes along. Whoever shows something subscribes;
+// many events at once are told together. Without a stream (refused, dropped, too much of it) the page asks every few seconds instead.
+import { useState, useEffect } from "./html.js";
+import { authorization, token } from "./http.js";
+
+const TELL_MS = 400;            // events that come closer together are told at once
+const FLOOD_PER_S = 1500;       // more than that and asking is cheaper than listening
+const FLOOD_REST_MS = 30000;
+const POLL_MS = 4000;           // without a stream
+const SLOW_POLL_MS = 15000;     // with one: what is no event (heartbeats, memory of workers)
+const RETRY_MAX_MS = 30000;
+
+const listeners = new Set();
+const watchers = new Set();
+let state = "connecting"; // live, polling, paused
+let paused = false;
+let lastId = null;
+let abort = null;
+let pending = [];
+let tellTimer = 0;
+let pollTimer = 0;
+let retryMs = 1000;
+
+function setState(next) {
+    if (state === next) return;
+    state = next;
+    for (const fn of watchers) fn(state);
+}
+
+function tell(events) {
+    if (paused || document.hidden) return;
+    for (const fn of [...listeners]) fn(events);
+}
+
+function queue(event) {
+    if (pending.length < 5000) pending.push(event);
+    if (!tellTimer) {
+        tellTimer = setTimeout(() => {
+            tellTimer = 0;
+            const events = pending;
+            pending = [];
+            tell(events);
+        }, TELL_MS);
+    }
+}
+
+function schedulePoll() {
+    clearTimeout(pollTimer);
+    pollTimer = setTimeout(() => {
+        if (!paused && !document.hidden) tell(null);
+        schedulePoll();
+    }, state === "live" ? SLOW_POLL_MS : POLL_MS);
+}
+
+/** Splits what came into events. @returns {{events: Object[], rest: string}} the rest is the beginning of the next event */
+export function parseStream(text) {
+    const events = [];
+    const blocks = text.replace(/\r\n?/g, "\n").split("\n\n");
+    const rest = blocks.pop();
+    for (const block of blocks) {
+        const event = { id: null, event: "message", data: "" };
+        for (const line of block.split("\n")) {
+            const match = /^(id|event|data): ?(.*)$/.exec(line);
+            if (!match) continue;
+            if (match[1] === "data") event.data += (event.data ? "\n" : "") + match[2];
+            else event[match[1]] = match[2];
+        }
+        if (event.data || event.event !== "message") events.push(event);
+    }
+    return { events, rest };
+}
+
+async function read(response) {
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    let second = 0;
+    let count = 0;
+    for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        const { events, rest } = parseStream(text + value);
+        text = rest;
+        for (const event of events) {
+            if (event.id) lastId = event.id;
+            let data = {};
+            try { data = JSON.parse(event.data); } catch { /* told as an event without data */ }
+            queue({ ...data, event: event.event });
+        }
+        const now = Math.floor(Date.now() / 1000);
+        count = now === second ? count + events.length : events.length;
+        second = now;
+        if (count > FLOOD_PER_S) {
+            retryMs = FLOOD_REST_MS;
+            lastId = null;
+            abort.abort();
+        }
+    }
+}
+
+async function connect() {
+    if (paused || abort) return;
+    const mine = new AbortController();
+    abort = mine;
+    try {
+        const headers = { Accept: "text/event-stream", ...authorization() };
+        if (lastId) headers["Last-Event-ID"] = lastId;
+        const response = await fetch("/api/events", { headers, signal: mine.signal, cache: "no-store" });
+        if (!response.ok || !(response.headers.get("content-type") || "").includes("event-stream")) throw new Error("no stream");
+        retryMs = 1000;
+        setState("live");
+        schedulePoll();
+        await read(response);
+    } catch { /* dropped, refused or ours: below */ }
+    if (abort === mine) abort = null;
+    if (paused) return;
+    setState("polling");
+    schedulePoll();
+    setTimeout(connect, retryMs);
+    retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+}
+
+/** Begins to follow; called once, and again after a login. */
+export function start() {
+    if (abort) abort.abort();
+    abort = null;
+    retryMs = 1000;
+    schedulePoll();
+    connect();
+}
+
+/** Stops or goes on. @param {boolean} value */
+export function setPaused(value) {
+    paused = value;
+    if (paused) {
+        setState("paused");
+        if (abort) abort.abort();
+        abort = null;
+    } else {
+        setState("polling");
+        tell(null);
+        retryMs = 1000;
+        connect();
+    }
+}
+
+/** Tells all who show something to ask again: after an action of ours. */
+export function refreshAll() {
+    for (const fn of [...listeners]) fn(null);
+}
+
+/** "connecting", "live", "polling" or "paused". */
+export function useLiveState() {
+    const [value, set] = useState(state);
+    useEffect(() => {
+        watchers.add(set);
+        set(state);
+        return () => watchers.delete(set);
+    }, []);
+    return value;
+}
+
+/** Calls fn with new events, or with null when it is time to look again. @param {(events: Object[]|null) => void} fn */
+export function useLive(fn, deps = []) {
+    useEffect(() => {
+        listeners.add(fn);
+        return () => listeners.delete(fn);
+    }, deps);
+}
+
+document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && !paused) tell(null);
+});

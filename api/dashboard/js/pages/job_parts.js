@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// Job parts: events, steps and dependencies of one job.
+import { html } from "../html.js";
+import { useResource, rowsOf } from "../data.js";
+import { at } from "../http.js";
+import { Card, Loaded, Time, JobLink, Status } from "../ui.js";
+import { JsonView } from "../json_view.js";
+import { link } from "../router.js";
+import { count } from "../format.js";
+
+const SHOWN = 40;
+
+function told(event) {
+    const data = event.data || {};
+    switch (event.event) {
+    case "added": return "";
+    case "processing": return ["attempt " + data.attempt, data.node].filter(Boolean).join(" on ");
+    case "progress": return [data.percent !== undefined && data.percent + " %", data.stage, data.message].filter(Boolean).join(", ");
+    case "failed": return (data.message || data.reason || "") + (data.will_retry ? " (will be retried)" : "");
+    case "edited": return Object.keys(data).join(", ");
+    default: return Object.entries(data).map(([key, value]) => key.replace(/_/g, " ") + " " + (typeof value === "object" ? JSON.stringify(value) : value)).join(", ");
+    }
+}
+
+/** What happened, newest first. */
+export function Events({ id }) {
+    const answer = useResource(at`/api/jobs/${id}/events`, { when: (event) => String(event.job_id) === id });
+    return html`<${Card} title="Events"><${Loaded} resource=${answer} lines=${4}>${(data) => {
+        const rows = [...rowsOf(data, "events")].reverse();
+        return html`<ol class="events">${rows.slice(0, SHOWN).map((one, i) => html`<li key=${i}><span class=${"feed-kind kind-" + one.event}>${one.event.replace(/_/g, " ")}</span>
+            <span class="event-what">${told(one)}</span><${Time} at=${one.at} /></li>`)}</ol>${rows.length > SHOWN && html`<p class="faint">and ${count(rows.length - SHOWN)} earlier ones: <code>ganger jobs events ${id}</code></p>`}`;
+    }}</${Loaded}></${Card}>`;
+}
+
+/** What the job has kept of its work. Nothing is shown when there are none. */
+export function Steps({ job }) {
+    const answer = useResource(at`/api/jobs/${job.id}/steps`, { when: (event) => String(event.job_id) === String(job.id) });
+    const rows = rowsOf(answer.data, "steps");
+    if (!rows.length) return null;
+    return html`<${Card} title="Steps" note="kept over retries and waits" flush><ul class="steps">${rows.map((one) => html`<li key=${one.step || one.name}><details><summary><b>${one.step || one.name}</b>
+        ${one.created_at && html`<${Time} at=${one.created_at} />`}</summary><${JsonView} value=${one.result} label="the result" /></details></li>`)}</ul></${Card}>`;
+}
+
+function JobRow({ job }) {
+    return html`<li><${JobLink} id=${job.id} /><span class="line-name">${job.job_type}</span>${job.status && html`<${Status} status=${job.status} reason=${job.pending_reason} />`}</li>`;
+}
+
+/** What it waits for, and what waits for it. */
+export function Dependencies({ job }) {
+    const answer = useResource(at`/api/jobs/${job.id}/dependencies`);
+    const data = answer.data || {};
+    const needs = data.needs || data.depends_on || (job.depends_on || []).map((id) => ({ id }));
+    const needed = data.needed_by || data.dependents || [];
+    const tags = job.depends_on_tags || [];
+    if (!needs.length && !needed.length && !tags.length) return null;
+    return html`<div class="two"><${Card} title="Needs" note=${needs.length ? "runs when these have completed" : ""} flush>${needs.length || tags.length ? html`<ul class="job-rows">${needs.map((one) => html`<${JobRow} key=${one.id} job=${one} />`)}
+        ${tags.length > 0 && html`<li>no live job tagged ${tags.map((tag) => html`<a key=${tag} class="tag" href=${link(["jobs"], { tag })}>${tag}</a>`)}</li>`}</ul>` : html`<p class="muted pad">nothing</p>`}</${Card}>
+        <${Card} title="Needed by" flush>${needed.length ? html`<ul class="job-rows">${needed.map((one) => html`<${JobRow} key=${one.id} job=${one} />`)}</ul>` : html`<p class="muted pad">no job</p>`}</${Card}></div>`;
+}
