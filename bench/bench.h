@@ -44,6 +44,7 @@ void scenario_memory(Bench *bench);
 void scenario_backlog(Bench *bench);
 void scenario_lanes(Bench *bench);
 void scenario_pooler(Bench *bench);
+void scenario_http(Bench *bench);
 
 // `full` repetitions, or a tenth with --quick.
 int bench_count(const Bench *bench, int full);

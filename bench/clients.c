@@ -13,6 +13,8 @@
 typedef struct Client {
     const char *conninfo;
     const char *statement;
+    int count; // of parameters
+    const char *const *values;
     double seconds;
     double *rate; // shared with this program
 } Client;
@@ -22,7 +24,7 @@ static void run_client(const HelperSide *side, void *data)
     const Client *client = data;
     PGconn *conn = sql_connect(client->conninfo);
     sql_prepare(conn, "one", client->statement);
-    PQclear(sql_execute(conn, "one", 0, NULL)); // plans it, and what it calls
+    PQclear(sql_execute(conn, "one", client->count, client->values)); // plans it, and what it calls
     helper_ready(side);
     helper_wait_go(side);
     int64_t start = bench_now_ns();
@@ -30,7 +32,7 @@ static void run_client(const HelperSide *side, void *data)
     int64_t now = start;
     int64_t calls = 0;
     for (; now < until; now = bench_now_ns()) {
-        PQclear(sql_execute(conn, "one", 0, NULL));
+        PQclear(sql_execute(conn, "one", client->count, client->values));
         calls++;
     }
     *client->rate = (double)calls / ((double)(now - start) / 1e9);
@@ -38,6 +40,12 @@ static void run_client(const HelperSide *side, void *data)
 }
 
 double clients_run(const char *conninfo, const char *statement, int clients, double seconds)
+{
+    return clients_run_with(conninfo, statement, 0, NULL, clients, seconds);
+}
+
+double clients_run_with(const char *conninfo, const char *statement, int count,
+                        const char *const *values, int clients, double seconds)
 {
     size_t bytes = sizeof(double) * CLIENTS_MAX;
     double *rates = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -52,6 +60,8 @@ double clients_run(const char *conninfo, const char *statement, int clients, dou
         helper_start(&helpers[i], run_client,
                      &(Client){.conninfo = conninfo,
                                .statement = statement,
+                               .count = count,
+                               .values = values,
                                .seconds = seconds,
                                .rate = &rates[i]});
         helper_wait_ready(&helpers[i]);

@@ -35,6 +35,7 @@ static const Scenario scenarios[] = {
     {"backlog", "throughput beside ten million jobs that wait", scenario_backlog},
     {"lanes", "jobs of 2,000 lanes", scenario_lanes},
     {"pooler", "behind PgBouncer in transaction mode", scenario_pooler},
+    {"http", "the HTTP API, its pages over millions of jobs, dawdling clients", scenario_http},
 };
 
 enum { SCENARIO_COUNT = (int)(sizeof scenarios / sizeof scenarios[0]) };

@@ -74,6 +74,8 @@ NodeMemory proc_memory_of_node(void)
         const MemoryOf used = memory_of(child);
         if (is_named(child, "ganger-reaper")) {
             memory.reaper = used;
+        } else if (is_named(child, "ganger-api")) {
+            memory.api = used;
         } else if (is_named(child, "ganger-worker")) {
             keep_most(&memory.worker, &used);
         }
@@ -85,5 +87,6 @@ void proc_memory_keep_most(NodeMemory *most, const NodeMemory *other)
 {
     keep_most(&most->supervisor, &other->supervisor);
     keep_most(&most->reaper, &other->reaper);
+    keep_most(&most->api, &other->api);
     keep_most(&most->worker, &other->worker);
 }

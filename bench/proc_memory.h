@@ -13,6 +13,7 @@ typedef struct MemoryOf { // in MB
 typedef struct NodeMemory {
     MemoryOf supervisor;
     MemoryOf reaper;
+    MemoryOf api;    // where there is one
     MemoryOf worker; // of each the most that a worker has
 } NodeMemory;
 
