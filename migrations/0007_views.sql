@@ -273,7 +273,8 @@ set jit = off set enable_seqscan = off as $$
       and a.outcome in ('error', 'timeout', 'crashed', 'node_lost', 'discarded', 'no_handler', 'expired')
 $$;
 
-create view ganger._jobs as
+-- Live jobs, and ended ones: for who knows which it is.
+create view ganger._live_jobs as
 select j.id, j.job_type, j.queue, j.status::text as status,
        case when j.status <> 'pending' then null when j.seq is null then j.pending_reason
             when j.queue = any (array(select q.name from ganger.queue q where q.paused))
@@ -297,10 +298,15 @@ select j.id, j.job_type, j.queue, j.status::text as status,
             when j.status = 'waiting' then j.due_at end as wait_until,
        j.wait_token, j.created_at, j.started_at, null::timestamptz as finished_at,
        j.last_failed_at, j.last_retried_at, j.last_cancelled_at
-from ganger.job j
-union all
-select h.id, h.job_type, h.queue, h.status::text, null, h.priority::integer, h.payload, h.attempts, h.max_attempts,
-       h.crashes::integer, coalesce(h.run_at, h.created_at), null, h.timeout, h.kill_grace,
+from ganger.job j;
+
+create view ganger._ended_jobs (id, job_type, queue, status, pending_reason, priority, payload, attempts, max_attempts, crashes, run_at,
+    next_attempt_at, timeout, kill_grace, retry_delay, retry_backoff, retry_delay_max, expires_at, tags, idempotency_key, unique_key,
+    group_key, depends_on, depends_on_tags, dead_letter_job_type, dead_letter_job_id, dead_letter_of, batch_id, owner, metadata, progress,
+    progress_message, stage, output, error, error_history, failure_reason, will_retry, worker, node, wait_until, wait_token, created_at,
+    started_at, finished_at, last_failed_at, last_retried_at, last_cancelled_at) as
+select h.id, h.job_type, h.queue, h.status::text, null::text, h.priority::integer, h.payload, h.attempts, h.max_attempts,
+       h.crashes::integer, coalesce(h.run_at, h.created_at), null::timestamptz, h.timeout, h.kill_grace,
        coalesce(h.retry_delay, interval '60 s'), coalesce(h.retry_backoff, true), h.retry_delay_max, h.expires_at, h.tags,
        h.idempotency_key, h.unique_key, h.group_key, h.depends_on, h.depends_on_tags, h.dead_letter_job_type,
        h.dead_letter_job_id, h.dead_letter_of, h.batch_id, h.owner, h.metadata,
@@ -308,9 +314,11 @@ select h.id, h.job_type, h.queue, h.status::text, null, h.priority::integer, h.p
        h.stage, h.output, h.error,
        case when h.last_failed_at is not null then ganger._error_history(h.id) else '[]' end, h.failure_reason,
        case when h.status = 'failed' then false end, ganger._worker_text(h.worker_id, h.worker_name),
-       case when h.worker_id is not null then ganger._node_name(h.worker_id) end, null, null, h.created_at, h.started_at,
+       case when h.worker_id is not null then ganger._node_name(h.worker_id) end, null::timestamptz, null::text, h.created_at, h.started_at,
        h.finished_at, h.last_failed_at, h.last_retried_at, h.last_cancelled_at
 from ganger.history h;
+
+create view ganger._jobs as select * from ganger._live_jobs union all select * from ganger._ended_jobs;
 
 create view ganger.jobs with (security_barrier) as
 select j.* from ganger._jobs j

@@ -238,10 +238,22 @@ create function ganger._api_filter_keys(variadic more text[] default '{}') retur
            'finished_after, finished_before, run_after, run_before}'::text[] || more
 $$;
 
--- A job as it is sent; null: there is none that the caller may see.
-create function ganger._api_job_text(id bigint) returns text language sql volatile as $$
-    select row_to_json(j)::text from ganger.get_job(_api_job_text.id) j
-$$;
+-- A job as it is sent; null: there is none that the caller may see. As get_job(), but in two looks: one that has ended is looked for where
+-- it may be only after it was not found among the live ones, and twice should it just be retried.
+create function ganger._api_job_text(id bigint) returns text
+language plpgsql volatile security definer
+set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set jit = off set enable_seqscan = off as $$
+declare
+    job text;
+begin
+    for look in 1 .. 2 loop
+        select row_to_json(j)::text into job from ganger._live_jobs j where j.id = _api_job_text.id and ganger._may_see(j.owner, j.queue);
+        exit when found;
+        select row_to_json(j)::text into job from ganger._ended_jobs j where j.id = _api_job_text.id and ganger._may_see(j.owner, j.queue);
+        exit when found;
+    end loop;
+    return job;
+end $$;
 
 create function ganger._api_etag(body text) returns text language sql immutable as $$ select '"' || md5(body) || '"' $$;
 
@@ -249,18 +261,17 @@ create function ganger._api_id(request jsonb) returns bigint language sql immuta
 
 -- GET /api/jobs/{id}
 create function ganger._api_get_job(request jsonb, sent text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile as $$
 declare
-    job text;
+    job constant text := ganger._api_job_text((request #>> '{path,id}')::bigint);
 begin
     if request -> 'query' <> '{}' then
         perform ganger._api_query(request, '{wait}');
     end if;
-    select row_to_json(j)::text into job from ganger.get_job((request #>> '{path,id}')::bigint) j;
     if job is null then
         return null;
     end if;
-    return (200, job, jsonb_build_object('etag', ganger._api_etag(job)));
+    return (200, job, jsonb_build_object('etag', '"' || md5(job) || '"'));
 end $$;
 
 -- A job to be enqueued, as enqueue_many() is told it, from what was sent: `request_data` and, with `is_collection`, `type` and
@@ -320,7 +331,7 @@ declare
     i      ganger.job_input;
     job_id bigint;
     job    text;
-    is_new boolean;
+    is_new boolean := true;
     is_plain boolean;
 begin
     if jsonb_typeof(entry) = 'object' then
@@ -350,7 +361,10 @@ begin
     job_id := ganger.enqueue(i.job_type, coalesce(i.payload, entry -> 'payload'), i.queue, i.priority, i.run_at, i.max_attempts, i.timeout, i.kill_grace,
         i.retry_delay, i.retry_backoff, i.retry_delay_max, i.expires_at, i.tags, i.idempotency_key, i.unique_key, i.unique_for,
         i.on_conflict, i.group_key, i.depends_on, i.depends_on_tags, i.dead_letter_job_type, i.owner, i.metadata);
-    select row_to_json(j)::text, j.created_at = now() into job, is_new from ganger.get_job(job_id) j;
+    job := ganger._api_job_text(job_id);
+    if i.idempotency_key is not null or i.unique_key is not null then
+        is_new := (job::json ->> 'created_at')::timestamptz = now();
+    end if;
     if job is null then
         return ganger._api_problem(409, 'taken', 'Conflict', 'The key belongs to a job that you may not see. Use another one.');
     end if;
