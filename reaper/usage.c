@@ -33,12 +33,12 @@ static void add(UsageReport *report, int64_t id, int pid, UsageReading *before)
 }
 
 // 0: a worker that is not registered yet.
-static int64_t id_of(Slot *slot, int index)
+static int64_t id_of(const Scoreboard *board, const Slot *slot, int index)
 {
     if (index == 0) {
         return USAGE_REAPER;
     }
-    return slot->pool < 0 ? USAGE_API : (int64_t)atomic_load(&slot->worker_id);
+    return index == scoreboard_api_slot(board) ? USAGE_API : (int64_t)atomic_load(&slot->worker_id);
 }
 
 void usage_read(UsageWatch *watch, Scoreboard *board, UsageReport *report)
@@ -50,7 +50,7 @@ void usage_read(UsageWatch *watch, Scoreboard *board, UsageReport *report)
     add(report, USAGE_SUPERVISOR, scoreboard_header(board)->supervisor_pid, &watch->supervisor);
     for (int i = 0; i < scoreboard_slot_count(board); i++) {
         Slot *slot = scoreboard_slot(board, i);
-        int64_t id = atomic_load(&slot->life) == SLOT_SPAWNED ? id_of(slot, i) : 0;
+        int64_t id = atomic_load(&slot->life) == SLOT_SPAWNED ? id_of(board, slot, i) : 0;
         if (id != 0) {
             add(report, id, atomic_load(&slot->pid), &watch->slots[i]);
         }

@@ -71,9 +71,10 @@ static void test_nothing_is_wrong(void **state)
     }
     sql_await(test, "(select count(*) from ganger.jobs where status = 'completed') = 20");
     sql_await(test, "(select clock_offset from ganger.nodes) between '-2 s' and '2 s'");
-    sql_await(test, "(select cpu_count > 0 and load >= 0 and processes #> '{supervisor,rss}' > "
-                    "'100000' and processes #> '{reaper,rss}' > '100000' and processes #> "
-                    "'{reaper,cpu_share}' >= '0' from ganger.nodes)");
+    sql_await(test,
+              "(select cpu_count > 0 and load >= 0 and processes #> '{supervisor,rss}' > '100000' "
+              "and processes #> '{reaper,rss}' > '100000' "
+              "and processes #> '{reaper,cpu_share}' >= '0' from ganger.nodes)");
     sql_await(test, "(select bool_and(rss > 100000 and cpu_time >= '0 s') from ganger.workers)");
     char *wrong = test_db_text(test->conn, "select string_agg(concat_ws(' ', check_name, severity, "
                                            "subject, finding), E'\\n') from ganger.doctor() where "

@@ -75,7 +75,6 @@ static void test_whose(void **state)
         atomic_store(&slot->life, i == 3 ? SLOT_DEAD : SLOT_SPAWNED);
         atomic_store(&slot->pid, getpid());
         atomic_store(&slot->worker_id, i == 1 ? 41 : 0);
-        slot->pool = i == 1 || i == 2 || i == 3 ? 0 : -1;
     }
     usage_read(&watch, board,
                &report); // supervisor, reaper, worker 41, api; not the unregistered, not the dead
