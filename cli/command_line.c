@@ -232,6 +232,11 @@ static void say_no_second_word(const char *first, const char *second, const char
                                size_t count, StrBuf *problem)
 {
     const char *meant = second ? guess_word(second, names, count) : NULL;
+    if (second && str_equal(first, "tokens") && str_equal(second, "revoke")) {
+        strbuf_append(problem, "'tokens' are what suspended jobs wait for; those of the HTTP API "
+                               "are revoked by 'api-tokens revoke'");
+        return;
+    }
     if (second) {
         strbuf_printf(problem, "unknown command '%s %s'", first, second);
     } else {
@@ -297,7 +302,10 @@ static Status check_options(const CommandLine *line, StrBuf *problem)
             strbuf_printf(problem, "'%s' does not take the option '--%s'", line->command->name,
                           name);
             const char *meant = guess_option(line->command, name);
-            if (meant) {
+            if (id == OPT_SCOPE) {
+                strbuf_append(problem,
+                              "; the tokens of the HTTP API are made by 'api-tokens create'");
+            } else if (meant) {
                 strbuf_printf(problem, "; did you mean '--%s'?", meant);
             }
             return STATUS_REFUSED;

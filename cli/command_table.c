@@ -42,6 +42,7 @@ const GroupSpec GROUP_SPECS[] = {
     {"schedules", "jobs that come again and again"},
     {"batches", "many jobs under one name, a few at a time"},
     {"tokens", "what suspended jobs wait for"},
+    {"api-tokens", "who may use the HTTP API"},
     {"workers", "the worker processes"},
 };
 const int GROUP_COUNT = (int)(sizeof GROUP_SPECS / sizeof GROUP_SPECS[0]);
@@ -222,6 +223,20 @@ const CommandSpec COMMAND_SPECS[] = {
      "Who knows a token may complete it.", command_tokens_create},
     {"tokens complete", "TOKEN", 1, 1, NULL, OPT_BIT(OPT_DATA), 0,
      "complete a token: who waits for it goes on", NULL, command_tokens_complete},
+    {"api-tokens list", NULL, 0, 0, NULL, OPT_BIT(OPT_ALL), 0, "list the tokens of the HTTP API",
+     "Revoked ones are shown with --all only.", command_api_tokens_list},
+    {"api-tokens create", "NAME", 1, 1, NULL,
+     OPT_BIT(OPT_SCOPE) | OPT_BIT(OPT_OWNER) | OPT_BIT(OPT_QUEUES) | OPT_BIT(OPT_EXPIRES), 0,
+     "make a token of the HTTP API and print it, once",
+     "The database keeps only its hash: it cannot be shown again. Scopes: read looks, enqueue "
+     "enqueues, work claims jobs and reports on them, operate cancels, retries, pauses and sets limits, "
+     "admin may do everything. With --owner or --queues it reaches only those jobs. Without --expires it is good until "
+     "it is revoked.\n"
+     "  ganger api-tokens create shop --scope enqueue,read --owner shop --expires 90d >shop.token\n"
+     "It is sent as: Authorization: Bearer gng_...",
+     command_api_tokens_create},
+    {"api-tokens revoke", "ID|NAME...", 1, -1, NULL, 0, 0, "make tokens of the HTTP API worthless",
+     "Within five seconds. A whole number is an id.", command_api_tokens_revoke},
     {"nodes", NULL, 0, 0, NULL, OPT_BIT(OPT_ALL), 0, "list the machines that run workers",
      "Machines that left in order are shown with --all only.", command_nodes},
     {"workers list", NULL, 0, 0, NULL, 0, 0, "list the worker processes and what they run", NULL,

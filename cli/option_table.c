@@ -58,7 +58,8 @@ const OptionSpec OPT_SPECS[OPT_COUNT] = {
                              "a second enqueue with this key "
                              "answers the first job's id",
                              COMPLETE_NOTHING, NULL},
-    [OPT_OWNER] = {"owner", 0, "NAME", "owner of the job", COMPLETE_NOTHING, NULL},
+    [OPT_OWNER] = {"owner", 0, "NAME", "owner of the job (of a token: of all jobs it reaches)",
+                   COMPLETE_NOTHING, NULL},
     [OPT_METADATA] = {"metadata", 0, "JSON", "anything to keep beside the job", COMPLETE_NOTHING,
                       NULL},
     [OPT_EXPIRES_AT] = {"expires-at", 0, "TIME",
@@ -144,6 +145,12 @@ const OptionSpec OPT_SPECS[OPT_COUNT] = {
     [OPT_WAIT_TIMEOUT] = {"wait-timeout", 0, "DURATION",
                           "with --wait: for so long at most; the job goes on", COMPLETE_NOTHING,
                           NULL},
+    [OPT_SCOPE] = {"scope", 0, "SCOPE,SCOPE", "what the token may do; several: read,enqueue",
+                   COMPLETE_CHOICES, "read enqueue work operate admin"},
+    [OPT_QUEUES] = {"queues", 0, "A,B", "only jobs of these queues; may be repeated",
+                    COMPLETE_NOTHING, NULL},
+    [OPT_EXPIRES] = {"expires", 0, "DURATION", "for how long it is good, e.g. 90d",
+                     COMPLETE_NOTHING, NULL},
 };
 
 const OptionSet OPTS_EVERYWHERE = OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_DATABASE) | OPT_BIT(OPT_STATE) |
@@ -151,6 +158,7 @@ const OptionSet OPTS_EVERYWHERE = OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_DATABASE) | 
                                   OPT_BIT(OPT_VERSION);
 
 const OptionSet OPTS_LISTS = OPT_BIT(OPT_STATUS) | OPT_BIT(OPT_TAGS) | OPT_BIT(OPT_DEPENDS_ON) |
-                             OPT_BIT(OPT_DEPENDS_ON_TAGS);
+                             OPT_BIT(OPT_DEPENDS_ON_TAGS) | OPT_BIT(OPT_SCOPE) |
+                             OPT_BIT(OPT_QUEUES);
 
 _Static_assert(OPT_COUNT <= 128, "the options of a command are a 128-bit set");

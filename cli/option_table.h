@@ -76,6 +76,9 @@ typedef enum OptionId {
     OPT_QUICK,
     OPT_WAIT,
     OPT_WAIT_TIMEOUT,
+    OPT_SCOPE,
+    OPT_QUEUES,
+    OPT_EXPIRES,
     OPT_COUNT
 } OptionId;
 

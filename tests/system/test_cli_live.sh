@@ -79,7 +79,52 @@ test_late_event() {
     [ "$(awk '{ print $3 }' "$place/out" | tr '\n' ' ')" = "added edited progress cancelled " ] || complain "each event once, the late one too"
 }
 
+test_api_tokens() {
+    make_database create
+    local token code=0
+    expect 0 "none" api-tokens
+    says err "no tokens; \`ganger api-tokens create NAME --scope read\` makes one"
+    expect 0 "make one" api-tokens create shop --scope enqueue --scope read --owner ann --queues mail --queues 'sms,fax' --expires 90d
+    token=$(cat "$place/out")
+    [[ $token =~ ^gng_[A-Za-z0-9_-]{43}$ ]] || complain "43 letters after the prefix"
+    [ "$(run_sql "select scopes::text || owner || queues::text || (expires_at - created_at between '89 days 23:59' and '90 days')::text
+                  from ganger.api_token where sha256 = sha256('$token')")" = "{enqueue,read}ann{mail,sms,fax}true" ] ||
+        complain "it is known by its hash, with what it may do"
+    [ -z "$(pg_dump "$DATABASE_URL" 2>/dev/null | grep -F "${token#gng_}" || true)" ] || complain "the database has the token"
+    expect 0 "another, as JSON" api-tokens create ops --scope admin --json
+    as_json "j ->> 'name' || (j ->> 'token' ~ '^gng_.{43}\$')::text || (j -> 'expires_at')::text" opstruenull
+    [ "$(cat "$place/out")" != "$token" ] || complain "each is another"
+    expect 1 "a name that is taken" api-tokens create shop --scope read
+    says err 'there is a token "shop" already'
+    expect 0 "list" api-tokens
+    says out "enqueue,read"
+    says out "mail,sms,fax"
+    says_not out gng_
+    expect 0 "by name and by number" api-tokens revoke shop 2
+    says out "token 'shop' revoked"
+    expect 0 "again" api-tokens revoke 1
+    says out "was revoked already"
+    expect 1 "nobody's" api-tokens revoke nope
+    says err "there is no token 'nope'"
+    expect 0 "nothing is left" api-tokens list
+    says_not out shop
+    expect 0 "but with --all" api-tokens list --all --json
+    as_json "jsonb_path_query_array(j, '\$[*].state')" '["revoked", "revoked"]'
+    expect 64 "for what" api-tokens create shop
+    says err "say what the token may do: --scope"
+    expect 64 "a scope nobody knows" api-tokens create shop --scope write
+    says err "--scope 'write' is none of: read enqueue work operate admin"
+    expect 64 "the other tokens" tokens create --scope read
+    says err "the tokens of the HTTP API are made by 'api-tokens create'"
+    expect 64 "the other tokens" tokens revoke x
+    says err "those of the HTTP API are revoked by 'api-tokens revoke'"
+    "$ganger" api-tokens create full --scope read >/dev/full 2>"$place/err" || code=$?
+    [ "$code" -eq 70 ] || complain "a full disk: exit code $code"
+    says err "nobody knows it"
+}
+
 test_wait
 test_late_event
+test_api_tokens
 
 finish
