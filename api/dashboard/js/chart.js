@@ -30,7 +30,7 @@ function makeOptions(series, step, width, height, times, hover) {
     const span = times.length ? times[times.length - 1] - times[0] : 0;
     const bars = uPlot.paths.bars({ size: [0.86, 40], align: 1, gap: 0 });
     const axis = { stroke: text, font: "11px system-ui", ticks: { show: false }, grid: { stroke: line, width: 1 } };
-    return { width, height, legend: { show: false }, padding: [8, 4, 0, 0],
+    return { width, height, legend: { show: false }, padding: [8, 18, 0, 0],
         cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
         scales: { x: { time: true, range: (u, min, max) => [min, max + step] }, y: { range: (u, min, max) => [0, Math.max(max * 1.08, 4)] } },
         axes: [{ ...axis, grid: { show: false }, size: 28, space: 70, values: (u, values) => axisTime(values, span) },

@@ -25,7 +25,7 @@ export function seconds(value) {
     const s = Number(value);
     if (s < 0) return "-" + seconds(-s);
     if (s === 0) return "0 s";
-    if (s < 0.001) return "<1 ms";
+    if (s < 0.0005) return Math.max(1, Math.round(s * 1e6)) + " µs";
     if (s < 1) return (s * 1000).toFixed(s < 0.01 ? 1 : 0).replace(/\.0$/, "") + " ms";
     if (s < 60) return s.toFixed(s < 10 ? 1 : 0).replace(/\.0$/, "") + " s";
     const whole = Math.round(s);

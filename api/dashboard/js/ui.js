@@ -33,6 +33,12 @@ export function Time({ at, none = "–" }) {
     return html`<time datetime=${at} title=${absolute(at)}>${relative(at)}</time>`;
 }
 
+/** How long ago, without "ago". */
+export function Age({ at }) {
+    useSecond();
+    return at ? html`<time datetime=${at} title=${absolute(at)}>${relative(at).replace(" ago", "").replace("now", "0s")}</time>` : null;
+}
+
 /** Copies a text when clicked. */
 export function Copy({ text, label, children }) {
     const [done, set] = useState(false);

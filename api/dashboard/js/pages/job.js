@@ -77,6 +77,7 @@ function Progress({ job }) {
 function ErrorPart({ job }) {
     if (!job.error || job.status === "completed") return null;
     const earlier = (job.error_history || []).slice(0, -1);
+    if (job.status === "failed" && !earlier.length && job.error.length < 300 && !job.error.includes("\n")) return null; // stands in what happened
     return html`<${Card} title="Error" note=${[job.failure_reason, job.will_retry ? "will be retried" : ""].filter(Boolean).join(", ")} actions=${html`<${Copy} text=${job.error} label="the error" />`}>
         <pre class="error-full" tabindex="0">${job.error}</pre>${earlier.length > 0 && html`<details class="earlier"><summary>${earlier.length} earlier</summary>${earlier.map((one, i) => html`
         <pre key=${i} tabindex="0">${typeof one === "string" ? one : one.error || one.message || JSON.stringify(one)}</pre>`)}</details>`}</${Card}>`;
@@ -107,7 +108,7 @@ export function Job({ id }) {
             <a href=${link(["types", job.job_type])}>about this type</a></span>`}><${Actions} job=${job} /></${PageHead}>
         <div class="stack"><${Explain} job=${job} /><${Progress} job=${job} /><${Card}><${Facts} job=${job} /></${Card}><${ErrorPart} job=${job} />
         <${Card} title="Attempts" note=${attempts.length ? count(attempts.length) : ""}><${Attempts} job=${job} attempts=${attempts} error=${tries.error} /></${Card}>
-        <div class="two"><${Card} title="Payload"><${JsonView} value=${job.payload} label="the payload" /></${Card}><${Card} title="Output" note=${job.output === null && job.status !== "completed" ? "none yet" : ""}><${JsonView} value=${job.output} label="the output" /></${Card}></div>
+        <div class="two"><${Card} title="Payload"><${JsonView} value=${job.payload} label="the payload" /></${Card}><${Card} title="Output" >${job.output === null ? html`<p class="faint">${possible(job).remove ? "It left none." : "None yet."}</p>` : html`<${JsonView} value=${job.output} label="the output" />`}</${Card}></div>
         <${Log} job=${job} attempts=${attempts} /><${Steps} job=${job} /><${Dependencies} job=${job} /><div class="two"><${Events} id=${id} />
         ${job.metadata && html`<${Card} title="Metadata"><${JsonView} value=${job.metadata} label="the metadata" /></${Card}>`}</div>
         <details class="raw"><summary>All columns as JSON</summary><${Card}><${JsonView} value=${job} label="the job" /></${Card}></details></div>`}</${Loaded}>`;

@@ -13,9 +13,8 @@ export function causeOf(attempt) {
     const by = attempt.signal ? (SIGNALS[attempt.signal] || "signal " + attempt.signal) + " (signal " + attempt.signal + ")" : "";
     if (attempt.outcome === null || attempt.outcome === undefined) return "running";
     if (attempt.outcome === "timeout") return "ran past its time limit" + (by ? ", stopped by " + by : "");
-    if (by) return "ended by " + by + (attempt.error ? ": " + attempt.error : "");
-    if (attempt.exit_code !== null && attempt.exit_code !== undefined && attempt.exit_code !== 0) return "exit code " + attempt.exit_code + (attempt.error ? ": " + attempt.error : "");
-    return attempt.error || "";
+    const code = attempt.exit_code ? "exit code " + attempt.exit_code : "";
+    return [by && "ended by " + by, code && !(attempt.error || "").startsWith(code) && code, attempt.error].filter(Boolean).join(": ");
 }
 
 function kindOf(outcome) {

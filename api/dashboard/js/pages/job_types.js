@@ -51,13 +51,24 @@ export function JobTypes() {
     }}</${Loaded}></${Card}>`;
 }
 
+// A few empty ones around few, so that the bars do not become walls.
+function padded(buckets) {
+    const all = [...buckets];
+    while (all.length < 12) {
+        all.push({ from_seconds: all.at(-1).to_seconds, to_seconds: all.at(-1).to_seconds * 2, jobs: 0 });
+        if (all.length < 12) all.unshift({ from_seconds: all[0].from_seconds / 2, to_seconds: all[0].from_seconds, jobs: 0 });
+    }
+    return all;
+}
+
 function Durations({ data }) {
     if (!data.buckets.length) return html`<p class="muted">No job of this type has completed yet.</p>`;
-    const first = Math.log2(data.buckets[0].from_seconds);
-    const place = (s) => (s ? (Math.log2(s) - first) / data.buckets.length : null);
+    const all = padded(data.buckets);
+    const first = Math.log2(all[0].from_seconds);
+    const place = (s) => (s ? (Math.log2(s) - first) / all.length : null);
     const marks = [["median", data.p50_seconds], ["95 %", data.p95_seconds]].map(([label, s]) => ({ label: label + " " + seconds(s), at: place(s) })).filter((m) => m.at !== null && m.at >= 0 && m.at <= 1);
-    const every = Math.ceil(data.buckets.length / 10);
-    return html`<${Histogram} label="Run times" marks=${marks} buckets=${data.buckets.map((b, i) => ({ count: b.jobs, label: i % every === 0 ? seconds(b.from_seconds) : "",
+    const every = Math.ceil(all.length / 12);
+    return html`<${Histogram} label="Run times" marks=${marks} buckets=${all.map((b, i) => ({ count: b.jobs, label: i % every === 0 ? seconds(b.from_seconds) : "",
         title: count(b.jobs) + " ran " + seconds(b.from_seconds) + " to " + seconds(b.to_seconds) }))} />`;
 }
 

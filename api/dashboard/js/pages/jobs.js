@@ -76,17 +76,23 @@ function Row({ job, picked, pick }) {
     return html`<tr data-row tabindex="-1" class=${picked ? "picked" : ""} onClick=${open}>
         <td class="check"><input type="checkbox" checked=${picked} onChange=${pick} aria-label=${"Mark job " + job.id} /></td>
         <td class="full"><a class="name" href=${link(["jobs", String(job.id)])}>${job.job_type}</a> <span class="mono faint">#${job.id}</span>
-            <span class="sub">${job.error && job.status !== "completed" ? html`<span class="clip error-text" title=${job.error}>${job.error}</span>` : html`<${Tags} tags=${job.tags} />`}</span></td>
+            <${Tags} tags=${job.tags} />${job.error && job.status !== "completed" && html`<span class="sub clip error-text" title=${job.error}>${job.error}</span>`}</td>
         <td><${Status} status=${job.status} reason=${job.pending_reason} />${job.status === "processing" && job.progress > 0 && html`<progress max="100" value=${job.progress} aria-label="Progress"></progress>`}</td>
-        <td data-label="queue">${job.queue}</td><td class="right" data-label="attempts">${job.attempts}/${job.max_attempts}</td>
+        <td data-label="queue"><span class="clip queue-name" title=${job.queue}>${job.queue}</span></td><td class="right" data-label="attempts">${job.attempts}/${job.max_attempts}</td>
         <td class="right" data-label="priority">${job.priority}</td><td><${When} job=${job} /></td><td class="right nowrap" data-label=${took && "took"}>${took}</td></tr>`;
 }
 
 function BulkBar({ query, marked, total, clear }) {
     const [all, whole] = useState(false);
-    const n = all ? total : marked.size;
+    const [exact, tell] = useState(null);
+    const n = all ? (exact === null ? total : exact) : marked.size;
     useEffect(() => { if (!marked.size) whole(false); }, [marked.size]);
     if (!marked.size) return null;
+    const switchAll = () => {
+        whole(!all);
+        tell(null);
+        if (!all) call("/api/jobs/count", { query: { ...filtersOf(query), status: query.status } }).then((answer) => tell(answer.count), () => {});
+    };
     const ids = [...marked];
     const forEach = async (one) => {
         let done = 0;
@@ -94,7 +100,7 @@ function BulkBar({ query, marked, total, clear }) {
         return { count: done };
     };
     const run = (name, title, danger, text, one) => () => confirmDialog({ title: title + " " + plural(n, "job") + "?", danger, action: title,
-        text: html`<p>${all ? html`This means <strong>all ${count(total)} jobs</strong> that match the filters now, not only those you see.` : text}</p>${all && html`<p class="muted">${text}</p>`}`,
+        text: html`<p>${all ? html`This means <strong>all ${count(n)} jobs</strong> that match the filters now, not only those you see.` : text}</p>${all && html`<p class="muted">${text}</p>`}`,
         work: async () => {
             const result = all ? await call("/api/jobs/" + name, { method: "POST", body: { filter: filterBody(query) } }) : await forEach(one);
             clear();
@@ -111,7 +117,7 @@ function BulkBar({ query, marked, total, clear }) {
             return result;
         }, done: (result) => plural(result && result.count !== undefined ? result.count : n, "job") + " changed" });
     return html`<div class="bulk" role="region" aria-label="Marked jobs"><strong>${count(n)} ${all ? "matching" : "marked"}</strong>
-        ${total > marked.size && html`<button type="button" class="more" onClick=${() => whole(!all)}>${all ? "only the " + marked.size + " marked" : "all " + count(total) + " matching"}</button>`}
+        ${total > marked.size && html`<button type="button" class="more" onClick=${switchAll}>${all ? "only the " + marked.size + " marked" : "all " + count(total) + " matching"}</button>`}
         <span class="bulk-actions"><${Button} small icon="retry" onClick=${run("retry", "Retry", false, "Failed and cancelled ones run again.", (id) => call(at`/api/jobs/${id}/retry`, { method: "POST", body: {} }))}>Retry</${Button}>
         <${Button} small icon="cancel" kind="danger" onClick=${run("cancel", "Cancel", true, "Pending ones will not run, running ones are stopped.", (id) => call(at`/api/jobs/${id}/cancel`, { method: "POST", body: {} }))}>Cancel</${Button}>
         <${Button} small icon="edit" onClick=${edit}>Edit</${Button}>
@@ -150,7 +156,7 @@ export function Jobs({ query }) {
     const jobs = list.data ? list.data.jobs : [];
     const toggle = (id) => mark((old) => { const next = new Set(old); if (!next.delete(id)) next.add(id); return next; });
     const allShown = jobs.length > 0 && jobs.every((job) => marked.has(job.id));
-    return html`<${PageHead} title="Jobs" note=${list.data && list.data.total !== null && list.data.total !== undefined ? plural(list.data.total, "job") + (Object.keys(filters).length || query.status ? " match" + (list.data.total === 1 ? "es" : "") : "") : html`\u00a0`}>
+    return html`<${PageHead} title="Jobs" note=${list.data && list.data.total !== null && list.data.total !== undefined ? (list.data.total_is_exact === false ? "at least " : "") + plural(list.data.total, "job") + (Object.keys(filters).length || query.status ? " match" + (list.data.total === 1 ? "es" : "") : "") : html`\u00a0`}>
         <${Button} icon="plus" kind="primary" title="New job (n)" onClick=${() => newJob(typeNames, queueNames)}>New job</${Button}></${PageHead}>
         <${StatusTabs} query=${query} counts=${overview.data && overview.data.counts} /><${Search} query=${query} types=${typeNames} queues=${queueNames} /><${Chips} query=${query} />
         <${Card} flush><${Loaded} resource=${list}>${(data) => !data.jobs.length ? html`<${NoJobs} query=${query} filters=${filters} />` : html`

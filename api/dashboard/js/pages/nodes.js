@@ -3,7 +3,7 @@
 import { html, useState } from "../html.js";
 import { useResource, rowsOf } from "../data.js";
 import { call, at } from "../http.js";
-import { PageHead, Card, Loaded, Button, Empty, Status, Time, JobLink, Copy, useSecond } from "../ui.js";
+import { PageHead, Card, Loaded, Button, Empty, Status, Time, Age, JobLink, Copy, useSecond } from "../ui.js";
 import { Icon } from "../icons.js";
 import { confirmDialog } from "../dialogs.js";
 import { count, bytes, seconds, between, interval, intervalSeconds, plural } from "../format.js";
@@ -36,7 +36,7 @@ function Worker({ w }) {
         <span class="worker-job">${w.job_id ? html`<${JobLink} id=${w.job_id} /> <span>${w.job_type}</span>${w.job_started_at && html` <span class="faint nowrap">${seconds(between(w.job_started_at))}</span>`}` : html`<span class="faint">${dead ? "ended" : "no job"}</span>`}</span>
         <span class="worker-fact" title="Pool">${w.pool}</span><span class="worker-fact faint">pid ${w.pid}</span>
         <span class="worker-fact" title="CPU time in all">${w.cpu_time !== null && w.cpu_time !== undefined ? html`${cpu !== null && html`<b>${Math.round(cpu * 100)} %</b> `}<span class="faint">${interval(w.cpu_time)}</span>` : ""}</span>
-        <span class="worker-fact" title="Memory">${w.rss ? bytes(w.rss) : ""}</span><span class="worker-fact faint">${dead ? html`ended <${Time} at=${w.ended_at} />` : html`up <${Time} at=${w.started_at} />`}</span>
+        <span class="worker-fact" title="Memory">${w.rss ? bytes(w.rss) : ""}</span><span class="worker-fact faint">${dead ? html`ended <${Time} at=${w.ended_at} />` : html`up <${Age} at=${w.started_at} />`}</span>
         <span class="worker-end">${!dead && html`<${Button} small icon="power" kind="danger" label=${"Stop worker " + w.id} onClick=${() => kill(w)}>Stop</${Button}>`}</span></li>`;
 }
 
@@ -46,7 +46,7 @@ function Supervisor({ node, workers, all }) {
     const alive = workers.filter((w) => w.state !== "dead").length;
     return html`<div class=${"supervisor supervisor-" + node.state}><div class="supervisor-head"><${Status} status=${node.state} /><b>${node.name}</b>${node.leader && html`<span class="tag" title="It does the duties of the whole cluster">leader</span>`}
         <span class="faint">gangerd ${node.version}, pid ${node.pid}</span>${node.rss ? html`<span class="faint">${bytes(node.rss)}</span>` : ""}
-        <span class="faint">${node.state === "alive" ? html`up <${Time} at=${node.started_at} />, seen <${Time} at=${node.seen_at} />` : html`ended <${Time} at=${node.ended_at || node.seen_at} />`}</span>
+        <span class="faint">${node.state === "alive" ? html`up <${Age} at=${node.started_at} />, seen <${Time} at=${node.seen_at} />` : html`ended <${Time} at=${node.ended_at || node.seen_at} />`}</span>
         ${node.state === "alive" && html`<span class="supervisor-busy">${busy} of ${plural(alive, "worker")} busy</span>`}</div>
         ${shown.length > 0 && html`<ul class="workers">${shown.map((w) => html`<${Worker} key=${w.id} w=${w} />`)}</ul>`}</div>`;
 }
@@ -60,14 +60,14 @@ function Host({ host, nodes, workers, all }) {
 
 /** Host, supervisor, worker. */
 export function Nodes() {
-    const nodes = useResource("/api/nodes");
-    const workers = useResource("/api/workers");
     const [all, show] = useState(false);
+    const nodes = useResource("/api/nodes", { query: { all: all || null } });
+    const workers = useResource("/api/workers", { query: { all: all || null } });
     const list = rowsOf(workers.data, "workers");
     const outside = list.filter((w) => !w.node && w.state !== "dead");
     return html`<${PageHead} title="Nodes and workers" note="Each machine, the supervisor on it, and its workers"><label class="field check"><input type="checkbox" checked=${all} onChange=${() => show(!all)} />ended ones, too</label></${PageHead}>
         <${Loaded} resource=${nodes}>${(data) => {
-        const rows = rowsOf(data, "nodes").filter((node) => all || node.state === "alive");
+        const rows = rowsOf(data, "nodes");
         if (!rows.length) return html`<${Card}><${Empty} title="No node is alive" command="systemctl start ganger">Jobs wait until gangerd runs on some machine. Its log says why it does not.</${Empty}></${Card}>`;
         const hosts = [...new Set(rows.map((node) => node.host))];
         return html`<div class="stack">${hosts.map((host) => html`<${Host} key=${host} host=${host} nodes=${rows.filter((node) => node.host === host)} workers=${list} all=${all} />`)}

@@ -24,7 +24,7 @@ function Tiles({ data, series }) {
     const hour = data.ended.last_hour;
     const about = data.is_exact === false ? "≈ " : "";
     return html`<div class="tiles">
-        <${Tile} kind="completed" label="Completed per minute" value=${short(rate.completed)} note=${short(hour.completed) + " in the last hour"}
+        <${Tile} kind="completed" label="Completed / min" value=${short(rate.completed)} note=${short(hour.completed) + " in the last hour"}
             href=${link(["jobs"], { status: "completed" })} values=${series && series.completed} />
         <${Tile} kind="pending" label="Pending" value=${about + short(data.counts.pending)} href=${link(["jobs"], { status: "pending" })}
             note=${reasons.length ? reasons.slice(0, 2).map(([key, n]) => short(n) + " " + key).join(", ") : "all of them could run"} values=${series && series.enqueued} />
@@ -62,7 +62,7 @@ function FailingRows({ failing }) {
     const top = Math.max(...failing.map((f) => f.failed), 1);
     return html`<ul class="lines">${failing.slice(0, 8).map((f) => html`<li key=${f.job_type}><a class="line" href=${link(["failures"], { job_type: f.job_type })}>
         <span class="line-name">${f.job_type}</span><${Bar} total=${top} parts=${[{ label: "failed", kind: "failed", value: f.failed }]} />
-        <span class="line-number">${short(f.failed)} <small>failed</small></span><span class="line-number">${share(f.failed / (f.failed + f.completed))} <small>of its jobs</small></span></a></li>`)}</ul>`;
+        <span class="line-number">${short(f.failed)} <small>failed</small></span><span class="line-number">${share(f.failed / (f.failed + f.completed))} <small>of its</small></span></a></li>`)}</ul>`;
 }
 
 function Feed() {
