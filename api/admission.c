@@ -39,7 +39,6 @@ static size_t received_bytes(Exchange *exchange)
 
 static bool refuse(Exchange *exchange, int status, const char *code, const char *why)
 {
-    exchange->closes = true;
     exchange_reply_problem(exchange, status, code, "%s", why);
     return false;
 }
@@ -61,9 +60,12 @@ static bool pass_guard(Exchange *exchange, const char *version, GuardBody *body)
     if (verdict != GUARD_OK) {
         log_debug("http.malformed", "peer=%s status=%d reason=\"%s\"",
                   exchange->connection == NULL ? "" : exchange->connection->peer, (int)verdict, why);
+        exchange->closes = true;
         return refuse(exchange, (int)verdict, "malformed", why);
     }
+    exchange->has_body = body->is_chunked || body->length > 0;
     if (!target_parse(&exchange->target, exchange->raw_target, &why)) {
+        exchange->closes = true;
         return refuse(exchange, 400, "malformed", why);
     }
     return true;
@@ -136,18 +138,17 @@ static bool is_room(const Exchange *exchange, size_t more)
 
 static bool pass_body(Exchange *exchange, const GuardBody *body)
 {
-    bool has_body = body->is_chunked || body->length > 0;
-    if (has_body && is_read(exchange)) {
+    if (exchange->has_body && is_read(exchange)) {
+        exchange->closes = true;
         return refuse(exchange, 400, "malformed", "GET and HEAD have no body");
     }
     if (body->length > exchange->server->api->config->http_max_body_bytes) {
         return refuse(exchange, 413, "too_large", "the body is larger than http.max_body");
     }
-    if (has_body && !is_json(exchange_header(exchange, "Content-Type"))) {
+    if (exchange->has_body && !is_json(exchange_header(exchange, "Content-Type"))) {
         return refuse(exchange, 415, "content_type", "the body must be JSON: Content-Type: application/json");
     }
-    if (has_body && !is_room(exchange, (size_t)body->length)) {
-        exchange->closes = true;
+    if (exchange->has_body && !is_room(exchange, (size_t)body->length)) {
         exchange_reply_busy(exchange, 1, "busy", "too many large requests at once: try again");
         return false;
     }

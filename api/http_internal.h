@@ -69,6 +69,7 @@ struct Exchange {
     ExchangePhase phase;
     bool is_suspended;
     bool is_in_handler;
+    bool has_body;
     bool closes; // the connection ends with the answer
     char *raw_target;
     char method[16];

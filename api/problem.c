@@ -51,6 +51,7 @@ static const StateStatus STATES[] = {
     {"57P", 503},   // the server is going away
     {"08", 503},    // the connection
     {"25006", 503}, // a standby
+    {"3F000", 503}, // the schema has yet to be made
 };
 
 const char *problem_title(int status)

@@ -79,7 +79,10 @@ static enum MHD_Result on_access(void *data, struct MHD_Connection *mhd, const c
         if (!str_copy(exchange->method, sizeof exchange->method, method)) {
             log_debug("http.method", "cut=yes");
         }
-        return admission_check(exchange, version) ? MHD_YES : exchange_send(exchange);
+        // What is answered before the body has been read ends the connection; without a body there is no need to.
+        return admission_check(exchange, version) || (!exchange->has_body && !exchange->closes)
+                   ? MHD_YES
+                   : exchange_send(exchange);
     case EXCHANGE_BODY:
         if (*upload_size > 0) {
             bool is_taken = admission_take_body(exchange, upload, *upload_size);
