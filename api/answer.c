@@ -174,8 +174,8 @@ void exchange_reply_answer(Exchange *exchange, const PoolAnswer *answer)
     } else if (answer->outcome != POOL_DONE) {
         reply_not_done(exchange, answer);
     } else if (PQntuples(answer->result) == 0) {
-        exchange_reply_problem(exchange, 404, "not_found", "there is no such %s",
-                               exchange_variable(exchange, "id") != NULL ? "id" : "thing");
+        exchange_reply_problem(exchange, 404, "not_found", "there is nothing of that %s",
+                               exchange_variable(exchange, "id") != NULL ? "id" : "name");
     } else {
         reply_row(exchange, answer->result);
     }

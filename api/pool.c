@@ -180,10 +180,8 @@ void pool_on_connected(Pool *pool)
 
 void pool_on_failed(Pool *pool, const char *why)
 {
-    if (!str_copy(pool->error, sizeof pool->error, why)) {
-        log_debug("http.database", "message_cut=yes");
-    }
-    pool->error[strcspn(pool->error, "\n")] = '\0';
+    bool is_cut = !str_copy(pool->error, sizeof pool->error, why);
+    pool->error[is_cut ? sizeof pool->error - 1 : strcspn(pool->error, "\n")] = '\0';
     if (pool->connected > 0) {
         return;
     }

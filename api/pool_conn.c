@@ -93,9 +93,7 @@ void pool_conn_drop(PoolConn *conn, const char *why, bool is_final)
     Pool *pool = conn->pool;
     PoolTicket *ticket = conn->ticket;
     char reason[256];
-    if (!str_copy(reason, sizeof reason, why)) { // it may be libpq's own text
-        log_debug("http.database", "message_cut=yes");
-    }
+    snprintf(reason, sizeof reason, "%s", why); // it may be libpq's own text, which goes with the connection
     bool stood = conn->state == POOL_CONN_IDLE || conn->state == POOL_CONN_BUSY;
     close_connection(conn);
     conn->ticket = NULL;
@@ -336,7 +334,7 @@ static bool is_farewell(const PGresult *error)
            str_equal(sqlstate, "25006");
 }
 
-// The ticket is answered before the connection is free again: who asks for more in its callback waits for the next one.
+// The connection is free before the ticket is answered: who asks for more in its callback may have it at once.
 static void complete(PoolConn *conn)
 {
     Pool *pool = conn->pool;
@@ -417,8 +415,11 @@ static void on_io(struct ev_loop *loop, ev_io *watcher, int events)
         go_on_connecting(conn);
         return;
     }
-    int unsent = (events & EV_WRITE) != 0 ? PQflush(conn->conn) : 0;
+    int unsent = (events & EV_WRITE) != 0 ? PQflush(conn->conn) : 1;
     bool is_broken = unsent < 0;
+    if (unsent == 0) {
+        watch(conn, EV_READ);
+    }
     if ((events & EV_READ) != 0 && PQconsumeInput(conn->conn) == 0) {
         is_broken = true;
     }
@@ -427,15 +428,13 @@ static void on_io(struct ev_loop *loop, ev_io *watcher, int events)
         read_settings(conn);
     } else if (conn->state == POOL_CONN_BUSY) {
         read_results(conn);
+    } else {
+        (void)PQisBusy(conn->conn); // notices, and the server's farewell
     }
     if (conn->conn == NULL || conn->state == POOL_CONN_CONNECTING) {
         return; // given up meanwhile
     }
     if (is_broken || PQstatus(conn->conn) == CONNECTION_BAD) {
         pool_conn_drop(conn, PQerrorMessage(conn->conn), false);
-        return;
-    }
-    if ((events & EV_WRITE) != 0) {
-        watch(conn, unsent > 0 ? EV_READ | EV_WRITE : EV_READ);
     }
 }
