@@ -59,7 +59,8 @@ static bool pass_guard(Exchange *exchange, const char *version, GuardBody *body)
     GuardVerdict verdict = guard_check(&request, body, &why);
     if (verdict != GUARD_OK) {
         log_debug("http.malformed", "peer=%s status=%d reason=\"%s\"",
-                  exchange->connection == NULL ? "" : exchange->connection->peer, (int)verdict, why);
+                  exchange->connection == NULL ? "" : exchange->connection->peer, (int)verdict,
+                  why);
         exchange->closes = true;
         return refuse(exchange, (int)verdict, "malformed", why);
     }
@@ -108,9 +109,11 @@ static bool find_route(Exchange *exchange)
         return true;
     case ROUTER_METHOD:
         exchange_add_header(exchange, "Allow", exchange->match.allow);
-        return refuse(exchange, 405, "method", "this path has other methods: the header Allow names them");
+        return refuse(exchange, 405, "method",
+                      "this path has other methods: the header Allow names them");
     case ROUTER_BAD_ID:
-        return refuse(exchange, 404, "not_found", "there is no such path: an id is a positive whole number");
+        return refuse(exchange, 404, "not_found",
+                      "there is no such path: an id is a positive whole number");
     case ROUTER_NONE:
         break;
     }
@@ -146,7 +149,8 @@ static bool pass_body(Exchange *exchange, const GuardBody *body)
         return refuse(exchange, 413, "too_large", "the body is larger than http.max_body");
     }
     if (exchange->has_body && !is_json(exchange_header(exchange, "Content-Type"))) {
-        return refuse(exchange, 415, "content_type", "the body must be JSON: Content-Type: application/json");
+        return refuse(exchange, 415, "content_type",
+                      "the body must be JSON: Content-Type: application/json");
     }
     if (exchange->has_body && !is_room(exchange, (size_t)body->length)) {
         exchange_reply_busy(exchange, 1, "busy", "too many large requests at once: try again");
@@ -221,7 +225,8 @@ bool admission_finish(Exchange *exchange)
         return false;
     }
     if (!is_text(&exchange->body)) {
-        exchange_reply_problem(exchange, 400, "encoding", "the body is not UTF-8, or has a NUL byte");
+        exchange_reply_problem(exchange, 400, "encoding",
+                               "the body is not UTF-8, or has a NUL byte");
         return false;
     }
     return true;

@@ -64,15 +64,16 @@ static void reply_error(Exchange *exchange, const PGresult *error)
     if (status == 500) {
         log_error("http.error", "route=%s sqlstate=%s message=\"%s\"", route->pattern, sqlstate,
                   message);
-        exchange_reply_problem(exchange, 500, "internal",
-                               "the server could not do this; the log of ganger says why (http.error, %s)",
-                               sqlstate);
+        exchange_reply_problem(
+            exchange, 500, "internal",
+            "the server could not do this; the log of ganger says why (http.error, %s)", sqlstate);
         return;
     }
     log_debug("http.problem", "route=%s sqlstate=%s", route->pattern, sqlstate);
     StrBuf text = {0};
-    strbuf_append(&text, str_equal(sqlstate, "57014") ? "this took longer than 5 seconds, and was stopped"
-                                                      : message);
+    strbuf_append(&text, str_equal(sqlstate, "57014")
+                             ? "this took longer than 5 seconds, and was stopped"
+                             : message);
     if (detail != NULL) {
         strbuf_printf(&text, ": %s", detail);
     }
@@ -90,11 +91,13 @@ static void reply_error(Exchange *exchange, const PGresult *error)
 static void reply_not_done(Exchange *exchange, const PoolAnswer *answer)
 {
     if (answer->outcome == POOL_BUSY) {
-        exchange_reply_busy(exchange, 1, "busy", "too many requests wait for the database: try again");
+        exchange_reply_busy(exchange, 1, "busy",
+                            "too many requests wait for the database: try again");
     } else if (answer->outcome == POOL_UNKNOWN && answer->is_write) {
-        exchange_reply_busy(exchange, 2, "unknown",
-                            "the connection to the database went away meanwhile: it is not known whether this was "
-                            "done. Look, or ask again with the same Idempotency-Key");
+        exchange_reply_busy(
+            exchange, 2, "unknown",
+            "the connection to the database went away meanwhile: it is not known whether this was "
+            "done. Look, or ask again with the same Idempotency-Key");
     } else {
         exchange_reply_busy(exchange, 2, "database_down",
                             "the database cannot be reached now: nothing was done, try again");
@@ -140,13 +143,16 @@ static void reply_row(Exchange *exchange, const PGresult *row)
     char *etag = NULL;
     bool is_well = PQnfields(row) >= COLUMN_COUNT && status >= 200 && status <= 599;
     if (is_well && !PQgetisnull(row, 0, COLUMN_HEADERS)) {
-        is_well = add_row_headers(exchange, PQgetvalue(row, 0, COLUMN_HEADERS), &content_type, &etag);
+        is_well =
+            add_row_headers(exchange, PQgetvalue(row, 0, COLUMN_HEADERS), &content_type, &etag);
     }
     if (!is_well) {
-        log_error("http.error", "route=%s message=\"the statement answered no status, body, headers\"",
+        log_error("http.error",
+                  "route=%s message=\"the statement answered no status, body, headers\"",
                   exchange_route(exchange)->pattern);
-        exchange_reply_problem(exchange, 500, "internal",
-                               "the server could not do this; the log of ganger says why (http.error)");
+        exchange_reply_problem(
+            exchange, 500, "internal",
+            "the server could not do this; the log of ganger says why (http.error)");
     } else {
         const char *if_none_match =
             etag == NULL || status != 200 || !str_equal(exchange_route(exchange)->method, "GET")
@@ -160,7 +166,8 @@ static void reply_row(Exchange *exchange, const PGresult *row)
             exchange_reply(exchange, 304, usual, "", 0);
         } else {
             exchange_reply(exchange, status, content_type == NULL ? usual : content_type,
-                           PQgetvalue(row, 0, COLUMN_BODY), (size_t)PQgetlength(row, 0, COLUMN_BODY));
+                           PQgetvalue(row, 0, COLUMN_BODY),
+                           (size_t)PQgetlength(row, 0, COLUMN_BODY));
         }
     }
     free(content_type);

@@ -26,8 +26,7 @@ typedef struct Api {
     int64_t started_at; // clock_boot_ms
     bool is_leaving;    // no new work
     // Told of each answered request (status 0: the client went before), for the metrics; `route` NULL: none. NULL: nobody is.
-    void (*on_request_done)(const struct Api *api, const Route *route, int status,
-                            int64_t took_us);
+    void (*on_request_done)(const struct Api *api, const Route *route, int status, int64_t took_us);
 } Api;
 
 #endif

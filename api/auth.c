@@ -71,8 +71,9 @@ static bool grant(Exchange *exchange, const ApiToken *token)
         return false;
     }
     if (is_bound && (route->flags & ROUTE_BOUND) == 0) {
-        exchange_reply_problem(exchange, 403, "bound",
-                               "this token is bound to an owner or to queues, and this is about more than them");
+        exchange_reply_problem(
+            exchange, 403, "bound",
+            "this token is bound to an owner or to queues, and this is about more than them");
         return false;
     }
     exchange->actor_texts[0] = mem_strdup(token->owner);
@@ -94,7 +95,8 @@ bool auth_check(Exchange *exchange)
     }
     const char *secret = bearer(exchange);
     if (secret == NULL) {
-        return reply_unauthorized(exchange, "a token is needed: Authorization: Bearer TOKEN", false);
+        return reply_unauthorized(exchange, "a token is needed: Authorization: Bearer TOKEN",
+                                  false);
     }
     char address[ADDRESS_BYTES];
     client_address(exchange, address);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Dispatch: a route's kind -> who answers.
 #include "api/http_internal.h"
+#include "api/metrics.h"
 
 static void answer_health(Exchange *exchange)
 {
@@ -37,6 +38,8 @@ void dispatch(Exchange *exchange)
         answer_ready(exchange);
         break;
     case ROUTE_METRICS:
+        metrics_answer(exchange);
+        break;
     case ROUTE_EVENTS:
         answer_nothing(exchange);
         break;

@@ -280,9 +280,9 @@ enum MHD_Result exchange_send(Exchange *exchange)
     exchange->phase = EXCHANGE_SENDING;
     if (exchange->connection != NULL) {
         exchange->connection->deadline =
-            exchange->stream != NULL
-                ? INT64_MAX
-                : clock_boot_ms() + HTTP_ANSWER_LIMIT_MS + exchange->answer_bytes / HTTP_SLOWEST_BYTES * 1000;
+            exchange->stream != NULL ? INT64_MAX
+                                     : clock_boot_ms() + HTTP_ANSWER_LIMIT_MS +
+                                           exchange->answer_bytes / HTTP_SLOWEST_BYTES * 1000;
     }
     return MHD_queue_response(exchange->mhd, (unsigned)exchange->status, exchange->response);
 }
@@ -309,7 +309,8 @@ static void reply_problem(Exchange *exchange, const Problem *problem)
     strbuf_free(&text);
 }
 
-void exchange_reply_problem(Exchange *exchange, int status, const char *code, const char *format, ...)
+void exchange_reply_problem(Exchange *exchange, int status, const char *code, const char *format,
+                            ...)
 {
     char detail[512];
     va_list arguments;
@@ -338,7 +339,8 @@ static void on_asked(void *data, const PoolAnswer *answer)
     exchange->on_ask(exchange, answer);
 }
 
-void exchange_ask(Exchange *exchange, void (*on_answer)(Exchange *exchange, const PoolAnswer *answer))
+void exchange_ask(Exchange *exchange,
+                  void (*on_answer)(Exchange *exchange, const PoolAnswer *answer))
 {
     const Route *route = exchange->match.route;
     exchange->on_ask = on_answer;

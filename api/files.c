@@ -47,22 +47,32 @@ typedef struct FileType {
 } FileType;
 
 static const FileType TYPES[] = {
-    {".html", "text/html; charset=utf-8"}, {".css", "text/css; charset=utf-8"},
-    {".js", "text/javascript; charset=utf-8"}, {".mjs", "text/javascript; charset=utf-8"},
-    {".json", "application/json"}, {".svg", "image/svg+xml"}, {".png", "image/png"},
-    {".ico", "image/x-icon"}, {".woff2", "font/woff2"}, {".txt", "text/plain; charset=utf-8"},
+    {".html", "text/html; charset=utf-8"},
+    {".css", "text/css; charset=utf-8"},
+    {".js", "text/javascript; charset=utf-8"},
+    {".mjs", "text/javascript; charset=utf-8"},
+    {".json", "application/json"},
+    {".svg", "image/svg+xml"},
+    {".png", "image/png"},
+    {".ico", "image/x-icon"},
+    {".woff2", "font/woff2"},
+    {".txt", "text/plain; charset=utf-8"},
     {".webmanifest", "application/manifest+json"},
 };
 
 // What the pages may do: everything from here, nothing from elsewhere, no script or style in the page itself.
-static const char POLICY[] =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "font-src 'self'; manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+static const char POLICY[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src "
+                             "'self' data:; connect-src 'self'; "
+                             "font-src 'self'; manifest-src 'self'; frame-ancestors 'none'; "
+                             "base-uri 'none'; form-action 'none'";
 
 static const char NO_PAGES[] =
-    "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>ganger</title></head><body>"
-    "<h1>ganger</h1><p>The HTTP API is here; its dashboard is not installed. Build it with npm on the machine "
-    "(<code>scripts/setup</code>, then <code>cmake --build</code>), or name its folder with the environment "
+    "<!doctype html><html lang=\"en\"><head><meta "
+    "charset=\"utf-8\"><title>ganger</title></head><body>"
+    "<h1>ganger</h1><p>The HTTP API is here; its dashboard is not installed. Build it with npm on "
+    "the machine "
+    "(<code>scripts/setup</code>, then <code>cmake --build</code>), or name its folder with the "
+    "environment "
     "variable <code>GANGER_DASHBOARD</code>.</p><p>The operations are under <code>/api</code>; "
     "<code>/health</code> says whether this process is there.</p></body></html>\n";
 
@@ -133,7 +143,8 @@ static void keep_file(Files *files, int folder, const char *prefix, const char *
 
 static void keep_folder(Files *files, int parent, const char *name, const char *prefix, int depth)
 {
-    int fd = openat(parent, name, O_RDONLY | O_CLOEXEC | O_DIRECTORY | (depth > 0 ? O_NOFOLLOW : 0));
+    int fd =
+        openat(parent, name, O_RDONLY | O_CLOEXEC | O_DIRECTORY | (depth > 0 ? O_NOFOLLOW : 0));
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     if (folder == NULL) {
         if (fd >= 0) {
@@ -250,10 +261,9 @@ bool files_answer(const Files *files, Exchange *exchange, const Target *target)
         return false;
     }
     const File wanted = {.name = name[0] == '\0' ? (char[]){"index.html"} : name};
-    const File *file = files->count == 0
-                           ? NULL
-                           : bsearch(&wanted, files->items, files->count, sizeof *files->items,
-                                     compare_files);
+    const File *file = files->count == 0 ? NULL
+                                         : bsearch(&wanted, files->items, files->count,
+                                                   sizeof *files->items, compare_files);
     if (file != NULL) {
         reply_file(exchange, file);
         return true;

@@ -39,7 +39,8 @@ static bool is_plain(const char *text, size_t length)
 
 static bool is_named(const GuardHeader *header, const char *name)
 {
-    return header->name_length == strlen(name) && strncasecmp(header->name, name, header->name_length) == 0;
+    return header->name_length == strlen(name) &&
+           strncasecmp(header->name, name, header->name_length) == 0;
 }
 
 // Digits only, and not more than any body has.
@@ -83,7 +84,8 @@ static const char *check_header(const GuardHeader *header, Framing *framing, Gua
     }
     if (is_named(header, "transfer-encoding")) {
         framing->encodings++;
-        body->is_chunked = header->value_length == 7 && strncasecmp(header->value, "chunked", 7) == 0;
+        body->is_chunked =
+            header->value_length == 7 && strncasecmp(header->value, "chunked", 7) == 0;
         return body->is_chunked ? NULL : "Transfer-Encoding is not chunked";
     }
     if (is_named(header, "host")) {

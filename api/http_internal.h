@@ -17,7 +17,7 @@
 enum {
     HTTP_CONNECTION_MAX = 2048,
     HTTP_CONNECTION_MEMORY = 48 * 1024, // request line, headers, and the answer's
-    HTTP_HEADER_LIMIT_MS = 10000,       // from the first byte of a request to the end of its headers
+    HTTP_HEADER_LIMIT_MS = 10000, // from the first byte of a request to the end of its headers
     HTTP_BODY_LIMIT_MS = 30000,
     HTTP_ANSWER_LIMIT_MS = 30000, // and a second for each HTTP_SLOWEST_BYTES of it
     HTTP_SLOWEST_BYTES = 64 * 1024,
@@ -109,7 +109,7 @@ struct Server {
     int64_t body_bytes; // of all requests
     const Route *routes;
     size_t route_count;
-    StringList hosts; // what a Host may be, beside loopback
+    StringList hosts;    // what a Host may be, beside loopback
     int64_t drain_until; // 0: not leaving
     void (*on_drained)(void *data);
     void *drained_data;

@@ -14,8 +14,9 @@
 
 enum { LISTEN_BACKLOG = 512, ACCEPT_AT_ONCE = 64, SOCKET_MODE = 0660 };
 
-static const char ANSWER_FULL[] = "HTTP/1.1 503 Service Unavailable\r\n"
-                                  "Retry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+static const char ANSWER_FULL[] =
+    "HTTP/1.1 503 Service Unavailable\r\n"
+    "Retry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 // True: one connection less waits.
 static bool accept_one(Listener *listener)
@@ -86,8 +87,8 @@ static int open_socket(const ListenAddress *address)
     remove_stale(address);
     const struct sockaddr *name = (const struct sockaddr *)(const void *)&address->socket;
     const char *path = listen_address_path(address);
-    if (bind(fd, name, address->length) != 0 ||
-        (path != NULL && chmod(path, SOCKET_MODE) != 0) || listen(fd, LISTEN_BACKLOG) != 0) {
+    if (bind(fd, name, address->length) != 0 || (path != NULL && chmod(path, SOCKET_MODE) != 0) ||
+        listen(fd, LISTEN_BACKLOG) != 0) {
         int saved = errno;
         close(fd);
         errno = saved;
@@ -105,7 +106,8 @@ static const char *hint_for(int error)
         return "this machine has no such address: change http.listen";
     case EACCES:
     case EPERM:
-        return "the user of ganger may not listen there: take a port above 1023, or a folder it may write to";
+        return "the user of ganger may not listen there: take a port above 1023, or a folder it "
+               "may write to";
     case ENOENT:
         return "the folder of the socket does not exist";
     default:

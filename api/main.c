@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 // ganger-api: started by gangerd, never by hand. One thread: libev waits, libmicrohttpd and libpq are called from its events.
+#include <errno.h>
 #include <ev.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/api.h"
+#include "api/confine.h"
 #include "api/files.h"
+#include "api/metrics.h"
 #include "api/pool.h"
 #include "api/server.h"
 #include "api/throttle.h"
@@ -136,6 +140,11 @@ static CommandLine read_command_line(int argc, char **argv)
     return line;
 }
 
+static void count_request(const Api *api, const Route *route, int status, int64_t took_us)
+{
+    metrics_note_request(api->metrics, route, status, took_us);
+}
+
 // STATUS_FATAL: nothing to listen on (logged).
 static Status start(Process *self, const Config *config, Scoreboard *board)
 {
@@ -153,7 +162,13 @@ static Status start(Process *self, const Config *config, Scoreboard *board)
     if (config->http_auth == HTTP_AUTH_TOKENS) {
         api->tokens = token_cache_create(api);
     }
-    return server_create(&api->server, api);
+    api->metrics = metrics_create(api);
+    api->on_request_done = count_request;
+    TRY(server_create(&api->server, api));
+    if (!confine_enter()) {
+        log_warn("http.unconfined", "reason=\"%s\"", strerror(errno));
+    }
+    return STATUS_OK;
 }
 
 // Suspended requests must have their answers before libmicrohttpd is stopped: the pool ends first.
@@ -161,7 +176,9 @@ static void stop(Process *self)
 {
     Api *api = &self->api;
     token_cache_destroy(api->tokens);
+    metrics_destroy(api->metrics);
     pool_close(api->pool);
+    api->on_request_done = NULL;
     server_destroy(api->server);
     pool_destroy(api->pool);
     files_destroy(api->files);

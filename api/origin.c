@@ -72,7 +72,8 @@ const char *origin_problem(const OriginRequest *request)
 {
     if (request->is_open && !request->is_unix && request->host != NULL &&
         !is_ours(request->host, request->hosts)) {
-        return "Host is not a name of this server: use 127.0.0.1 or localhost, or add the name to http.hosts";
+        return "Host is not a name of this server: use 127.0.0.1 or localhost, or add the name to "
+               "http.hosts";
     }
     if (request->is_read) {
         return NULL;
@@ -82,7 +83,8 @@ const char *origin_problem(const OriginRequest *request)
         return "a page of another site may not change anything here (Sec-Fetch-Site)";
     }
     if (request->origin != NULL && !is_same_origin(request)) {
-        return "a page of another site may not change anything here (Origin): behind a proxy add its name to http.hosts";
+        return "a page of another site may not change anything here (Origin): behind a proxy add "
+               "its name to http.hosts";
     }
     return NULL;
 }

@@ -15,7 +15,8 @@ typedef struct OriginRequest {
     const char *host; // the headers; NULL = not there
     const char *origin;
     const char *fetch_site;
-    const StringList *hosts; // what is ours beside loopback: names of the configuration, addresses we listen on
+    const StringList
+        *hosts; // what is ours beside loopback: names of the configuration, addresses we listen on
 } OriginRequest;
 
 // NULL when all is well, else a sentence that says what to do: 403.

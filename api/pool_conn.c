@@ -93,7 +93,8 @@ void pool_conn_drop(PoolConn *conn, const char *why, bool is_final)
     Pool *pool = conn->pool;
     PoolTicket *ticket = conn->ticket;
     char reason[256];
-    snprintf(reason, sizeof reason, "%s", why); // it may be libpq's own text, which goes with the connection
+    snprintf(reason, sizeof reason, "%s",
+             why); // it may be libpq's own text, which goes with the connection
     bool stood = conn->state == POOL_CONN_IDLE || conn->state == POOL_CONN_BUSY;
     close_connection(conn);
     conn->ticket = NULL;
@@ -321,17 +322,16 @@ static bool is_stale(const PGresult *error)
     const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
     const char *function = PQresultErrorField(error, PG_DIAG_SOURCE_FUNCTION);
     return sqlstate != NULL &&
-           (str_equal(sqlstate, "26000") ||
-            (str_equal(sqlstate, "0A000") && function != NULL &&
-             str_equal(function, "RevalidateCachedQuery")));
+           (str_equal(sqlstate, "26000") || (str_equal(sqlstate, "0A000") && function != NULL &&
+                                             str_equal(function, "RevalidateCachedQuery")));
 }
 
 // The server is going away, or takes no writes any more: others of its kind may be elsewhere.
 static bool is_farewell(const PGresult *error)
 {
     const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
-    return sqlstate == NULL || strncmp(sqlstate, "57P", 3) == 0 || strncmp(sqlstate, "08", 2) == 0 ||
-           str_equal(sqlstate, "25006");
+    return sqlstate == NULL || strncmp(sqlstate, "57P", 3) == 0 ||
+           strncmp(sqlstate, "08", 2) == 0 || str_equal(sqlstate, "25006");
 }
 
 // The connection is free before the ticket is answered: who asks for more in its callback may have it at once.

@@ -10,9 +10,10 @@ enum {
     POOL_STATEMENT_TIMEOUT_MS = 5000, // the server's own limit on a statement
     POOL_ANSWER_LIMIT_MS = 7000,      // then the connection is given up
     POOL_CONNECT_LIMIT_MS = 3000,
-    POOL_WAIT_LIMIT_MS = 5000,  // in the queue
-    POOL_START_LIMIT_MS = 800,  // in the queue while no connection stands yet
-    POOL_FORGET_LIMIT_MS = 500, // a statement nobody waits for any more ends by itself, or is cancelled
+    POOL_WAIT_LIMIT_MS = 5000, // in the queue
+    POOL_START_LIMIT_MS = 800, // in the queue while no connection stands yet
+    POOL_FORGET_LIMIT_MS =
+        500, // a statement nobody waits for any more ends by itself, or is cancelled
     POOL_SWEEP_MS = 250,
     POOL_BACKOFF_MIN_MS = 100,
     POOL_BACKOFF_MAX_MS = 1000,
@@ -60,9 +61,9 @@ typedef struct PoolConn {
     ev_timer timer; // DOWN: the next try; CONNECTING, SETTING: the limit
     int failures;   // tries since the connection last stood
     PoolTicket *ticket;
-    PGresult *kept; // the statement's rows, or the first error
-    bool is_failed; // `kept` is an error
-    bool is_pooled; // no named statements: a pooler stands between
+    PGresult *kept;      // the statement's rows, or the first error
+    bool is_failed;      // `kept` is an error
+    bool is_pooled;      // no named statements: a pooler stands between
     bool is_unconfirmed; // the commit did not wait for the synchronous standby, as it should have
     PoolCommand commands[POOL_COMMAND_MAX];
     const SqlStatement *statements[POOL_COMMAND_MAX];

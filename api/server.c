@@ -225,7 +225,8 @@ static Status start_library(Server *server)
 #endif
         MHD_OPTION_END);
     if (server->mhd == NULL) {
-        log_error("http.start_failed", "reason=\"libmicrohttpd did not start\" hint=\"it needs epoll\"");
+        log_error("http.start_failed",
+                  "reason=\"libmicrohttpd did not start\" hint=\"it needs epoll\"");
         return STATUS_FATAL;
     }
     return STATUS_OK;

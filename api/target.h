@@ -14,9 +14,9 @@ typedef struct TargetPair {
 } TargetPair;
 
 typedef struct Target {
-    char *text;                            // what all others point into
+    char *text;                               // what all others point into
     const char *segments[TARGET_SEGMENT_MAX]; // decoded: a %2F in one is part of it
-    size_t segment_count; // "/" has none; one slash at the end counts for nothing
+    size_t segment_count;              // "/" has none; one slash at the end counts for nothing
     TargetPair pairs[TARGET_PAIR_MAX]; // in order, names may repeat
     size_t pair_count;
 } Target;

@@ -23,7 +23,7 @@ struct TokenCache {
     Api *api;
     ApiToken *tokens; // sorted by sha256
     size_t count;
-    int64_t read_at;  // when the answer it comes from was asked for; 0 never
+    int64_t read_at; // when the answer it comes from was asked for; 0 never
     int64_t asked_at;
     ev_timer timer;
     PoolTicket *ticket;
@@ -36,9 +36,12 @@ typedef struct ScopeRow {
 } ScopeRow;
 
 static const ScopeRow SCOPES[] = {
-    [SCOPE_NONE] = {"", "ganger_reader"},         [SCOPE_READ] = {"read", "ganger_reader"},
-    [SCOPE_ENQUEUE] = {"enqueue", "ganger_api_producer"}, [SCOPE_WORK] = {"work", "ganger_worker"},
-    [SCOPE_OPERATE] = {"operate", "ganger_operator"},     [SCOPE_ADMIN] = {"admin", "ganger_admin"},
+    [SCOPE_NONE] = {"", "ganger_reader"},
+    [SCOPE_READ] = {"read", "ganger_reader"},
+    [SCOPE_ENQUEUE] = {"enqueue", "ganger_api_producer"},
+    [SCOPE_WORK] = {"work", "ganger_worker"},
+    [SCOPE_OPERATE] = {"operate", "ganger_operator"},
+    [SCOPE_ADMIN] = {"admin", "ganger_admin"},
 };
 
 Scope scope_parse(const char *name)

@@ -12,10 +12,10 @@
 typedef struct TokenCache TokenCache;
 
 typedef struct ApiToken {
-    char sha256[65];  // lower-case hexadecimal
-    unsigned scopes;  // bit 1 << Scope
-    char *owner;      // "" not bound
-    char *queues;     // text[] literal; "" not bound
+    char sha256[65]; // lower-case hexadecimal
+    unsigned scopes; // bit 1 << Scope
+    char *owner;     // "" not bound
+    char *queues;    // text[] literal; "" not bound
 } ApiToken;
 
 // Begins to read. The pool must outlive it.

@@ -135,8 +135,7 @@ bool db_socket_is_ours(const Db *db)
 static Status open_one(Db **out, const Opening *opening, const DbHost *host, int64_t deadline,
                        StrBuf *why)
 {
-    PGconn *conn =
-        db_start_connection(opening->url, opening->name, host, opening->is_one_of_many);
+    PGconn *conn = db_start_connection(opening->url, opening->name, host, opening->is_one_of_many);
     if (conn == NULL) {
         panic("out of memory in libpq");
     }
