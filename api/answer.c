@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/exchange.h"
 #include "api/problem.h"
@@ -120,13 +121,13 @@ static bool add_row_headers(Exchange *exchange, const char *text, char **content
             free(value);
             return false;
         }
-        if (str_equal(line.fields[i].name, "Content-Type")) {
+        if (strcasecmp(line.fields[i].name, "Content-Type") == 0) {
             free(*content_type);
             *content_type = value;
             continue;
         }
         exchange_add_header(exchange, line.fields[i].name, value);
-        if (str_equal(line.fields[i].name, "ETag")) {
+        if (strcasecmp(line.fields[i].name, "ETag") == 0) {
             free(*etag);
             *etag = value;
             continue;
