@@ -165,11 +165,6 @@ bool admission_check(Exchange *exchange, const char *version)
     if (!pass_guard(exchange, version, &body)) {
         return false;
     }
-    if (exchange->server->drain_until != 0) {
-        exchange->closes = true;
-        exchange_reply_busy(exchange, 1, "leaving", "this process is leaving: try again");
-        return false;
-    }
     if (!pass_origin(exchange) || !find_route(exchange)) {
         return false;
     }

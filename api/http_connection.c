@@ -93,6 +93,12 @@ bool http_connection_is_gone(const HttpConnection *connection)
     return length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR);
 }
 
+bool http_connection_is_idle(const HttpConnection *connection)
+{
+    char byte;
+    return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
 // What an answer takes longer for than a moment is not for somebody who has gone. A write is: it may be half done.
 static void look_after(HttpConnection *connection, int64_t now)
 {

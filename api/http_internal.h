@@ -122,6 +122,8 @@ HttpConnection *http_connection_of(struct MHD_Connection *mhd);
 void http_connection_cut(HttpConnection *connection);
 // Nothing to read but the end, or an error.
 bool http_connection_is_gone(const HttpConnection *connection);
+// Nothing has come that was not read yet.
+bool http_connection_is_idle(const HttpConnection *connection);
 // Cuts what is over its time. False: there is no connection.
 bool http_connections_sweep(Server *server);
 // Makes room for one more; false: this client has too many.

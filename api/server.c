@@ -249,15 +249,15 @@ int server_connection_count(const Server *server)
     return server->connection_count;
 }
 
-// What nobody works for is cut, streams are told to end. True: nothing is left but what has answers to come.
+// Connections without a request are cut, streams are told to end; requests that have come are answered. True: no connection is left.
 static bool quiet_down(Server *server)
 {
     bool is_quiet = true;
     for (HttpConnection *at = server->connections; at != NULL; at = at->next) {
         Exchange *exchange = at->exchange;
-        if (exchange == NULL) {
+        if (exchange == NULL && http_connection_is_idle(at)) {
             http_connection_cut(at);
-        } else if (exchange->stream != NULL) {
+        } else if (exchange != NULL && exchange->stream != NULL) {
             http_stream_end(exchange->stream);
         }
         is_quiet = false;
