@@ -121,12 +121,33 @@ static size_t measure(const GuardRequest *request)
     return bytes;
 }
 
-// Bytes that are in no name and no value: a line folded into the next, a value cut at a NUL, or blanks somebody else may read as part of
-// it. Fewer are no harm: the blank after a colon is not needed.
-static bool has_hidden_bytes(const GuardRequest *request, size_t header_bytes)
+// What is between a name and its value in what was received: 1 a colon, 2 a blank behind it. 0: the two do not stand so.
+static size_t gap_of(const GuardHeader *header)
 {
-    size_t line = strlen(request->method) + strlen(request->target) + strlen(request->version) + 4;
-    return request->received_bytes > line + header_bytes + 2;
+    size_t gap = (size_t)((uintptr_t)header->value - (uintptr_t)header->name) - header->name_length;
+    return gap <= 2 ? gap : 0;
+}
+
+// More bytes than there should be are in no name and no value: a line folded into the next, a value cut at a NUL, or blanks somebody else
+// may read as part of it. Fewer: a line ended without its carriage return, where somebody else sees no end.
+static const char *check_bytes(const GuardRequest *request)
+{
+    size_t most = strlen(request->method) + strlen(request->target) + strlen(request->version) + 6;
+    size_t least = most;
+    if (request->received_bytes == 0) {
+        return NULL;
+    }
+    for (size_t i = 0; i < request->header_count; i++) {
+        const GuardHeader *header = &request->headers[i];
+        size_t gap = gap_of(header);
+        size_t bytes = header->name_length + header->value_length + 2;
+        most += bytes + (gap != 0 ? gap : 2);
+        least += bytes + (gap != 0 ? gap : 1);
+    }
+    if (request->received_bytes > most) {
+        return "a header has blanks or a folded line where one blank belongs";
+    }
+    return request->received_bytes < least ? "a line ends without a carriage return" : NULL;
 }
 
 GuardVerdict guard_check(const GuardRequest *request, GuardBody *body, const char **why)
@@ -157,8 +178,8 @@ GuardVerdict guard_check(const GuardRequest *request, GuardBody *body, const cha
         }
     }
     *why = check_framing(request, &framing);
-    if (*why == NULL && has_hidden_bytes(request, header_bytes)) {
-        *why = "a header has blanks or a folded line where one blank belongs";
+    if (*why == NULL) {
+        *why = check_bytes(request);
     }
     return *why == NULL ? GUARD_OK : GUARD_BAD;
 }
