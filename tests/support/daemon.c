@@ -344,6 +344,9 @@ Daemon *daemon_configure(SystemTest *test, const char *name, const DaemonOptions
                   "%s/journal.so}%s%s}\n",
                   plugins, plugins, plugins, options->handlers != NULL ? ", " : "",
                   or_else(options->handlers, ""));
+    if (options->http != NULL) {
+        strbuf_printf(&text, "http: %s\n", options->http);
+    }
     write_file(daemon->config_path, text.text);
     strbuf_free(&text);
     (void)snprintf(daemon->fault, sizeof daemon->fault, "%s", or_else(options->fault, ""));

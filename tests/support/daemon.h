@@ -54,6 +54,7 @@ typedef struct DaemonOptions {
     const char *state_dir;
     const char *pools;    // whole section, in braces
     const char *handlers; // further ones, "name: {...}, name: {...}"
+    const char *http;     // whole section, in braces
     const char *fault;    // strikes once
     int network;          // as in Daemon
     const WallClock *clock;

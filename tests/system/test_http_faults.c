@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT
+// Clients and deaths that the HTTP API must live with: slow ones, ones that vanish, its own end, a changed configuration.
+#include "tests/support/unit.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/base/clock.h"
+#include "tests/support/daemon.h"
+#include "tests/support/http_client.h"
+#include "tests/support/http_load.h"
+
+enum { SLOW_CLIENTS = 50, VANISHING = 150, KILLS = 6, ANSWER_MS = 5000 };
+
+static char address[64];
+
+static void describe_http(char *text, size_t size, const char *more)
+{
+    (void)snprintf(text, size, "{listen: \"%s\", auth: none%s}", address, more);
+}
+
+static Daemon *run_with_api(SystemTest *test, int workers, const char *more)
+{
+    char http[512];
+    char pools[64];
+    http_free_address(address, sizeof address);
+    describe_http(http, sizeof http, more);
+    (void)snprintf(pools, sizeof pools, "{default: {processes: %d}}", workers);
+    Daemon *daemon =
+        daemon_run(test, "web", workers, &(DaemonOptions){.pools = pools, .http = http});
+    CHECK(test, http_await(address, "/ready", 200, DAEMON_PATIENCE_MS));
+    return daemon;
+}
+
+static pid_t api_of(const Daemon *daemon)
+{
+    return daemon_child(daemon, "ganger-api", 0);
+}
+
+static size_t count_files(pid_t pid)
+{
+    char path[64];
+    size_t count = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *folder = opendir(path);
+    while (folder != NULL && readdir(folder) != NULL) {
+        count++;
+    }
+    if (folder != NULL) {
+        (void)closedir(folder);
+    }
+    return count;
+}
+
+// True once the process holds no more descriptors than `base`.
+static bool await_files(pid_t pid, size_t base, int64_t limit_ms)
+{
+    int64_t until = clock_boot_ms() + limit_ms;
+    while (count_files(pid) > base) {
+        if (clock_boot_ms() > until) {
+            return false;
+        }
+        pause_ms(10);
+    }
+    return true;
+}
+
+// F55: clients that send a byte now and then cost others nothing.
+static void test_slow_clients(void **state)
+{
+    SystemTest *test = *state;
+    static const char begun[] = "POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
+    HttpClient slow[SLOW_CLIENTS];
+    HttpLoad load = {0};
+    (void)run_with_api(test, 1, "");
+    for (int i = 0; i < SLOW_CLIENTS; i++) {
+        CHECK(test, http_connect(&slow[i], address));
+        CHECK(test, http_send(&slow[i], begun, (size_t)(i + 1) % sizeof begun));
+    }
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < SLOW_CLIENTS; i++) {
+            (void)http_send(&slow[i], "a", 1);
+        }
+        http_load_run(&load, address, "GET", "/api/jobs/stats", NULL, 200, 20);
+    }
+    int64_t p99_us = http_load_percentile(&load, 99);
+    (void)printf("p99 of %zu requests beside %d slow clients: %" PRId64 " us\n", load.count,
+                 SLOW_CLIENTS, p99_us);
+    CHECK(test, load.wrong == 0);
+    CHECK(test, p99_us < slow_ms(200) * 1000);
+    http_load_free(&load);
+    for (int i = 0; i < SLOW_CLIENTS; i++) {
+        http_close(&slow[i]);
+    }
+}
+
+static void vanish(int way)
+{
+    static const char list[] = "GET /api/jobs?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    static const char body[] =
+        "POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Content-Length: 5000\r\n\r\n{\"job_type\": ";
+    HttpClient client;
+    if (!http_connect(&client, address)) {
+        return;
+    }
+    switch (way % 5) {
+    case 0: // before a word
+        http_reset(&client);
+        return;
+    case 1: // in the headers
+        (void)http_send(&client, list, 20);
+        http_reset(&client);
+        return;
+    case 2: // in the body
+        (void)http_send_text(&client, body);
+        http_reset(&client);
+        return;
+    case 3: // while the answer is made
+        (void)http_send_text(&client, list);
+        http_reset(&client);
+        return;
+    default: // says no more, listens, and goes without reading the end
+        (void)http_send_text(&client, list);
+        (void)shutdown(client.fd, SHUT_WR);
+        http_close(&client);
+    }
+}
+
+// F58: whoever goes without a word leaves nothing behind.
+static void test_clients_that_vanish(void **state)
+{
+    SystemTest *test = *state;
+    Daemon *daemon = run_with_api(test, 1, "");
+    test_db_run(
+        test->conn,
+        "select ganger.enqueue('noop', jsonb_build_object('a', repeat('x', 500)), queue => 'idle') "
+        "from generate_series(1, 1000)");
+    CHECK(test, http_status(address, "GET", "/api/jobs?limit=1000", NULL) == 200);
+    pid_t api = api_of(daemon);
+    CHECK(test, await_files(api, count_files(api), 0));
+    size_t base = count_files(api);
+    for (int i = 0; i < VANISHING; i++) {
+        vanish(i);
+    }
+    int64_t at = clock_boot_ms();
+    CHECK(test, await_files(api, base, slow_ms(2000)));
+    (void)printf("%d clients vanished: %zu descriptors again after %" PRId64 " ms\n", VANISHING,
+                 base, clock_boot_ms() - at);
+    CHECK(test, api_of(daemon) == api);
+    CHECK(test, http_status(address, "GET", "/api/jobs/stats", NULL) == 200);
+    sql_check(test, "(select count(*) = 1000 from ganger.jobs)"); // half a body made no job
+}
+
+// A client that has said all it wanted still gets its answer.
+static void test_half_closed(void **state)
+{
+    SystemTest *test = *state;
+    HttpClient client;
+    HttpAnswer answer = {0};
+    (void)run_with_api(test, 1, "");
+    CHECK(test, http_connect(&client, address));
+    CHECK(test,
+          http_send_text(&client,
+                         "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+    (void)shutdown(client.fd, SHUT_WR);
+    bool is_answered = http_read(&client, &answer, ANSWER_MS);
+    // The end may also be taken for the client's death: both are in order, a connection that stays is not.
+    CHECK(test, !is_answered || answer.status == 200);
+    CHECK(test, http_await_end(&client, ANSWER_MS));
+    http_answer_free(&answer);
+    http_close(&client);
+}
+
+// F59: killed again and again, it is there again within a second, and no job notices.
+static void test_killed_again_and_again(void **state)
+{
+    SystemTest *test = *state;
+    Daemon *daemon = run_with_api(test, 2, "");
+    pid_t workers[2] = {daemon_child(daemon, "ganger-worker", 0),
+                        daemon_child(daemon, "ganger-worker", 1)};
+    int64_t worst_ms = 0;
+    test_db_run(test->conn,
+                "select ganger.enqueue('journal', '{\"file\": \"%s/journal\", \"ms\": 20}') from "
+                "generate_series(1, 200)",
+                test->folder);
+    for (int i = 0; i < KILLS; i++) {
+        pid_t api = api_of(daemon);
+        CHECK(test, api > 0 && kill(api, SIGKILL) == 0);
+        int64_t at = clock_boot_ms();
+        CHECK(test, process_await_end(api, 1000));
+        CHECK(test, http_await(address, "/health", 200, DAEMON_PATIENCE_MS));
+        int64_t took_ms = clock_boot_ms() - at;
+        worst_ms = took_ms > worst_ms ? took_ms : worst_ms;
+    }
+    (void)printf("%d times kill -9: there again after %" PRId64 " ms at most\n", KILLS, worst_ms);
+    CHECK(test, worst_ms < slow_ms(1000));
+    sql_await(test, "(select count(*) = 200 from ganger.jobs where status = 'completed')");
+    sql_check(test, "(select max(attempts) = 1 and max(crashes) = 0 from ganger.jobs)");
+    CHECK(test, process_is_alive(workers[0]) && process_is_alive(workers[1]));
+}
+
+static bool await_other(const Daemon *daemon, pid_t before)
+{
+    int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
+    for (pid_t now = before; now == before || now == 0; now = api_of(daemon)) {
+        if (clock_boot_ms() > until) {
+            return false;
+        }
+        pause_ms(10);
+    }
+    return true;
+}
+
+// SIGHUP: another limit, another address, none at all.
+static void test_reload(void **state)
+{
+    SystemTest *test = *state;
+    static const char body[] = "{\"job_type\": \"noop\", \"payload\": "
+                               "\"....................................................."
+                               "..................................................................."
+                               ".....................\"}";
+    char http[512];
+    char before[64];
+    Daemon *daemon = run_with_api(test, 1, ", max_body: 1KiB");
+    pid_t first = api_of(daemon);
+    CHECK(test, http_status(address, "POST", "/api/jobs", body) == 201);
+
+    (void)snprintf(before, sizeof before, "%s", address);
+    http_free_address(address, sizeof address);
+    describe_http(http, sizeof http, ", max_body: 2KiB");
+    (void)daemon_configure(test, "web",
+                           &(DaemonOptions){.pools = "{default: {processes: 1}}", .http = http});
+    daemon_signal(daemon, SIGHUP);
+    CHECK(test, await_other(daemon, first));
+    CHECK(test, http_await(address, "/ready", 200, DAEMON_PATIENCE_MS));
+    CHECK(test, http_status(before, "GET", "/health", NULL) == 0);
+
+    (void)daemon_configure(test, "web", &(DaemonOptions){.pools = "{default: {processes: 1}}"});
+    daemon_signal(daemon, SIGHUP);
+    pid_t second = api_of(daemon);
+    CHECK(test, process_await_end(second, DAEMON_PATIENCE_MS));
+    CHECK(test, http_status(address, "GET", "/health", NULL) == 0);
+    job_await(test, job_add(test, "'noop'"), "completed");
+    CHECK(test, api_of(daemon) == 0);
+}
+
+// A request that is being answered when gangerd is told to stop gets its answer.
+static void test_stop_answers_what_is_begun(void **state)
+{
+    SystemTest *test = *state;
+    Daemon *daemon = run_with_api(test, 1, "");
+    CHECK(test, http_status(address, "POST", "/api/jobs",
+                            "{\"job_type\": \"sleep\", \"payload\": {\"ms\": 600}}") == 201);
+    sql_await(test, "(select count(*) = 1 from ganger.jobs where status = 'processing')");
+    daemon_signal(daemon, SIGTERM);
+    // While the worker finishes, the API still answers: whoever waits for that job learns of its end.
+    CHECK(test, http_status(address, "GET", "/api/jobs/1", NULL) == 200 ||
+                    http_status(address, "GET", "/health", NULL) == 200);
+    CHECK(test, daemon_wait(daemon, DAEMON_PATIENCE_MS) == 0);
+    CHECK(test, http_status(address, "GET", "/health", NULL) == 0);
+}
+
+// Two nodes, one port: the second runs its jobs without an API, and says why.
+static void test_port_that_is_taken(void **state)
+{
+    SystemTest *test = *state;
+    char http[512];
+    (void)run_with_api(test, 1, "");
+    describe_http(http, sizeof http, "");
+    Daemon *second = daemon_run(
+        test, "second", 1,
+        &(DaemonOptions){.pools = "{other: {queues: [other], processes: 1}}", .http = http});
+    CHECK(test, daemon_await_log(second, "api.start_failed", DAEMON_PATIENCE_MS));
+    CHECK(test, daemon_await_log(second, "Address already in use", DAEMON_PATIENCE_MS));
+    CHECK(test, daemon_await_log(second, "supervisor.ready", DAEMON_PATIENCE_MS));
+    job_await(test, job_add(test, "'noop', queue => 'other'"), "completed");
+}
+
+// S33: in force in the very process that listens.
+static void test_it_is_confined(void **state)
+{
+    SystemTest *test = *state;
+    char path[64];
+    char line[256];
+    int filters = -1;
+    Daemon *daemon = run_with_api(test, 1, "");
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)api_of(daemon));
+    FILE *file = fopen(path, "re");
+    CHECK(test, file != NULL);
+    while (fgets(line, sizeof line, file) != NULL) {
+        (void)sscanf(line, "Seccomp: %d", &filters);
+    }
+    (void)fclose(file);
+    if (filters < 0) {
+        skip(); // a kernel that does not tell
+    }
+    CHECK(test, filters == 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_slow_clients, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_clients_that_vanish, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_half_closed, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_killed_again_and_again, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_reload, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_stop_answers_what_is_begun, system_setup,
+                                        system_teardown),
+        cmocka_unit_test_setup_teardown(test_port_that_is_taken, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_it_is_confined, system_setup, system_teardown),
+    };
+    return cmocka_run_group_tests_name("http_faults", tests, NULL, NULL);
+}
