@@ -77,7 +77,7 @@ end $$;
 create function ganger._api_problem(status integer, code text, title text, detail text) returns ganger._api_answer
 language sql immutable as $$
     select (status, json_build_object('type', 'about:blank', 'title', title, 'status', status, 'detail', detail, 'code', code)::text,
-            '{"content-type": "application/problem+json"}'::jsonb)::ganger._api_answer
+            '{"Content-Type": "application/problem+json"}'::jsonb)::ganger._api_answer
 $$;
 
 -- The query parameters, of which the operation knows `known`: each a text, or an array of texts where it was given several times.
@@ -198,7 +198,7 @@ begin
         when key = 'status' then
             filter := filter || jsonb_build_object(key, string_to_array(
                 case jsonb_typeof(value) when 'array' then (select string_agg(v, ',') from jsonb_array_elements_text(value) v) else value #>> '{}' end, ','));
-        when key in ('job_type', 'queue', 'owner', 'group_key', 'batch') then
+        when key in ('job_type', 'queue', 'owner', 'group_key', 'batch', 'error_group') then
             filter := filter || jsonb_build_object(key, value);
         when key = 'tag' then
             filter := filter || jsonb_build_object('tags', case jsonb_typeof(value) when 'array' then value else jsonb_build_array(value) end);
@@ -234,7 +234,7 @@ begin
 end $$;
 
 create function ganger._api_filter_keys(variadic more text[] default '{}') returns text[] language sql immutable as $$
-    select '{status, job_type, queue, owner, tag, group_key, batch, priority, search, idempotency_key, created_after, created_before, '
+    select '{status, job_type, queue, owner, tag, group_key, batch, error_group, priority, search, idempotency_key, created_after, created_before, '
            'finished_after, finished_before, run_after, run_before}'::text[] || more
 $$;
 
@@ -271,7 +271,7 @@ begin
     if job is null then
         return null;
     end if;
-    return (200, job, jsonb_build_object('etag', '"' || md5(job) || '"'));
+    return (200, job, jsonb_build_object('ETag', '"' || md5(job) || '"'));
 end $$;
 
 -- A job to be enqueued, as enqueue_many() is told it, from what was sent: `request_data` and, with `is_collection`, `type` and
@@ -369,7 +369,7 @@ begin
         return ganger._api_problem(409, 'taken', 'Conflict', 'The key belongs to a job that you may not see. Use another one.');
     end if;
     return (case when is_new then 201 else 200 end, job,
-            jsonb_build_object('location', case when is_collection then '/api/v1/collections/jobs/' else '/api/jobs/' end || job_id));
+            jsonb_build_object('Location', case when is_collection then '/api/v1/collections/jobs/' else '/api/jobs/' end || job_id));
 end $$;
 
 -- POST /api/jobs/bulk: an array of jobs, or {"jobs": [...]}. All or none; ids in their order.

@@ -277,7 +277,7 @@ begin
             when 'retry' then 'Job %s is %s: only failed and cancelled jobs can be retried.'
             else 'Job %s is %s: only jobs that have ended can be deleted. Cancel it first.' end, id, status));
     end if;
-    return (case when what = 'cancel' and status = 'processing' then 202 else 200 end, job, jsonb_build_object('etag', ganger._api_etag(job)));
+    return (case when what = 'cancel' and status = 'processing' then 202 else 200 end, job, jsonb_build_object('ETag', ganger._api_etag(job)));
 end $$;
 
 -- POST /api/jobs/{id}/redrive
@@ -288,7 +288,7 @@ declare
 begin
     perform ganger._api_query(request), ganger._api_object(sent, '{}');
     made := ganger.redrive(ganger._api_id(request));
-    return (201, ganger._api_job_text(made), jsonb_build_object('location', '/api/jobs/' || made));
+    return (201, ganger._api_job_text(made), jsonb_build_object('Location', '/api/jobs/' || made));
 end $$;
 
 -- POST /api/jobs/cancel, retry, edit, delete: all jobs of a filter.

@@ -129,7 +129,7 @@ begin
             return null;
         elsif what = 'run' then
             job := ganger.run_schedule(key);
-            return (201, json_build_object('job_id', job)::text, jsonb_build_object('location', '/api/jobs/' || job));
+            return (201, json_build_object('job_id', job)::text, jsonb_build_object('Location', '/api/jobs/' || job));
         end if;
         done := case what when 'delete' then ganger.delete_schedule(key) when 'pause' then ganger.pause_schedule(key)
                           when 'resume' then ganger.resume_schedule(key) else true end;
@@ -138,7 +138,7 @@ begin
         return null;
     end if;
     return (case what when 'create' then 201 when 'delete' then 204 else 200 end, case when what <> 'delete' then ganger._api_schedule(key) end,
-            case when what = 'create' then jsonb_build_object('location', '/api/schedules/' || ganger._api_segment(key)) end);
+            case when what = 'create' then jsonb_build_object('Location', '/api/schedules/' || ganger._api_segment(key)) end);
 end $$;
 
 -- A name as one segment of a path.
@@ -173,7 +173,7 @@ begin
         key := ganger.create_batch(i.id, i.job_type, i.items, coalesce(i.concurrency, 3), coalesce(i.max_attempts, 4),
                                    coalesce(i.retry_delay, '1 s'), i.on_finish, coalesce(i.options, '{}'));
         return (201, (select row_to_json(b)::text from ganger.batches b where b.id = key),
-                jsonb_build_object('location', '/api/batches/' || ganger._api_segment(key)));
+                jsonb_build_object('Location', '/api/batches/' || ganger._api_segment(key)));
     end if;
     perform ganger._api_object(sent, '{}');
     done := case what when 'start' then ganger.start_batch(key) when 'pause' then ganger.pause_batch(key)
@@ -233,7 +233,7 @@ begin
         return ganger._api_problem(409, 'ended', 'Conflict', 'This token has ended: somebody has completed it, or its time is over. The first one wins.');
     end if;
     return (case what when 'create' then 201 else 200 end, body,
-            case what when 'create' then jsonb_build_object('location', '/api/tokens/' || ganger._api_segment(key)) end);
+            case what when 'create' then jsonb_build_object('Location', '/api/tokens/' || ganger._api_segment(key)) end);
 end $$;
 
 -- The tokens of the API itself: GET /api/api-tokens, POST (the answer has the token, this once), DELETE /api/api-tokens/{id}.
@@ -259,5 +259,5 @@ begin
     made := ganger.create_api_token(i.name, sha256(convert_to(secret, 'UTF8')), i.scopes, i.owner, i.queues,
                                     coalesce(i.expires_at, clock_timestamp() + i.expires_in));
     return (201, (select (to_jsonb(t) || jsonb_build_object('token', secret))::text from ganger.api_tokens t where t.id = made),
-            jsonb_build_object('location', '/api/api-tokens/' || made, 'cache-control', 'no-store'));
+            jsonb_build_object('Location', '/api/api-tokens/' || made, 'Cache-Control', 'no-store'));
 end $$;
