@@ -1,0 +1,220 @@
+-- SPDX-License-Identifier: MIT
+-- The operations of the HTTP API as the server calls them: (request, body) to (status, body, headers). What each of them does to jobs is
+-- tested with the functions they call; here it is what comes in and what goes out.
+select plan(150);
+
+-- An answer, or the error as problem+json would have it: {status, field, detail}.
+create function pg_temp.ask(statement text, request jsonb default '{}', sent text default null, out status integer, out body jsonb, out headers jsonb)
+language plpgsql as $$
+declare
+    field  text;
+    detail text;
+    text_of_body text;
+begin
+    execute format('select a.status, a.body, a.headers from ganger.%s as a where a.status is not null',
+                   replace(statement, '(', '($1, $2' || case when statement like '%()' then '' else ', ' end))
+    into status, text_of_body, headers using request, sent;
+    body := text_of_body::jsonb;
+exception when others then
+    get stacked diagnostics field = column_name, detail = message_text;
+    status := case when sqlstate like '22%' or sqlstate = '0A000' then 400 when sqlstate = '42501' then 403 when sqlstate = '42704' then 404
+                   when sqlstate = '23505' then 409 else 500 end;
+    body := jsonb_build_object('field', field, 'detail', detail, 'code', sqlstate);
+end $$;
+create function pg_temp.path(key text, value text, query jsonb default '{}', headers jsonb default '{}') returns jsonb language sql as
+$$ select jsonb_build_object('path', jsonb_build_object(key, value), 'query', query, 'headers', headers) $$;
+create function pg_temp.job(id bigint, headers jsonb default '{}') returns jsonb language sql as
+$$ select pg_temp.path('id', id::text, '{}', headers) $$;
+create function pg_temp.query(params jsonb) returns jsonb language sql as $$ select jsonb_build_object('query', params) $$;
+create function pg_temp.head(headers jsonb) returns jsonb language sql as $$ select jsonb_build_object('headers', headers) $$;
+\set create '_api_create_job()'
+
+-- ---- one job
+select * from pg_temp.ask(:'create', '{}', '{"job_type": "mail", "payload": {"to": "x"}, "priority": 5, "timeout": "30s", "tags": ["a"]}') \gset r_
+select is(:'r_status'::text, '201', 'a job is created');
+select (:'r_body'::jsonb ->> 'id')::bigint as job \gset
+select is(:'r_headers'::jsonb, jsonb_build_object('Location', '/api/jobs/' || :job), 'and it says where it is');
+select is(:'r_body'::jsonb, (select to_jsonb(j) from ganger.jobs j where j.id = :job), 'as the view jobs has it');
+select is((select array_agg(k order by n) from json_object_keys((select a.body from ganger._api_get_job(pg_temp.job(:job), null) a)::json)
+           with ordinality x (k, n)),
+          (select array_agg(a.attname::text order by a.attnum) from pg_attribute a where a.attrelid = 'ganger.jobs'::regclass and a.attnum > 0),
+          'with its columns in their order');
+select is((select body -> 'created_at' #>> '{}' from pg_temp.ask('_api_get_job()', pg_temp.job(:job)) where body ->> 'created_at' like '%+00:00') is not null,
+          true, 'instants are UTC, wherever the session is');
+select is(r.status, null, 'what nobody knows is not there') from pg_temp.ask('_api_get_job()', pg_temp.job(999999)) r;
+select is(r.status, 400, 'an id above bigint is refused') from pg_temp.ask('_api_get_job()', pg_temp.path('id', '99999999999999999999')) r;
+select is(r.body -> 'payload', '{"to": "y"}', 'request_data is another name of payload')
+from pg_temp.ask(:'create', '{}', '{"job_type": "mail", "request_data": {"to": "y"}}') r;
+select is(r.body -> 'payload', 'null', 'JSON null is a payload') from pg_temp.ask(:'create', '{}', '{"job_type": "mail", "payload": null}') r;
+select is(r.body ->> 'pending_reason', 'scheduled', 'every parameter of enqueue') from pg_temp.ask(:'create', '{}',
+    '{"job_type": "mail", "run_at": "2090-01-01T00:00:00Z", "depends_on": [], "group_key": "g", "unique_key": "u", "unique_for": "1 h", "metadata": {"a": 1}}') r;
+-- what is wrong is named
+select is(array[r.status::text, r.body ->> 'field', r.body ->> 'detail'], array['400', w.field, w.detail], w.sent)
+from (values
+    ('{}', 'job_type', 'job_type is missing'),
+    ('{"job_type": ""}', 'job_type', 'job_type is empty'),
+    ('{"job_type": 5}', 'job_type', 'job_type is a JSON number, not a string'),
+    ('{"job_type": "x", "priority": 99999}', 'priority', 'priority must be between -32768 and 32767, not 99999'),
+    ('{"job_type": "x", "priority": "high"}', 'priority', 'priority: invalid input syntax for type integer: "high"'),
+    ('{"job_type": "x", "priority": 1e40}', 'priority', 'priority: value "10000000000000000000000000000000000000000" is out of range for type integer'),
+    ('{"job_type": "x", "timeout": 30}', 'timeout', 'timeout is a JSON number, not a string'),
+    ('{"job_type": "x", "timeout": "30"}', 'timeout', 'timeout has no unit: "30"'),
+    ('{"job_type": "x", "tags": "a"}', 'tags', 'tags: malformed array literal: "a"'),
+    ('{"job_type": "x", "prio": 1}', 'prio', 'unknown key "prio"'),
+    ('{"job_type": "x", "payload": 1, "request_data": 2}', 'request_data', 'payload and request_data are two names of the same'),
+    ('[]', '', 'the body is a JSON array, not an object'),
+    ('5', '', 'the body is a JSON number, not an object'),
+    ('{"job_type": ', '', 'the body is not JSON that can be stored'),
+    ('{"job_type": "\u0000"}', '', 'the body is not JSON that can be stored'),
+    (repeat('[', 100000), '', 'the body is not JSON that can be stored')) w (sent, field, detail),
+    pg_temp.ask(:'create', '{}', w.sent) r;
+select is(array[r.status::text, r.body ->> 'field'], '{400, x}', 'an unknown query parameter is refused')
+from pg_temp.ask(:'create', pg_temp.query('{"x": "1"}'), '{"job_type": "x"}') r;
+select is(r.status, 201, 'wait is known') from pg_temp.ask(:'create', pg_temp.query('{"wait": "1s"}'), '{"job_type": "x"}') r;
+-- once
+select (body ->> 'id')::bigint as once, status as once_status
+from pg_temp.ask(:'create', pg_temp.head('{"idempotency-key": "k1"}'), '{"job_type": "mail"}') \gset
+select is(array[:once_status, r.status, (r.body ->> 'id')::integer], array[201, 200, :once], 'the same Idempotency-Key: the same job, and 200')
+from pg_temp.ask(:'create', pg_temp.head('{"idempotency-key": "k1"}'), '{"job_type": "mail"}') r;
+select ganger.cancel(:once) \gset
+select is(array[r.status::text, r.body ->> 'status'], '{200, cancelled}', 'also when it has ended')
+from pg_temp.ask(:'create', pg_temp.head('{"idempotency-key": "k1"}'), '{"job_type": "mail"}') r;
+select is(array[r.status::text, r.body ->> 'field'], '{400, idempotency_key}', 'two keys are one too many')
+from pg_temp.ask(:'create', pg_temp.head('{"idempotency-key": "k1"}'), '{"job_type": "mail", "idempotency_key": "k2"}') r;
+-- traces
+\set trace '{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "a=b"}'
+select is(r.body -> 'metadata', :'trace'::jsonb || '{"mine": 1}', 'traceparent and tracestate go to the metadata')
+from pg_temp.ask(:'create', pg_temp.head(:'trace'), '{"job_type": "mail", "metadata": {"mine": 1}}') r;
+select is(r.body -> 'metadata', 'null', 'one that is malformed does not')
+from pg_temp.ask(:'create', pg_temp.head('{"traceparent": "00-zz"}'), '{"job_type": "mail"}') r;
+-- the other name
+select is(array[r.status::text, r.body ->> 'job_type', r.body ->> 'payload', r.body ->> 'metadata', r.headers ->> 'Location'],
+          array['201', 'thumb', '{"a": 1}', '{"a": 1}', '/api/v1/collections/jobs/' || (r.body ->> 'id')], 'type and metadata of a collection')
+from pg_temp.ask('_api_create_job(true)', '{}', '{"type": "thumb", "metadata": {"a": 1}}') r;
+-- many
+select is(array[r.status::text, jsonb_array_length(r.body -> 'ids')::text], '{201, 2}', 'many jobs')
+from pg_temp.ask('_api_create_jobs()', '{}', '[{"job_type": "a", "request_data": 5}, {"job_type": "b", "depends_on": [-1]}]') r;
+select is(r.status, 201, 'also as an object') from pg_temp.ask('_api_create_jobs()', '{}', '{"jobs": [{"job_type": "a"}]}') r;
+select is(array[r.status::text, r.body ->> 'field'], '{400, jobs[1].priority}', 'a wrong entry is named')
+from pg_temp.ask('_api_create_jobs()', '{}', '[{"job_type": "a"}, {"job_type": "b", "priority": 99999}]') r;
+select is(r.status, 400, 'no array') from pg_temp.ask('_api_create_jobs()', '{}', '{}') r;
+
+-- ---- lists
+select unnest(array[is(array(select x ->> 'id' from jsonb_array_elements(r.body -> 'jobs') x), array(select j.id::text from ganger.jobs j order by j.id desc limit 3), 'newest first'),
+       is((r.body ->> 'total')::bigint, (select count(*) from ganger.jobs), 'the total'), is(r.body -> 'total_is_exact', 'true', 'is exact'),
+       is((r.body ->> 'next')::bigint, (select min(id) from (select id from ganger.jobs order by id desc limit 3) x), 'and where the next page begins')])
+from pg_temp.ask('_api_list_jobs()', pg_temp.query('{"limit": "3"}')) r;
+with recursive page (n, ids, next) as (
+    select 1, array(select (x ->> 'id')::bigint from jsonb_array_elements(r.body -> 'jobs') x), r.body ->> 'next'
+    from pg_temp.ask('_api_list_jobs()', pg_temp.query('{"limit": "3"}')) r
+    union all
+    select p.n + 1, array(select (x ->> 'id')::bigint from jsonb_array_elements(r.body -> 'jobs') x), r.body ->> 'next'
+    from page p, pg_temp.ask('_api_list_jobs()', pg_temp.query(jsonb_build_object('limit', '3', 'after', p.next))) r where p.next is not null)
+select is(array_agg(i order by p.n, o), array(select id from ganger.jobs order by id desc), 'page by page they are all, once')
+from page p, unnest(p.ids) with ordinality u (i, o);
+select unnest(array[is((select count(*) from jsonb_array_elements(r.body -> 'jobs')), (select count(*) from ganger.list_jobs(w.filter)), w.query::text),
+       is((r.body ->> 'total')::bigint, ganger.count_jobs(w.filter), 'total of ' || w.query::text)])
+from (values
+    ('{"status": "pending,cancelled"}'::jsonb, '{"status": ["pending", "cancelled"]}'::jsonb),
+    ('{"status": ["pending", "cancelled"], "job_type": "mail"}', '{"status": ["pending", "cancelled"], "job_type": "mail"}'),
+    ('{"job_type": ["mail", "a"]}', '{"job_type": ["mail", "a"]}'),
+    ('{"tag": "a"}', '{"tags": ["a"]}'), ('{"search": "{\"to\": \"x\"}"}', '{"search": {"to": "x"}}'), ('{"priority": "5"}', '{"priority": 5}'),
+    ('{"group_key": "g"}', '{"group_key": "g"}'), ('{"idempotency_key": "k1"}', '{"idempotency_key": "k1"}'),
+    ('{"created_after": "2090-01-01"}', '{"created_at": {"gte": "2090-01-01"}}'),
+    ('{"created_after": "2020-01-01", "created_before": "2090-01-01"}', '{"created_at": {"gte": "2020-01-01", "lt": "2090-01-01"}}'),
+    ('{"queue": "nowhere"}', '{"queue": "nowhere"}')) w (query, filter),
+    pg_temp.ask('_api_list_jobs()', pg_temp.query(w.query)) r;
+select is((r.body ->> 'count')::bigint, ganger.count_jobs('{"job_type": "mail"}'), 'the exact count') from pg_temp.ask('_api_count_jobs()', pg_temp.query('{"job_type": "mail"}')) r;
+select is(array[r.status::text, r.body ->> 'field'], array['400', w.field], 'a list with ' || w.query::text)
+from (values ('{"limit": "0"}'::jsonb, 'limit'), ('{"limit": "1001"}', 'limit'), ('{"limit": "x"}', 'limit'), ('{"after": "-1"}', 'after'), ('{"page": "2"}', 'page'),
+             ('{"status": "done"}', 'status'), ('{"search": "{"}', 'search'), ('{"created_after": "yesterdayish"}', 'created_after'),
+             ('{"priority": "high"}', 'priority'), ('{"limit": ["1", "2"]}', 'limit')) w (query, field),
+     pg_temp.ask('_api_list_jobs()', pg_temp.query(w.query)) r;
+
+-- ---- changes, and what is stale
+select r.headers ->> 'ETag' as etag from pg_temp.ask('_api_get_job()', pg_temp.job(:job)) r \gset
+select is(array[r.status::text, r.body ->> 'priority'], '{200, 7}', 'If-Match with the job as it is')
+from pg_temp.ask('_api_change_job(''edit'')', pg_temp.job(:job, jsonb_build_object('if-match', :'etag')), '{"priority": 7}') r;
+select is(array[r.status::text, r.body ->> 'code'], '{412, changed}', 'with one that has changed since')
+from pg_temp.ask('_api_change_job(''edit'')', pg_temp.job(:job, jsonb_build_object('if-match', :'etag')), '{"priority": 8}') r;
+select is(array[r.status::text, r.body ->> 'field'], '{400, id}', 'what cannot be edited is named') from pg_temp.ask('_api_change_job(''edit'')', pg_temp.job(:job), '{"id": 8}') r;
+select is(array[r.status::text, r.body ->> 'code'], '{409, wrong_state}', 'a live job is not deleted') from pg_temp.ask('_api_change_job(''delete'')', pg_temp.job(:job)) r;
+select is(array[r.status::text, r.body ->> 'status'], '{200, cancelled}', 'cancelled') from pg_temp.ask('_api_change_job(''cancel'')', pg_temp.job(:job)) r;
+select is(r.status, 200, 'and once more') from pg_temp.ask('_api_change_job(''cancel'')', pg_temp.job(:job)) r;
+select is(array[r.status::text, r.body ->> 'status'], '{200, pending}', 'retried') from pg_temp.ask('_api_change_job(''retry'')', pg_temp.job(:job)) r;
+select is(r.status, 409, 'not twice') from pg_temp.ask('_api_change_job(''retry'')', pg_temp.job(:job)) r;
+select ganger.cancel(:job) \gset
+select is(r.status, 204, 'deleted') from pg_temp.ask('_api_change_job(''delete'')', pg_temp.job(:job)) r;
+select is(r.status, null, 'and gone') from pg_temp.ask('_api_change_job(''delete'')', pg_temp.job(:job)) r;
+select is(r.body ->> 'field', 'filter', 'of many: a filter must be given') from pg_temp.ask('_api_change_jobs(''cancel'')', '{}', '{}') r;
+select is((r.body ->> 'count')::bigint, 3::bigint, 'cancelled by a filter') from pg_temp.ask('_api_change_jobs(''cancel'')', '{}', '{"filter": {"job_type": ["a", "thumb"]}}') r;
+select is((r.body ->> 'count')::bigint, 3::bigint, 'deleted by a filter') from pg_temp.ask('_api_change_jobs(''delete'')', '{}', '{"filter": {"job_type": ["a", "thumb"], "status": "cancelled"}}') r;
+
+-- ---- a worker
+select ganger.cancel_jobs('{}') \gset
+select ganger.enqueue('w', queue => 'q') as w1, ganger.enqueue('w', queue => 'q', max_attempts => 1) as w2 \gset
+select unnest(array[is(jsonb_array_length(r.body), 2, 'claimed'), is(array(select k from jsonb_object_keys(r.body -> 0) k order by k),
+    (select array_agg(x order by x) from unnest('{id, lease_id, job_type, payload, attempt, max_attempts, queue, priority, timeout, tags, group_key, owner, metadata, lease_until}'::text[]) x), 'with all that claim() gives')])
+from pg_temp.ask('_api_claim()', '{}', '{"worker": "w", "queues": ["q"], "max_jobs": 2, "lease": "1 min"}') r;
+select is(r.body, '[]', 'nothing more') from pg_temp.ask('_api_claim()', '{}', '{"worker": "w", "queues": ["q"]}') r;
+select is(array[r.status::text, r.body ->> 'field'], array['400', w.field], w.sent)
+from (values ('{}', 'worker'), ('{"worker": "w", "lease": 30}', 'lease'), ('{"worker": "w", "max_jobs": 0}', 'max_jobs'), ('{"worker": "w", "queue": "q"}', 'queue')) w (sent, field),
+     pg_temp.ask('_api_claim()', '{}', w.sent) r;
+select lease_id as lease1 from ganger.job where id = :w1 \gset
+select lease_id as lease2 from ganger.job where id = :w2 \gset
+select is(r.status, 200, w.what) from (values ('heartbeat', '{"extend": "2 min"}'::jsonb), ('progress', '{"percent": 30, "message": "m"}'), ('progress', '{"progress": 40}'),
+    ('output', '{"output": {"a": 1}}'), ('log', '{"line": "one"}'), ('complete', '{"output": {"b": 2}}')) w (what, sent),
+    pg_temp.ask(format('_api_report(%L)', w.what), pg_temp.job(:w1), (w.sent || jsonb_build_object('lease_id', :'lease1'))::text) r;
+select is(array[j.status, j.output::text, j.stage], array['completed', '{"b": 2}', null], 'it has completed') from ganger.get_job(:w1) j;
+select is(array[r.status::text, r.body ->> 'code'], '{409, stale_lease}', 'a stale lease: ' || w) from unnest('{fail, heartbeat, discard, release, progress}'::text[]) w,
+    pg_temp.ask(format('_api_report(%L)', w), pg_temp.job(:w1), jsonb_build_object('lease_id', :'lease1')::text) r;
+select is(r.status, 200, 'complete again has the same answer') from pg_temp.ask('_api_report(''complete'')', pg_temp.job(:w1), jsonb_build_object('lease_id', :'lease1')::text) r;
+select is(r.body ->> 'field', 'lease_id', 'a lease must be given') from pg_temp.ask('_api_report(''complete'')', pg_temp.job(:w2), '{}') r;
+select is(r.status, 200, 'failed') from pg_temp.ask('_api_report(''fail'')', pg_temp.job(:w2), jsonb_build_object('lease_id', :'lease2', 'error', 'no')::text) r;
+select is(r.body ->> 'log', 'one' || e'\n', 'the log') from pg_temp.ask('_api_look(''log'')', pg_temp.job(:w1)) r;
+select is(r.body #>> '{attempts,0,error}', 'no', 'the attempts') from pg_temp.ask('_api_look(''attempts'')', pg_temp.job(:w2)) r;
+select is(r.body #>> '{events,0,event}', 'added', 'the events') from pg_temp.ask('_api_look(''events'')', pg_temp.job(:w2)) r;
+
+-- ---- the rest: names in paths, and what is not there
+select is(array[r.status::text, r.body ->> 'concurrency', r.body ->> 'rate'], '{200, 3, 5}', 'limits of a queue')
+from pg_temp.ask('_api_set(''queue'', ''set'')', pg_temp.path('queue', 'ü/1'), '{"concurrency": 3, "rate": 5, "rate_period": "1 min"}') r;
+select is(array[r.body ->> 'concurrency', r.body ->> 'rate'], '{9, 5}', 'PATCH changes what is sent')
+from pg_temp.ask('_api_set(''queue'', ''patch'')', pg_temp.path('queue', 'ü/1'), '{"concurrency": 9}') r;
+select is(array[r.body ->> 'concurrency', r.body ->> 'rate'], '{9, null}'::text[], 'PUT sets all')
+from pg_temp.ask('_api_set(''queue'', ''set'')', pg_temp.path('queue', 'ü/1'), '{"concurrency": 9}') r;
+select is(r.body -> 'paused', 'true', 'paused') from pg_temp.ask('_api_set(''queue'', ''pause'')', pg_temp.path('queue', 'ü/1')) r;
+select is(array[r.status::text, r.headers ->> 'Location', jsonb_array_length(r.body -> 'next_runs')::text], '{201, /api/schedules/n%C3%BC%2F1, 5}', 'a schedule, and its next ticks')
+from pg_temp.ask('_api_change_schedule(''create'')', '{}', '{"name": "nü/1", "cron": "0 3 * * *", "job_type": "r"}') r;
+select is(r.status, 409, 'its name is taken') from pg_temp.ask('_api_change_schedule(''create'')', '{}', '{"name": "nü/1", "cron": "0 3 * * *", "job_type": "r"}') r;
+select is(array[r.status, coalesce((r.body ->> 'next_runs')::jsonb = '[]', false)::integer], '{200, 1}', 'paused, it has none') from pg_temp.ask('_api_change_schedule(''pause'')', pg_temp.path('name', 'nü/1')) r;
+select is(r.status, 201, 'run now') from pg_temp.ask('_api_change_schedule(''run'')', pg_temp.path('name', 'nü/1')) r;
+select is(r.status, null, 'an unknown one: ' || w) from unnest('{get, edit, delete, pause, resume, run}'::text[]) w,
+    pg_temp.ask(format('_api_change_schedule(%L)', w), pg_temp.path('name', 'none'), '{}') r;
+select is(array[r.status::text, r.body ->> 'total'], '{201, 2}', 'a batch') from pg_temp.ask('_api_change_batch(''create'')', '{}', '{"id": "b/1", "job_type": "x", "items": [1, 2]}') r;
+select is(array_agg(r.status order by w.n), '{200, 409, 200, 200, 200, 200, 409, 204, null}'::integer[], 'its life')
+from unnest('{start, start, pause, resume, get, cancel, cancel, clear, clear}'::text[]) with ordinality w (what, n),
+    lateral pg_temp.ask(format('_api_change_batch(%L)', w.what), pg_temp.path('batch', 'b/1')) r;
+select r.body ->> 'token' as token, r.status as token_status from pg_temp.ask('_api_token(''create'')', '{}', '{"timeout": "1 h"}') r \gset
+select is(array[:token_status, r.status], '{201, 200}', 'a wait token') from pg_temp.ask('_api_token(''complete'')', pg_temp.path('token', :'token'), '{"data": {"by": "ann"}}') r;
+select is(r.status, 409, 'the first one wins') from pg_temp.ask('_api_token(''complete'')', pg_temp.path('token', :'token')) r;
+select is(r.status, null, 'an unknown one') from pg_temp.ask('_api_token(''complete'')', pg_temp.path('token', 'tok_x')) r;
+select is(array[r.status, jsonb_array_length(r.body -> w)], array[200, 0], w) from unnest('{nodes, workers}'::text[]) w, pg_temp.ask(format('_api_show(%L)', w)) r;
+select is(array[r.status::text, r.body ->> 'completed'], '{200, 1}', 'stats of one type') from pg_temp.ask('_api_show(''stats'')', pg_temp.path('job_type', 'w')) r;
+
+-- ---- the tokens of the API
+select r.body ->> 'token' as secret, r.body ->> 'id' as token_id from pg_temp.ask('_api_api_token(''create'')', '{}', '{"name": "ci", "scopes": ["read", "enqueue"], "queues": ["q"], "expires_in": "90 days"}') r \gset
+select matches(:'secret'::text, '^gng_[0-9a-f]{64}$', 'a token is told once');
+select is((select sha256 from ganger._api_tokens()), sha256(:'secret'::text::bytea), 'only its digest is kept');
+select is(array[r.status, strpos(r.body::text, :'secret'), strpos(r.body::text, encode(sha256(:'secret'::text::bytea), 'hex'))], '{200, 0, 0}', 'and nobody is told it again') from pg_temp.ask('_api_api_token(''list'')') r;
+select is(r.status, 409, 'one of a name') from pg_temp.ask('_api_api_token(''create'')', '{}', '{"name": "ci", "scopes": ["read"]}') r;
+select is(array[r.status::text, r.body ->> 'field'], array['400', w.field], w.sent)
+from (values ('{"name": "x"}', 'scopes'), ('{"name": "x", "scopes": ["reed"]}', 'scopes'), ('{"scopes": ["read"]}', 'name'), ('{"name": "x", "scopes": ["read"], "queues": []}', 'queues'),
+             ('{"name": "x", "scopes": ["read"], "expires_at": "2001-01-01"}', 'expires_at')) w (sent, field), pg_temp.ask('_api_api_token(''create'')', '{}', w.sent) r;
+select is(array_agg(r.status order by n), '{204, null}'::integer[], 'revoked, once') from generate_series(1, 2) n,
+    lateral pg_temp.ask('_api_api_token(''revoke'')', pg_temp.path('id', :'token_id', '{}', jsonb_build_object('n', n))) r;
+select is_empty('select * from ganger._api_tokens()', 'and worth nothing any more');
+select is(r.status, 201, 'its name is free again') from pg_temp.ask('_api_api_token(''create'')', '{}', '{"name": "ci", "scopes": ["read"]}') r;
+update ganger.api_token set expires_at = now() - interval '1 s' where revoked_at is null;
+select is_empty('select * from ganger._api_tokens()', 'one that has expired is worth nothing');
+select is(r.status, 201, 'and makes room for the next of its name') from pg_temp.ask('_api_api_token(''create'')', '{}', '{"name": "ci", "scopes": ["read"]}') r;
+select * from finish();
