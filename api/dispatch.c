@@ -2,6 +2,8 @@
 // Dispatch: a route's kind -> who answers.
 #include "api/http_internal.h"
 #include "api/metrics.h"
+#include "api/stream.h"
+#include "api/waiters.h"
 
 static void answer_health(Exchange *exchange)
 {
@@ -19,17 +21,14 @@ static void answer_ready(Exchange *exchange)
     }
 }
 
-static void answer_nothing(Exchange *exchange)
-{
-    exchange_reply_problem(exchange, 404, "not_found", "there is no such path");
-}
-
 void dispatch(Exchange *exchange)
 {
     switch (exchange_route(exchange)->kind) {
     case ROUTE_SQL:
-    case ROUTE_WAIT:
         exchange_run(exchange);
+        break;
+    case ROUTE_WAIT:
+        waiters_answer(exchange);
         break;
     case ROUTE_HEALTH:
         answer_health(exchange);
@@ -41,7 +40,7 @@ void dispatch(Exchange *exchange)
         metrics_answer(exchange);
         break;
     case ROUTE_EVENTS:
-        answer_nothing(exchange);
+        stream_answer(exchange);
         break;
     }
 }

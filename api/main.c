@@ -13,8 +13,10 @@
 #include "api/metrics.h"
 #include "api/pool.h"
 #include "api/server.h"
+#include "api/stream.h"
 #include "api/throttle.h"
 #include "api/token_cache.h"
+#include "api/waiters.h"
 #include "common/base/clock.h"
 #include "common/base/exit_code.h"
 #include "common/base/inherited_fd.h"
@@ -69,6 +71,7 @@ static void leave(Process *self, ExitCode code, int64_t limit_ms)
     self->exit_code = code;
     set_state(self, SLOT_STOPPING);
     log_info("http.leaving", "connections=%d", server_connection_count(self->api.server));
+    waiters_hurry(self->api.waiters);
     server_drain(self->api.server, limit_ms, on_drained, self);
 }
 
@@ -163,6 +166,8 @@ static Status start(Process *self, const Config *config, Scoreboard *board)
         api->tokens = token_cache_create(api);
     }
     api->metrics = metrics_create(api);
+    api->streams = stream_hub_create(api);
+    api->waiters = waiters_create(api);
     api->on_request_done = count_request;
     TRY(server_create(&api->server, api));
     if (!confine_enter()) {
@@ -177,9 +182,12 @@ static void stop(Process *self)
     Api *api = &self->api;
     token_cache_destroy(api->tokens);
     metrics_destroy(api->metrics);
+    api->metrics = NULL; // streams are closed with the server
     pool_close(api->pool);
     api->on_request_done = NULL;
     server_destroy(api->server);
+    stream_hub_destroy(api->streams);
+    waiters_destroy(api->waiters);
     pool_destroy(api->pool);
     files_destroy(api->files);
     throttle_destroy(api->throttle);

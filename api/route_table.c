@@ -9,7 +9,7 @@ static const Route routes[] = {
     {"GET", "/health", ROUTE_HEALTH, SCOPE_NONE, 0, NULL},
     {"GET", "/ready", ROUTE_READY, SCOPE_NONE, 0, NULL},
     {"GET", "/metrics", ROUTE_METRICS, SCOPE_READ, 0, NULL},
-    {"GET", "/api/events", ROUTE_EVENTS, SCOPE_READ, 0, NULL},
+    {"GET", "/api/events", ROUTE_EVENTS, SCOPE_READ, ROUTE_BOUND, NULL},
 
     {"POST", "/api/jobs", ROUTE_WAIT, SCOPE_ENQUEUE, ROUTE_BODY | ROUTE_BOUND, &SQL_api_job_create},
     {"GET", "/api/jobs", ROUTE_SQL, SCOPE_READ, ROUTE_BOUND, &SQL_api_jobs_list},

@@ -10,7 +10,7 @@ insert into wanted values
     ('enqueue', 'pw'), ('enqueue_many', 'pw'), ('cancel', 'poa'), ('get_job', 'prwoa'), ('list_jobs', 'proa'), ('count_jobs', 'proa'),
     ('job_events', 'proa'), ('explain_job', 'proa'), ('wait_for_job', 'proa'), ('jobs', 'proa'), ('attempts', 'proa'), ('stats', 'roa'), ('doctor', 'roa'),
     ('overview', 'roa'), ('throughput', 'roa'), ('job_type_overview', 'roa'), ('durations', 'roa'), ('failures', 'roa'),
-    ('read_events', 'roa'), ('last_event_id', 'roa'), ('get_batch', 'roa'), ('batch_stats', 'roa'), ('next_cron', 'prwoa'),
+    ('read_events', 'roa'), ('last_event_id', 'rwoa'), ('get_batch', 'roa'), ('batch_stats', 'roa'), ('next_cron', 'prwoa'),
     ('queues', 'roa'), ('job_types', 'roa'), ('groups', 'roa'), ('workers', 'roa'), ('nodes', 'roa'), ('schedules', 'roa'), ('batches', 'roa'),
     ('tokens', 'roa'), ('create_token', 'pw'), ('complete_token', 'pwoa'), ('get_token', 'prwoa'), ('claim', 'w'), ('complete', 'w'),
     ('fail', 'w'), ('discard', 'w'), ('snooze', 'w'), ('heartbeat', 'w'), ('set_progress', 'w'), ('set_output', 'w'), ('log', 'w'),
@@ -24,7 +24,7 @@ insert into wanted values
     ('_api_page', 'proa'), ('_api_job_text', 'prwoa'), ('_api_total', 'proa'), ('_api_check_job', 'prwoa'), ('_api_hold', 'oa'), ('_api_tokens', 'wa'), ('_job_steps', 'proa'),
     ('_job_ties', 'proa'), ('_sees_queues', 'proa'), ('migration', 'prwoa'), ('_set_setting', 'wa'),
     ('_sees_all', 'proa'), ('_sees_owner', 'proa'), ('_worker_text', 'proa'), ('_worker_pid', 'proa'), ('_node_name', 'proa'), ('_is_full', 'proa'), ('_held_jobs', 'roa'), ('_job_brief', 'roa'), ('_process_usage', 'roa'), ('_token_timeout', 'proa'),
-    ('_error_history', 'proa'), ('_metrics', 'rw');
+    ('_error_history', 'proa'), ('_metrics', 'rw'), ('_feed', 'rwoa'), ('_ended_jobs', 'rwoa');
 -- what gangerd's programs call: whatever private function stands in their statements
 \set called `grep -ohE 'ganger\._[a-z_]+' $(ls ../../common/sql/*.sql | grep -v /migrate_) | sed 's/^ganger\.//' | sort -u | tr '\n' ' '`
 insert into wanted select n, 'w' from string_to_table(trim(:'called'), ' ') n on conflict (name) do nothing;
