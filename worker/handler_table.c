@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "sql_queries.h"
 #include "worker/exec_child.h"
+#include "worker/http_handler.h"
 #include "worker/plugin_loader.h"
 #include "worker/sandbox.h"
 
@@ -124,6 +125,9 @@ void handler_table_destroy(HandlerTable *table)
     for (size_t i = 0; i < table->hook_count; i++) {
         free(table->hooks[i].job_type);
     }
+    for (int i = 0; i < table->count; i++) {
+        http_handler_destroy(table->handlers[i].http);
+    }
     free(table->hooks);
     free(table->plugins); // the shared objects stay: their code may have left threads or exit hooks
     free(table->handlers);
@@ -188,6 +192,9 @@ static bool load_handler(HandlerTable *table, const Config *config, const Handle
         break;
     case HANDLER_SQL:
         ok = check_function(handler->sql, false, db, why);
+        break;
+    case HANDLER_HTTP:
+        ok = http_handler_create(&loaded.http, &handler->http, why);
         break;
     }
     if (ok) {

@@ -76,6 +76,9 @@ static void call_handler(const Handler *handler, RunContext *context, RunResult 
     case HANDLER_SQL:
         run_sql(handler, context, result);
         return;
+    case HANDLER_HTTP:
+        run_http(handler, context, result);
+        return;
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Runner: runs one job through its handler and says what came of it. One implementation per handler
-// kind: run_plugin.c, run_exec.c, run_sql.c; run_hook.c calls the on_error hook of a plugin.
+// kind: run_plugin.c, run_exec.c, run_sql.c, run_http.c; run_hook.c calls the on_error hook of a plugin.
 #ifndef WORKER_RUNNER_H
 #define WORKER_RUNNER_H
 
@@ -49,6 +49,7 @@ typedef struct Handler Handler;
 struct Handler {
     const HandlerConfig *config;
     const void *plugin_entry; // HANDLER_PLUGIN: entry in the plugin's table
+    struct HttpHandler *http; // HANDLER_HTTP: http_handler.h
     bool is_hook;             // its job type is that of the entry's on_error hook
     int counter_row;          // where its runs are counted
 };
@@ -72,5 +73,6 @@ void run_plugin(const Handler *handler, RunContext *run, RunResult *result);
 void run_hook(const Handler *handler, RunContext *run, RunResult *result);
 void run_exec(const Handler *handler, RunContext *run, RunResult *result);
 void run_sql(const Handler *handler, RunContext *run, RunResult *result);
+void run_http(const Handler *handler, RunContext *run, RunResult *result);
 
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "common/base/config_check.h"
@@ -45,6 +46,27 @@ Status config_reload(Config **out, const Config *running, StrBuf *errors)
 }
 
 // In the file itself: what a ${NAME} stands for is not.
+static bool is_in_file(const Config *config, const char *secret)
+{
+    return secret != NULL && strstr(config->text, secret) != NULL;
+}
+
+static bool has_webhook_secret(const Config *config)
+{
+    bool is_there = false;
+    for (size_t i = 0; i < config->handler_count; i++) {
+        const WebhookConfig *http = &config->handlers[i].http;
+        is_there = is_there || is_in_file(config, http->secret);
+        for (size_t k = 0; k < http->headers.count; k++) {
+            static const char name[] = "authorization: ";
+            const char *header = http->headers.items[k];
+            is_there = is_there || (strncasecmp(header, name, sizeof name - 1) == 0 &&
+                                    is_in_file(config, header + sizeof name - 1));
+        }
+    }
+    return is_there;
+}
+
 static bool is_password_in(const char *text, const char *url)
 {
     StrBuf masked = {0};
@@ -61,7 +83,7 @@ static bool has_password(const Config *config)
 {
     const char *url = config->database_url_from_env ? NULL : config->database_url;
     return is_password_in(config->text, url) ||
-           is_password_in(config->text, config->http_database_url);
+           is_password_in(config->text, config->http_database_url) || has_webhook_secret(config);
 }
 
 static Status load(Config **out, const char *path, bool regular_only, StrBuf *errors)

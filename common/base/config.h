@@ -27,7 +27,9 @@ typedef struct ConfigPlace { // where a value stands in the file; line 0 = not t
 
 typedef enum HttpAuth { HTTP_AUTH_TOKENS, HTTP_AUTH_NONE } HttpAuth;
 
-typedef enum HandlerKind { HANDLER_PLUGIN, HANDLER_EXEC, HANDLER_SQL } HandlerKind;
+typedef enum HandlerKind { HANDLER_PLUGIN, HANDLER_EXEC, HANDLER_SQL, HANDLER_HTTP } HandlerKind;
+
+typedef enum WebhookMethod { WEBHOOK_POST, WEBHOOK_PUT, WEBHOOK_PATCH } WebhookMethod;
 
 typedef struct HandlerLimits { // 0 = not limited
     int64_t cpu_ms;
@@ -36,6 +38,24 @@ typedef struct HandlerLimits { // 0 = not limited
     int64_t file_size_bytes;
     int64_t processes; // of the user, in all; nothing to root
 } HandlerLimits;
+
+typedef struct WebhookConfig { // HANDLER_HTTP; all of it sound (http_target.h, address_range.h)
+    char *url;                 // NULL = each job names its own, in its metadata
+    int method;                // WebhookMethod
+    StringList headers;        // "Name: value"
+    char *secret;              // of the signature; NULL = none, or in the file
+    char *secret_file;         // NULL = none
+    StringList allow;          // hosts; empty = that of the URL
+    StringList allow_private;  // address ranges
+    bool allow_http;
+    char *ca_file; // NULL = those of the system
+    int64_t connect_timeout_ms;
+    int64_t max_response_bytes;
+    int64_t max_retry_after_ms;
+    int64_t callback_timeout_ms; // 0 = no callbacks
+} WebhookConfig;
+
+enum { CONFIG_WEBHOOK_TIMEOUT_MS = 30000 }; // of a handler that names none: nobody answers for ever
 
 // A failed job whose plugin has an on_error hook is followed by a job of its job type and this (ganger._call_hooks).
 #define HOOK_TYPE_SUFFIX ":on_error"
@@ -48,8 +68,10 @@ typedef struct HandlerConfig {
     StringList exec;    // HANDLER_EXEC: argv
     char *sql;          // HANDLER_SQL: function name, schema-qualified
     char *apply;        // HANDLER_EXEC: function its output is given to, the same; NULL = none
-    int64_t timeout_ms; // 0 = none
+    int64_t timeout_ms; // 0 = none; HANDLER_HTTP: CONFIG_WEBHOOK_TIMEOUT_MS, unless the file says
     bool sandbox;       // HANDLER_EXEC
+    WebhookConfig http; // HANDLER_HTTP
+    ConfigPlace http_place; // of that section
     HandlerLimits limits;
     int line; // where it stands in the file; 0 = it is a built-in default
     int column;

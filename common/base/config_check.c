@@ -33,6 +33,7 @@ void config_check(const Config *config, ConfigErrors *errors)
     if (config->has_http) {
         check_http(config, errors);
     }
+    config_check_webhooks(config, errors);
 }
 
 static Term term_of(const Config *config, SectionId section, const char *name, int64_t ms)

@@ -11,5 +11,7 @@ enum { CONFIG_FENCE_MARGIN_MS = 5000 };
 
 // Options that are known to be wrong already (place with line -1) are left out.
 void config_check(const Config *config, ConfigErrors *errors);
+// A part of it (config_webhook.c).
+void config_check_webhooks(const Config *config, ConfigErrors *errors);
 
 #endif

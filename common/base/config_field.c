@@ -73,6 +73,51 @@ static bool read_list(const ConfigOption *option, const char *what, const Entry 
     return is_fine;
 }
 
+// "Name: value" of each entry. What is wrong is told at the entry.
+static bool read_header(const ConfigOption *option, const char *what, const Entry *entry,
+                        void *owner, ConfigErrors *errors)
+{
+    StrBuf why = {0};
+    char *value = read_text(option, what, entry->value, entry->place, errors);
+    char *line = mem_printf("%s: %s", entry->name, value != NULL ? value : "");
+    const bool is_fine = value != NULL && config_value_append(option, line, owner, &why);
+    if (value != NULL && !is_fine) {
+        config_error(errors, entry->place, "%s: %s", what, why.text);
+    }
+    strbuf_free(&why);
+    free(line);
+    free(value);
+    return is_fine;
+}
+
+static bool read_headers(const ConfigOption *option, const char *what, const Entry *entry,
+                         yaml_document_t *document, void *owner, ConfigErrors *errors)
+{
+    const yaml_node_t *node = entry->value;
+    ConfigPlace place = config_yaml_place(node->start_mark);
+    if (node->type != YAML_MAPPING_NODE) {
+        config_error(errors, config_node_is_null(node) ? entry->place : place,
+                     "%s: expected names and values, such as {X-Source: shop}", what);
+        return false;
+    }
+    char *path = mem_printf("%s.", what);
+    Entries headers = config_collect_entries(document, node, path, errors);
+    free(path);
+    StrBuf why = {0};
+    bool is_fine = config_value_check_count(option, headers.count, &why);
+    if (!is_fine) {
+        config_error(errors, place, "%s: %s", what, why.text);
+        headers.count = 0;
+    }
+    strbuf_free(&why);
+    config_value_clear(option, owner);
+    for (size_t i = 0; i < headers.count; i++) {
+        is_fine = read_header(option, what, &headers.items[i], owner, errors) && is_fine;
+    }
+    free(headers.items);
+    return is_fine;
+}
+
 static bool read_scalar(const ConfigOption *option, const char *what, const Entry *entry,
                         void *owner, ConfigErrors *errors)
 {
@@ -126,6 +171,9 @@ bool config_field_read(const ConfigOption *option, const char *what, const Entry
 {
     if (option->type == OPTION_LIST || option->type == OPTION_ARGV) {
         return read_list(option, what, entry, document, owner, errors);
+    }
+    if (option->type == OPTION_HEADERS) {
+        return read_headers(option, what, entry, document, owner, errors);
     }
     if (option->type == OPTION_JSON) {
         return read_json(option, what, entry, document, owner, errors);

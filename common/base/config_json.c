@@ -140,6 +140,7 @@ static void append_value(const ConfigOption *option, const void *object, const c
     switch (option->type) {
     case OPTION_LIST:
     case OPTION_ARGV:
+    case OPTION_HEADERS:
         config_json_append_list(config_value_list(option, object), out);
         return;
     case OPTION_DURATION:

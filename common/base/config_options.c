@@ -9,6 +9,7 @@
 
 static const char *const format_words[] = {"auto", "text", "logfmt", "json", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
+static const char *const method_words[] = {"POST", "PUT", "PATCH", NULL};
 static const char *const overlap_words[] = {"skip", "allow", "queue_one", "cancel_running", NULL};
 static const char *const catch_up_words[] = {"none", "last", "all", NULL};
 static const char *const auth_words[] = {"tokens", "none", NULL};
@@ -58,6 +59,9 @@ static const ConfigSection sections[SECTION_COUNT] = {
     [SECTION_HANDLER] =
         {"handlers", SECTION_TOP, OWNER_HANDLER, true, NAME_MAX_BYTES,
          "Handlers, by job type. Without this section: the built-in noop, sleep and echo."},
+    [SECTION_WEBHOOK] =
+        {"http", SECTION_HANDLER, OWNER_HANDLER, false, 0,
+         "Sends the job to an HTTP server: its payload is the body, the answer's status decides."},
     [SECTION_LIMITS] = {"rlimits", SECTION_HANDLER, OWNER_HANDLER, false, 0,
                         "Limits of the kernel for the handler's process."},
     [SECTION_SCHEDULE] = {"schedules", SECTION_TOP, OWNER_SCHEDULE, true, NAME_MAX_BYTES,
@@ -245,11 +249,62 @@ static const ConfigOption options[] = {
             .default_note = "the job type", .example = "noop"),
     HANDLER(SECTION_HANDLER, "timeout", OPTION_DURATION, timeout_ms, "none",
             1, YEAR,
-            "A job that runs longer is stopped, unless the job or its type names a timeout.",
+            "A job that runs longer is stopped, unless the job or its type names a timeout; with http: 30s.",
             .zero = ZERO_IS_NONE),
     HANDLER(SECTION_HANDLER, "sandbox", OPTION_BOOL, sandbox, "true",
             0, 1,
             "With exec: calls that mount, trace, make namespaces or change the kernel are refused."),
+
+    HANDLER(SECTION_WEBHOOK, "url", OPTION_TEXT, http.url, NULL,
+            1, TEXT_MAX_BYTES,
+            "Where the payload is sent to.", .check = CHECK_URL,
+            .default_note = "each job names its own: metadata {\"url\": \"https://...\"}",
+            .example = "https://example.com/hooks/orders"),
+    HANDLER(SECTION_WEBHOOK, "allow", OPTION_LIST, http.allow, NULL,
+            1, LIST_MAX_ITEMS,
+            "Hosts it may be sent to: example.com, *.example.com, example.com:8443. Needed where jobs name the URL.",
+            .check = CHECK_ALLOWED_HOST, .takes_one = true,
+            .default_note = "the host of url", .example = "[example.com]"),
+    HANDLER(SECTION_WEBHOOK, "allow_private", OPTION_LIST, http.allow_private, NULL,
+            1, LIST_MAX_ITEMS,
+            "Addresses outside the public Internet that a host may lead to all the same.",
+            .check = CHECK_ADDRESS, .takes_one = true,
+            .default_note = "none", .example = "[10.1.0.0/16]"),
+    HANDLER(SECTION_WEBHOOK, "allow_http", OPTION_BOOL, http.allow_http, "false",
+            0, 1,
+            "The URL may begin with http://: everybody on the way can read it."),
+    HANDLER(SECTION_WEBHOOK, "method", OPTION_WORD, http.method, "POST",
+            0, 2,
+            "Method of the request.", .words = method_words),
+    HANDLER(SECTION_WEBHOOK, "headers", OPTION_HEADERS, http.headers, NULL,
+            1, 64,
+            "Further headers, by name; ${VAR} is replaced.", .check = CHECK_HEADER, .is_secret = true,
+            .default_note = "none", .example = "{Authorization: \"Bearer ${HOOK_TOKEN}\"}"),
+    HANDLER(SECTION_WEBHOOK, "secret", OPTION_TEXT, http.secret, NULL,
+            16, TEXT_MAX_BYTES,
+            "Key of the signature in X-Ganger-Signature.", .is_secret = true,
+            .default_note = "none, it is not signed", .example = "${HOOK_SECRET}"),
+    HANDLER(SECTION_WEBHOOK, "secret_file", OPTION_TEXT, http.secret_file, NULL,
+            1, TEXT_MAX_BYTES,
+            "The same, read from a file by each worker as it starts.", .check = CHECK_FOLDER,
+            .default_note = "none", .example = "/etc/ganger/hook.secret"),
+    HANDLER(SECTION_WEBHOOK, "ca_file", OPTION_TEXT, http.ca_file, NULL,
+            1, TEXT_MAX_BYTES,
+            "Certificates (PEM) that a server's must be signed by.", .check = CHECK_FOLDER,
+            .default_note = "those of the system", .example = "/etc/ganger/ca.pem"),
+    HANDLER(SECTION_WEBHOOK, "connect_timeout", OPTION_DURATION, http.connect_timeout_ms, "10s",
+            100, HOUR,
+            "How long finding the address and connecting may take."),
+    HANDLER(SECTION_WEBHOOK, "max_response", OPTION_SIZE, http.max_response_bytes, "64KiB",
+            1, MIB,
+            "So much of an answer's body is read."),
+    HANDLER(SECTION_WEBHOOK, "max_retry_after", OPTION_DURATION, http.max_retry_after_ms, "1h",
+            0, YEAR,
+            "A Retry-After header that asks for more is cut to this."),
+    HANDLER(SECTION_WEBHOOK, "callback_timeout", OPTION_DURATION, http.callback_timeout_ms, "none",
+            SECOND, YEAR,
+            "Requests carry a token, and after an answer 202 the job waits so long for it to be completed.",
+            .zero = ZERO_IS_NONE),
 
     HANDLER(SECTION_LIMITS, "cpu", OPTION_DURATION, limits.cpu_ms, "none",
             SECOND, YEAR,
@@ -351,14 +406,6 @@ static const ConfigOption options[] = {
 
 enum { OPTION_COUNT = sizeof options / sizeof options[0] };
 
-// Names of the product that other versions have: better said so than "unknown".
-static const struct {
-    SectionId section;
-    const char *name;
-} reserved_names[] = {
-    {SECTION_HANDLER, "http"},
-};
-
 const ConfigOption *config_options(size_t *count)
 {
     *count = OPTION_COUNT;
@@ -408,16 +455,6 @@ SectionId config_find_subsection(SectionId parent, const char *name)
         }
     }
     return SECTION_TOP;
-}
-
-bool config_name_is_reserved(SectionId section, const char *name)
-{
-    for (size_t i = 0; i < sizeof reserved_names / sizeof reserved_names[0]; i++) {
-        if (reserved_names[i].section == section && strcmp(reserved_names[i].name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 size_t config_section_names(SectionId section, const char **names, size_t max)

@@ -20,6 +20,7 @@ typedef enum OptionType { // what the field of the row's offset is
     OPTION_WORD,          // int: index into `words`
     OPTION_LIST,          // StringList; min and max bound the number of items
     OPTION_ARGV,          // StringList; passed on as it stands: no ${VAR}
+    OPTION_HEADERS,       // StringList of "Name: value", from a map of names and values
     OPTION_JSON           // char *: any YAML value as JSON text, as it stands: no ${VAR}
 } OptionType;
 
@@ -30,9 +31,13 @@ typedef enum OptionCheck { // of an OPTION_TEXT and of the items of an OPTION_LI
     CHECK_NAME,     // no control characters
     CHECK_FUNCTION, // schema.function
     CHECK_FOLDER, // as CHECK_NAME, and absolute: whoever means the same must not need the same working directory
-    CHECK_CRON,   // what can be said of a cron expression without the database
-    CHECK_LISTEN, // listen_address.h
-    CHECK_HOST    // a host name or address as a Host header has it, without a port
+    CHECK_CRON,         // what can be said of a cron expression without the database
+    CHECK_LISTEN,       // listen_address.h
+    CHECK_HOST,         // a host name or address as a Host header has it, without a port
+    CHECK_URL,          // http_target.h
+    CHECK_ALLOWED_HOST, // the same: an entry of a list of allowed hosts
+    CHECK_HEADER,       // the same: "Name: value"
+    CHECK_ADDRESS       // address_range.h
 } OptionCheck;
 
 typedef enum OptionZero { // how 0 is written, where 0 is not a quantity
@@ -51,6 +56,7 @@ typedef enum SectionId {
     SECTION_HTTP,
     SECTION_POOL,
     SECTION_HANDLER,
+    SECTION_WEBHOOK,
     SECTION_LIMITS,
     SECTION_SCHEDULE,
     SECTION_SCHEDULE_OPTIONS,
@@ -91,6 +97,7 @@ typedef struct ConfigOption {
     const char *example;      // for the sample, when there is no default to show
     OptionZero zero;
     bool takes_one; // OPTION_LIST: a text alone is a list of one
+    bool is_secret; // never shown
 } ConfigOption;
 
 // All rows; those of one owner stand together, those of one section too.
@@ -104,8 +111,6 @@ size_t config_option_index(const ConfigOption *option);
 const ConfigOption *config_find_option(SectionId section, const char *name);
 // SECTION_TOP when the section has no such subsection.
 SectionId config_find_subsection(SectionId parent, const char *name);
-// True for names of the product that this version does not have.
-bool config_name_is_reserved(SectionId section, const char *name);
 // Options and subsections of a section, for suggestions; returns how many, at most `max`.
 size_t config_section_names(SectionId section, const char **names, size_t max);
 

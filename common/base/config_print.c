@@ -48,7 +48,18 @@ static const char sample_handlers[] =
     "\n"
     "  # A function in the database, completed in the transaction it runs in.\n"
     "  #rollup:\n"
-    "  #  sql: app.rollup\n";
+    "  #  sql: app.rollup\n"
+    "\n"
+    "  # A request to an HTTP server.\n"
+    "  #tell_shop:\n"
+    "  #  http:\n"
+    "  #    url: https://shop.example.com/hooks/orders\n"
+    "  #    secret_file: /etc/ganger/shop.secret\n"
+    "  #  timeout: 20s\n"
+    "\n"
+    "  # The same, to where each job says (metadata {\"url\": ...}), as far as it is allowed.\n"
+    "  #deliver:\n"
+    "  #  http: {allow: [\"*.example.org\", \"hooks.example.net:8443\"]}\n";
 
 static const char sample_schedules[] =
     "  #nightly_report:\n"
@@ -68,16 +79,22 @@ static const char sample_queues[] = "  #mail:\n"
 // Sections whose options are explained, and shown in examples: not every combination of them makes sense.
 static const struct {
     SectionId section;
-    SectionId inner; // SECTION_TOP none
-    int width;       // of the names
+    SectionId inner[2]; // SECTION_TOP none
+    int width;          // of the names
     const char *head;
     const char *examples;
 } explained[] = {
-    {SECTION_HANDLER, SECTION_LIMITS, 11,
-     "The key is the job type. A handler is one of plugin, exec or sql:", sample_handlers},
-    {SECTION_SCHEDULE, SECTION_SCHEDULE_OPTIONS, 22, "The key is the schedule's name.",
+    {SECTION_HANDLER,
+     {SECTION_WEBHOOK, SECTION_LIMITS},
+     18,
+     "The key is the job type. A handler is one of plugin, exec, sql or http:",
+     sample_handlers},
+    {SECTION_SCHEDULE,
+     {SECTION_SCHEDULE_OPTIONS},
+     22,
+     "The key is the schedule's name.",
      sample_schedules},
-    {SECTION_QUEUE, SECTION_TOP, 17, "The key is the queue's name.", sample_queues},
+    {SECTION_QUEUE, {SECTION_TOP}, 17, "The key is the queue's name.", sample_queues},
 };
 
 enum { EXPLAINED_COUNT = sizeof explained / sizeof explained[0] };
@@ -147,10 +164,11 @@ static bool print_explained(SectionId section, StrBuf *out)
         }
         strbuf_printf(out, "  # %s\n", explained[i].head);
         explain_options(section, 3, explained[i].width + 3, out);
-        if (explained[i].inner != SECTION_TOP) {
-            const ConfigSection *inner = config_section(explained[i].inner);
+        for (size_t k = 0; k < 2 && explained[i].inner[k] != SECTION_TOP; k++) {
+            const SectionId id = explained[i].inner[k];
+            const ConfigSection *inner = config_section(id);
             strbuf_printf(out, "  #   %-*s  %s\n", explained[i].width, inner->name, inner->help);
-            explain_options(explained[i].inner, 5, explained[i].width + 3, out);
+            explain_options(id, 5, explained[i].width + 3, out);
         }
         strbuf_append_char(out, '\n');
         strbuf_append(out, explained[i].examples);
@@ -251,7 +269,7 @@ static void print_json(Printer *printer, const ConfigOption *option, const void 
     bool is_digits = value != NULL && value[strspn(value, "0123456789")] == '\0';
     if (value == NULL) {
         strbuf_append(out, "null");
-    } else if (option->type == OPTION_LIST || option->type == OPTION_ARGV) {
+    } else if (config_value_is_list(option) && !option->is_secret) {
         config_json_append_list(config_value_list(option, owner), out);
     } else if (option->type == OPTION_BOOL || option->type == OPTION_JSON ||
                (option->type == OPTION_INT && is_digits)) {
@@ -282,6 +300,9 @@ static void print_row(Printer *printer, const ConfigOption *option, const void *
         config_mask_url(value.text, &masked);
         strbuf_free(&value);
         value = masked;
+    } else if (is_set && option->is_secret) {
+        strbuf_clear(&value);
+        strbuf_append(&value, "***");
     }
     append_origin(printer, option, place, &origin);
     if (printer->json) {

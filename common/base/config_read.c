@@ -49,12 +49,15 @@ void config_read(Config *config, yaml_document_t *document, ConfigErrors *errors
     }
 }
 
+// What a handler may be, in messages.
+#define HANDLER_KINDS "a handler is one of plugin, exec, sql or http"
+
 static bool names_a_kind(const Entries *entries)
 {
     for (size_t i = 0; i < entries->count; i++) {
         const char *name = entries->items[i].name;
         if (str_equal(name, "plugin") || str_equal(name, "exec") || str_equal(name, "sql") ||
-            config_name_is_reserved(SECTION_HANDLER, name)) {
+            str_equal(name, "http")) {
             return true;
         }
     }
@@ -62,10 +65,18 @@ static bool names_a_kind(const Entries *entries)
 }
 
 // An option of another section: misplaced, or indented wrongly.
-static void append_other_section(StrBuf *text, const char *name)
+static void append_other_section(StrBuf *text, SectionId here, const char *name)
 {
     size_t count = 0;
     const ConfigOption *options = config_options(&count);
+    for (size_t i = 0; i < count;
+         i++) { // one below this comes first: there may be several of that name
+        const ConfigSection *section = config_section(options[i].section);
+        if (str_equal(options[i].name, name) && section->parent == here && here != SECTION_TOP) {
+            strbuf_printf(text, "; it belongs in %s", section->name);
+            return;
+        }
+    }
     for (size_t i = 0; i < count; i++) {
         if (str_equal(options[i].name, name)) {
             const char *section = config_section(options[i].section)->name;
@@ -99,9 +110,9 @@ static void tell_unknown(const Reader *reader, const Scope *scope, const Entry *
     if (near != NULL) {
         strbuf_printf(&text, "; did you mean '%s'?", near);
     } else if (is_kind) {
-        strbuf_append(&text, "; a handler is one of plugin, exec or sql");
+        strbuf_append(&text, "; " HANDLER_KINDS);
     } else {
-        append_other_section(&text, entry->name);
+        append_other_section(&text, scope->section, entry->name);
     }
     config_error(reader->errors, entry->place, "%s", text.text);
     strbuf_free(&text);
@@ -119,15 +130,13 @@ static void read_entry(Reader *reader, const Scope *scope, const Entry *entry,
     SectionId section = config_find_subsection(scope->section, entry->name);
     if (section == SECTION_TOP) {
         *is_known = false;
-        if (config_name_is_reserved(scope->section, entry->name)) {
-            config_error(reader->errors, entry->place, "%s%s: not supported by this version",
-                         scope->path, entry->name);
-        } else {
-            tell_unknown(reader, scope, entry, entries);
-        }
+        tell_unknown(reader, scope, entry, entries);
     } else if (config_section(section)->is_named) {
         read_named(reader, section, path, entry->value, entry->place);
     } else {
+        if (section == SECTION_WEBHOOK) {
+            ((HandlerConfig *)scope->owner)->http_place = entry->place;
+        }
         Scope inner = {
             .section = section, .path = path, .owner = scope->owner, .places = scope->places};
         if (section == SECTION_HTTP && entry->value->type == YAML_MAPPING_NODE) {
@@ -197,6 +206,14 @@ static void check_belongs(const Reader *reader, const char *path, const HandlerC
     }
 }
 
+static void set_webhook_timeout(HandlerConfig *handler)
+{
+    const ConfigOption *option = config_find_option(SECTION_HANDLER, "timeout");
+    if (handler->kind == HANDLER_HTTP && handler->places[config_option_index(option)].line == 0) {
+        handler->timeout_ms = CONFIG_WEBHOOK_TIMEOUT_MS;
+    }
+}
+
 // What is wrong with the kind of a handler: it must name one, and some options belong to one kind.
 static void check_kind(const Reader *reader, const char *path, HandlerConfig *handler,
                        bool is_known)
@@ -215,15 +232,18 @@ static void check_kind(const Reader *reader, const char *path, HandlerConfig *ha
             count++;
         }
     }
+    if (handler->http_place.line != 0) {
+        handler->kind = HANDLER_HTTP;
+        strbuf_printf(&named, "%shttp", count > 0 ? " and " : "");
+        count++;
+    }
     ConfigPlace place = {.line = handler->line, .column = handler->column};
     int length = config_path_length(path);
     if (count > 1) {
-        config_error(reader->errors, place,
-                     "%.*s: %s at once; a handler is one of plugin, exec or sql", length, path,
+        config_error(reader->errors, place, "%.*s: %s at once; " HANDLER_KINDS, length, path,
                      named.text);
     } else if (count == 0 && is_known) {
-        config_error(reader->errors, place,
-                     "%.*s: no kind; a handler is one of plugin, exec or sql", length, path);
+        config_error(reader->errors, place, "%.*s: no kind; " HANDLER_KINDS, length, path);
     }
     strbuf_free(&named);
     if (count == 1) {
@@ -231,6 +251,7 @@ static void check_kind(const Reader *reader, const char *path, HandlerConfig *ha
         check_belongs(reader, path, handler, HANDLER_EXEC, SECTION_HANDLER, "sandbox", "exec");
         check_belongs(reader, path, handler, HANDLER_EXEC, SECTION_LIMITS, "processes", "exec");
         check_belongs(reader, path, handler, HANDLER_EXEC, SECTION_HANDLER, "apply", "exec");
+        set_webhook_timeout(handler);
     }
 }
 

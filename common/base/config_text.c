@@ -3,9 +3,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/base/address_range.h"
 #include "common/base/config_error.h"
 #include "common/base/config_value.h"
 #include "common/base/cron_check.h"
+#include "common/base/http_target.h"
 #include "common/base/listen_address.h"
 #include "common/base/utf8.h"
 
@@ -24,20 +26,51 @@ static bool has_control_character(const char *text)
     return false;
 }
 
-static bool is_host(const char *text);
+static bool is_host(const char *text, StrBuf *why);
+
+static bool is_url(const char *text, StrBuf *why)
+{
+    HttpTarget target;
+    StrBuf cause = {0};
+    const bool is_sound = http_target_parse(&target, text, &cause);
+    if (!is_sound) {
+        strbuf_printf(why, "is no URL that can be sent to: %s", cause.text);
+    }
+    strbuf_free(&cause);
+    return is_sound;
+}
+
+static bool is_listen(const char *text, StrBuf *why)
+{
+    ListenAddress address;
+    return listen_address_parse(&address, text, why);
+}
+
+static bool is_address(const char *text, StrBuf *why)
+{
+    AddressRange range;
+    return address_range_parse(&range, text, why);
+}
 
 bool config_text_check(const char *text, int64_t min, int64_t max, OptionCheck check, StrBuf *why)
 {
     size_t length = strlen(text);
     if (length < (size_t)min) {
-        strbuf_append(why, "the text is empty");
+        if (length == 0) {
+            strbuf_append(why, "the text is empty");
+        } else {
+            strbuf_printf(why, "the text has %zu bytes; at least %" PRId64 " are needed", length,
+                          min);
+        }
         return false;
     }
     if (length > (size_t)max) {
         strbuf_printf(why, "the text has %zu bytes; at most %" PRId64 " are allowed", length, max);
         return false;
     }
-    if (check != CHECK_NONE && has_control_character(text)) {
+    // What may hold a secret is never shown.
+    const bool may_show = check != CHECK_NONE && check != CHECK_HEADER && check != CHECK_URL;
+    if (may_show && has_control_character(text)) {
         config_quote(why, text);
         strbuf_append(why, " contains a control character");
         return false;
@@ -52,20 +85,32 @@ bool config_text_check(const char *text, int64_t min, int64_t max, OptionCheck c
         config_quote(why, text);
         return false;
     }
-    if (check == CHECK_LISTEN) {
-        ListenAddress address;
-        return listen_address_parse(&address, text, why);
+    switch (check) {
+    case CHECK_CRON:
+        return cron_check(text, why);
+    case CHECK_URL:
+        return is_url(text, why);
+    case CHECK_ALLOWED_HOST:
+        return http_host_check(text, why);
+    case CHECK_HEADER:
+        return http_header_check(text, why);
+    case CHECK_ADDRESS:
+        return is_address(text, why);
+    case CHECK_LISTEN:
+        return is_listen(text, why);
+    case CHECK_HOST:
+        return is_host(text, why);
+    case CHECK_NONE:
+    case CHECK_NAME:
+    case CHECK_FUNCTION:
+    case CHECK_FOLDER:
+        break;
     }
-    if (check == CHECK_HOST && !is_host(text)) {
-        strbuf_append(why, "expected a host name without a port, such as jobs.example.com, got ");
-        config_quote(why, text);
-        return false;
-    }
-    return check != CHECK_CRON || cron_check(text, why);
+    return true;
 }
 
 // As a Host header has it; an IPv6 address stands in brackets there.
-static bool is_host(const char *text)
+static bool has_host_form(const char *text)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
     static const char bracketed[] = "0123456789abcdefABCDEF:.";
@@ -75,6 +120,16 @@ static bool is_host(const char *text)
         return inner > 0 && text[1 + inner] == ']' && text[2 + inner] == '\0';
     }
     return strspn(text, plain) == length;
+}
+
+static bool is_host(const char *text, StrBuf *why)
+{
+    if (!has_host_form(text)) {
+        strbuf_append(why, "expected a host name without a port, such as jobs.example.com, got ");
+        config_quote(why, text);
+        return false;
+    }
+    return true;
 }
 
 // Past one SQL identifier, plain or quoted; NULL when there is none.

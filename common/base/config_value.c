@@ -10,7 +10,7 @@
 #include "common/base/duration.h"
 #include "common/base/nearest.h"
 
-enum { NUMBER_TEXT_BYTES = 64, WORDS_MAX = 8 };
+enum { NUMBER_TEXT_BYTES = 64, ITEM_MAX_BYTES = 255, HEADER_MAX_BYTES = 8192 };
 _Static_assert(sizeof(LogFormat) == sizeof(int) && sizeof(LogLevel) == sizeof(int),
                "OPTION_WORD fields are written as int");
 
@@ -28,6 +28,12 @@ static void *field_of(const ConfigOption *option, void *owner)
 static const void *const_field_of(const ConfigOption *option, const void *owner)
 {
     return (const char *)owner + option->offset;
+}
+
+bool config_value_is_list(const ConfigOption *option)
+{
+    return option->type == OPTION_LIST || option->type == OPTION_ARGV ||
+           option->type == OPTION_HEADERS;
 }
 
 const StringList *config_value_list(const ConfigOption *option, const void *owner)
@@ -203,8 +209,9 @@ static void format_number(const ConfigOption *option, int64_t number, StrBuf *ou
 bool config_value_append(const ConfigOption *option, const char *text, void *owner, StrBuf *why)
 {
     StringList *list = field_of(option, owner);
-    if (option->type == OPTION_LIST) {
-        if (!config_text_check(text, 1, 255, option->check, why)) {
+    if (option->type == OPTION_LIST || option->type == OPTION_HEADERS) {
+        const int64_t most = option->type == OPTION_LIST ? ITEM_MAX_BYTES : HEADER_MAX_BYTES;
+        if (!config_text_check(text, 1, most, option->check, why)) {
             return false;
         }
         for (size_t i = 0; i < list->count; i++) {
@@ -247,7 +254,7 @@ void config_value_clear(const ConfigOption *option, void *owner)
         memcpy(&text, field, sizeof text);
         free(text);
         memset(field, 0, sizeof text);
-    } else if (option->type == OPTION_LIST || option->type == OPTION_ARGV) {
+    } else if (config_value_is_list(option)) {
         StringList list;
         memcpy(&list, field, sizeof list);
         for (size_t i = 0; i < list.count; i++) {
@@ -328,6 +335,7 @@ bool config_value_format(const ConfigOption *option, const void *owner, StrBuf *
         return true;
     case OPTION_LIST:
     case OPTION_ARGV:
+    case OPTION_HEADERS:
         break;
     }
     const StringList *list = config_value_list(option, owner);
@@ -380,7 +388,7 @@ void config_value_describe(const ConfigOption *option, StrBuf *out)
         [OPTION_INT] = "number ",    [OPTION_DURATION] = "duration ",
         [OPTION_SIZE] = "size ",     [OPTION_WORD] = "",
         [OPTION_LIST] = "list",      [OPTION_ARGV] = "program and arguments",
-        [OPTION_JSON] = "any value",
+        [OPTION_JSON] = "any value", [OPTION_HEADERS] = "names and values",
     };
     strbuf_append(out, names[option->type]);
     if (option->type == OPTION_WORD) {

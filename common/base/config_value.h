@@ -31,6 +31,7 @@ bool config_value_format(const ConfigOption *option, const void *owner, StrBuf *
 bool config_value_equal(const ConfigOption *option, const void *owner, const void *other);
 // "duration 50ms..1h": what the option takes.
 void config_value_describe(const ConfigOption *option, StrBuf *out);
+bool config_value_is_list(const ConfigOption *option);
 const StringList *config_value_list(const ConfigOption *option, const void *owner);
 // Of an OPTION_INT, OPTION_DURATION or OPTION_SIZE.
 int64_t config_value_number(const ConfigOption *option, const void *owner);

@@ -60,38 +60,77 @@ static void set_name(JsonField *field, const char *text, size_t length)
     strbuf_free(&name);
 }
 
-bool json_line_parse(JsonLine *line, const char *text, size_t length, const char **why)
+// Where the members of a valid object begin. False, with *why, when the text is none.
+static bool enter_object(const char *text, size_t length, size_t *at, const char **why)
 {
-    line->count = 0;
     if (!json_check(text, length, why, NULL)) {
         return false;
     }
-    size_t at = skip_space(text, 0, length);
-    if (text[at] != '{') {
+    *at = skip_space(text, 0, length);
+    if (text[*at] != '{') {
         *why = "not an object";
         return false;
     }
-    at = skip_space(text, at + 1, length);
-    while (at < length && text[at] == '"') {
+    *at = skip_space(text, *at + 1, length);
+    return true;
+}
+
+static bool is_at_member(const char *text, size_t at, size_t length)
+{
+    return at < length && text[at] == '"';
+}
+
+// The member that begins at `at`; returns where the next one does.
+static size_t read_member(const char *text, size_t at, size_t length, JsonField *field)
+{
+    size_t end = skip_string(text, at, length);
+    set_name(field, text + at, end - at);
+    at = skip_space(text, end, length);    // the colon
+    at = skip_space(text, at + 1, length); // the value
+    end = skip_value(text, at, length);
+    field->value = text + at;
+    at = end;
+    while (end > 0 && json_is_space(text[end - 1])) {
+        end--;
+    }
+    field->length = end - (size_t)(field->value - text);
+    return skip_space(text, at < length && text[at] == ',' ? at + 1 : at, length);
+}
+
+bool json_line_parse(JsonLine *line, const char *text, size_t length, const char **why)
+{
+    size_t at = 0;
+    line->count = 0;
+    if (!enter_object(text, length, &at, why)) {
+        return false;
+    }
+    while (is_at_member(text, at, length)) {
         if (line->count == JSON_LINE_FIELDS_MAX) {
             *why = "too many members";
             return false;
         }
-        JsonField *field = &line->fields[line->count++];
-        size_t end = skip_string(text, at, length);
-        set_name(field, text + at, end - at);
-        at = skip_space(text, end, length);    // the colon
-        at = skip_space(text, at + 1, length); // the value
-        end = skip_value(text, at, length);
-        field->value = text + at;
-        at = end;
-        while (end > 0 && json_is_space(text[end - 1])) {
-            end--;
-        }
-        field->length = end - (size_t)(field->value - text);
-        at = skip_space(text, at < length && text[at] == ',' ? at + 1 : at, length);
+        at = read_member(text, at, length, &line->fields[line->count++]);
     }
     return true;
+}
+
+bool json_line_find(const char *text, size_t length, const char *name, JsonField *field)
+{
+    const char *why = NULL;
+    size_t at = 0;
+    bool is_found = false;
+    if (!enter_object(text, length, &at, &why)) {
+        return false;
+    }
+    while (is_at_member(text, at, length)) {
+        JsonField member;
+        at = read_member(text, at, length, &member);
+        if (str_equal(member.name, name)) {
+            *field = member;
+            is_found = true;
+        }
+    }
+    return is_found;
 }
 
 static unsigned hex4(const char *text)

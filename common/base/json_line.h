@@ -24,6 +24,10 @@ typedef struct JsonLine {
 // of at most JSON_LINE_FIELDS_MAX members.
 bool json_line_parse(JsonLine *line, const char *text, size_t length, const char **why);
 
+// One member of an object with any number of them, by its name; the last one of that name, as jsonb has it. False: there is none, or
+// `text` is no valid object.
+bool json_line_find(const char *text, size_t length, const char *name, JsonField *field);
+
 // The decoded text of a string value (caller frees), or NULL when the value is no string.
 char *json_field_text(const JsonField *field);
 // False when the value is no integer in the range of int64.

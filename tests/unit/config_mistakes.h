@@ -602,7 +602,7 @@ static const BadFile bad_files[] = {
         "  a:\n"
         "    python: a.py\n",
         "f.yaml:3:5: error: handlers.a: unknown handler kind 'python'; a handler is one of plugin, "
-        "exec or sql\n"),
+        "exec, sql or http\n"),
     BAD("misspelt kind",
         "handlers:\n"
         "  a:\n"
@@ -612,28 +612,109 @@ static const BadFile bad_files[] = {
         "handlers:\n"
         "  a:\n"
         "    timeout: 3s\n",
-        "f.yaml:2:3: error: handlers.a: no kind; a handler is one of plugin, exec or sql\n"),
+        "f.yaml:2:3: error: handlers.a: no kind; a handler is one of plugin, exec, sql or http\n"),
     BAD("no kind at all",
         "handlers:\n"
         "  a:\n",
-        "f.yaml:2:3: error: handlers.a: no kind; a handler is one of plugin, exec or sql\n"),
+        "f.yaml:2:3: error: handlers.a: no kind; a handler is one of plugin, exec, sql or http\n"),
     BAD("two kinds",
         "handlers:\n"
         "  a:\n"
         "    plugin: a.so\n"
         "    exec: [a]\n",
-        "f.yaml:2:3: error: handlers.a: plugin and exec at once; a handler is one of plugin, exec "
-        "or sql\n"),
+        "f.yaml:2:3: error: handlers.a: plugin and exec at once; a handler is one of plugin, exec, "
+        "sql or http\n"),
     BAD("three kinds",
         "handlers:\n"
         "  a: {plugin: a.so, exec: [a], sql: app.a}\n",
         "f.yaml:2:3: error: handlers.a: plugin and exec and sql at once; a handler is one of "
-        "plugin, exec or sql\n"),
-    BAD("http handler",
+        "plugin, exec, sql or http\n"),
+    BAD("http handler without a place to go",
         "handlers:\n"
         "  a:\n"
+        "    http: {}\n",
+        "f.yaml:3:5: error: handlers.a.http: url is missing; where each job names its own, allow "
+        "must say which hosts may be named\n"),
+    BAD("http handler and another",
+        "handlers:\n"
+        "  a:\n"
+        "    sql: app.a\n"
         "    http: {url: \"https://example.com\"}\n",
-        "f.yaml:3:5: error: handlers.a.http: not supported by this version\n"),
+        "f.yaml:2:3: error: handlers.a: sql and http at once; a handler is one of plugin, exec, "
+        "sql or http\n"),
+    BAD("options of http a level too high",
+        "handlers:\n"
+        "  a:\n"
+        "    url: https://example.com\n",
+        "f.yaml:3:5: error: handlers.a: unknown handler kind 'url'; a handler is one of plugin, "
+        "exec, sql or http\n"),
+    BAD("allow a level too high",
+        "handlers:\n"
+        "  a:\n"
+        "    http: {url: \"https://example.com\"}\n"
+        "    allow_http: true\n",
+        "f.yaml:4:5: error: handlers.a: unknown key 'allow_http'; it belongs in http\n"),
+    BAD("URLs",
+        "handlers:\n"
+        "  a: {http: {url: example.com}}\n"
+        "  b: {http: {url: \"http://example.com\"}}\n"
+        "  c: {http: {url: \"https://me:pw@example.com\"}}\n"
+        "  d: {http: {url: \"https://example.com:8443\", allow: [example.com]}}\n"
+        "  e: {http: {url: \"https://0x7f000001/\"}}\n",
+        "f.yaml:2:19: error: handlers.a.http.url: is no URL that can be sent to: it does not begin "
+        "with https:// or http://\n"
+        "f.yaml:3:19: error: handlers.b.http.url: http:// is not encrypted; say https://, or "
+        "allow_http: true\n"
+        "f.yaml:4:19: error: handlers.c.http.url: is no URL that can be sent to: it has a user "
+        "name or password; put them into a header\n"
+        "f.yaml:5:19: error: handlers.d.http.url: its host example.com:8443 is not in allow\n"
+        "f.yaml:6:19: error: handlers.e.http.url: is no URL that can be sent to: the host is "
+        "neither a name nor an address in plain decimal form\n"),
+    BAD("hosts and addresses",
+        "handlers:\n"
+        "  a:\n"
+        "    http:\n"
+        "      allow: [\"https://example.com\", \"*.1.2.3.4\", \"a b\"]\n"
+        "      allow_private: [10.0.0.1/8, local]\n",
+        "f.yaml:4:15: error: handlers.a.http.allow: expected a host such as example.com, "
+        "*.example.com or example.com:8443, got 'https://example.com': the port is no number from "
+        "1 to 65535\n"
+        "f.yaml:4:38: error: handlers.a.http.allow: expected a host such as example.com, "
+        "*.example.com or example.com:8443, got '*.1.2.3.4': an address has no names below it\n"
+        "f.yaml:4:51: error: handlers.a.http.allow: expected a host such as example.com, "
+        "*.example.com or example.com:8443, got 'a b': the host is no name of letters, digits, '-' "
+        "and '.' (write others as xn--...)\n"
+        "f.yaml:5:23: error: handlers.a.http.allow_private: 10.0.0.1/8 is no range: it begins at "
+        "10.0.0.0/8\n"
+        "f.yaml:5:35: error: handlers.a.http.allow_private: expected addresses such as 10.0.0.0/8 "
+        "or fd00::/8, got local\n"),
+    BAD("headers and secrets",
+        "handlers:\n"
+        "  a:\n"
+        "    http:\n"
+        "      url: https://example.com\n"
+        "      secret: short\n"
+        "      secret_file: /etc/secret\n"
+        "      method: GET\n"
+        "      headers: {X Y: a, Content-Length: 3, X-Ganger-Job-Id: 1, A: \"x\\ny\", B: [1]}\n",
+        "f.yaml:5:15: error: handlers.a.http.secret: the text has 5 bytes; at least 16 are "
+        "needed\n"
+        "f.yaml:6:20: error: handlers.a.http: secret and secret_file at once\n"
+        "f.yaml:7:15: error: handlers.a.http.method: expected POST, PUT or PATCH, got 'GET'\n"
+        "f.yaml:8:17: error: handlers.a.http.headers: the name of a header has letters, digits and "
+        "'-' only\n"
+        "f.yaml:8:25: error: handlers.a.http.headers: the header Content-Length is made by "
+        "ganger\n"
+        "f.yaml:8:44: error: handlers.a.http.headers: the header X-Ganger-Job-Id is made by "
+        "ganger\n"
+        "f.yaml:8:64: error: handlers.a.http.headers: the value of header A contains a control "
+        "character\n"
+        "f.yaml:8:75: error: handlers.a.http.headers: expected one value, got a list\n"),
+    BAD("headers are a list",
+        "handlers:\n"
+        "  a: {http: {url: \"https://example.com\", headers: [a]}}\n",
+        "f.yaml:2:51: error: handlers.a.http.headers: expected names and values, such as "
+        "{X-Source: shop}\n"),
     BAD("empty argv",
         "handlers:\n"
         "  a:\n"
@@ -769,7 +850,7 @@ static const BadFile bad_files[] = {
         "f.yaml:5:3: error: node: unknown key 'colour'\n"
         "f.yaml:6:14: error: node.heartbeat: expected a duration such as 30s or 1h30m, got 'x'\n"
         "f.yaml:8:3: error: database: unknown key 'pol_interval'; did you mean 'poll_interval'?\n"
-        "f.yaml:10:3: error: handlers.a: no kind; a handler is one of plugin, exec or sql\n"
+        "f.yaml:10:3: error: handlers.a: no kind; a handler is one of plugin, exec, sql or http\n"
         "f.yaml:12:18: error: pools.p.processes: 1000 is outside 1..256\n"
         "f.yaml:12:32: error: pools.p.queues: expected a list, such as [a, b]\n"),
 };

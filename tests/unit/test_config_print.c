@@ -94,10 +94,11 @@ static void test_print_sample_is_the_defaults(void **state)
     strbuf_free(&sample);
 }
 
-// True for a line that shows an option or an example: no space behind its #, or two of them.
+// True for a line that shows an option or an example: no space behind its #, or two or four of them.
 static bool is_commented_yaml(const char *hash)
 {
-    const char *key = hash[1] == ' ' && hash[2] == ' ' ? hash + 3 : hash + 1;
+    const size_t blanks = strspn(hash + 1, " ");
+    const char *key = blanks == 2 || blanks == 4 ? hash + 1 + blanks : hash + 1;
     size_t length = strspn(key, "abcdefghijklmnopqrstuvwxyz_");
     return length > 0 && key[length] == ':';
 }
@@ -141,6 +142,11 @@ static void test_print_sample_uncommented(void **state)
         "           rlimits: {cpu: 30s, memory: 512MiB, files: 64, file_size: 100MiB}}\n"
         "  measure: {exec: [/srv/jobs/measure.sh], apply: app.store_result}\n"
         "  rollup: {sql: app.rollup}\n"
+        "  tell_shop:\n"
+        "    http: {url: 'https://shop.example.com/hooks/orders', secret_file: "
+        "/etc/ganger/shop.secret}\n"
+        "    timeout: 20s\n"
+        "  deliver: {http: {allow: ['*.example.org', 'hooks.example.net:8443']}}\n"
         "schedules: {nightly_report: {cron: '0 3 * * *', job_type: report, timezone: "
         "Europe/Berlin,\n"
         "  payload: {kind: nightly, pages: [1, 2]}, catch_up: last,\n"
@@ -221,6 +227,26 @@ static void test_print_effective(void **state)
     expect_line(out.text, "queues.q.rate", "7", "f.yaml:20");
     assert_null(strstr(out.text, "queues.q.concurrency"));
     strbuf_free(&out);
+    config_destroy(config);
+}
+
+static void test_print_effective_webhook(void **state)
+{
+    (void)state;
+    Config *config = parse("handlers:\n  h:\n    http:\n      url: https://example.com/a\n"
+                           "      secret: s3cr3t-0123456789\n"
+                           "      headers: {Authorization: Bearer s3cr3t, X-A: s3cr3t}\n");
+    assert_int_equal(config->handlers[0].kind, HANDLER_HTTP);
+    assert_int_equal(config->handlers[0].timeout_ms, CONFIG_WEBHOOK_TIMEOUT_MS);
+    assert_string_equal(config->handlers[0].http.headers.items[0], "Authorization: Bearer s3cr3t");
+    for (int json = 0; json < 2; json++) {
+        StrBuf out = {0};
+        config_print_effective(config, json != 0, &out);
+        assert_null(strstr(out.text, "s3cr3t"));
+        assert_non_null(strstr(out.text, "handlers.h.http.headers"));
+        assert_non_null(strstr(out.text, "handlers.h.http.secret"));
+        strbuf_free(&out);
+    }
     config_destroy(config);
 }
 
@@ -314,6 +340,7 @@ int main(void)
         cmocka_unit_test_setup(test_print_sample_uncommented, set_up),
         cmocka_unit_test_setup(test_print_help_and_sample_name_everything, set_up),
         cmocka_unit_test_setup(test_print_effective, set_up),
+        cmocka_unit_test(test_print_effective_webhook),
         cmocka_unit_test_setup(test_print_effective_environment, set_up),
         cmocka_unit_test_setup(test_print_effective_json, set_up),
         cmocka_unit_test_setup(test_mask, set_up),
