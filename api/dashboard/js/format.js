@@ -120,6 +120,12 @@ export function between(from, to) {
     return ((to ? new Date(to).getTime() : Date.now()) - new Date(from).getTime()) / 1000;
 }
 
+/** How long something took; instants are known to a millisecond here. */
+export function took(from, to) {
+    const s = between(from, to);
+    return s === 0 ? "<1 ms" : seconds(s);
+}
+
 /** "1 job", "2 jobs". */
 export function plural(n, word, many) {
     return count(n) + " " + (Number(n) === 1 ? word : many || word + "s");

@@ -8,7 +8,7 @@ import { Icon } from "../icons.js";
 import { JsonView } from "../json_view.js";
 import { link, go } from "../router.js";
 import { useKey } from "../keys.js";
-import { count, bytes, seconds, between, interval } from "../format.js";
+import { count, took, interval } from "../format.js";
 import { possible, retryJob, cancelJob, editJob, cloneJob, deleteJob } from "../jobs_actions.js";
 import { Attempts } from "./job_attempts.js";
 import { Events, Steps, Dependencies } from "./job_parts.js";
@@ -56,7 +56,7 @@ function Facts({ job }) {
 
 function Took({ job }) {
     useSecond();
-    return seconds(between(job.started_at, job.finished_at));
+    return took(job.started_at, job.finished_at);
 }
 
 function Explain({ job }) {

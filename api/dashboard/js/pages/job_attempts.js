@@ -2,7 +2,7 @@
 // Job attempts: when each attempt ran, how long, and what ended it, on one line of time.
 import { html } from "../html.js";
 import { Status, ErrorBox, useSecond, Time } from "../ui.js";
-import { absolute, bytes, interval, intervalSeconds, seconds, between } from "../format.js";
+import { absolute, bytes, interval, intervalSeconds, seconds, took } from "../format.js";
 import { link } from "../router.js";
 
 const SIGNALS = { 1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE",
@@ -34,7 +34,7 @@ function TimeLine({ job, attempts }) {
         const from = place(one.started_at);
         const to = place(one.finished_at || new Date(end));
         return html`<span key=${one.attempt + one.started_at} class=${"fill-" + kindOf(one.outcome)} style=${{ left: Math.min(from, 99.2) + "%", width: Math.max(to - from, 0.8) + "%" }}
-            title=${"Attempt " + one.attempt + ": " + seconds(between(one.started_at, one.finished_at))}></span>`;
+            title=${"Attempt " + one.attempt + ": " + took(one.started_at, one.finished_at)}></span>`;
     })}</div><div class="time-ends"><span title=${absolute(job.created_at)}>enqueued</span><span>${seconds((end - begin) / 1000)} in all</span>
         <span>${job.finished_at ? "ended" : "now"}</span></div></div>`;
 }
@@ -47,7 +47,7 @@ export function Attempts({ job, attempts, error }) {
     const rows = [...attempts].reverse();
     return html`<${TimeLine} job=${job} attempts=${attempts} /><ol class="attempts">${rows.map((one) => html`<li key=${one.attempt + String(one.started_at)} class=${"attempt-" + kindOf(one.outcome)}>
         <div class="attempt-head"><b>${one.attempt}</b><${Status} status=${one.outcome || "running"} /><span class="nowrap"><${Time} at=${one.started_at} /></span>
-        <span class="nowrap">${seconds(between(one.started_at, one.finished_at))}</span></div>
+        <span class="nowrap">${took(one.started_at, one.finished_at)}</span></div>
         ${one.outcome && causeOf(one) && html`<p class="cause">${causeOf(one)}</p>`}
         <p class="attempt-facts faint">${[one.node && html`<a href=${link(["nodes"])}>${one.node}</a>`, one.worker && "worker " + one.worker, one.pid && "pid " + one.pid,
             intervalSeconds(one.cpu_time) && "CPU " + interval(one.cpu_time), one.max_rss && "memory " + bytes(one.max_rss)].filter(Boolean).map((part, i) => html`<span key=${i}>${part}</span>`)}</p></li>`)}</ol>`;

@@ -9,7 +9,7 @@ import { link, go, setQuery } from "../router.js";
 import { act, toast } from "../toasts.js";
 import { confirmDialog, formDialog } from "../dialogs.js";
 import { useKey } from "../keys.js";
-import { count, short, seconds, between, plural } from "../format.js";
+import { count, short, took, plural } from "../format.js";
 import { FILTERS, filtersOf, filterBody, readSearch } from "../jobs_filter.js";
 import { newJob } from "../jobs_actions.js";
 
@@ -60,7 +60,7 @@ function Chips({ query }) {
 
 // When the job does or did what it is in.
 function When({ job }) {
-    if (job.status === "processing") return html`<span class="nowrap">running <${Time} at=${job.started_at} /></span>`;
+    if (job.status === "processing") return html`<span class="nowrap">began <${Time} at=${job.started_at} /></span>`;
     if (job.finished_at) return html`<span class="nowrap"><${Time} at=${job.finished_at} /></span>`;
     if (job.status === "waiting") return html`<span class="nowrap">${job.wait_until ? html`until <${Time} at=${job.wait_until} />` : "for a token"}</span>`;
     if (job.next_attempt_at && job.pending_reason) return html`<span class="nowrap">next <${Time} at=${job.next_attempt_at} /></span>`;
@@ -72,14 +72,14 @@ function Row({ job, picked, pick }) {
         if (event.target.closest("a, button, input, label")) return;
         go(link(["jobs", String(job.id)]));
     };
-    const took = job.started_at && (job.finished_at || job.status === "processing") ? seconds(between(job.started_at, job.finished_at)) : "";
+    const time = job.started_at && (job.finished_at || job.status === "processing") ? took(job.started_at, job.finished_at) : "";
     return html`<tr data-row tabindex="-1" class=${picked ? "picked" : ""} onClick=${open}>
         <td class="check"><input type="checkbox" checked=${picked} onChange=${pick} aria-label=${"Mark job " + job.id} /></td>
         <td class="full"><a class="name" href=${link(["jobs", String(job.id)])}>${job.job_type}</a> <span class="mono faint">#${job.id}</span>
             <${Tags} tags=${job.tags} />${job.error && job.status !== "completed" && html`<span class="sub clip error-text" title=${job.error}>${job.error}</span>`}</td>
         <td><${Status} status=${job.status} reason=${job.pending_reason} />${job.status === "processing" && job.progress > 0 && html`<progress max="100" value=${job.progress} aria-label="Progress"></progress>`}</td>
         <td data-label="queue"><span class="clip queue-name" title=${job.queue}>${job.queue}</span></td><td class="right" data-label="attempts">${job.attempts}/${job.max_attempts}</td>
-        <td class="right" data-label="priority">${job.priority}</td><td><${When} job=${job} /></td><td class="right nowrap" data-label=${took && "took"}>${took}</td></tr>`;
+        <td class="right" data-label="priority">${job.priority}</td><td><${When} job=${job} /></td><td class="right nowrap" data-label=${time && "took"}>${time}</td></tr>`;
 }
 
 function BulkBar({ query, marked, total, clear }) {

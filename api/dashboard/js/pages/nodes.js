@@ -15,29 +15,15 @@ function kill(worker) {
         work: () => call(at`/api/workers/${worker.id}/kill`, { method: "POST", body: {} }), done: "Worker " + worker.id + " is being stopped" });
 }
 
-// Between two looks, so much of one CPU.
-const looks = new Map();
-function cpuShare(key, cpuTime) {
-    const used = intervalSeconds(cpuTime);
-    if (used === null) return null;
-    const now = Date.now() / 1000;
-    const last = looks.get(key);
-    if (last && last.used === used && now - last.at < 6) return last.share;
-    const share = last && now > last.at && used >= last.used ? Math.min(1, (used - last.used) / (now - last.at)) : null;
-    looks.set(key, { used, at: now, share });
-    return share;
-}
-
 function Worker({ w }) {
     useSecond();
-    const cpu = cpuShare("w" + w.id, w.cpu_time);
     const dead = w.state === "dead";
     return html`<li class=${"worker worker-" + w.state} data-row tabindex="-1"><span class="worker-id"><b>${w.id}</b><${Status} status=${w.state} /></span>
         <span class="worker-job">${w.job_id ? html`<${JobLink} id=${w.job_id} /> <span>${w.job_type}</span>${w.job_started_at && html` <span class="faint nowrap">${seconds(between(w.job_started_at))}</span>`}` : html`<span class="faint">${dead ? "ended" : "no job"}</span>`}</span>
         <span class="worker-fact" title="Pool">${w.pool}</span><span class="worker-fact faint">pid ${w.pid}</span>
-        <span class="worker-fact" title="CPU time in all">${w.cpu_time !== null && w.cpu_time !== undefined ? html`${cpu !== null && html`<b>${Math.round(cpu * 100)} %</b> `}<span class="faint">${interval(w.cpu_time)}</span>` : ""}</span>
+        <span class="worker-fact" title="Share of one CPU now, and CPU time in all">${w.cpu_time !== null && w.cpu_time !== undefined ? html`${w.cpu_share !== null && html`<b>${Math.round(w.cpu_share * 100)} %</b> `}<span class="faint">${interval(w.cpu_time)}</span>` : ""}</span>
         <span class="worker-fact" title="Memory">${w.rss ? bytes(w.rss) : ""}</span><span class="worker-fact faint">${dead ? html`ended <${Time} at=${w.ended_at} />` : html`up <${Age} at=${w.started_at} />`}</span>
-        <span class="worker-end">${!dead && html`<${Button} small icon="power" kind="danger" label=${"Stop worker " + w.id} onClick=${() => kill(w)}>Stop</${Button}>`}</span></li>`;
+        <span class="worker-end">${w.is_ending ? html`<span class="faint">stopping</span>` : !dead && html`<${Button} small icon="power" kind="danger" label=${"Stop worker " + w.id} onClick=${() => kill(w)}>Stop</${Button}>`}</span></li>`;
 }
 
 function Supervisor({ node, workers, all }) {
@@ -45,7 +31,8 @@ function Supervisor({ node, workers, all }) {
     const busy = workers.filter((w) => w.state === "busy").length;
     const alive = workers.filter((w) => w.state !== "dead").length;
     return html`<div class=${"supervisor supervisor-" + node.state}><div class="supervisor-head"><${Status} status=${node.state} /><b>${node.name}</b>${node.leader && html`<span class="tag" title="It does the duties of the whole cluster">leader</span>`}
-        <span class="faint">gangerd ${node.version}, pid ${node.pid}</span>${node.rss ? html`<span class="faint">${bytes(node.rss)}</span>` : ""}
+        <span class="faint">gangerd ${node.version}, pid ${node.pid}</span>
+        ${Object.entries(node.processes || {}).map(([role, use]) => use && html`<span key=${role} class="faint process" title=${role + ": memory, share of one CPU now"}>${role} ${bytes(use.rss)}${use.cpu_share ? ", " + Math.round(use.cpu_share * 100) + " %" : ""}</span>`)}
         <span class="faint">${node.state === "alive" ? html`up <${Age} at=${node.started_at} />, seen <${Time} at=${node.seen_at} />` : html`ended <${Time} at=${node.ended_at || node.seen_at} />`}</span>
         ${node.state === "alive" && html`<span class="supervisor-busy">${busy} of ${plural(alive, "worker")} busy</span>`}</div>
         ${shown.length > 0 && html`<ul class="workers">${shown.map((w) => html`<${Worker} key=${w.id} w=${w} />`)}</ul>`}</div>`;
@@ -54,7 +41,7 @@ function Supervisor({ node, workers, all }) {
 function Host({ host, nodes, workers, all }) {
     const first = nodes.find((node) => node.state === "alive") || nodes[0];
     const load = Array.isArray(first.load) ? first.load[0] : first.load;
-    return html`<${Card} title=${host || "this machine"} note=${[first.cpus && plural(first.cpus, "CPU"), load !== null && load !== undefined && "load " + Number(load).toFixed(2), first.clock_offset && Math.abs(intervalSeconds(first.clock_offset)) > 1 && "clock is off by " + interval(first.clock_offset)].filter(Boolean).join(", ")} flush>
+    return html`<${Card} title=${host || "this machine"} note=${[first.cpu_count && plural(first.cpu_count, "CPU"), load !== null && load !== undefined && "load " + Number(load).toFixed(2), first.clock_offset && Math.abs(intervalSeconds(first.clock_offset)) > 1 && "clock is off by " + interval(first.clock_offset)].filter(Boolean).join(", ")} flush>
         ${nodes.map((node) => html`<${Supervisor} key=${node.id} node=${node} all=${all} workers=${workers.filter((w) => w.node === node.name && (node.state === "alive" ? w.state !== "dead" || all : all && w.state === "dead"))} />`)}</${Card}>`;
 }
 

@@ -22,6 +22,7 @@ function Tiles({ data, series }) {
     const reasons = Object.entries(data.pending || {}).filter(([key, n]) => n > 0 && key !== "runnable");
     const rate = data.ended.last_minute;
     const hour = data.ended.last_hour;
+    const oldest = data.queues.reduce((most, q) => (q.paused || q.oldest_wait_seconds === null ? most : Math.max(most === null ? 0 : most, q.oldest_wait_seconds)), null);
     const about = data.is_exact === false ? "≈ " : "";
     return html`<div class="tiles">
         <${Tile} kind="completed" label="Completed / min" value=${short(rate.completed)} note=${short(hour.completed) + " in the last hour"}
@@ -30,8 +31,8 @@ function Tiles({ data, series }) {
             note=${reasons.length ? reasons.slice(0, 2).map(([key, n]) => short(n) + " " + key).join(", ") : "all of them could run"} values=${series && series.enqueued} />
         <${Tile} kind="processing" label="Processing" value=${short(data.counts.processing)} note=${data.busy_workers + " of " + plural(data.workers, "worker") + " busy"}
             href=${link(["jobs"], { status: "processing" })} />
-        <${Tile} kind=${data.oldest_wait_seconds > 60 ? "failed" : "accent"} label="Oldest wait" value=${data.oldest_wait_seconds === null ? "none" : seconds(data.oldest_wait_seconds)}
-            note="of what could run now" href=${link(["queues"])} />
+        <${Tile} kind=${oldest > 60 ? "failed" : "accent"} label="Oldest wait" value=${oldest === null ? "none" : seconds(oldest)}
+            note=${oldest === null ? "whatever could run does" : "of what could run now"} href=${link(["queues"])} />
         <${Tile} kind="waiting" label="Waiting" value=${short(data.counts.waiting)} note="for a time or a token" href=${link(["jobs"], { status: "waiting" })} />
         <${Tile} kind=${hour.failed ? "failed" : "cancelled"} label="Failed in an hour" value=${short(hour.failed)} note=${hour.completed + hour.failed ? share(hour.failed / (hour.completed + hour.failed)) + " of what ended"
             : "nothing ended"} href=${link(["failures"])} values=${series && series.failed} /></div>`;
