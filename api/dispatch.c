@@ -11,20 +11,11 @@ static void answer_health(Exchange *exchange)
     exchange_reply(exchange, 200, "application/json", WELL, sizeof WELL - 1);
 }
 
-static void answer_ready(Exchange *exchange)
-{
-    static const char READY[] = "{\"status\": \"ready\"}\n";
-    if (pool_is_up(exchange_api(exchange)->pool)) {
-        exchange_reply(exchange, 200, "application/json", READY, sizeof READY - 1);
-    } else {
-        exchange_reply_busy(exchange, 2, "database_down", "the database cannot be reached now");
-    }
-}
-
 void dispatch(Exchange *exchange)
 {
     switch (exchange_route(exchange)->kind) {
     case ROUTE_SQL:
+    case ROUTE_READY:
         exchange_run(exchange);
         break;
     case ROUTE_WAIT:
@@ -32,9 +23,6 @@ void dispatch(Exchange *exchange)
         break;
     case ROUTE_HEALTH:
         answer_health(exchange);
-        break;
-    case ROUTE_READY:
-        answer_ready(exchange);
         break;
     case ROUTE_METRICS:
         metrics_answer(exchange);

@@ -346,7 +346,7 @@ void exchange_ask(Exchange *exchange,
     exchange->on_ask = on_answer;
     const PoolAsk ask = {
         .statement = route->statement,
-        .count = 2,
+        .count = route->kind == ROUTE_READY ? 0 : 2,
         .values = {exchange_request_json(exchange), exchange->body.text},
         .actor = exchange_actor(exchange),
         .is_slow = (route->flags & ROUTE_SLOW) != 0,

@@ -28,7 +28,7 @@ typedef enum Scope {
 typedef enum RouteKind {
     ROUTE_SQL,
     ROUTE_HEALTH,  // the process is there
-    ROUTE_READY,   // and the database answers
+    ROUTE_READY,   // and the database can serve: a statement without parameters
     ROUTE_METRICS, // Prometheus text
     ROUTE_EVENTS,  // server-sent events
     ROUTE_WAIT     // ROUTE_SQL; with ?wait=30s the answer waits until the job has ended

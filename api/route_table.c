@@ -7,7 +7,7 @@
 // clang-format off
 static const Route routes[] = {
     {"GET", "/health", ROUTE_HEALTH, SCOPE_NONE, 0, NULL},
-    {"GET", "/ready", ROUTE_READY, SCOPE_NONE, 0, NULL},
+    {"GET", "/ready", ROUTE_READY, SCOPE_NONE, 0, &SQL_api_ready},
     {"GET", "/metrics", ROUTE_METRICS, SCOPE_READ, 0, NULL},
     {"GET", "/api/events", ROUTE_EVENTS, SCOPE_READ, ROUTE_BOUND, NULL},
 

@@ -183,6 +183,10 @@ static void test_hidden_bytes(void **state)
     assert_int_equal(guard_check(&request, &body, &why), GUARD_OK);
     request.received_bytes = plain - 1; // no blank after a colon
     assert_int_equal(guard_check(&request, &body, &why), GUARD_OK);
+    request.received_bytes = plain - 2; // after none
+    assert_int_equal(guard_check(&request, &body, &why), GUARD_OK);
+    request.received_bytes = plain - 4; // all four lines end with LF alone
+    assert_int_equal(guard_check(&request, &body, &why), GUARD_BAD);
     request.received_bytes = plain + 1; // folded, or cut at a NUL
     assert_int_equal(guard_check(&request, &body, &why), GUARD_BAD);
 }
