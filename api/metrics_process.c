@@ -100,10 +100,10 @@ bool metrics_process_read(pid_t pid, ProcessFacts *out)
 static void add_process(RoleFacts *role, pid_t pid)
 {
     ProcessFacts facts;
-    if (!metrics_process_read(pid, &facts)) {
-        return;
-    }
     role->processes++;
+    if (!metrics_process_read(pid, &facts)) {
+        return; // it has just ended, or /proc is hidden from us
+    }
     role->cpu_us += facts.cpu_us;
     role->resident_bytes += facts.resident_bytes;
     if (facts.resident_bytes > role->resident_max_bytes) {
