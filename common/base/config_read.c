@@ -209,8 +209,22 @@ static void check_belongs(const Reader *reader, const char *path, const HandlerC
 static void set_webhook_timeout(HandlerConfig *handler)
 {
     const ConfigOption *option = config_find_option(SECTION_HANDLER, "timeout");
-    if (handler->kind == HANDLER_HTTP && handler->places[config_option_index(option)].line == 0) {
+    if (handler->places[config_option_index(option)].line == 0) {
         handler->timeout_ms = CONFIG_WEBHOOK_TIMEOUT_MS;
+    }
+}
+
+// There is no process whose limits they could be.
+static void refuse_limits(const Reader *reader, const char *path, const HandlerConfig *handler)
+{
+    size_t count = 0;
+    const ConfigOption *options = config_owner_options(OWNER_HANDLER, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (options[i].section == SECTION_LIMITS && handler->places[i].line > 0) {
+            config_error(reader->errors, handler->places[i],
+                         "%srlimits.%s: does not go with http; another server does the work", path,
+                         options[i].name);
+        }
     }
 }
 
@@ -251,7 +265,10 @@ static void check_kind(const Reader *reader, const char *path, HandlerConfig *ha
         check_belongs(reader, path, handler, HANDLER_EXEC, SECTION_HANDLER, "sandbox", "exec");
         check_belongs(reader, path, handler, HANDLER_EXEC, SECTION_LIMITS, "processes", "exec");
         check_belongs(reader, path, handler, HANDLER_EXEC, SECTION_HANDLER, "apply", "exec");
-        set_webhook_timeout(handler);
+        if (handler->kind == HANDLER_HTTP) {
+            set_webhook_timeout(handler);
+            refuse_limits(reader, path, handler);
+        }
     }
 }
 

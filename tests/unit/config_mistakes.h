@@ -710,6 +710,15 @@ static const BadFile bad_files[] = {
         "f.yaml:8:64: error: handlers.a.http.headers: the value of header A contains a control "
         "character\n"
         "f.yaml:8:75: error: handlers.a.http.headers: expected one value, got a list\n"),
+    BAD("limits of another server",
+        "handlers:\n"
+        "  a:\n"
+        "    http: {url: \"https://example.com\"}\n"
+        "    rlimits: {cpu: 1s}\n"
+        "    sandbox: true\n",
+        "f.yaml:4:20: error: handlers.a.rlimits.cpu: does not go with http; another server does "
+        "the work\n"
+        "f.yaml:5:14: error: handlers.a.sandbox: goes with exec only\n"),
     BAD("headers are a list",
         "handlers:\n"
         "  a: {http: {url: \"https://example.com\", headers: [a]}}\n",
