@@ -79,7 +79,7 @@ function Row({ job, picked, pick }) {
             <${Tags} tags=${job.tags} />${job.error && job.status !== "completed" && html`<span class="sub clip error-text" title=${job.error}>${job.error}</span>`}</td>
         <td><${Status} status=${job.status} reason=${job.pending_reason} />${job.status === "processing" && job.progress > 0 && html`<progress max="100" value=${job.progress} aria-label="Progress"></progress>`}</td>
         <td data-label="queue"><span class="clip queue-name" title=${job.queue}>${job.queue}</span></td><td class="right" data-label="attempts">${job.attempts}/${job.max_attempts}</td>
-        <td class="right" data-label="priority">${job.priority}</td><td><${When} job=${job} /></td><td class="right nowrap" data-label=${time && "took"}>${time}</td></tr>`;
+        <td class="right rare" data-label="priority">${job.priority}</td><td><${When} job=${job} /></td><td class="right nowrap" data-label=${time && "took"}>${time}</td></tr>`;
 }
 
 function BulkBar({ query, marked, total, clear }) {

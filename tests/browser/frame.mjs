@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// Frame: what is around the pages: keys, colours, the stream of events, the menu of a phone, errors, and the token.
+import { openPage, goTo, sql, untilSql, check, same, axe, test, base } from "./harness.mjs";
+
+export async function testFrame(browser) {
+    const page = await openPage(browser);
+    await test("keys: go, search, walk, open, help", async () => {
+        await goTo(page, "#/");
+        await page.keyboard.press("g");
+        await page.keyboard.press("j");
+        await page.waitForURL(/#\/jobs$/);
+        await page.locator("tbody tr").first().waitFor();
+        await page.keyboard.press("/");
+        check(await page.evaluate(() => document.activeElement.hasAttribute("data-search")), "/ goes to the search");
+        await page.keyboard.press("Escape");
+        await page.keyboard.press("j");
+        await page.keyboard.press("j");
+        await page.keyboard.press("k");
+        await page.keyboard.press("x");
+        await page.getByText("1 marked").waitFor();
+        await page.keyboard.press("Enter");
+        await page.waitForURL(/#\/jobs\/\d+/);
+        await page.keyboard.press("?");
+        await page.locator("dialog").getByText("Overview").waitFor();
+        check(!(await axe(page)).length, "the list of keys is readable");
+        await page.keyboard.press("Escape");
+        await page.locator("dialog").waitFor({ state: "detached" });
+    });
+    await test("colours: light and dark are kept", async () => {
+        await page.emulateMedia({ colorScheme: "light" });
+        await goTo(page, "#/");
+        const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+        const light = await ground();
+        await page.keyboard.press("t");
+        await page.getByRole("button", { name: "Colours: light" }).click();
+        await page.getByRole("button", { name: "Colours: dark" }).waitFor();
+        check((await ground()) !== light, "dark is another colour");
+        await page.reload();
+        check((await ground()) !== light, "it is still dark after a reload");
+        await page.getByRole("button", { name: "Colours: dark" }).click();
+        same(await ground(), light, "back to the system's");
+    });
+    await test("live: a job of somebody else appears by itself, and not while stopped", async () => {
+        await goTo(page, "#/jobs");
+        await page.locator(".live-live").waitFor();
+        sql("select ganger.enqueue('echo', tags => '{seen-live}', run_at => now() + interval '1 day')");
+        await page.getByText("seen-live").waitFor();
+        await page.locator(".live").click();
+        await page.locator(".live-paused").waitFor();
+        sql("select ganger.enqueue('echo', tags => '{seen-later}', run_at => now() + interval '1 day')");
+        await page.locator(".live").click();
+        await page.getByText("seen-later").waitFor();
+    });
+    await test("live: events of now on the first page", async () => {
+        await goTo(page, "#/");
+        await page.locator(".live-live").waitFor();
+        sql("select ganger.enqueue('echo')");
+        await page.locator(".feed li").first().waitFor();
+    });
+    await test("no complaint of the browser in all that", async () => same(page.complaints.join("\n"), "", "complaints"));
+    await page.context().close();
+}
+
+export async function testPhone(browser) {
+    const page = await openPage(browser, { viewport: { width: 360, height: 740 }, hasTouch: true });
+    await test("phone: the menu opens, and closes behind the page", async () => {
+        await goTo(page, "#/");
+        await page.getByRole("button", { name: "Pages" }).tap();
+        await page.getByRole("link", { name: "Queues", exact: true }).tap();
+        await page.waitForURL(/#\/queues/);
+        await page.locator(".nav").waitFor({ state: "hidden" });
+    });
+    await test("phone: a form fits", async () => {
+        await goTo(page, "#/jobs");
+        await page.getByRole("button", { name: "New job" }).tap();
+        await page.locator("dialog form").waitFor();
+        same(await page.evaluate(() => document.documentElement.scrollWidth), 360, "width");
+        check(await page.evaluate(() => document.querySelector("dialog").getBoundingClientRect().right <= 360), "the form is inside");
+    });
+    await page.context().close();
+}
+
+export async function testErrors(browser) {
+    const page = await openPage(browser, {}, /ERR_FAILED|ERR_ABORTED/);
+    await test("no server: the page says so, and comes back by itself", async () => {
+        await page.route("**/api/**", (route) => route.abort());
+        await page.goto(base + "/#/queues");
+        await page.getByText("The server does not answer").waitFor();
+        await page.unroute("**/api/**");
+        await page.getByRole("button", { name: "Try again" }).first().click();
+        await page.getByText("20 at once").waitFor();
+    });
+    await page.context().close();
+}
+
+/** With http.auth: tokens. */
+export async function testLogin(browser) {
+    const reader = process.env.GANGER_READ_TOKEN;
+    const page = await openPage(browser, {}, /status of (401|403)/);
+    await test("login: no token, a wrong one, a good one", async () => {
+        await page.goto(base + "/#/queues");
+        await page.getByLabel("Token").waitFor();
+        check(!(await axe(page)).length, "the login page is readable: " + (await axe(page)).join());
+        await page.getByLabel("Token").fill("gng_" + "x".repeat(43));
+        await page.getByRole("button", { name: "Open" }).click();
+        await page.getByText("This token is not accepted").waitFor();
+        await page.getByLabel("Token").fill(reader);
+        await page.getByRole("button", { name: "Open" }).click();
+        await page.getByText("20 at once").waitFor();
+        check(!(await page.evaluate((secret) => JSON.stringify(localStorage).includes(secret) || document.cookie.includes(secret) || location.href.includes(secret), reader)), "the token is kept in the tab only");
+    });
+    await test("login: the stream works with a token", async () => {
+        await page.locator(".live-live").waitFor();
+        sql("select ganger.pause_queue('mail')");
+        await page.locator("tr", { hasText: "mail" }).getByText("paused").waitFor();
+    });
+    await test("login: what the token may not is told", async () => {
+        await page.getByRole("button", { name: "Pause images" }).click();
+        await page.locator(".toast.error").getByText(/operate/).first().waitFor();
+        same(sql("select paused from ganger.queues where name = 'images'"), "f", "nothing was done");
+        await page.goto(base + "/#/tokens?kind=api");
+        await page.getByText("Only for administrators").waitFor();
+    });
+    await test("login: a revoked token leads back to the login", async () => {
+        sql("select ganger.revoke_api_token(id) from ganger.api_tokens where name = 'reader'");
+        await page.getByText("no longer accepted").waitFor();
+    });
+    await test("login: an administrator makes and revokes a token", async () => {
+        await page.getByLabel("Token").fill(process.env.GANGER_ADMIN_TOKEN);
+        await page.getByRole("button", { name: "Open" }).click();
+        await page.getByRole("button", { name: "New token" }).click();
+        await page.locator("dialog input[name=name]").fill("from the browser");
+        await page.locator("dialog").getByRole("button", { name: "Create" }).click();
+        await page.locator("dialog .once code").waitFor();
+        const token = await page.locator("dialog .once code").innerText();
+        const answer = await fetch(base + "/api/queues", { headers: { Authorization: "Bearer " + token } });
+        check(answer.status === 200 || answer.status === 401, "the new token is known within seconds");
+        await page.getByRole("button", { name: "I have it" }).click();
+        await page.getByRole("button", { name: "Revoke from the browser" }).click();
+        await page.locator("dialog").getByRole("button", { name: "Revoke" }).click();
+        await untilSql("select revoked_at is not null from ganger.api_tokens where name = 'from the browser'", "t");
+    });
+    await test("login: no complaint of the browser", async () => same(page.complaints.join("\n"), "", "complaints"));
+    await page.context().close();
+}
