@@ -40,7 +40,7 @@ begin
 end $$;
 
 -- Which of these jobs have ended, or are not there (any more).
-create function ganger._ended_jobs(ids bigint[]) returns setof bigint
+create function ganger._which_ended(ids bigint[]) returns setof bigint
 language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 begin

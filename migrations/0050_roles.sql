@@ -188,7 +188,7 @@ begin
             ('_oldest_horizon',      '..w..', 'function'),
             ('_metrics',             '.rw..', 'function'),
             ('_feed',                '.rwoa', 'function'),
-            ('_ended_jobs',          '.rwoa', 'function'),
+            ('_which_ended',          '.rwoa', 'function'),
             ('_live_nodes',          '..w..', 'function'),
             ('_bury_node',           '..w..', 'function'),
             ('_stop_node',           '..w..', 'function'),
