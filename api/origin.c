@@ -53,6 +53,29 @@ static bool is_ours(const char *authority, const StringList *hosts)
     return bare_host(authority, host) && (is_loopback(host) || is_listed(host, hosts));
 }
 
+static bool has_port(const char *authority)
+{
+    const char *colon = strrchr(authority, ':');
+    const char *bracket = strrchr(authority, ']');
+    return colon != NULL && (bracket == NULL || colon > bracket);
+}
+
+// A name stands for all its ports, as a proxy's is not known here. An address we listen on has its own: behind another port of the same
+// machine is somebody else.
+static bool is_origin_listed(const char *authority, const StringList *hosts)
+{
+    char host[HOST_BYTES];
+    for (size_t i = 0; hosts != NULL && i < hosts->count; i++) {
+        const char *ours = hosts->items[i];
+        if (has_port(ours) ? strcasecmp(authority, ours) == 0
+                           : bare_host(authority, host) &&
+                                 is_listed(host, &(StringList){&hosts->items[i], 1})) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // An Origin is scheme://authority. It is the page's own when the authority is what the request was sent to, or one that is ours.
 static bool is_same_origin(const OriginRequest *request)
 {
@@ -64,8 +87,7 @@ static bool is_same_origin(const OriginRequest *request)
     if (request->host != NULL && strcasecmp(authority, request->host) == 0) {
         return true;
     }
-    char host[HOST_BYTES];
-    return bare_host(authority, host) && is_listed(host, request->hosts);
+    return is_origin_listed(authority, request->hosts);
 }
 
 const char *origin_problem(const OriginRequest *request)

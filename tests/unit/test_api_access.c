@@ -12,8 +12,9 @@
 
 static char name_one[] = "ganger.example.com";
 static char name_two[] = "10.0.0.5:8080";
-static char *names[] = {name_one, name_two};
-static const StringList OURS = {names, 2};
+static char name_three[] = "127.0.0.1:8080";
+static char *names[] = {name_one, name_two, name_three};
+static const StringList OURS = {names, 3};
 
 static bool may_read(const char *host, bool is_unix)
 {
@@ -67,7 +68,10 @@ static void test_writes_of_other_sites(void **state)
         assert_true(may_write("http://127.0.0.1:8080", "same-origin", is_open != 0));
         assert_true(may_write(NULL, "none", is_open != 0));
         assert_true(may_write("https://ganger.example.com", NULL, is_open != 0));
+        assert_true(may_write("https://ganger.example.com:8443", NULL, is_open != 0));
         assert_false(may_write("http://127.0.0.1:8081", NULL, is_open != 0));
+        assert_false(may_write("http://127.0.0.1", NULL, is_open != 0));
+        assert_false(may_write("http://10.0.0.5:8081", NULL, is_open != 0));
         assert_false(may_write("http://evil.example.com", NULL, is_open != 0));
         assert_false(may_write("null", NULL, is_open != 0));
         assert_false(may_write("", NULL, is_open != 0));
