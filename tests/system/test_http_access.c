@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+// Who may use the HTTP API: every route without, with a wrong, an old and a small token; guessing; other sites' pages in a browser of
+// somebody who may.
+#include "tests/support/unit.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/route.h"
+#include "common/base/clock.h"
+#include "tests/support/daemon.h"
+#include "tests/support/http_client.h"
+
+enum { GUESSES = 200, GUESSES_CHECKED = 10 };
+
+static char address[128];
+
+static Daemon *run_with_api(SystemTest *test, const char *listen, const char *more)
+{
+    char http[512];
+    (void)snprintf(http, sizeof http, "{listen: \"%s\", %s}", listen, more);
+    Daemon *daemon = daemon_run(
+        test, "web", 1, &(DaemonOptions){.pools = "{default: {processes: 1}}", .http = http});
+    CHECK(test, http_await(listen, "/ready", 200, DAEMON_PATIENCE_MS));
+    return daemon;
+}
+
+static void use_socket(SystemTest *test)
+{
+    (void)snprintf(address, sizeof address, "unix:%s/api.sock", test->folder);
+}
+
+static void add_token(SystemTest *test, const char *secret, const char *scopes, const char *expires)
+{
+    test_db_run(test->conn,
+                "select ganger.create_api_token('%s', sha256('%s'), '{%s}', expires_at => %s)",
+                secret, secret, scopes, expires);
+}
+
+// A path that fits the pattern; {NAME} becomes 1.
+static void fill_pattern(const char *pattern, char *out, size_t size)
+{
+    size_t length = 0;
+    for (const char *at = pattern; *at != '\0' && length + 1 < size; at++) {
+        if (*at == '{') {
+            out[length++] = '1';
+            at += strcspn(at, "}");
+        } else {
+            out[length++] = *at;
+        }
+    }
+    out[length] = '\0';
+}
+
+static int ask_route(const Route *route, const char *token)
+{
+    char target[256];
+    char header[320] = "";
+    fill_pattern(route->pattern, target, sizeof target);
+    if (token != NULL) {
+        (void)snprintf(header, sizeof header, "Authorization: %s\r\n", token);
+    }
+    HttpAnswer answer = http_ask(address, route->method, target, header,
+                                 (route->flags & ROUTE_BODY) != 0 ? "{}" : NULL);
+    int status = answer.status;
+    http_answer_free(&answer);
+    return status;
+}
+
+// S1: no route but those of SCOPE_NONE does anything without a token that is good.
+static void test_every_route(void **state)
+{
+    SystemTest *test = *state;
+    static const char *const tokens[] = {
+        NULL,
+        "Bearer wrong",
+        "Bearer ",
+        "Bearer expired",
+        "Bearer revoked",
+        "Basic Z29vZA==",
+        "good",
+        "Bearer good good",
+        "Bearer GOOD",
+    };
+    size_t count = 0;
+    size_t asked = 0;
+    const Route *routes = route_table(&count);
+    use_socket(test);
+    (void)run_with_api(test, address, "auth: tokens");
+    add_token(test, "good", "admin", "null");
+    add_token(test, "expired", "admin", "now() + interval '1 ms'");
+    add_token(test, "reader", "read", "null");
+    add_token(test, "revoked", "admin", "null");
+    test_db_run(test->conn,
+                "select ganger.revoke_api_token(id) from ganger.api_tokens where name = 'revoked'");
+    int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
+    for (int status = 0; status != 200; pause_ms(50)) { // the server has read the tokens
+        HttpAnswer answer =
+            http_ask(address, "GET", "/api/jobs", "Authorization: Bearer good\r\n", NULL);
+        status = answer.status;
+        http_answer_free(&answer);
+        CHECK(test, clock_boot_ms() < until);
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; routes[i].scope != SCOPE_NONE && j < sizeof tokens / sizeof tokens[0];
+             j++) {
+            int status = ask_route(&routes[i], tokens[j]);
+            asked++;
+            if (status != 401) {
+                (void)fprintf(stderr, "%s %s with %s: %d\n", routes[i].method, routes[i].pattern,
+                              tokens[j] != NULL ? tokens[j] : "nothing", status);
+                system_fail(test, "401");
+            }
+        }
+    }
+    // A token that may only read changes nothing, by any route.
+    for (size_t i = 0; i < count; i++) {
+        if (routes[i].scope == SCOPE_NONE || routes[i].scope == SCOPE_READ) {
+            continue;
+        }
+        int status = ask_route(&routes[i], "Bearer reader");
+        asked++;
+        if (status != 403) {
+            (void)fprintf(stderr, "%s %s: %d\n", routes[i].method, routes[i].pattern, status);
+            system_fail(test, "403");
+        }
+    }
+    (void)printf("%zu routes, %zu requests without a token that is good for it: none served\n",
+                 count, asked);
+    CHECK(test, count > 40);
+    sql_check(test, "(select count(*) = 0 from ganger.jobs)");
+}
+
+// S2: taken back, it is refused within five seconds; it stands in no log.
+static void test_a_revoked_token(void **state)
+{
+    SystemTest *test = *state;
+    static const char header[] = "Authorization: Bearer verysecretindeed\r\n";
+    use_socket(test);
+    Daemon *daemon = run_with_api(test, address, "auth: tokens");
+    add_token(test, "verysecretindeed", "read", "null");
+    test_db_run(test->conn, "update ganger.api_token set name = 'mine'");
+    int status = 0;
+    int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
+    while (status != 200 && clock_boot_ms() < until) {
+        HttpAnswer answer = http_ask(address, "GET", "/api/jobs", header, NULL);
+        status = answer.status;
+        http_answer_free(&answer);
+        pause_ms(20);
+    }
+    CHECK(test, status == 200);
+    test_db_run(test->conn, "select ganger.revoke_api_token(id) from ganger.api_tokens");
+    int64_t at = clock_boot_ms();
+    while (status != 401 && clock_boot_ms() < at + DAEMON_PATIENCE_MS) {
+        HttpAnswer answer = http_ask(address, "GET", "/api/jobs", header, NULL);
+        status = answer.status;
+        http_answer_free(&answer);
+        pause_ms(20);
+    }
+    CHECK(test, status == 401);
+    (void)printf("a revoked token is refused after %" PRId64 " ms\n", clock_boot_ms() - at);
+    CHECK(test, clock_boot_ms() - at < slow_ms(5000));
+    CHECK(test, daemon_log_count(daemon, "verysecret") == 0);
+}
+
+// S3: who guesses is soon not listened to, and others are.
+static void test_guessing(void **state)
+{
+    SystemTest *test = *state;
+    int counts[3] = {0, 0, 0}; // checked, not listened to, otherwise
+    http_free_address(address, sizeof address);
+    (void)run_with_api(test, address, "auth: tokens");
+    for (int i = 0; i < GUESSES; i++) {
+        char header[80];
+        (void)snprintf(header, sizeof header, "Authorization: Bearer guess%d\r\n", i);
+        HttpAnswer answer = http_ask(address, "GET", "/api/jobs", header, NULL);
+        counts[answer.status == 401 ? 0 : answer.status == 429 ? 1 : 2]++;
+        http_answer_free(&answer);
+    }
+    (void)printf("%d guesses: %d looked at, %d answered 429\n", GUESSES, counts[0], counts[1]);
+    CHECK(test, counts[2] == 0);
+    CHECK(test, counts[0] >= 1 && counts[0] <= GUESSES_CHECKED);
+    // Without a token nothing is guessed.
+    CHECK(test, http_status(address, "GET", "/health", NULL) == 200);
+    CHECK(test, http_status(address, "GET", "/api/jobs", NULL) == 401);
+}
+
+// --- S4: pages of other sites, in a browser of somebody who may
+
+static const char JOB[] = "{\"job_type\": \"noop\"}";
+
+static int ask_as_browser(const char *method, const char *target, const char *headers,
+                          const char *body)
+{
+    HttpClient client;
+    HttpAnswer answer = {0};
+    StrBuf request = {0};
+    strbuf_printf(&request,
+                  "%s %s HTTP/1.1\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s", method,
+                  target, headers, strlen(body), body);
+    bool is_answered = http_connect(&client, address) &&
+                       http_send(&client, request.text, request.length) &&
+                       http_read(&client, &answer, 10000);
+    int status = is_answered ? answer.status : 0;
+    http_answer_free(&answer);
+    http_close(&client);
+    strbuf_free(&request);
+    return status;
+}
+
+static void test_pages_of_other_sites(void **state)
+{
+    SystemTest *test = *state;
+    static const char *const origins[] = {
+        "Origin: https://evil.example.com\r\n",
+        "Origin: null\r\n",
+        "Origin: http://127.0.0.1:1\r\n",
+        "Origin: http://localhost.evil.example.com\r\n",
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Sec-Fetch-Site: same-site\r\n",
+        "Origin: https://evil.example.com\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: "
+        "no-cors\r\n",
+    };
+    static const char *const types[] = {
+        "Content-Type: application/json\r\n",
+        "Content-Type: text/plain\r\n",
+        "Content-Type: application/x-www-form-urlencoded\r\n",
+        "Content-Type: multipart/form-data; boundary=x\r\n",
+        "",
+    };
+    char headers[512];
+    int asked = 0;
+    http_free_address(address, sizeof address);
+    (void)run_with_api(test, address, "auth: none");
+    for (size_t i = 0; i < sizeof origins / sizeof origins[0]; i++) {
+        for (size_t j = 0; j < sizeof types / sizeof types[0]; j++) {
+            (void)snprintf(headers, sizeof headers, "Host: %s\r\n%s%s", address, origins[i],
+                           types[j]);
+            int status = ask_as_browser("POST", "/api/jobs", headers, JOB);
+            asked++;
+            if (status != 403 && status != 415) {
+                (void)fprintf(stderr, "%s: %d\n", headers, status);
+                system_fail(test, "403 or 415");
+            }
+        }
+    }
+    for (size_t j = 1; j < sizeof types / sizeof types[0];
+         j++) { // a form of an old browser says nothing of where it comes from
+        (void)snprintf(headers, sizeof headers, "Host: %s\r\n%s", address, types[j]);
+        CHECK(test, ask_as_browser("POST", "/api/jobs", headers, JOB) == 415);
+        asked++;
+    }
+    // DNS rebinding: the name is theirs, the address is ours.
+    static const char *const hosts[] = {"evil.example.com", "127.0.0.1.evil.example.com:80",
+                                        "localhost.evil.example.com", "[::2]"};
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        (void)snprintf(headers, sizeof headers, "Host: %s\r\nContent-Type: application/json\r\n",
+                       hosts[i]);
+        CHECK(test, ask_as_browser("POST", "/api/jobs", headers, JOB) == 403);
+        CHECK(test, ask_as_browser("GET", "/api/jobs", headers, "") == 403);
+        asked += 2;
+    }
+    (void)printf("%d requests of other sites: none served\n", asked);
+    CHECK(test, asked >= 30);
+    sql_check(test, "(select count(*) = 0 from ganger.jobs)");
+    // Our own page's request, and that of a program.
+    (void)snprintf(headers, sizeof headers,
+                   "Host: %s\r\nOrigin: http://%s\r\nSec-Fetch-Site: same-origin\r\nContent-Type: "
+                   "application/json\r\n",
+                   address, address);
+    CHECK(test, ask_as_browser("POST", "/api/jobs", headers, JOB) == 201);
+    CHECK(test, http_status(address, "POST", "/api/jobs", JOB) == 201);
+}
+
+// A link or an image can only GET: that changes nothing.
+static void test_get_changes_nothing(void **state)
+{
+    SystemTest *test = *state;
+    size_t count = 0;
+    const Route *routes = route_table(&count);
+    use_socket(test);
+    (void)run_with_api(test, address, "auth: none");
+    test_db_run(test->conn, "select ganger.enqueue('noop', run_at => now() + interval '1 hour'), "
+                            "ganger.create_token('1'), ganger.set_queue('1', concurrency => 3)");
+    test_db_run(test->conn, "create table before as select id, status, attempts, xmin::text as "
+                            "version from ganger.job");
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(routes[i].method, "GET") == 0 && routes[i].kind != ROUTE_EVENTS) {
+            int status = ask_route(&routes[i], NULL);
+            if (status < 200 || status >= 500) {
+                (void)fprintf(stderr, "GET %s: %d\n", routes[i].pattern, status);
+                system_fail(test, "an answer");
+            }
+        }
+    }
+    sql_check(test, "(select count(*) = 0 from (select id, status, attempts, xmin::text from "
+                    "ganger.job except select * from before) d)");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_every_route, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_a_revoked_token, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_guessing, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_pages_of_other_sites, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_get_changes_nothing, system_setup, system_teardown),
+    };
+    return cmocka_run_group_tests_name("http_access", tests, NULL, NULL);
+}
