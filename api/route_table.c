@@ -13,8 +13,6 @@ static const Route routes[] = {
 
     {"POST", "/api/jobs", ROUTE_WAIT, SCOPE_ENQUEUE, ROUTE_BODY | ROUTE_BOUND, &SQL_api_job_create},
     {"GET", "/api/jobs", ROUTE_SQL, SCOPE_READ, ROUTE_BOUND, &SQL_api_jobs_list},
-    {"POST", "/api/jobs/", ROUTE_WAIT, SCOPE_ENQUEUE, ROUTE_BODY | ROUTE_BOUND, &SQL_api_job_create},
-    {"GET", "/api/jobs/", ROUTE_SQL, SCOPE_READ, ROUTE_BOUND, &SQL_api_jobs_list},
     {"POST", "/api/jobs/bulk", ROUTE_SQL, SCOPE_ENQUEUE, ROUTE_BODY | ROUTE_BOUND, &SQL_api_jobs_create},
     {"GET", "/api/jobs/count", ROUTE_SQL, SCOPE_READ, ROUTE_BOUND | ROUTE_SLOW, &SQL_api_jobs_count},
     {"POST", "/api/jobs/cancel", ROUTE_SQL, SCOPE_OPERATE, ROUTE_BODY | ROUTE_SLOW, &SQL_api_jobs_cancel},
@@ -113,8 +111,6 @@ static const Route routes[] = {
 
     {"POST", "/api/v1/collections/jobs", ROUTE_WAIT, SCOPE_ENQUEUE, ROUTE_BODY | ROUTE_BOUND, &SQL_api_job_create_collection},
     {"GET", "/api/v1/collections/jobs", ROUTE_SQL, SCOPE_READ, ROUTE_BOUND, &SQL_api_jobs_list},
-    {"POST", "/api/v1/collections/jobs/", ROUTE_WAIT, SCOPE_ENQUEUE, ROUTE_BODY | ROUTE_BOUND, &SQL_api_job_create_collection},
-    {"GET", "/api/v1/collections/jobs/", ROUTE_SQL, SCOPE_READ, ROUTE_BOUND, &SQL_api_jobs_list},
     {"GET", "/api/v1/collections/jobs/{id}", ROUTE_WAIT, SCOPE_READ, ROUTE_BOUND, &SQL_api_job_get},
 };
 // clang-format on

@@ -131,8 +131,10 @@ begin
             job := ganger.run_schedule(key);
             return (201, json_build_object('job_id', job)::text, jsonb_build_object('Location', '/api/jobs/' || job));
         end if;
-        done := case what when 'delete' then ganger.delete_schedule(key) when 'pause' then ganger.pause_schedule(key)
-                          when 'resume' then ganger.resume_schedule(key) else true end;
+        if what <> 'get' then -- who may only look may not even ask for these
+            done := case what when 'delete' then ganger.delete_schedule(key) when 'pause' then ganger.pause_schedule(key)
+                              else ganger.resume_schedule(key) end;
+        end if;
     end if;
     if not done then
         return null;
@@ -164,7 +166,7 @@ language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set time
 declare
     key   text := request #>> '{path,batch}';
     i     ganger._api_input;
-    done  boolean;
+    done  boolean := true;
     batch jsonb;
 begin
     perform ganger._api_query(request);
@@ -176,9 +178,11 @@ begin
                 jsonb_build_object('Location', '/api/batches/' || ganger._api_segment(key)));
     end if;
     perform ganger._api_object(sent, '{}');
-    done := case what when 'start' then ganger.start_batch(key) when 'pause' then ganger.pause_batch(key)
-                      when 'resume' then ganger.resume_batch(key) when 'cancel' then ganger.cancel_batch(key)
-                      when 'clear' then ganger.clear_batch(key) else true end;
+    if what <> 'get' then -- who may only look may not even ask for these
+        done := case what when 'start' then ganger.start_batch(key) when 'pause' then ganger.pause_batch(key)
+                          when 'resume' then ganger.resume_batch(key) when 'cancel' then ganger.cancel_batch(key)
+                          else ganger.clear_batch(key) end;
+    end if;
     if what = 'clear' and done then
         return (204, null::text, null::jsonb);
     end if;
