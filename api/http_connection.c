@@ -109,7 +109,12 @@ static void look_after(HttpConnection *connection, int64_t now)
     }
     bool is_write = exchange->ticket != NULL && exchange->match.route != NULL &&
                     !str_equal(exchange->match.route->method, "GET");
-    if (!is_write && http_connection_is_gone(connection)) {
+    if (is_write || !http_connection_is_gone(connection)) {
+        return;
+    }
+    if (exchange->stream != NULL) {
+        http_stream_drop(exchange->stream);
+    } else {
         exchange_abandon(exchange);
     }
 }
