@@ -12,7 +12,12 @@
 #include "tests/support/daemon.h"
 #include "tests/support/event_stream.h"
 
-enum { MANY_STREAMS = 100, STREAMS_MAX = 500, RSS_MAX_BYTES = 25 * 1024 * 1024 };
+enum {
+    LATENCY_SAMPLES = 6,
+    MANY_STREAMS = 100,
+    STREAMS_MAX = 500,
+    RSS_MAX_BYTES = 25 * 1024 * 1024
+};
 
 static char address[64];
 
@@ -114,11 +119,15 @@ static void test_what_an_event_says(void **state)
     open_stream(test, &stream, "/api/events", -1);
     await_ready(test, &stream);
     int64_t sum_ms = 0;
-    for (int i = 0; i < 4; i++) {
+    int64_t most_ms = 0;
+    for (int i = 0; i < LATENCY_SAMPLES; i++) {
+        pause_ms(100 + 170 * i); // the cluster duties come once a second: not always just after one
         int64_t id = job_add(test, "'noop', queue => 'default'");
         int64_t at = clock_boot_ms();
         StreamedEvent event = next(test, &stream);
-        sum_ms += clock_boot_ms() - at;
+        int64_t took_ms = clock_boot_ms() - at;
+        sum_ms += took_ms;
+        most_ms = took_ms > most_ms ? took_ms : most_ms;
         CHECK(test, str_equal(event.event, "added"));
         int64_t good = test_db_int(
             test->conn,
@@ -133,7 +142,10 @@ static void test_what_an_event_says(void **state)
         CHECK(test, good == 1);
         CHECK(test, str_equal(next(test, &stream).event, "completed"));
     }
-    (void)printf("from the commit to the event: %" PRId64 " ms on average of 4\n", sum_ms / 4);
+    (void)printf("from the commit to the event: %" PRId64 " ms on average of %d, %" PRId64
+                 " at most\n",
+                 sum_ms / LATENCY_SAMPLES, LATENCY_SAMPLES, most_ms);
+    CHECK(test, most_ms < slow_ms(6000));
     event_stream_close(&stream);
 }
 
