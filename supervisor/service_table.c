@@ -9,6 +9,9 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 
+_Static_assert((int)ROLE_COUNT == (int)COUNTER_ROLES && ROLE_API == 3,
+               "counters.c names the roles in this order");
+
 // The reaper and postgres come back within seconds whatever happens: without them the whole node stands still.
 const RoleRow ROLE_TABLE[] = {
     [ROLE_POSTGRES] = {"postgres", NULL, NULL, SIGINT, 0, 5000, 5000},
