@@ -10,8 +10,8 @@ skip() {
     exit 77
 }
 
-for name in "${CHROMIUM:-}" chromium chromium-browser google-chrome; do
-    [ -z "$name" ] || CHROMIUM=$(command -v "$name") && break
+for name in chromium chromium-browser google-chrome; do
+    CHROMIUM=${CHROMIUM:-$(command -v "$name" || true)}
 done
 export CHROMIUM
 [ -x "${CHROMIUM:-}" ] || skip "there is no Chromium: install chromium, or set CHROMIUM to its program"
