@@ -25,6 +25,17 @@ foreach(package preact htm uplot)
   file(COPY_FILE ${MODULES}/${package}/LICENSE ${TARGET}/vendor/${package}.license.txt)
 endforeach()
 
+# All modules at once: without this the browser learns of each only from the one that imports it.
+set(links "")
+foreach(file vendor/preact.js vendor/hooks.js vendor/htm.js vendor/uplot.js ${FILES})
+  if(file MATCHES "^(vendor|js)/.*\\.js$" AND NOT file MATCHES "theme_early|app\\.js$")
+    string(APPEND links "<link rel=\"modulepreload\" href=\"${file}\">\n")
+  endif()
+endforeach()
+file(READ ${TARGET}/index.html page)
+string(REGEX REPLACE "<!-- the build names[^\n]*\n" "${links}" page "${page}")
+file(WRITE ${TARGET}/index.html "${page}")
+
 if(GZIP)
   file(GLOB_RECURSE all ${TARGET}/*.html ${TARGET}/*.css ${TARGET}/*.js ${TARGET}/*.svg)
   execute_process(COMMAND ${GZIP} -9 -n -k -f ${all} COMMAND_ERROR_IS_FATAL ANY)

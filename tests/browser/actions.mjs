@@ -170,7 +170,7 @@ async function operatorActions(page) {
     });
     await test("run, pause and make a schedule", async () => {
         await goTo(page, "#/schedules");
-        await button(page, "Run heartbeat now").click();
+        await button(page, "Run now: heartbeat").click();
         await page.getByText("of heartbeat is enqueued").waitFor();
         await untilSql("select count(*) from ganger.jobs where payload @> '{\"ping\": true}' and status = 'completed'", "1");
         await button(page, "Pause heartbeat").click();

@@ -123,11 +123,17 @@ export async function testLogin(browser) {
     });
     await test("login: a revoked token leads back to the login", async () => {
         sql("select ganger.revoke_api_token(id) from ganger.api_tokens where name = 'reader'");
+        for (let i = 0; i < 100 && !(await page.getByText("no longer accepted").isVisible()); i++) {
+            await page.evaluate((hash) => { location.hash = hash; }, i % 2 ? "#/queues" : "#/nodes");
+            await page.waitForTimeout(100);
+        }
         await page.getByText("no longer accepted").waitFor();
     });
     await test("login: an administrator makes and revokes a token", async () => {
         await page.getByLabel("Token").fill(process.env.GANGER_ADMIN_TOKEN);
         await page.getByRole("button", { name: "Open" }).click();
+        await page.locator("nav").first().waitFor();
+        await page.evaluate(() => { location.hash = "#/tokens?kind=api"; });
         await page.getByRole("button", { name: "New token" }).click();
         await page.locator("dialog input[name=name]").fill("from the browser");
         await page.locator("dialog").getByRole("button", { name: "Create" }).click();

@@ -8,6 +8,17 @@ function jobOf(where) {
     return sql(`select min(id) from ganger.jobs where ${where}`);
 }
 
+// Drawn by the same code as another page of the list.
+const LIKE_OTHERS = ["failed jobs", "blocked job", "hostile job", "hostile type", "hostile batch"];
+
+async function readable(page) {
+    const light = await axe(page);
+    check(!light.length, "axe, light: " + light.join("\n  "));
+    await page.emulateMedia({ colorScheme: "dark" });
+    const dark = await axe(page, ["color-contrast"]);
+    check(!dark.length, "axe, dark: " + dark.join("\n  "));
+}
+
 /** Every page, with the words that must be on it. */
 function pages() {
     const segment = encodeURIComponent;
@@ -21,19 +32,15 @@ function pages() {
 }
 
 export async function testPages(browser) {
-    const page = await openPage(browser, {}, /999999999/);
+    const page = await openPage(browser, {}, /status of 404.*(999999999|job-types.%3Cimg)/);
     for (const [name, hash, words] of pages()) {
         await test("page: " + name, async () => {
             page.complaints.length = 0;
             await page.emulateMedia({ colorScheme: "light" });
             await page.setViewportSize({ width: 1280, height: 860 });
-            await goTo(page, hash).catch((error) => { if (hash !== "#/nowhere") throw error; });
-            await page.getByText(words).first().waitFor();
-            const light = await axe(page);
-            check(!light.length, "axe, light: " + light.join("\n  "));
-            await page.emulateMedia({ colorScheme: "dark" });
-            const dark = await axe(page, ["color-contrast"]);
-            check(!dark.length, "axe, dark: " + dark.join("\n  "));
+            await goTo(page, hash);
+            await page.locator("main").getByText(words).filter({ visible: true }).first().waitFor();
+            if (!LIKE_OTHERS.includes(name)) await readable(page);
             await page.setViewportSize({ width: 360, height: 740 });
             same(await page.evaluate(() => document.documentElement.scrollWidth), 360, "width on a phone");
             check(!(await page.evaluate(() => window.hurt)), "a text was taken for code");

@@ -6,7 +6,7 @@ import { onRefused, token, setToken } from "./http.js";
 import { start, useLiveState, setPaused } from "./live.js";
 import { useResource } from "./data.js";
 import { Icon, Mark } from "./icons.js";
-import { ErrorBox, Empty } from "./ui.js";
+import { ErrorBox, Empty, PageHead } from "./ui.js";
 import { Toasts } from "./toasts.js";
 import { DialogHost } from "./dialogs.js";
 import { startKeys, useKey, showKeys } from "./keys.js";
@@ -39,7 +39,7 @@ function choose({ path, query }) {
     case "nodes": return html`<${Nodes} />`;
     case "tokens": return html`<${Tokens} query=${query} />`;
     case "doctor": return html`<${Doctor} />`;
-    default: return html`<${Empty} title="There is no such page">The address names a page that these pages do not have.
+    default: return html`<${PageHead} title="There is no such page" /><${Empty} title="Nothing is here">The address names a page that these pages do not have.
         <p><a href="#/">Go to the overview</a></p></${Empty}>`;
     }
 }

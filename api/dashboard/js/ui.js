@@ -53,7 +53,7 @@ export function Copy({ text, label, children }) {
             toast("The browser does not let this page copy: mark the text and copy it by hand", "error");
         }
     };
-    return html`<button type="button" class="copy" onClick=${copy} aria-label=${"Copy " + (label || text)}
+    return html`<button type="button" class="copy" onClick=${copy} aria-label=${children ? text + ", copy" : "Copy " + (label || text)}
         title=${"Copy " + (label || text)}>${children}<${Icon} name=${done ? "check" : "copy"} size=${13} /></button>`;
 }
 

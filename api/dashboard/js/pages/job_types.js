@@ -73,7 +73,7 @@ function Durations({ data }) {
 }
 
 function Numbers({ data }) {
-    const one = (label, value, note) => html`<div class="number"><dt>${label}</dt><dd>${value}</dd>${note && html`<span class="faint">${note}</span>`}</div>`;
+    const one = (label, value, note) => html`<div class="number"><dt>${label}</dt><dd>${value}</dd>${note && html`<dd class="faint note">${note}</dd>`}</div>`;
     return html`<dl class="numbers">${one("Completed", short(data.jobs), "kept")}${one("Median", seconds(data.p50_seconds))}${one("95 %", seconds(data.p95_seconds))}${one("99 %", seconds(data.p99_seconds))}
         ${one("Median wait", seconds(data.recent.wait.p50_seconds), "95 %: " + seconds(data.recent.wait.p95_seconds))}${one("Fails", share(data.failure_share.last_hour ?? data.failure_share.last_day), data.failure_share.last_hour === null ? "last day" : "last hour")}
         ${one("Crashed", count(data.recent.crashed), "of the last " + plural(data.recent.jobs, "job"))}</dl>`;
@@ -84,7 +84,7 @@ export function JobType({ name: type }) {
     const answer = useResource(at`/api/job-types/${type}/durations`, { when: (event) => event.job_type === type });
     const ends = useResource("/api/throughput", { query: { since: "24h", job_type: type }, when: (event) => event.job_type === type });
     if (answer.error && answer.error.status === 404) {
-        return html`<${PageHead} title=${type} /><${Card}><${Empty} title="Nobody knows this job type">No job of it is kept, and nothing was said about it. <a href=${link(["types"])}>All job types</a></${Empty}></${Card}>`;
+        return html`<${PageHead} title=${type} /><${Card}><${Empty} title="None of its jobs has run yet">Or nobody knows such a type. <p><a href=${link(["jobs"], { job_type: type })}>Its jobs</a>, <a href=${link(["types"])}>all job types</a></p></${Empty}></${Card}>`;
     }
     return html`<nav class="crumbs" aria-label="Where"><a href=${link(["types"])}>Job types</a></nav><${Loaded} resource=${answer}>${(data) => html`<${PageHead} title=${type} note=${html`<span class="job-line">${data.paused && html`<${Status} status="paused" />`}
         <a href=${link(["jobs"], { job_type: type })}>its jobs</a><a href=${link(["failures"], { job_type: type })}>its failures</a></span>`}>

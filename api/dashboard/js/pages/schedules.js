@@ -46,7 +46,7 @@ function Schedule({ s }) {
         <p class="schedule-when"><code>${s.cron}</code><span class="faint">${s.timezone}</span><a href=${link(["types", s.job_type])}>${s.job_type}</a></p>
         ${s.last_error && html`<p class="error-text">The last tick made no job: ${s.last_error}</p>`}<p class="faint">${s.last_run_at ? html`last <${Time} at=${s.last_run_at} /> ${s.last_job_id && html`as <${JobLink} id=${s.last_job_id} />`}` : "has made no job yet"}</p></div>
         <ol class="next-runs" aria-label="Next runs">${s.paused ? html`<li class="faint">none while it is paused</li>` : next.slice(0, 5).map((one, i) => html`<li key=${i}><${Time} at=${one} /><span class="faint">${absolute(one).slice(5, 16)}</span></li>`)}</ol>
-        <div class="schedule-actions"><${Button} small icon="play" onClick=${run} label=${"Run " + s.name + " now"}>Run now</${Button}><${Button} small icon=${s.paused ? "play" : "pause"} label=${(s.paused ? "Resume " : "Pause ") + s.name}
+        <div class="schedule-actions"><${Button} small icon="play" onClick=${run} label=${"Run now: " + s.name}>Run now</${Button}><${Button} small icon=${s.paused ? "play" : "pause"} label=${(s.paused ? "Resume " : "Pause ") + s.name}
             onClick=${() => act(() => call(at`/api/schedules/${s.name}/${what}`, { method: "POST", body: {} }), s.name + (s.paused ? " goes on" : " is paused"))}>${s.paused ? "Resume" : "Pause"}</${Button}>
         <${Button} small icon="edit" kind="plain" label=${"Edit " + s.name} title="Edit" onClick=${() => edit(s)} /><${Button} small icon="trash" kind="plain" label=${"Delete " + s.name} title="Delete" onClick=${() => remove(s)} /></div></li>`;
 }
