@@ -107,6 +107,15 @@ static void look_after(HttpConnection *connection, int64_t now)
         now - exchange->began_us / 1000 < HTTP_GONE_LOOK_MS) {
         return;
     }
+    if (exchange->stream != NULL) {
+        if (now >= connection->look_at) {
+            connection->look_at = now + HTTP_STREAM_LOOK_MS;
+            if (http_connection_is_gone(connection)) {
+                http_stream_drop(exchange->stream);
+            }
+        }
+        return;
+    }
     bool is_write = exchange->ticket != NULL && exchange->match.route != NULL &&
                     !str_equal(exchange->match.route->method, "GET");
     if (is_write || !http_connection_is_gone(connection)) {

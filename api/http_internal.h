@@ -23,6 +23,7 @@ enum {
     HTTP_SLOWEST_BYTES = 64 * 1024,
     HTTP_IDLE_LIMIT_MS = 30000,
     HTTP_GONE_LOOK_MS = 300, // an answer that takes longer: is the client still there?
+    HTTP_STREAM_LOOK_MS = 2000,
     HTTP_SWEEP_MS = 250,
     HTTP_BODIES_BYTES_MAX = 64 * 1024 * 1024, // held at once, of all requests
     HTTP_EXTRA_HEADER_MAX = 12,
@@ -46,6 +47,7 @@ typedef struct HttpConnection {
     bool is_unix;
     char peer[HTTP_PEER_BYTES]; // address without port; "" for a unix socket
     int64_t deadline;           // cut when past it; INT64_MAX none
+    int64_t look_at;            // of a stream: when to see whether the client is still there
 } HttpConnection;
 
 typedef enum ExchangePhase {

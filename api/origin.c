@@ -10,11 +10,15 @@
 
 enum { HOST_BYTES = 256 };
 
-// "name:port", "[address]:port" or either without a port -> the name or the bare address. False when it is too long.
+// "name:port", "[address]:port" or either without a port, or an IPv6 address alone -> the name or the bare address. False when it is
+// too long.
 static bool bare_host(const char *authority, char host[HOST_BYTES])
 {
     const char *begin = authority[0] == '[' ? authority + 1 : authority;
     size_t length = strcspn(begin, authority[0] == '[' ? "]" : ":");
+    if (authority[0] != '[' && strchr(begin, ':') != strrchr(begin, ':')) {
+        length = strlen(begin);
+    }
     if (length >= HOST_BYTES) {
         return false;
     }

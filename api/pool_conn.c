@@ -102,6 +102,7 @@ void pool_conn_drop(PoolConn *conn, const char *why, bool is_final)
     if (!is_final) {
         conn->failures = stood ? 0 : conn->failures + 1;
         if (!stood) {
+            pool->host_at += pool->host_at == conn->host_at ? 1 : 0; // the next one, for all of us
             pool_on_failed(pool, reason);
         }
         set_timer(conn, backoff_ms(conn));
@@ -136,6 +137,7 @@ void pool_conn_start(PoolConn *conn)
     Pool *pool = conn->pool;
     const DbHost *host = NULL;
     if (pool->hosts.count > 1) {
+        conn->host_at = pool->host_at;
         host = &pool->hosts.items[pool->host_at % pool->hosts.count];
     }
     conn->conn = db_start_connection(pool->url, pool->name, host, pool->hosts.count > 1);
@@ -161,7 +163,6 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
         pool_conn_start(conn);
         return;
     }
-    conn->pool->host_at++;
     pool_conn_drop(conn, "timeout", false);
 }
 
@@ -199,7 +200,6 @@ static void go_on_connecting(PoolConn *conn)
         break;
     case PGRES_POLLING_FAILED:
     case PGRES_POLLING_ACTIVE:
-        conn->pool->host_at++;
         pool_conn_drop(conn, PQerrorMessage(conn->conn), false);
         break;
     }

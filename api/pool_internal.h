@@ -60,6 +60,7 @@ typedef struct PoolConn {
     ev_io io;
     ev_timer timer; // DOWN: the next try; CONNECTING, SETTING: the limit
     int failures;   // tries since the connection last stood
+    int host_at;    // the host it was made to, as Pool.host_at
     PoolTicket *ticket;
     PGresult *kept;      // the statement's rows, or the first error
     bool is_failed;      // `kept` is an error
