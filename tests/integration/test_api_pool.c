@@ -272,6 +272,9 @@ static void test_forgotten(void **state)
     assert_int_equal(test_db_int(own, "select count(*) from t"), 1);
     assert_int_equal(answered, 0);
     await_connections(2);
+    PoolState now;
+    pool_read_state(pool, &now);
+    assert_int_equal(now.reconnects, 3); // not its own time limit has ended it
 }
 
 static void cut_backends(void)
