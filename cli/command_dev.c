@@ -128,10 +128,14 @@ static bool choose_http(const struct Cli *cli, char **listen, StrBuf *why)
     return true;
 }
 
+// At the very end: a port that is free now should still be so when it is listened at.
 static bool write_own_config(const struct Cli *cli, Dev *dev, StrBuf *why)
 {
     StrBuf text = {0};
     char *listen = NULL;
+    if (dev->config != NULL) { // one was given
+        return true;
+    }
     if (!choose_http(cli, &listen, why)) {
         return false;
     }
@@ -170,7 +174,11 @@ static bool prepare_config(const struct Cli *cli, Dev *dev, int *exit_code, StrB
     char absolute[PATH_MAX];
     if (!given) {
         dev->has_echo = true;
-        return write_own_config(cli, dev, why);
+        char *asked = NULL;
+        bool is_fine = !cli_option(cli, OPT_HTTP) ||
+                       dev_http_choose(cli_option(cli, OPT_HTTP), 0, &asked, why) == STATUS_OK;
+        free(asked);
+        return is_fine;
     }
     if (cli_option(cli, OPT_HTTP) || cli_option(cli, OPT_NO_HTTP)) {
         *exit_code = EXIT_CODE_USAGE;
@@ -297,7 +305,7 @@ int command_dev(struct Cli *cli)
     if (!dev.gangerd) {
         strbuf_append(&why, "gangerd is not installed beside this program");
     } else if (prepare_folders(cli, &dev, &why) && prepare_config(cli, &dev, &exit_code, &why) &&
-               prepare_cluster(cli, &dev, &why)) {
+               prepare_cluster(cli, &dev, &why) && write_own_config(cli, &dev, &why)) {
         dev.url = mem_printf("host=%s dbname=postgres user=postgres", dev.socket);
         if (dev_state_publish(dev.state, dev.url, &why) == STATUS_OK) {
             print_banner(cli, &dev, clock_boot_ms() - started_at);

@@ -29,14 +29,16 @@ static const char *headers_of(const char *token, const char *more)
 {
     static char text[512];
     (void)snprintf(text, sizeof text, "%s%s%s%s", token == NULL ? "" : "Authorization: Bearer ",
-                   token == NULL ? "" : token, token == NULL ? "" : "\r\n", more == NULL ? "" : more);
+                   token == NULL ? "" : token, token == NULL ? "" : "\r\n",
+                   more == NULL ? "" : more);
     return text;
 }
 
 static HttpAnswer ask(const char *token, const char *method, const char *target, const char *body)
 {
     return http_ask(address, method, target,
-                    headers_of(token, body == NULL ? NULL : "Content-Type: application/json\r\n"), body);
+                    headers_of(token, body == NULL ? NULL : "Content-Type: application/json\r\n"),
+                    body);
 }
 
 // The request is answered with this status, and `part` stands in the answer's body (NULL: whatever it is).
@@ -45,8 +47,8 @@ static void expect(SystemTest *test, const char *token, const char *method, cons
 {
     HttpAnswer answer = ask(token, method, target, body);
     if (answer.status != status || (part != NULL && strstr(answer.body, part) == NULL)) {
-        (void)fprintf(stderr, "%s %s %.200s\n  has %d, not %d: %.600s\n  wanted: %s\n", method, target,
-                      body == NULL ? "" : body, answer.status, status, answer.body,
+        (void)fprintf(stderr, "%s %s %.200s\n  has %d, not %d: %.600s\n  wanted: %s\n", method,
+                      target, body == NULL ? "" : body, answer.status, status, answer.body,
                       part == NULL ? "" : part);
         system_fail(test, "an answer is wrong");
     }
@@ -57,15 +59,16 @@ static void add_token(SystemTest *test, const char *token, const char *scopes, c
                       const char *queues)
 {
     test_db_run(test->conn,
-                "select ganger.create_api_token('%s', sha256('%s'), '{%s}', nullif('%s', ''), nullif('%s', '')::text[])",
+                "select ganger.create_api_token('%s', sha256('%s'), '{%s}', nullif('%s', ''), "
+                "nullif('%s', '')::text[])",
                 token, token, scopes, owner, queues);
 }
 
 // --- who may do what
 
-static const char *const SCOPE_WORDS[] = {[SCOPE_NONE] = "none",       [SCOPE_READ] = "read",
-                                          [SCOPE_ENQUEUE] = "enqueue", [SCOPE_WORK] = "work",
-                                          [SCOPE_OPERATE] = "operate", [SCOPE_ADMIN] = "admin"};
+static const char *const SCOPE_WORDS[] = {
+    [SCOPE_NONE] = "none", [SCOPE_READ] = "read",       [SCOPE_ENQUEUE] = "enqueue",
+    [SCOPE_WORK] = "work", [SCOPE_OPERATE] = "operate", [SCOPE_ADMIN] = "admin"};
 static const char *const TOKENS[] = {"gng_read",    "gng_enqueue", "gng_work",
                                      "gng_operate", "gng_admin",   "gng_bound"};
 
@@ -97,7 +100,8 @@ static int wanted_status(const Route *route, int which)
     if (strcmp(TOKENS[which], "gng_bound") == 0) {
         return (route->flags & ROUTE_BOUND) != 0 ? 0 : 403;
     }
-    return strcmp(TOKENS[which], "gng_admin") == 0 || strcmp(TOKENS[which] + 4, SCOPE_WORDS[route->scope]) == 0
+    return strcmp(TOKENS[which], "gng_admin") == 0 ||
+                   strcmp(TOKENS[which] + 4, SCOPE_WORDS[route->scope]) == 0
                ? 0
                : 403;
 }
@@ -114,8 +118,8 @@ static bool try_route(const Route *route, int which)
     HttpAnswer answer =
         ask(which < 0 ? NULL : TOKENS[which], route->method, target, has_body ? "{}" : NULL);
     bool is_well = wanted != 0 ? answer.status == wanted
-                               : answer.status >= 200 && answer.status < 500 && answer.status != 401 &&
-                                     answer.status != 403;
+                               : answer.status >= 200 && answer.status < 500 &&
+                                     answer.status != 401 && answer.status != 403;
     if (!is_well) {
         (void)fprintf(stderr, "%s %s with %s: %d, not %d: %.300s\n", route->method, target,
                       which < 0 ? "no token" : TOKENS[which], answer.status, wanted, answer.body);
@@ -137,7 +141,8 @@ static void test_every_route_and_scope(void **state)
     }
     add_token(test, "gng_bound", "admin", "shop", "{shop}");
     CHECK(test, job_add(test, "'x', queue => 'outside'") == 2);
-    test_db_run(test->conn, "select ganger.create_schedule('thing', '@daily', 'x'), ganger.create_batch('thing', 'x', '[1]'),"
+    test_db_run(test->conn, "select ganger.create_schedule('thing', '@daily', 'x'), "
+                            "ganger.create_batch('thing', 'x', '[1]'),"
                             " ganger.set_queue('thing', 3)");
     (void)run_with_api(test, "tokens");
     for (size_t i = 0; i < count; i++) {
@@ -173,7 +178,8 @@ static void test_tokens_come_and_go(void **state)
     add_token(test, "gng_root", "admin", "", "");
     (void)run_with_api(test, "tokens");
     expect(test, "gng_nobody", "GET", "/api/jobs", NULL, 401, "\"status\": 401");
-    HttpAnswer made = ask("gng_root", "POST", "/api/api-tokens", "{\"name\": \"ci\", \"scopes\": [\"read\"]}");
+    HttpAnswer made =
+        ask("gng_root", "POST", "/api/api-tokens", "{\"name\": \"ci\", \"scopes\": [\"read\"]}");
     assert_int_equal(made.status, 201);
     const char *at = strstr(made.body, "\"gng_");
     assert_non_null(at);
@@ -204,23 +210,27 @@ static void test_bound_tokens(void **state)
     (void)snprintf(target, sizeof target, "/api/jobs/%lld", (long long)of_shop);
     expect(test, "gng_shop", "GET", target, NULL, 200, "\"owner\":\"shop\"");
     expect(test, "gng_shop", "PATCH", target, "{\"priority\": 3}", 200, "\"priority\":3");
-    expect(test, "gng_shop", "PATCH", target, "{\"owner\": \"other\"}", 403, "\"field\": \"owner\"");
+    expect(test, "gng_shop", "PATCH", target, "{\"owner\": \"other\"}", 403,
+           "\"field\": \"owner\"");
     (void)snprintf(target, sizeof target, "/api/jobs/%lld", (long long)other);
     expect(test, "gng_shop", "GET", target, NULL, 404, NULL);
     expect(test, "gng_shop", "PATCH", target, "{\"priority\": 3}", 404, NULL);
     (void)snprintf(target, sizeof target, "/api/jobs/%lld/cancel", (long long)other);
     expect(test, "gng_shop", "POST", target, NULL, 404, NULL);
-    expect(test, "gng_shop", "POST", "/api/jobs", "{\"job_type\": \"x\", \"queue\": \"outside\"}", 201,
-           "\"owner\":\"shop\"");
-    expect(test, "gng_shop", "POST", "/api/jobs", "{\"job_type\": \"x\", \"owner\": \"other\"}", 403,
-           "\"field\": \"owner\"");
-    expect(test, "gng_mail", "POST", "/api/jobs", "{\"job_type\": \"x\"}", 403, "\"field\": \"queue\"");
-    expect(test, "gng_mail", "POST", "/api/claim", "{\"worker\": \"w\", \"queues\": [\"outside\"]}", 403, NULL);
-    expect(test, "gng_mail", "POST", "/api/claim", "{\"worker\": \"w\", \"queues\": [\"mail\"]}", 200,
-           "\"lease_id\"");
+    expect(test, "gng_shop", "POST", "/api/jobs", "{\"job_type\": \"x\", \"queue\": \"outside\"}",
+           201, "\"owner\":\"shop\"");
+    expect(test, "gng_shop", "POST", "/api/jobs", "{\"job_type\": \"x\", \"owner\": \"other\"}",
+           403, "\"field\": \"owner\"");
+    expect(test, "gng_mail", "POST", "/api/jobs", "{\"job_type\": \"x\"}", 403,
+           "\"field\": \"queue\"");
+    expect(test, "gng_mail", "POST", "/api/claim", "{\"worker\": \"w\", \"queues\": [\"outside\"]}",
+           403, NULL);
+    expect(test, "gng_mail", "POST", "/api/claim", "{\"worker\": \"w\", \"queues\": [\"mail\"]}",
+           200, "\"lease_id\"");
     sql_check(test, "(select count(*) = 1 from ganger.jobs where status = 'processing')");
     // what a token has said of itself does not stay on the connection
-    sql_check(test, "(select status = 'pending' from ganger.jobs where id = %lld)", (long long)other);
+    sql_check(test, "(select status = 'pending' from ganger.jobs where id = %lld)",
+              (long long)other);
 }
 
 // --- the life of jobs
@@ -231,7 +241,8 @@ static void test_life_of_a_job(void **state)
     char etag[80] = "";
     char more[256];
     (void)run_with_api(test, "none");
-    HttpAnswer made = ask(NULL, "POST", "/api/jobs", "{\"job_type\": \"echo\", \"payload\": {\"a\": 1}}");
+    HttpAnswer made =
+        ask(NULL, "POST", "/api/jobs", "{\"job_type\": \"echo\", \"payload\": {\"a\": 1}}");
     char location[64] = "";
     assert_int_equal(made.status, 201);
     CHECK(test, http_header(&made, "location", location, sizeof location));
@@ -262,7 +273,8 @@ static void test_other_names(void **state)
     SystemTest *test = *state;
     (void)run_with_api(test, "none");
     expect(test, NULL, "POST", "/api/jobs/",
-           "{\"job_type\": \"echo\", \"request_data\": {\"a\": 1}, \"priority\": 5}", 201, "\"payload\":{\"a\": 1}");
+           "{\"job_type\": \"echo\", \"request_data\": {\"a\": 1}, \"priority\": 5}", 201,
+           "\"payload\":{\"a\": 1}");
     expect(test, NULL, "GET", "/api/jobs/", NULL, 200, "\"jobs\":[{");
     expect(test, NULL, "GET", "/api/jobs/2", NULL, 200, "\"priority\":5");
     job_await(test, 2, "completed");
@@ -270,19 +282,22 @@ static void test_other_names(void **state)
     expect(test, NULL, "GET", "/api/jobs/stats", NULL, 200, "\"job_types\"");
     expect(test, NULL, "GET", "/api/jobs/stats/echo", NULL, 200, "\"total\": 1");
     expect(test, NULL, "POST", "/api/v1/collections/jobs",
-           "{\"type\": \"noop\", \"metadata\": {\"b\": 2}, \"queue\": \"outside\"}", 201, "\"metadata\":{\"b\": 2}");
+           "{\"type\": \"noop\", \"metadata\": {\"b\": 2}, \"queue\": \"outside\"}", 201,
+           "\"metadata\":{\"b\": 2}");
     expect(test, NULL, "GET", "/api/v1/collections/jobs", NULL, 200, "\"job_type\":\"noop\"");
     expect(test, NULL, "GET", "/api/v1/collections/jobs?job_type=noop", NULL, 200, "\"total\":1,");
     HttpAnswer claimed =
         ask(NULL, "POST", "/api/claim", "{\"worker\": \"w\", \"queues\": [\"outside\"]}");
     char lease[64] = "";
     long long id = 0;
-    assert_int_equal(sscanf(claimed.body, "[{\"id\":%lld,\"lease_id\":\"%63[^\"]\"", &id, lease), 2);
+    assert_int_equal(sscanf(claimed.body, "[{\"id\":%lld,\"lease_id\":\"%63[^\"]\"", &id, lease),
+                     2);
     http_answer_free(&claimed);
     char target[80];
     char body[160];
     (void)snprintf(target, sizeof target, "/api/jobs/%lld/progress", id);
-    (void)snprintf(body, sizeof body, "{\"lease_id\": \"%s\", \"progress\": 40, \"message\": \"half\"}", lease);
+    (void)snprintf(body, sizeof body,
+                   "{\"lease_id\": \"%s\", \"progress\": 40, \"message\": \"half\"}", lease);
     expect(test, NULL, "POST", target, body, 200, NULL);
     expect(test, NULL, "GET", target, NULL, 200, "\"progress\" : 40");
     (void)snprintf(target, sizeof target, "/api/jobs/%lld/complete", id);
@@ -306,7 +321,8 @@ static void post_sized(SystemTest *test, size_t bytes, int status)
     strbuf_append(&body, "\"}");
     HttpAnswer answer = ask(NULL, "POST", "/api/jobs", body.text);
     if (answer.status != status) {
-        (void)fprintf(stderr, "a payload of %zu bytes: %d %.300s\n", bytes, answer.status, answer.body);
+        (void)fprintf(stderr, "a payload of %zu bytes: %d %.300s\n", bytes, answer.status,
+                      answer.body);
         system_fail(test, "the size of a payload");
     }
     http_answer_free(&answer);
@@ -318,14 +334,26 @@ static void test_extremes(void **state)
 {
     SystemTest *test = *state;
     static const char *const BODIES[] = {
-        "{\"job_type\": \"x", "nonsense", "{\"job_type\": \"\\u0000\"}", "{\"job_type\": \"\\ud800\"}",
-        "{\"job_type\": null}", "{\"job_type\": {}}", "{\"job_type\": \"x\", \"priority\": 1e400}",
-        "{\"job_type\": \"x\", \"max_attempts\": -1}", "{\"job_type\": \"x\", \"run_at\": \"infinity\"}",
-        "{\"job_type\": \"x\", \"depends_on\": [9223372036854775808]}", "{\"job_type\": \"x\", \"tags\": [[\"a\"]]}",
-        "{\"job_type\": \"x\", \"timeout\": \"-1 s\"}", "{\"job_type\": \"x\", \"constructor\": {}}", "[]", "\"x\""};
-    static const char *const TARGETS[] = {"/api/jobs?limit=0", "/api/jobs?limit=99999999999999999999",
-                                          "/api/jobs?after=1;drop", "/api/jobs?status='%20or%201=1", "/api/jobs?search=%5B",
-                                          "/api/jobs?created_after=%00x", "/api/jobs?sort=id"};
+        "{\"job_type\": \"x",
+        "nonsense",
+        "{\"job_type\": \"\\u0000\"}",
+        "{\"job_type\": \"\\ud800\"}",
+        "{\"job_type\": null}",
+        "{\"job_type\": {}}",
+        "{\"job_type\": \"x\", \"priority\": 1e400}",
+        "{\"job_type\": \"x\", \"max_attempts\": -1}",
+        "{\"job_type\": \"x\", \"run_at\": \"infinity\"}",
+        "{\"job_type\": \"x\", \"depends_on\": [9223372036854775808]}",
+        "{\"job_type\": \"x\", \"tags\": [[\"a\"]]}",
+        "{\"job_type\": \"x\", \"timeout\": \"-1 s\"}",
+        "{\"job_type\": \"x\", \"constructor\": {}}",
+        "[]",
+        "\"x\""};
+    static const char *const TARGETS[] = {
+        "/api/jobs?limit=0",      "/api/jobs?limit=99999999999999999999",
+        "/api/jobs?after=1;drop", "/api/jobs?status='%20or%201=1",
+        "/api/jobs?search=%5B",   "/api/jobs?created_after=%00x",
+        "/api/jobs?sort=id"};
     (void)run_with_api(test, "none");
     for (size_t i = 0; i < sizeof BODIES / sizeof BODIES[0]; i++) {
         expect(test, NULL, "POST", "/api/jobs", BODIES[i], 400, "\"detail\"");
@@ -335,7 +363,8 @@ static void test_extremes(void **state)
     }
     expect(test, NULL, "GET", "/api/jobs/9223372036854775808", NULL, 404, NULL);
     expect(test, NULL, "GET", "/api/queues/..%2f..%2fetc%2fpasswd", NULL, 404, NULL);
-    expect(test, NULL, "POST", "/api/queues/%27%3B%20drop%20schema%20ganger%3B--/pause", NULL, 200, "drop schema");
+    expect(test, NULL, "POST", "/api/queues/%27%3B%20drop%20schema%20ganger%3B--/pause", NULL, 200,
+           "drop schema");
     CHECK(test, http_status(address, "POST", "/api/jobs", "{\"job_type\": \"\xff\xfe\"}") == 400);
     post_sized(test, (1U << 20) - 2, 201); // with its quotes just what a payload may have
     post_sized(test, (1U << 20) - 1, 400);
