@@ -14,7 +14,7 @@
 #include "tests/support/http_client.h"
 #include "tests/support/http_load.h"
 
-enum { SLOW_CLIENTS = 50, VANISHING = 150, KILLS = 6, ANSWER_MS = 5000 };
+enum { SLOW_CLIENTS = 50, VANISHING = 150, KILLS = 4, ANSWER_MS = 5000 };
 
 static char address[64];
 

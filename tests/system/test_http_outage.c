@@ -36,7 +36,7 @@ static void check_while_down(SystemTest *test)
     HttpLoad load = {0};
     char value[32];
     CHECK(test, http_await(address, "/ready", 503, DAEMON_PATIENCE_MS));
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 8; i++) {
         http_load_run(&load, address, "GET", "/health", NULL, 200, 1);
         http_load_run(&load, address, "GET", "/ready", NULL, 503, 1);
         http_load_run(&load, address, "GET", "/api/jobs", NULL, 503, 1);
