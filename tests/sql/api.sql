@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The operations of the HTTP API as the server calls them: (request, body) to (status, body, headers). What each of them does to jobs is
 -- tested with the functions they call; here it is what comes in and what goes out.
-select plan(150);
+select plan(159);
 
 -- An answer, or the error as problem+json would have it: {status, field, detail}.
 create function pg_temp.ask(statement text, request jsonb default '{}', sent text default null, out status integer, out body jsonb, out headers jsonb)
@@ -130,6 +130,21 @@ from (values ('{"limit": "0"}'::jsonb, 'limit'), ('{"limit": "1001"}', 'limit'),
              ('{"status": "done"}', 'status'), ('{"search": "{"}', 'search'), ('{"created_after": "yesterdayish"}', 'created_after'),
              ('{"priority": "high"}', 'priority'), ('{"limit": ["1", "2"]}', 'limit')) w (query, field),
      pg_temp.ask('_api_list_jobs()', pg_temp.query(w.query)) r;
+
+-- a window of two rows: what is rare is found all the same, on later pages; a total says that it is not exact
+create or replace function ganger._api_window() returns integer language sql immutable parallel safe return 2;
+select bag_eq(format($$
+    with recursive page (ids, next) as (
+        select array(select (x ->> 'id')::bigint from jsonb_array_elements(p.jobs::jsonb) x), p.next from ganger._api_page(%1$L, 3, null) p
+        union all
+        select array(select (x ->> 'id')::bigint from jsonb_array_elements(p.jobs::jsonb) x), p.next from page g, ganger._api_page(%1$L, 3, g.next) p
+        where g.next is not null)
+    select unnest(ids) from page $$, w.filter), format('select id from ganger.list_jobs(%L)', w.filter), 'page by page: ' || w.filter)
+from unnest(array['{}', '{"job_type": "b"}', '{"job_type": ["a", "thumb"]}', '{"status": ["cancelled", "pending"], "priority": 5}', '{"status": "cancelled"}', '{"tags": ["a"]}',
+                  '{"owner": "nobody"}']) w (filter);
+select is((t.total <= ganger.count_jobs('{"search": {"to": "x"}}'))::text || t.is_exact, 'truefalse', 'at least so many') from ganger._api_total('{"search": {"to": "x"}}') t;
+select is(t.total::text || t.is_exact, ganger.count_jobs('{"status": "cancelled"}') || 'true', 'ended ones are kept counted') from ganger._api_total('{"status": "cancelled"}') t;
+create or replace function ganger._api_window() returns integer language sql immutable parallel safe return 20000;
 
 -- ---- changes, and what is stale
 select r.headers ->> 'ETag' as etag from pg_temp.ask('_api_get_job()', pg_temp.job(:job)) r \gset

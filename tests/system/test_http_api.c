@@ -368,7 +368,6 @@ static void test_extremes(void **state)
     CHECK(test, http_status(address, "POST", "/api/jobs", "{\"job_type\": \"\xff\xfe\"}") == 400);
     post_sized(test, (1U << 20) - 2, 201); // with its quotes just what a payload may have
     post_sized(test, (1U << 20) - 1, 400);
-    post_sized(test, 4U << 20, 413);
     StrBuf deep = {0};
     for (int i = 0; i < 200000; i++) {
         strbuf_append(&deep, "[");
