@@ -60,6 +60,7 @@ as $$
 declare
     seen  record;
     side  text;
+    most  constant integer := ganger._api_window() * case when filter - '{status, job_type, queue}'::text[] = '{}' then 5 else 1 end; -- quick to tell
     own   constant text := coalesce(ganger._visible_owner(), case jsonb_typeof(filter -> 'owner') when 'string' then filter ->> 'owner' end);
     names constant text[] := case jsonb_typeof(filter -> 'job_type') when 'array' then array(select jsonb_array_elements_text(filter -> 'job_type'))
                                   when 'string' then array[filter ->> 'job_type'] end;
@@ -78,10 +79,10 @@ begin
         execute format('select count(*) as n, count(*) filter (where %s) as matching from (select j.* from ganger.%I j where %s %s limit %s) j',
             ganger._filter_sql(filter, side) || ganger._visible_sql(), side, ganger._api_parts(filter, side),
             case when own is null then 'order by j.id desc'
-                 else format('and j.owner >= %1$L and j.owner <= %1$L order by j.owner desc, j.id desc', own) end, ganger._api_window())
+                 else format('and j.owner >= %1$L and j.owner <= %1$L order by j.owner desc, j.id desc', own) end, most)
         into seen;
         total := total + seen.matching;
-        is_exact := is_exact and seen.n < ganger._api_window();
+        is_exact := is_exact and seen.n < most;
     end loop;
 end $$;
 
