@@ -306,7 +306,7 @@ begin
         entry := entry || jsonb_build_object('idempotency_key', headers -> 'idempotency-key');
     end if;
     -- as the standard has it: what is not of its form is as if it were not there
-    if headers ->> 'traceparent' ~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}' and length(headers ->> 'traceparent') <= 255
+    if headers ->> 'traceparent' ~ '^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}' and length(headers ->> 'traceparent') <= 255
        and coalesce(jsonb_typeof(entry -> 'metadata') in ('object', 'null'), true) then
         entry := entry || jsonb_build_object('metadata',
             jsonb_build_object('traceparent', headers -> 'traceparent')

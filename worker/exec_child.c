@@ -22,6 +22,7 @@
 #include "common/base/signals.h"
 #include "worker/process_guard.h"
 #include "worker/sandbox.h"
+#include "worker/trace_context.h"
 
 enum {
     CHILD_STACK_BYTES = 64 * 1024, // the few calls below need far less
@@ -132,6 +133,14 @@ static void add_json(Environment *environment, const char *name, const char *val
     }
 }
 
+static void add_trace(Environment *environment, const Job *job)
+{
+    TraceContext trace = trace_context_read(job);
+    add(environment, "TRACEPARENT", trace.parent);
+    add(environment, "TRACESTATE", trace.state);
+    trace_context_free(&trace);
+}
+
 char **exec_environment(const Job *job, bool has_waited)
 {
     Environment environment = {0};
@@ -149,6 +158,7 @@ char **exec_environment(const Job *job, bool has_waited)
     add(&environment, "GANGER_GROUP_KEY", job->group_key);
     add_json(&environment, "GANGER_TAGS", job->tags);
     add_json(&environment, "GANGER_METADATA", job->metadata);
+    add_trace(&environment, job);
     add(&environment, "GANGER_STEPS", "/dev/fd/4");
     add(&environment, "GANGER_WAITED", has_waited ? "/dev/fd/5" : NULL);
     if (job->timeout_ms > 0) {

@@ -7,11 +7,7 @@
 
 #include "common/base/json_line.h"
 #include "worker/http_signature.h"
-
-enum {
-    TRACEPARENT_BYTES = 55, // version, trace, span, flags: 2 + 32 + 16 + 2 digits and three '-'
-    TRACESTATE_MAX_BYTES = 512
-};
+#include "worker/trace_context.h"
 
 static void add(HttpRequest *self, char *line)
 {
@@ -48,44 +44,16 @@ static char *from_metadata(const Job *job, const char *name)
     return json_field_text(&field);
 }
 
-static bool is_traceparent(const char *text)
-{
-    if (strlen(text) != TRACEPARENT_BYTES) {
-        return false;
-    }
-    for (int i = 0; i < TRACEPARENT_BYTES; i++) {
-        const bool is_dash = i == 2 || i == 35 || i == 52;
-        if (is_dash ? text[i] != '-' : strchr("0123456789abcdef", text[i]) == NULL) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool is_tracestate(const char *text)
-{
-    size_t length = 0;
-    for (; text[length] != '\0'; length++) {
-        if (text[length] < ' ' || text[length] > '~') {
-            return false;
-        }
-    }
-    return length > 0 && length <= TRACESTATE_MAX_BYTES;
-}
-
-// The state without its parent means nothing.
 static void add_trace(HttpRequest *self, const Job *job)
 {
-    char *parent = from_metadata(job, "traceparent");
-    char *state = from_metadata(job, "tracestate");
-    if (parent != NULL && is_traceparent(parent)) {
-        add(self, mem_printf("traceparent: %s", parent));
-        if (state != NULL && is_tracestate(state)) {
-            add(self, mem_printf("tracestate: %s", state));
-        }
+    TraceContext trace = trace_context_read(job);
+    if (trace.parent != NULL) {
+        add(self, mem_printf("traceparent: %s", trace.parent));
     }
-    free(parent);
-    free(state);
+    if (trace.state != NULL) {
+        add(self, mem_printf("tracestate: %s", trace.state));
+    }
+    trace_context_free(&trace);
 }
 
 static void add_headers(HttpRequest *self, const HttpHandler *handler, const Job *job,

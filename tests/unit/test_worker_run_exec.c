@@ -287,28 +287,34 @@ static void test_environment_is_clean(void **state)
     assert_int_equal(setenv("DATABASE_URL", "secret", 1), 0);
     run->job.owner = mem_strdup("ann");
     run->job.tags = mem_strdup("[\"t\"]");
-    run->job.metadata = mem_strdup("{\"m\": 1}");
+    run->job.metadata = mem_strdup("{\"m\": 1, \"tracestate\": \"a=b\", \"traceparent\": "
+                                   "\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\"}");
     run->job.group_key = mem_strdup("g");
     run->job.timeout_ms = 5000;
     const RunResult *result = run_script(run, "env; exit 0");
     const char *text = result->text;
     assert_null(strstr(text, "secret"));
-    static const char *const wanted[] = {"PATH=/",
-                                         "GANGER_JOB_ID=4711",
-                                         "GANGER_JOB_TYPE=probe",
-                                         "GANGER_ATTEMPT=2",
-                                         "GANGER_QUEUE=mail",
-                                         "GANGER_OWNER=ann",
-                                         "GANGER_METADATA={\\\"m\\\": 1}",
-                                         "GANGER_GROUP_KEY=g",
-                                         "GANGER_MAX_ATTEMPTS=3",
-                                         "GANGER_TIMEOUT_MS=5000"};
+    static const char *const wanted[] = {
+        "PATH=/",
+        "GANGER_JOB_ID=4711",
+        "GANGER_JOB_TYPE=probe",
+        "GANGER_ATTEMPT=2",
+        "GANGER_QUEUE=mail",
+        "GANGER_OWNER=ann",
+        "GANGER_METADATA={\\\"m\\\": 1, ",
+        "TRACEPARENT=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\\n",
+        "TRACESTATE=a=b",
+        "GANGER_GROUP_KEY=g",
+        "GANGER_MAX_ATTEMPTS=3",
+        "GANGER_TIMEOUT_MS=5000"};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         if (strstr(text, wanted[i]) == NULL) {
             fail_msg("%s is not in %s", wanted[i], text);
         }
     }
-    expect_end(run, "env | grep -c -v -E '^(PATH|HOME|LANG|TZ|PWD|SHLVL|_|OLDPWD|GANGER_[A-Z_]*)='",
+    expect_end(run,
+               "env | grep -c -v -E "
+               "'^(PATH|HOME|LANG|TZ|PWD|SHLVL|_|OLDPWD|TRACEPARENT|TRACESTATE|GANGER_[A-Z_]*)='",
                OUTCOME_ERROR, "exit code 1"); // grep found none
 }
 
