@@ -245,6 +245,12 @@ const CommandSpec COMMAND_SPECS[] = {
      "The running job is asked to stop, and killed at the end of its kill_grace; it counts as "
      "crashed, unless it completes in that time. What the worker has not begun goes back.",
      command_workers_kill},
+    {"top", NULL, 0, 0, NULL, OPT_BIT(OPT_ONCE) | OPT_BIT(OPT_INTERVAL), 0,
+     "watch jobs, queues, workers and failures, live",
+     "Looks once a second, unless --interval says otherwise. Keys: q quits, Tab chooses a pane, arrows scroll it, s sorts it, z gives it all "
+     "the room, / filters, p pauses, + and - change the pace, ? explains. With --once, or where the "
+     "output is no terminal, it prints everything once; with --json as JSON.",
+     command_top},
     {"stats", "[TYPE]", 0, 1, NULL, 0, 0, "count the jobs, and say how long they take",
      "Without TYPE also a row for each job type. AVERAGE and P95 are run times of completed jobs.",
      command_stats},

@@ -58,6 +58,7 @@ int command_api_tokens_revoke(struct Cli *cli);
 int command_nodes(struct Cli *cli);
 int command_workers(struct Cli *cli);
 int command_workers_kill(struct Cli *cli);
+int command_top(struct Cli *cli);
 int command_stats(struct Cli *cli);
 int command_maintain(struct Cli *cli);
 int command_doctor(struct Cli *cli);

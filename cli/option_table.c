@@ -149,6 +149,9 @@ const OptionSpec OPT_SPECS[OPT_COUNT] = {
                    COMPLETE_CHOICES, "read enqueue work operate admin"},
     [OPT_QUEUES] = {"queues", 0, "A,B", "only jobs of these queues; may be repeated",
                     COMPLETE_NOTHING, NULL},
+    [OPT_ONCE] = {"once", 0, NULL, "print it once, and end", COMPLETE_NOTHING, NULL},
+    [OPT_INTERVAL] = {"interval", 0, "DURATION", "how often to look, e.g. 2s", COMPLETE_NOTHING,
+                      NULL},
     [OPT_EXPIRES] = {"expires", 0, "DURATION", "for how long it is good, e.g. 90d",
                      COMPLETE_NOTHING, NULL},
 };

@@ -79,6 +79,8 @@ typedef enum OptionId {
     OPT_SCOPE,
     OPT_QUEUES,
     OPT_EXPIRES,
+    OPT_ONCE,
+    OPT_INTERVAL,
     OPT_COUNT
 } OptionId;
 

@@ -5,6 +5,18 @@ set -euo pipefail
 
 . "$GANGER_SOURCE_DIR/tests/system/cli_frame.sh"
 
+# shows TEXT [TIMES]: the program that runs beside us prints it, or did.
+shows() {
+    local deadline=$((SECONDS + 20))
+    until [ "$(grep -aoF -- "$1" "$place/out" 2>/dev/null | wc -l)" -ge "${2:-1}" ]; do
+        if [ $SECONDS -ge $deadline ]; then
+            complain "'$1' was not printed ${2:-1} times"
+            return
+        fi
+        sleep 0.05
+    done
+}
+
 # waiting NAME ARGUMENTS...: runs `ganger enqueue --wait ARGUMENTS` beside us, and waits for its job: $id. The end of it: ended CODE.
 waiting() {
     name=$1
@@ -26,7 +38,6 @@ ended() {
 }
 
 test_wait() {
-    make_database create
     waiting "completed" echo
     run_sql "select ganger.complete(id, lease_id, '{\"sum\": 3}') from ganger.claim('w')" >/dev/null
     ended 0
@@ -61,26 +72,21 @@ test_wait() {
 
 # An event that comes late has a lower number than one that was told.
 test_late_event() {
-    make_database create
     local job told
     job=$("$ganger" enqueue a)
     "$ganger" jobs tail "$job" >"$place/out" 2>"$place/err" &
     told=$!
-    until grep -q added "$place/out"; do sleep 0.02; done
-    run_sql "select ganger._take_seqs(10); insert into ganger.event (id, job_id, event) select 1 + max(id) + 8, $job, 'edited' from ganger.jobs" >/dev/null
-    until grep -q edited "$place/out"; do sleep 0.02; done
-    run_sql "insert into ganger.event (id, job_id, event) select 1 + max(id), $job, 'progress' from ganger.jobs" >/dev/null
-    until grep -q progress "$place/out"; do
-        kill -0 "$told" 2>/dev/null || break
-        sleep 0.02
-    done
+    shows added
+    run_sql "select ganger._take_seqs(10); insert into ganger.event (id, job_id, event) values ($job + 9, $job, 'edited')" >/dev/null
+    shows edited
+    run_sql "insert into ganger.event (id, job_id, event) values ($job + 1, $job, 'progress')" >/dev/null
+    shows progress
     run_sql "select ganger.cancel($job)" >/dev/null
     wait "$told" || complain "following: exit code $?"
     [ "$(awk '{ print $3 }' "$place/out" | tr '\n' ' ')" = "added edited progress cancelled " ] || complain "each event once, the late one too"
 }
 
 test_api_tokens() {
-    make_database create
     local token code=0
     expect 0 "none" api-tokens
     says err "no tokens; \`ganger api-tokens create NAME --scope read\` makes one"
@@ -123,8 +129,117 @@ test_api_tokens() {
     says err "nobody knows it"
 }
 
+# live: starts `ganger top` in a terminal of 90 x 24, whose keys come from descriptor 7. What it shows is in $place/out, how it ended and the
+# terminal before and after in code, before, after.
+live() {
+    rm -f "$place"/{keys,out,code,before,after,pid,tty}
+    mkfifo "$place/keys"
+    cat >"$place/live.sh" <<SCRIPT
+cd "$place"
+stty rows 24 cols 90
+stty -g >before
+tty >tty
+code=0
+sh -c 'echo \$\$ >pid; ulimit -c 0; exec "$ganger" top --interval 250ms' || code=\$?
+stty -g >after
+echo \$code >code
+SCRIPT
+    SHELL=/bin/sh timeout 60 script -qfec "sh '$place/live.sh'" "$place/out" <"$place/keys" >/dev/null 2>&1 &
+    screen=$!
+    exec 7>"$place/keys"
+    shows "Nodes and workers"
+}
+
+# left_with CODE NAME: it has ended so, and the terminal is as it was.
+left_with() {
+    wait "$screen" || true
+    exec 7>&-
+    [ "$(cat "$place/code")" = "$1" ] || complain "$2: exit code $(cat "$place/code"), not $1"
+    cmp -s "$place/before" "$place/after" || complain "$2: the terminal is not as it was"
+    [ "$(grep -aoF $'\033[?1049h' "$place/out" | wc -l)" = "$(grep -aoF $'\033[?1049l' "$place/out" | wc -l)" ] ||
+        complain "$2: the screen is not given back"
+}
+
+test_top_keys() {
+    live
+    run_sql "select ganger.enqueue('resize', queue => 'images'); select ganger.enqueue('mail', max_attempts => 1);
+             select ganger.fail(id, lease_id, 'no ink in printer 12') from ganger.claim('w');
+             select ganger.enqueue('mail')" >/dev/null
+    shows "no ink in printer *"
+    shows "images"
+    shows "> Queues (2)"
+    printf '\t' >&7
+    shows "> Nodes and workers"
+    printf '\033[C' >&7
+    shows "> Failures of an hour (1)"
+    printf '/ima' >&7
+    shows "filter: ima_"
+    shows "Queues (1)"
+    printf '\033' >&7
+    shows "> Failures of an hour (1)" 2
+    printf '?' >&7
+    shows "Any key goes back."
+    printf ' +' >&7
+    stty -F "$(cat "$place/tty")" cols 40 rows 10
+    shows "…"
+    printf 'q' >&7
+    left_with 0 "q"
+}
+
+test_top_signals() {
+    local number
+    for number in 15 11; do
+        live
+        kill -"$number" "$(cat "$place/pid")"
+        left_with $((128 + number)) "signal $number"
+    done
+    live
+    kill -TSTP "$(cat "$place/pid")"
+    shows $'\033[?1049l'
+    until grep -q '^State:.*T' "/proc/$(cat "$place/pid")/status"; do sleep 0.02; done
+    kill -CONT "$(cat "$place/pid")"
+    shows $'\033[?1049h' 2
+    shows "Nodes and workers" 2
+    printf 'q' >&7
+    left_with 0 "Ctrl-Z, and on"
+}
+
+# The view outlasts a database that is away.
+test_top_outage() {
+    local name=${DATABASE_URL##*dbname=} server=${DATABASE_URL%dbname=*}dbname=postgres
+    live
+    psql -XqAt -d "$server" -c "alter database $name allow_connections false" \
+        -c "select pg_terminate_backend(pid) from pg_stat_activity where datname = '$name'" >/dev/null
+    shows "no database: "
+    psql -XqAt -d "$server" -c "alter database $name allow_connections true"
+    run_sql "select ganger.pause_queue('back again')" >/dev/null
+    shows "back again"
+    printf 'q' >&7
+    left_with 0 "after an outage"
+}
+
+test_top() {
+    make_database create
+    expect 0 "no terminal" top
+    says out "> Queues (0)"
+    says_not out $'\033'
+    expect 0 "as JSON" top --json
+    as_json "(j #>> '{overview,counts,pending}') || jsonb_array_length(j #> '{throughput,at}') || jsonb_array_length(j -> 'workers')" 01200
+    expect 64 "too often" top --interval 10ms
+    says err "--interval '10ms' is not from 250ms to 1m"
+    if ! command -v script >/dev/null; then
+        echo "not tried: ganger top in a terminal, as there is no program \`script\` (package bsdutils)"
+        return
+    fi
+    test_top_keys
+    test_top_signals
+    test_top_outage
+}
+
+make_database create
 test_wait
 test_late_event
 test_api_tokens
+test_top
 
 finish
