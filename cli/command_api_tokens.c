@@ -48,7 +48,7 @@ static bool make_token(char token[TOKEN_SIZE], char hash[DIGEST_HEX_BYTES])
         cli_say("this machine has no random numbers");
         return false;
     }
-    memcpy(token, TOKEN_PREFIX, strlen(TOKEN_PREFIX));
+    (void)snprintf(token, TOKEN_SIZE, "%s", TOKEN_PREFIX);
     append_base64url(secret, sizeof secret, token + strlen(TOKEN_PREFIX));
     digest_sha256(token, strlen(token), digest);
     digest_hex(digest, hash);

@@ -62,6 +62,24 @@ int command_workers(struct Cli *cli)
     return list_rows(cli, &SQL_cli_workers, &params, "no workers: start gangerd");
 }
 
+int command_failures(struct Cli *cli)
+{
+    enum { SINCE_DEFAULT_MS = 24 * 3600 * 1000, GROUPS_MAX = 1000 };
+    int64_t since_ms = SINCE_DEFAULT_MS;
+    int64_t limit = 0;
+    int exit_code = EXIT_CODE_OK;
+    if ((cli_option(cli, OPT_SINCE) && !cli_read_duration(cli, OPT_SINCE, &since_ms, &exit_code)) ||
+        !cli_read_limit(cli, &limit, &exit_code)) {
+        return exit_code;
+    }
+    DbParams params;
+    db_params_init(&params);
+    db_param_int(&params, since_ms);
+    db_param_text(&params, cli_option(cli, OPT_TYPE));
+    db_param_int(&params, limit < GROUPS_MAX ? limit : GROUPS_MAX);
+    return list_rows(cli, &SQL_cli_failures, &params, "no failures");
+}
+
 int command_stats(struct Cli *cli)
 {
     DbParams params;

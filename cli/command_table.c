@@ -22,7 +22,8 @@
 #define FILTER_OPTIONS                                                                             \
     (OPT_BIT(OPT_STATUS) | OPT_BIT(OPT_TYPE) | OPT_BIT(OPT_QUEUE) | OPT_BIT(OPT_OWNER) |           \
      OPT_BIT(OPT_TAG) | OPT_BIT(OPT_PRIORITY) | OPT_BIT(OPT_KEY) | OPT_BIT(OPT_GROUP_KEY) |        \
-     OPT_BIT(OPT_BATCH) | OPT_BIT(OPT_SINCE) | OPT_BIT(OPT_UNTIL) | OPT_BIT(OPT_SEARCH))
+     OPT_BIT(OPT_BATCH) | OPT_BIT(OPT_SINCE) | OPT_BIT(OPT_UNTIL) | OPT_BIT(OPT_SEARCH) |          \
+     OPT_BIT(OPT_ERROR_GROUP))
 
 #define PAGE_OPTIONS (OPT_BIT(OPT_LIMIT) | OPT_BIT(OPT_AFTER))
 
@@ -254,6 +255,13 @@ const CommandSpec COMMAND_SPECS[] = {
     {"stats", "[TYPE]", 0, 1, NULL, 0, 0, "count the jobs, and say how long they take",
      "Without TYPE also a row for each job type. AVERAGE and P95 are run times of completed jobs.",
      command_stats},
+    {"failures", NULL, 0, 0, NULL, OPT_BIT(OPT_SINCE) | OPT_BIT(OPT_TYPE) | OPT_BIT(OPT_LIMIT), 0,
+     "list what jobs failed with, grouped by message",
+     "Of 24 hours, unless --since DURATION says otherwise; 20 rows, unless --limit does. A star stands for what differs from job to job. "
+     "The first column is for the others:\n"
+     "  ganger jobs list --error-group 8d7aa0c7dd1a\n"
+     "  ganger jobs retry --status failed --error-group 8d7aa0c7dd1a",
+     command_failures},
     {"maintain", NULL, 0, 0, NULL, 0, 0, "do one pass of every cluster duty now",
      "The reaper of the node that is the leader does this by itself, each second.",
      command_maintain},

@@ -59,6 +59,7 @@ int command_nodes(struct Cli *cli);
 int command_workers(struct Cli *cli);
 int command_workers_kill(struct Cli *cli);
 int command_top(struct Cli *cli);
+int command_failures(struct Cli *cli);
 int command_stats(struct Cli *cli);
 int command_maintain(struct Cli *cli);
 int command_doctor(struct Cli *cli);

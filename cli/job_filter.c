@@ -6,9 +6,9 @@
 #include "common/base/exit_code.h"
 #include "sql_queries.h"
 
-static const OptionId filter_options[] = {OPT_STATUS,   OPT_TYPE,  OPT_QUEUE,     OPT_OWNER,
-                                          OPT_TAG,      OPT_KEY,   OPT_GROUP_KEY, OPT_BATCH,
-                                          OPT_PRIORITY, OPT_SINCE, OPT_UNTIL,     OPT_SEARCH};
+static const OptionId filter_options[] = {
+    OPT_STATUS, OPT_TYPE,     OPT_QUEUE, OPT_OWNER, OPT_TAG,    OPT_KEY,        OPT_GROUP_KEY,
+    OPT_BATCH,  OPT_PRIORITY, OPT_SINCE, OPT_UNTIL, OPT_SEARCH, OPT_ERROR_GROUP};
 
 // An instant is for PostgreSQL to read; a duration is meant from now back.
 static void add_time(const Cli *cli, DbParams *params, OptionId id)
@@ -43,6 +43,7 @@ static bool fill_params(const Cli *cli, DbParams *params, int *exit_code)
     db_param_text(params, cli_option(cli, OPT_BATCH));
     add_time(cli, params, OPT_SINCE);
     add_time(cli, params, OPT_UNTIL);
+    db_param_text(params, cli_option(cli, OPT_ERROR_GROUP));
     return true;
 }
 

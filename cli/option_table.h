@@ -80,6 +80,7 @@ typedef enum OptionId {
     OPT_QUEUES,
     OPT_EXPIRES,
     OPT_ONCE,
+    OPT_ERROR_GROUP,
     OPT_INTERVAL,
     OPT_COUNT
 } OptionId;

@@ -160,6 +160,23 @@ left_with() {
         complain "$2: the screen is not given back"
 }
 
+test_failures() {
+    local group
+    expect 0 "none of another type" failures --job-type nosuch
+    says err "no failures"
+    run_sql "select ganger.enqueue('ink', max_attempts => 1) from generate_series(1, 3)" >/dev/null
+    run_sql "select ganger.fail(id, lease_id, 'no ink in printer ' || id) from ganger.claim('w', job_types => '{ink}', max_jobs => 3)" >/dev/null
+    expect 0 "by message" failures --job-type ink --since 1h
+    says out "no ink in printer *"
+    group=$(sed -nE 's/^([0-9a-f]{12}) +3 +0 .*/\1/p' "$place/out")
+    expect 0 "its jobs" jobs list --error-group "$group" --json
+    as_json "jsonb_array_length(j)" 3
+    expect 0 "all of them again" jobs retry --status failed --error-group "$group"
+    says out "3 jobs will run again"
+    expect 64 "since when" failures --since yesterday
+    says err "--since 'yesterday'"
+}
+
 test_top_keys() {
     live
     run_sql "select ganger.enqueue('resize', queue => 'images'); select ganger.enqueue('mail', max_attempts => 1);
@@ -240,6 +257,7 @@ make_database create
 test_wait
 test_late_event
 test_api_tokens
+test_failures
 test_top
 
 finish
