@@ -203,8 +203,8 @@ end $$;
 
 -- Seals the epochs nobody holds any more and repairs what they left below a frontier. Stops at `deadline`: an epoch whose
 -- repair is not finished stays, and so does whatever waits for its seal. Returns how many epochs stay open, and how many
--- jobs were looked at.
-create function ganger._seal_epochs(deadline timestamptz, out unsealed integer, out repaired integer)
+-- jobs were looked at. `since`: none before this one.
+create function ganger._seal_epochs(deadline timestamptz, since bigint default 0, out unsealed integer, out repaired integer)
 language plpgsql volatile as $$
 declare
     old record;
@@ -212,7 +212,7 @@ declare
 begin
     unsealed := 0;
     repaired := 0;
-    for old in select e.epoch, e.lo, e.hi from ganger.epoch e order by e.epoch loop
+    for old in select e.epoch, e.lo, e.hi from ganger.epoch e where e.epoch >= since order by e.epoch loop
         if clock_timestamp() > deadline or not pg_try_advisory_lock(1196312402, (old.epoch & 2147483647)::integer) then
             unsealed := unsealed + 1;
             continue;
@@ -384,6 +384,8 @@ begin
     freed := ganger._free_stragglers();
     select * into seals from ganger._seal_epochs(clock_timestamp() + interval '2 s');
     perform ganger._begin_epoch(state);
+    -- What has just ended is mostly nobody's any more, and need not wait for the next pass: followers of the feed wait for it.
+    perform ganger._seal_epochs(clock_timestamp() + interval '1 s', since => state.epoch);
     -- open_epochs: of enqueuers that take longer than a pass
     return jsonb_build_object('repaired', seals.repaired, 'stragglers', freed, 'open_epochs', seals.unsealed);
 end $$;
