@@ -184,7 +184,7 @@ async function operatorActions(page) {
         await page.locator("dialog input[name=cron]").fill("0 5 * * sun");
         await inDialog(page, "Create").click();
         await page.locator("dialog").waitFor({ state: "detached" });
-        same(await page.locator(".schedule", { hasText: "weekly" }).locator(".next-runs li").count(), 5, "next runs");
+        await page.locator(".schedule", { hasText: "weekly" }).locator(".next-runs li").nth(4).waitFor();
     });
     await test("start a batch and see it end without a reload", async () => {
         await goTo(page, "#/batches/draft");

@@ -42,6 +42,7 @@ export async function testPages(browser) {
             await page.locator("main").getByText(words).filter({ visible: true }).first().waitFor();
             if (!LIKE_OTHERS.includes(name)) await readable(page);
             await page.setViewportSize({ width: 360, height: 740 });
+            await page.waitForFunction(() => document.documentElement.scrollWidth <= 360, null, { timeout: 5000 }).catch(() => {});
             same(await page.evaluate(() => document.documentElement.scrollWidth), 360, "width on a phone");
             check(!(await page.evaluate(() => window.hurt)), "a text was taken for code");
             check(!(await page.$("main img, main script, main iframe, main svg[onload]")), "a text became an element");

@@ -3,7 +3,7 @@
 import { html, render, useState, useEffect, useErrorBoundary } from "./html.js";
 import { useRoute, link, go, parseHash } from "./router.js";
 import { onRefused, token, setToken } from "./http.js";
-import { start, useLiveState, setPaused } from "./live.js";
+import { start, stop, useLiveState, setPaused } from "./live.js";
 import { useResource } from "./data.js";
 import { Icon, Mark } from "./icons.js";
 import { ErrorBox, Empty, PageHead } from "./ui.js";
@@ -92,7 +92,7 @@ function JumpBox() {
 
 function Navigation({ route, close }) {
     const counts = useResource("/api/overview");
-    const failed = counts.data && counts.data.failed_last_hour;
+    const failed = counts.data && counts.data.ended.last_hour.failed;
     return html`<nav class="nav" aria-label="Pages"><a class="brand" href="#/" onClick=${close}><${Mark} /><span>ganger</span></a>
         <ul>${PAGES.map((page) => html`<li key=${page.title}><a href=${link(page.path)} onClick=${close} title=${"g " + page.key}
             aria-current=${(route.path[0] || "") === (page.path[0] || "") ? "page" : undefined}><${Icon} name=${page.icon} size=${17} />
@@ -105,9 +105,9 @@ function App() {
     const route = useRoute();
     const [locked, lock] = useState(false);
     const [menu, open] = useState(false);
-    useEffect(() => onRefused(() => lock(true)), []);
+    useEffect(() => onRefused((had) => { stop(); lock((old) => old || (had ? "token" : "nothing")); }), []);
     useEffect(() => { window.scrollTo(0, 0); }, [route.path.join("/")]);
-    if (locked) return html`<${Login} done=${() => { lock(false); start(); }} /><${Toasts} />`;
+    if (locked) return html`<${Login} lost=${locked === "token"} done=${() => { lock(false); start(); }} /><${Toasts} />`;
     return html`<a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); document.getElementById("main").focus(); }}>To the content</a>
         <div class=${"frame" + (menu ? " menu-open" : "")}><${Navigation} route=${route} close=${() => open(false)} />
         ${menu && html`<div class="shade" onClick=${() => open(false)}></div>`}

@@ -2,9 +2,22 @@
 // Data: what a page shows of the API: asked for when the page opens or its parameters change, and again when events say so.
 import { useState, useEffect, useRef, useCallback } from "./html.js";
 import { call } from "./http.js";
-import { useLive } from "./live.js";
+import { useLive, actions } from "./live.js";
 
 const AGAIN_MS = 1000; // not more often than that, whatever happens
+
+// What is being asked for now: parts of a page that want the same share one request.
+const asked = new Map();
+
+function ask(path, query, key) {
+    const name = actions() + " " + key;
+    let answer = asked.get(name);
+    if (!answer) {
+        answer = call(path, { query }).finally(() => asked.delete(name));
+        asked.set(name, answer);
+    }
+    return answer;
+}
 
 /**
  * Follows one resource. What was there stays shown while it is asked for again.
@@ -15,24 +28,22 @@ const AGAIN_MS = 1000; // not more often than that, whatever happens
 export function useResource(path, options = {}) {
     const key = path === null ? null : path + "?" + JSON.stringify(options.query || {});
     const [answer, set] = useState({ key: null, data: null, error: null });
-    const work = useRef({ busy: false, again: false, timer: 0, last: 0, abort: null, key: null }).current;
+    const work = useRef({ busy: false, again: false, timer: 0, last: 0, turn: null }).current;
 
     const load = useCallback(async () => {
         if (key === null) return;
         if (work.busy) { work.again = true; return; }
         work.busy = true;
         work.last = Date.now();
-        const abort = new AbortController();
-        work.abort = abort;
+        const turn = {};
+        work.turn = turn;
         try {
-            const data = await call(path, { query: options.query, signal: abort.signal });
-            if (work.abort === abort) set({ key, data, error: null });
+            const data = await ask(path, options.query, key);
+            if (work.turn === turn) set({ key, data, error: null });
         } catch (error) {
-            if (error.name !== "AbortError" && work.abort === abort) {
-                set((old) => ({ key, data: old.key === key ? old.data : null, error }));
-            }
+            if (work.turn === turn) set((old) => ({ key, data: old.key === key ? old.data : null, error }));
         }
-        if (work.abort !== abort) return;
+        if (work.turn !== turn) return; // the page wants something else by now
         work.busy = false;
         if (work.again) { work.again = false; soon(); }
     }, [key]);
@@ -49,8 +60,7 @@ export function useResource(path, options = {}) {
             work.timer = 0;
             work.busy = false;
             work.again = false;
-            if (work.abort) work.abort.abort();
-            work.abort = null;
+            work.turn = null;
         };
     }, [load]);
 

@@ -41,7 +41,10 @@ export function DialogHost() {
     const title = useId();
     show = set;
     useEffect(() => {
-        if (dialog && element.current && !element.current.open) element.current.showModal();
+        if (!dialog || !element.current || element.current.open) return;
+        element.current.showModal();
+        const first = element.current.querySelector(".field input, .field textarea, .form-end .primary, .form-end .button");
+        if (first) first.focus();
     }, [dialog]);
     if (!dialog) return null;
     const close = () => set(null);
@@ -110,7 +113,7 @@ function Form({ fields, intro, action, danger, submit, done, close }) {
             change=${change(field.name)} wrong=${error && error.field === field.name} />`)}</div>
         <${ErrorBox} error=${error} />
         <div class="form-end"><${Button} onClick=${close}>Back</${Button}>
-        <${Button} type="submit" kind=${danger ? "danger" : "primary"} disabled=${busy} autofocus=${!fields.length}>${action}</${Button}></div></form>`;
+        <${Button} type="submit" kind=${danger ? "danger" : "primary"} disabled=${busy}>${action}</${Button}></div></form>`;
 }
 
 function Field({ field, value, change, wrong }) {

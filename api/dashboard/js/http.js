@@ -27,7 +27,7 @@ export function setToken(value) {
     else sessionStorage.removeItem(TOKEN_KEY);
 }
 
-/** Calls fn whenever the API refuses the token. @returns {() => void} ends that */
+/** Calls fn(had a token) whenever the API refuses what came with a request. @returns {() => void} ends that */
 export function onRefused(fn) {
     refused.add(fn);
     return () => refused.delete(fn);
@@ -37,6 +37,12 @@ export function onRefused(fn) {
 export function authorization() {
     const value = token();
     return value ? { Authorization: "Bearer " + value } : {};
+}
+
+/** The API has refused a request: its token is not tried again, as wrong ones are counted. @param {string} [sent] the header it came with */
+export function refuse(sent) {
+    if (sent && sent === authorization().Authorization) setToken("");
+    for (const fn of refused) fn(Boolean(sent));
 }
 
 async function problemOf(response) {
@@ -49,7 +55,7 @@ async function problemOf(response) {
 /**
  * One call.
  * @param {string} path "/api/jobs"
- * @param {{method?: string, body?: any, query?: Object, signal?: AbortSignal, headers?: Object}} [options]
+ * @param {{method?: string, body?: any, query?: Object}} [options]
  *     values of query that are arrays are given several times, empty ones are left out
  * @returns {Promise<any>} the JSON of the answer, null without one
  * @throws {Problem}
@@ -62,8 +68,8 @@ export async function call(path, options = {}) {
         }
     }
     const url = path + (search.size ? "?" + search : "");
-    const headers = { Accept: "application/json", ...authorization(), ...options.headers };
-    const init = { method: options.method || "GET", headers, signal: options.signal, cache: "no-store" };
+    const headers = { Accept: "application/json", ...authorization() };
+    const init = { method: options.method || "GET", headers, cache: "no-store" };
     if (options.body !== undefined) {
         headers["Content-Type"] = "application/json";
         init.body = JSON.stringify(options.body);
@@ -71,12 +77,11 @@ export async function call(path, options = {}) {
     let response;
     try {
         response = await fetch(url, init);
-    } catch (error) {
-        if (error.name === "AbortError") throw error;
+    } catch {
         throw new Problem(0, { title: "The server does not answer", detail: "No connection to " + location.host + ".",
             hint: "Is gangerd running, and does its configuration have the section http? Try: ganger doctor" });
     }
-    if (response.status === 401) for (const fn of refused) fn();
+    if (response.status === 401) refuse(headers.Authorization);
     if (!response.ok) throw await problemOf(response);
     if (response.status === 204) return null;
     const text = await response.text();

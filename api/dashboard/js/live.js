@@ -2,7 +2,7 @@
 // Live: one stream of events for the whole page, read with fetch so that the token goes along. Whoever shows something subscribes;
 // many events at once are told together. Without a stream (refused, dropped, too much of it) the page asks every few seconds instead.
 import { useState, useEffect } from "./html.js";
-import { authorization, token } from "./http.js";
+import { authorization, refuse } from "./http.js";
 
 const TELL_MS = 400;            // events that come closer together are told at once
 const FLOOD_PER_S = 1500;       // more than that and asking is cheaper than listening
@@ -15,12 +15,14 @@ const listeners = new Set();
 const watchers = new Set();
 let state = "connecting"; // live, polling, paused
 let paused = false;
+let stopped = false;
 let lastId = null;
 let abort = null;
 let pending = [];
 let tellTimer = 0;
 let pollTimer = 0;
 let retryMs = 1000;
+let epoch = 0;
 
 function setState(next) {
     if (state === next) return;
@@ -85,7 +87,8 @@ async function read(response) {
             if (event.id) lastId = event.id;
             let data = {};
             try { data = JSON.parse(event.data); } catch { /* told as an event without data */ }
-            queue({ ...data, event: event.event });
+            if (event.event === "reset") tell(null); // events were missed: all is looked at anew
+            else if (event.event !== "ready") queue({ ...data, event: event.event });
         }
         const now = Math.floor(Date.now() / 1000);
         count = now === second ? count + events.length : events.length;
@@ -99,13 +102,14 @@ async function read(response) {
 }
 
 async function connect() {
-    if (paused || abort) return;
+    if (paused || stopped || abort) return;
     const mine = new AbortController();
     abort = mine;
     try {
         const headers = { Accept: "text/event-stream", ...authorization() };
         if (lastId) headers["Last-Event-ID"] = lastId;
         const response = await fetch("/api/events", { headers, signal: mine.signal, cache: "no-store" });
+        if (response.status === 401) refuse(headers.Authorization);
         if (!response.ok || !(response.headers.get("content-type") || "").includes("event-stream")) throw new Error("no stream");
         retryMs = 1000;
         setState("live");
@@ -113,7 +117,7 @@ async function connect() {
         await read(response);
     } catch { /* dropped, refused or ours: below */ }
     if (abort === mine) abort = null;
-    if (paused) return;
+    if (paused || stopped) return;
     setState("polling");
     schedulePoll();
     setTimeout(connect, retryMs);
@@ -122,11 +126,20 @@ async function connect() {
 
 /** Begins to follow; called once, and again after a login. */
 export function start() {
+    stopped = false;
     if (abort) abort.abort();
     abort = null;
     retryMs = 1000;
     schedulePoll();
     connect();
+}
+
+/** Ends following, for when there is nothing to be seen without a token. */
+export function stop() {
+    stopped = true;
+    clearTimeout(pollTimer);
+    if (abort) abort.abort();
+    abort = null;
 }
 
 /** Stops or goes on. @param {boolean} value */
@@ -146,7 +159,13 @@ export function setPaused(value) {
 
 /** Tells all who show something to ask again: after an action of ours. */
 export function refreshAll() {
+    epoch++;
     for (const fn of [...listeners]) fn(null);
+}
+
+/** Rises with each action of ours: what was asked for before it may be old. */
+export function actions() {
+    return epoch;
 }
 
 /** "connecting", "live", "polling" or "paused". */

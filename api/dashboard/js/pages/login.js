@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Login: asks for a token when the API wants one. It is kept in this tab only, and forgotten when the tab is closed.
 import { html, useState, useEffect, useRef } from "../html.js";
-import { call, setToken, token } from "../http.js";
+import { call, setToken } from "../http.js";
 import { Mark } from "../icons.js";
 import { Button, ErrorBox, CommandLine } from "../ui.js";
 
-/** @param {{done: () => void}} props called when a token was accepted */
-export function Login({ done }) {
+/** @param {{done: () => void, lost: boolean}} props done is called when a token was accepted; lost: one was refused that had been accepted */
+export function Login({ done, lost }) {
     const [text, set] = useState("");
-    const [error, fail] = useState(token() ? { title: "The token is no longer accepted", detail: "It was revoked, or its time is over." } : null);
+    const [error, fail] = useState(lost ? { title: "The token is no longer accepted", detail: "It was revoked, or its time is over." } : null);
     const [busy, work] = useState(false);
     const field = useRef(null);
     useEffect(() => { document.title = "Token · ganger"; field.current.focus(); }, []);

@@ -32,7 +32,7 @@ function Tiles({ data, series }) {
         <${Tile} kind="processing" label="Processing" value=${short(data.counts.processing)} note=${data.busy_workers + " of " + plural(data.workers, "worker") + " busy"}
             href=${link(["jobs"], { status: "processing" })} />
         <${Tile} kind=${oldest > 60 ? "failed" : "accent"} label="Oldest wait" value=${oldest === null ? "none" : seconds(oldest)}
-            note=${oldest === null ? "whatever could run does" : "of what could run now"} href=${link(["queues"])} />
+            note=${oldest === null ? "no runnable job waits" : "of what could run now"} href=${link(["queues"])} />
         <${Tile} kind="waiting" label="Waiting" value=${short(data.counts.waiting)} note="for a time or a token" href=${link(["jobs"], { status: "waiting" })} />
         <${Tile} kind=${hour.failed ? "failed" : "cancelled"} label="Failed in an hour" value=${short(hour.failed)} note=${hour.completed + hour.failed ? share(hour.failed / (hour.completed + hour.failed)) + " of what ended"
             : "nothing ended"} href=${link(["failures"])} values=${series && series.failed} /></div>`;

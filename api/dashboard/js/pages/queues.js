@@ -18,17 +18,25 @@ function limitsOf(row) {
     return parts;
 }
 
+// What was filled in: a limit that is left out is none.
+function said(values) {
+    return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== ""));
+}
+
 function editLimits(queue) {
     formDialog({ title: "Limits of queue " + queue.name, action: "Save", intro: html`<p class="muted">They hold over all nodes, at once; what runs goes on. Empty: no limit.</p>`,
         fields: [{ name: "concurrency", label: "Jobs at once", type: "number", value: queue.concurrency, help: "0 stops the queue", always: true },
             { name: "group_concurrency", label: "At once of each group", type: "number", value: queue.group_concurrency, always: true },
             { name: "rate", label: "Starts", type: "number", value: queue.rate, help: "So many …", always: true }, { name: "rate_period", label: "in a time of", value: queue.rate_period || "", help: "… for example 1 min", always: true },
             { name: "retention", label: "Ended jobs are kept for", value: queue.retention || "", help: "For example 7 days; empty: the general retention", always: true }],
-        submit: (values) => {
-            const body = {};
-            for (const [key, value] of Object.entries(values)) if (value !== null && value !== "") body[key] = value;
-            return call(at`/api/queues/${queue.name}`, { method: "PUT", body });
-        }, done: "Limits of " + queue.name + " are set" });
+        submit: (values) => call(at`/api/queues/${queue.name}`, { method: "PUT", body: said(values) }), done: "Limits of " + queue.name + " are set" });
+}
+
+function editGroup(group) {
+    formDialog({ title: "Limits of group " + group.group_key, action: "Save", intro: html`<p class="muted">Over all queues. All empty: no limits of its own.</p>`,
+        fields: [{ name: "concurrency", label: "Jobs at once", type: "number", value: group.concurrency, always: true }, { name: "rate", label: "Starts", type: "number", value: group.rate, help: "So many …", always: true },
+            { name: "rate_period", label: "in a time of", value: group.rate_period || "", help: "… for example 1 min", always: true }],
+        submit: (values) => call(at`/api/groups/${group.group_key}`, { method: "PUT", body: said(values) }), done: "Limits of " + group.group_key + " are set" });
 }
 
 function flip(queue) {
@@ -53,9 +61,9 @@ function Groups() {
     const rows = rowsOf(answer.data, "groups");
     if (!rows.length) return null;
     return html`<${Card} title="Groups" note="jobs with a group key" flush><div class="table-box cards"><table><thead><tr><th>Group</th><th class="right">Pending</th><th class="right">Limited</th>
-        <th class="right">Places taken</th><th class="right">Processing</th><th>Limits</th></tr></thead><tbody>${rows.slice(0, 100).map((g) => html`<tr key=${g.group_key}><td class="full"><a class="name" href=${link(["jobs"], { group_key: g.group_key })}>${g.group_key}</a></td>
+        <th class="right">Places taken</th><th class="right">Processing</th><th>Limits</th><th><span class="unseen">Actions</span></th></tr></thead><tbody>${rows.slice(0, 100).map((g) => html`<tr key=${g.group_key}><td class="full"><a class="name" href=${link(["jobs"], { group_key: g.group_key })}>${g.group_key}</a></td>
         <td class="right" data-label="pending">${count(g.pending)}</td><td class="right" data-label="limited">${count(g.limited)}</td><td class="right" data-label="places taken">${count(g.held)}</td><td class="right" data-label="processing">${count(g.processing)}</td>
-        <td>${limitsOf(g).join(", ") || html`<span class="faint">the queue's</span>`}</td></tr>`)}</tbody></table></div></${Card}>`;
+        <td>${limitsOf(g).join(", ") || html`<span class="faint">the queue's</span>`}</td><td class="actions"><${Button} small icon="sliders" onClick=${() => editGroup(g)} label=${"Limits of group " + g.group_key}>Limits</${Button}></td></tr>`)}</tbody></table></div></${Card}>`;
 }
 
 /** All queues. */
