@@ -230,13 +230,18 @@ static void test_leaves_after_the_workers(void **state)
     Gang gang;
     gang_begin(&gang, "busy",
                "pools: {default: {processes: 1}}\nhttp: {}\n"
-               "supervisor: {kill_grace: 200ms, shutdown_timeout: 500ms}\n");
+               "supervisor: {kill_grace: 200ms, shutdown_timeout: 2s}\n");
+    (void)setenv("FAKE_BUSY_MS", "1000", 1);
     gang_wait(&gang, gang_is_running, 10000);
     gang_wait(&gang, is_all_ready, 10000);
     assert_int_equal(kill(getpid(), SIGTERM), 0);
     gang_wait_unaided(&gang, is_draining, 1000);
     assert_true(is_api_ready(&gang));
     assert_int_equal(supervisor_api(gang.supervisor)->generation, 1);
+    assert_int_equal(kill(supervisor_api(gang.supervisor)->pid, SIGKILL),
+                     0); // also if it must be started for that
+    gang_wait(&gang, is_replaced, 10000);
+    assert_true(is_draining(&gang));
     gang_wait(&gang, is_past_settling, 10000);
     assert_int_equal(gang_child(&gang, 0)->life, CHILD_ALIVE);
     assert_int_equal(gang_count_workers(&gang), 0);
