@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/route.h"
+#include "common/base/clock.h"
 #include "tests/support/daemon.h"
 #include "tests/support/http_client.h"
 
@@ -69,8 +70,10 @@ static void add_token(SystemTest *test, const char *token, const char *scopes, c
 static const char *const SCOPE_WORDS[] = {
     [SCOPE_NONE] = "none", [SCOPE_READ] = "read",       [SCOPE_ENQUEUE] = "enqueue",
     [SCOPE_WORK] = "work", [SCOPE_OPERATE] = "operate", [SCOPE_ADMIN] = "admin"};
-static const char *const TOKENS[] = {"gng_read",    "gng_enqueue", "gng_work",
-                                     "gng_operate", "gng_admin",   "gng_bound"};
+// The last three are worth nothing, or not everything.
+static const char *const TOKENS[] = {"gng_read",  "gng_enqueue", "gng_work",    "gng_operate",
+                                     "gng_admin", "gng_bound",   "gng_expired", "gng_unknown"};
+enum { SCOPED_TOKENS = 5 };
 
 // A target of the route, with the name of something that is there in the place of its variables.
 static void fill_target(const Route *route, char *target, size_t size)
@@ -94,7 +97,8 @@ static int wanted_status(const Route *route, int which)
     if (route->scope == SCOPE_NONE) {
         return 0;
     }
-    if (which < 0) {
+    if (which < 0 || strcmp(TOKENS[which], "gng_expired") == 0 ||
+        strcmp(TOKENS[which], "gng_unknown") == 0) {
         return 401;
     }
     if (strcmp(TOKENS[which], "gng_bound") == 0) {
@@ -136,10 +140,13 @@ static void test_every_route_and_scope(void **state)
     size_t wrong = 0;
     const Route *routes = route_table(&count);
     int tokens = (int)(sizeof TOKENS / sizeof TOKENS[0]);
-    for (int i = 0; i + 1 < tokens; i++) {
+    for (int i = 0; i < SCOPED_TOKENS; i++) {
         add_token(test, TOKENS[i], TOKENS[i] + 4, "", "");
     }
     add_token(test, "gng_bound", "admin", "shop", "{shop}");
+    add_token(test, "gng_expired", "admin", "", "");
+    test_db_run(test->conn,
+                "update ganger.api_token set expires_at = now() where name = 'gng_expired'");
     CHECK(test, job_add(test, "'x', queue => 'outside'") == 2);
     test_db_run(test->conn, "select ganger.create_schedule('thing', '@daily', 'x'), "
                             "ganger.create_batch('thing', 'x', '[1]'),"
@@ -176,7 +183,7 @@ static void test_tokens_come_and_go(void **state)
     SystemTest *test = *state;
     char secret[128] = "";
     add_token(test, "gng_root", "admin", "", "");
-    (void)run_with_api(test, "tokens");
+    Daemon *daemon = run_with_api(test, "tokens");
     expect(test, "gng_nobody", "GET", "/api/jobs", NULL, 401, "\"status\": 401");
     HttpAnswer made =
         ask("gng_root", "POST", "/api/api-tokens", "{\"name\": \"ci\", \"scopes\": [\"read\"]}");
@@ -190,6 +197,10 @@ static void test_tokens_come_and_go(void **state)
     expect(test, "gng_root", "DELETE", "/api/api-tokens/2", NULL, 204, NULL);
     CHECK(test, await_status(secret, 401));
     expect(test, "gng_root", "DELETE", "/api/api-tokens/2", NULL, 404, NULL);
+    assert_int_equal(daemon_log_count(daemon, secret), 0);
+    assert_int_equal(daemon_log_count(daemon, "gng_root"), 0);
+    sql_check(test, "(select count(*) = 0 from ganger.api_token t where t::text like '%%%s%%')",
+              secret);
 }
 
 // --- what a bound token reaches
@@ -379,6 +390,75 @@ static void test_extremes(void **state)
     CHECK(test, http_status(address, "GET", "/ready", NULL) == 200);
 }
 
+// As a parameter, in a body, as a name in a path: each stays a text. (Percent-encoded whole.)
+static void send_vector(SystemTest *test, const char *vector)
+{
+    static const char *const TARGETS[] = {"/api/jobs?job_type=%s",
+                                          "/api/jobs?status=%s",
+                                          "/api/jobs?search=%s",
+                                          "/api/jobs?after=%s",
+                                          "/api/jobs?tag=%s",
+                                          "/api/jobs?owner=%s",
+                                          "/api/jobs?created_after=%s",
+                                          "/api/jobs/count?queue=%s",
+                                          "/api/jobs/stats/%s",
+                                          "/api/queues/%s",
+                                          "/api/schedules/%s",
+                                          "/api/batches/%s",
+                                          "/api/tokens/%s",
+                                          "/api/cron?cron=%s",
+                                          "/api/jobs?limit=%s",
+                                          "/api/jobs?error_group=%s"};
+    char coded[512] = "";
+    for (size_t i = 0; vector[i] != '\0'; i++) {
+        (void)snprintf(coded + 3 * i, sizeof coded - 3 * i, "%%%02X", (unsigned char)vector[i]);
+    }
+    for (size_t i = 0; i < sizeof TARGETS / sizeof TARGETS[0]; i++) {
+        StrBuf target = {0};
+        strbuf_append_bytes(&target, TARGETS[i], strcspn(TARGETS[i], "%"));
+        strbuf_append(&target, coded);
+        int status = http_status(address, "GET", target.text, NULL);
+        if (status != 200 && status != 400 && status != 404) {
+            (void)fprintf(stderr, "%s with %s: %d\n", TARGETS[i], vector, status);
+            system_fail(test, "an answer to a hostile text");
+        }
+        strbuf_free(&target);
+    }
+}
+
+static void test_texts_stay_texts(void **state)
+{
+    SystemTest *test = *state;
+    static const char *const VECTORS[] = {"'",
+                                          "\"",
+                                          "\\",
+                                          "' or 1=1 --",
+                                          "'; drop table ganger.job; --",
+                                          "$$; select pg_sleep(9); $$",
+                                          "'||pg_sleep(9)||'",
+                                          "1; select 1",
+                                          "%' or true or '%",
+                                          "{\"a\": \"'\"}",
+                                          "../../etc/passwd",
+                                          "\r\nX-Evil: 1",
+                                          "NaN",
+                                          "-1",
+                                          "1e9",
+                                          "9223372036854775808",
+                                          "null",
+                                          "{}",
+                                          "$1",
+                                          "%s%n"};
+    (void)run_with_api(test, "none");
+    (void)job_add(test, "'x', queue => 'outside'");
+    for (size_t i = 0; i < sizeof VECTORS / sizeof VECTORS[0]; i++) {
+        int64_t at = clock_boot_ms();
+        send_vector(test, VECTORS[i]);
+        CHECK(test, clock_boot_ms() - at < slow_ms(8000)); // none sleeps
+    }
+    sql_check(test, "(select count(*) = 1 from ganger.jobs)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_life_of_a_job, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_other_names, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_extremes, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_texts_stay_texts, system_setup, system_teardown),
     };
     return cmocka_run_group_tests_name("http_api", tests, NULL, NULL);
 }
