@@ -162,7 +162,7 @@ end $$;
 
 -- What is known of one job beside itself: `what` is events, attempts, explain, log, progress, steps or dependencies.
 create function ganger._api_look(request jsonb, sent text, what text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set jit = off set enable_seqscan = off as $$
 declare
     params constant jsonb := ganger._api_query(request, case what when 'log' then '{attempt}' else '{}' end::text[]);
     j     ganger.jobs;
