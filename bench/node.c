@@ -196,13 +196,15 @@ static void await_end(Node *node, int64_t until)
 static void remove_folder(Node *node)
 {
     char *pidfile = mem_printf("%s.pid", node->name);
-    const char *const names[] = {"ganger.yaml", "gangerd.log", pidfile};
+    char *timeline = mem_printf("%s.timeline", node->name);
+    const char *const names[] = {"ganger.yaml", "gangerd.log", pidfile, timeline};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = path_in(node, names[i]);
         (void)unlink(path);
         free(path);
     }
     free(pidfile);
+    free(timeline);
     (void)rmdir(node->folder);
     free(node->folder);
     free(node->name);
