@@ -164,7 +164,7 @@ static void test_leaving_answers(void **state)
     sql_await(
         test,
         "(select count(*) > 0 from pg_stat_activity where application_name = 'ganger-api' "
-        "and query like '%%_ended_jobs%%' and query_start > clock_timestamp() - interval '1 s')");
+        "and query like '%%_which_ended%%' and query_start > clock_timestamp() - interval '1 s')");
     daemon_signal(daemon, SIGTERM);
     HttpAnswer answer;
     CHECK(test, http_read(&client, &answer, DAEMON_PATIENCE_MS));
