@@ -41,7 +41,8 @@ static void assert_no_series_twice(const MetricsText *text)
     static char *series[20000];
     size_t count = 0;
     char *copy = mem_strdup(text->out.text);
-    for (char *at = strtok(copy, "\n"); at != NULL; at = strtok(NULL, "\n")) {
+    char *place = NULL;
+    for (char *at = strtok_r(copy, "\n", &place); at != NULL; at = strtok_r(NULL, "\n", &place)) {
         if (*at == '#') {
             continue;
         }
