@@ -33,7 +33,7 @@ begin
             (select e.id, e.job_id, e.event, e.at, e.data, null, null, null, null
              from ganger.event e where e.id > after and e.id <= mark order by e.id limit max_rows)) u
         order by u.number limit max_rows) x
-    left join lateral (select j.job_type, j.queue, j.batch_id, j.owner from ganger.job j where x.job_type is null and j.id = x.job) j on true
+    left join lateral (select j.job_type, j.queue, j.batch_id, j.owner from ganger.job j where x.job_type is null and j.id = x.job offset 0) j on true
     left join lateral (select h.job_type, h.queue, h.batch_id, h.owner from ganger.history h
                        where x.job_type is null and j.job_type is null and h.id = x.job limit 1) h on true
     order by x.number;
@@ -44,5 +44,5 @@ create function ganger._which_ended(ids bigint[]) returns setof bigint
 language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 begin
-    return query select i.id from unnest(ids) i (id) where not exists (select from ganger.job j where j.id = i.id);
+    return query select i.id from unnest(ids) i (id) where not exists (select from ganger.job j where j.id = i.id offset 0);
 end $$;
