@@ -2,7 +2,7 @@
 -- body: not used.
 select 200 as status, jsonb_build_object('failures', coalesce(jsonb_agg(to_jsonb(f) order by f.failed + f.retrying desc, f.last_at desc), '[]'))::text as body,
     null::jsonb as headers
-from (select $1::jsonb -> 'query', $2::text) as r (query, body),
+from (select ganger._api_query($1::jsonb, '{since, job_type, limit}'), $2::text) as r (query, body),
     ganger.failures(
         coalesce(r.query ->> 'since', '24 h')::interval,
         r.query ->> 'job_type',

@@ -7,4 +7,4 @@ select 200 as status,
         coalesce(r.query ->> 'by_type', 'false')::boolean
     )::text as body,
     null::jsonb as headers
-from (select $1::jsonb -> 'query', $2::text) as r (query, body);
+from (select ganger._api_query($1::jsonb, '{since, step, job_type, by_type}'), $2::text) as r (query, body);
