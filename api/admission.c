@@ -93,11 +93,6 @@ static bool pass_origin(Exchange *exchange)
     return problem == NULL || refuse(exchange, 403, "foreign", problem);
 }
 
-static bool is_api(const Exchange *exchange)
-{
-    return exchange->target.segment_count > 0 && str_equal(exchange->target.segments[0], "api");
-}
-
 // Answers what no route serves: a file of the dashboard, or 404.
 static bool find_route(Exchange *exchange)
 {
@@ -117,7 +112,7 @@ static bool find_route(Exchange *exchange)
     case ROUTER_NONE:
         break;
     }
-    if (!is_api(exchange) && is_read(exchange) &&
+    if (is_read(exchange) && // below /api there is one: its description
         files_answer(server->api->files, exchange, &exchange->target)) {
         return false;
     }

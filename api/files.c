@@ -57,6 +57,7 @@ static const FileType TYPES[] = {
     {".ico", "image/x-icon"},
     {".woff2", "font/woff2"},
     {".txt", "text/plain; charset=utf-8"},
+    {".yaml", "application/yaml"},
     {".webmanifest", "application/manifest+json"},
 };
 
