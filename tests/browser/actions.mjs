@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Actions: everything that can be clicked and changes something, looked at in the database afterwards.
-import { openPage, goTo, sql, untilSql, check, same, test } from "./harness.mjs";
+import { openPage, goTo, sql, untilSql, same, test } from "./harness.mjs";
 
 const newest = (where) => sql(`select max(id) from ganger.jobs where ${where}`);
 const button = (page, name) => page.getByRole("button", { name, exact: true });
@@ -220,5 +220,4 @@ export async function testActions(browser) {
     await operatorActions(page);
     await test("no complaint of the browser in all that", async () => same(page.complaints.join("\n"), "", "complaints"));
     await page.context().close();
-    check(true, "");
 }

@@ -111,8 +111,8 @@ export async function testLogin(browser) {
     });
     await test("login: the stream works with a token", async () => {
         await page.locator(".live-live").waitFor();
-        sql("select ganger.pause_queue('mail')");
-        await page.locator("tr", { hasText: "mail" }).getByText("paused").waitFor();
+        sql("select ganger.enqueue('echo', queue => 'come live', run_at => now() + interval '1 day')");
+        await page.locator("tr", { hasText: "come live" }).waitFor();
     });
     await test("login: what the token may not is told", async () => {
         await page.getByRole("button", { name: "Pause images" }).click();

@@ -31,9 +31,15 @@ function pages() {
         ["nodes", "#/nodes", "oak"], ["wait tokens", "#/tokens", "signature"], ["API tokens", "#/tokens?kind=api", "API token"], ["doctor", "#/doctor", "Looked at, and well"], ["no page", "#/nowhere", "There is no such page"]];
 }
 
+/** All of them, in two tabs. */
 export async function testPages(browser) {
+    const all = pages();
+    await Promise.all([0, 1].map((lane) => testSome(browser, all.filter((one, i) => i % 2 === lane))));
+}
+
+async function testSome(browser, some) {
     const page = await openPage(browser, {}, /status of 404.*(999999999|job-types.%3Cimg)/);
-    for (const [name, hash, words] of pages()) {
+    for (const [name, hash, words] of some) {
         await test("page: " + name, async () => {
             page.complaints.length = 0;
             await page.emulateMedia({ colorScheme: "light" });

@@ -12,10 +12,7 @@ if (process.argv[2] === "login") {
 } else {
     await testParts(browser);
     await testPages(browser);
-    await testActions(browser);
-    await testFrame(browser);
-    await testPhone(browser);
-    await testErrors(browser);
+    await Promise.all([testActions(browser), testFrame(browser).then(() => testPhone(browser)).then(() => testErrors(browser))]);
 }
 await browser.close();
 process.exitCode = finish();

@@ -64,8 +64,9 @@ export function useResource(path, options = {}) {
         };
     }, [load]);
 
-    useLive((events) => {
+    useLive((events, atOnce) => {
         if (options.live === false || key === null) return;
+        if (atOnce) { load(); return; }
         if (!events || !options.when || events.some(options.when)) soon();
     }, [soon]);
 

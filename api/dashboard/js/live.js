@@ -10,6 +10,7 @@ const FLOOD_REST_MS = 30000;
 const POLL_MS = 4000;           // without a stream
 const SLOW_POLL_MS = 15000;     // with one: what is no event (heartbeats, memory of workers)
 const RETRY_MAX_MS = 30000;
+const LEAVE_MS = 40;            // after an action: a page that is left by it asks no more
 
 const listeners = new Set();
 const watchers = new Set();
@@ -160,7 +161,7 @@ export function setPaused(value) {
 /** Tells all who show something to ask again: after an action of ours. */
 export function refreshAll() {
     epoch++;
-    for (const fn of [...listeners]) fn(null);
+    setTimeout(() => { for (const fn of [...listeners]) fn(null, true); }, LEAVE_MS);
 }
 
 /** Rises with each action of ours: what was asked for before it may be old. */
@@ -179,7 +180,7 @@ export function useLiveState() {
     return value;
 }
 
-/** Calls fn with new events, or with null when it is time to look again. @param {(events: Object[]|null) => void} fn */
+/** Calls fn with new events, or with null when it is time to look again; atOnce: after an action. @param {(events: Object[]|null, atOnce?: boolean) => void} fn */
 export function useLive(fn, deps = []) {
     useEffect(() => {
         listeners.add(fn);
