@@ -36,7 +36,7 @@ struct Scoreboard {
     ScoreboardHeader *header;
     char *slots; // first slot mapped for writing
     size_t slots_bytes;
-    const char *view; // all of them, for reading; NULL: not mapped so
+    char *view; // all of them, for reading; NULL: not mapped so
     size_t view_bytes;
 };
 
@@ -216,7 +216,7 @@ void scoreboard_destroy(Scoreboard *board)
         (void)munmap(board->slots, board->slots_bytes);
     }
     if (board->view != NULL) {
-        (void)munmap((void *)(uintptr_t)board->view, board->view_bytes);
+        (void)munmap(board->view, board->view_bytes);
     }
     if (board->header != NULL) {
         (void)munmap(board->header, board->header_bytes);

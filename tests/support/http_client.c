@@ -156,7 +156,10 @@ static bool read_head(HttpClient *client, HttpAnswer *answer, int64_t until)
     }
     size_t length = (size_t)(end - client->in.text) + 4;
     answer->head = mem_strndup(client->in.text, length);
-    if (sscanf(answer->head, "HTTP/1.%*1[01] %3d ", &answer->status) != 1) {
+    bool is_answer =
+        strncmp(answer->head, "HTTP/1.1 ", 9) == 0 || strncmp(answer->head, "HTTP/1.0 ", 9) == 0;
+    answer->status = is_answer ? (int)strtol(answer->head + 9, NULL, 10) : 0;
+    if (answer->status < 100 || answer->status > 599) {
         fail_msg("no answer: %.200s", answer->head);
     }
     drop(client, length);
@@ -294,7 +297,7 @@ int http_status(const char *address, const char *method, const char *target, con
 
 bool http_await(const char *address, const char *target, int status, int64_t limit_ms)
 {
-    const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000};
+    const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
     for (int64_t until = clock_boot_ms() + limit_ms; clock_boot_ms() < until;) {
         if (http_status(address, "GET", target, NULL) == status) {
             return true;

@@ -211,9 +211,9 @@ static void add_names(SmugglingSet *set)
         (void)snprintf(line, sizeof line, "X-A%cB: c\r\n" CL, separators[i]);
         add_lines(set, line, strlen(line));
     }
-    for (char c = 1; c < ' '; c = (char)(c + (c == 8 ? 3 : 1))) { // not tab, not line feed
+    for (int c = 1; c < ' '; c++) {
         char line[32];
-        if (c != '\r') {
+        if (c != '\t' && c != '\n' && c != '\r') {
             (void)snprintf(line, sizeof line, "X-A%cB: c\r\n" CL, c);
             add_lines(set, line, strlen(line));
         }
@@ -230,7 +230,7 @@ static void add_names(SmugglingSet *set)
 // Each control character, in a value; and ends of lines that are none.
 static void add_values(SmugglingSet *set)
 {
-    for (char c = 1; c < ' '; c++) {
+    for (int c = 1; c < ' '; c++) {
         char line[40];
         if (c != '\t' && c != '\n' && c != '\r') {
             (void)snprintf(line, sizeof line, "X-A: b%cc\r\n" CL, c);

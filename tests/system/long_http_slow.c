@@ -46,7 +46,9 @@ static int64_t resident_bytes(pid_t pid)
     (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
     FILE *file = fopen(path, "re");
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        (void)sscanf(line, "VmRSS: %lld kB", &kib);
+        if (strncmp(line, "VmRSS:", 6) == 0) {
+            kib = strtoll(line + 6, NULL, 10);
+        }
     }
     if (file != NULL) {
         (void)fclose(file);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -287,13 +288,15 @@ static void test_it_is_confined(void **state)
     SystemTest *test = *state;
     char path[64];
     char line[256];
-    int filters = -1;
+    long filters = -1;
     Daemon *daemon = run_with_api(test, 1, "");
     (void)snprintf(path, sizeof path, "/proc/%d/status", (int)api_of(daemon));
     FILE *file = fopen(path, "re");
     CHECK(test, file != NULL);
     while (fgets(line, sizeof line, file) != NULL) {
-        (void)sscanf(line, "Seccomp: %d", &filters);
+        if (strncmp(line, "Seccomp:", 8) == 0) {
+            filters = strtol(line + 8, NULL, 10);
+        }
     }
     (void)fclose(file);
     if (filters < 0) {
