@@ -177,10 +177,13 @@ async function plans(call) {
     await call("GET /api/batches/{batch}", { path: batch });
     await call("GET /api/batches/{batch}", { path: { batch: "none" } }, 404);
     for (const what of ["start", "pause", "resume", "cancel"]) await call(`POST /api/batches/{batch}/${what}`, { path: batch });
+    const ended = (name) => until(`the end of batch ${name}`, async () => (await call("GET /api/batches/{batch}", { path: { batch: name } })).finished_at);
+    await ended("b1");
     await call("POST /api/batches/{batch}/clear", { path: batch }, 204);
     await call("POST /api/batches", { body: { id: "b2", job_type: "echo", items, on_finish: { job_type: "echo" } } }, 201);
     await call("DELETE /api/batches/{batch}", { path: { batch: "b2" } }, 409);
     await call("POST /api/batches/{batch}/cancel", { path: { batch: "b2" } });
+    await ended("b2");
     await call("DELETE /api/batches/{batch}", { path: { batch: "b2" } }, 204);
     await call("POST /api/batches/{batch}/start", { path: { batch: "b2" } }, 404);
     await call("DELETE /api/schedules/{name}", { path }, 204);
