@@ -20,7 +20,7 @@ export async function openBrowser() {
 
 /** A page that keeps what the console complains of in page.complaints; `expected` are those that are not. */
 export async function openPage(browser, options = {}, expected = /$^/) {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
+    const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, reducedMotion: "reduce", ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(WAIT_MS);
     page.complaints = [];
