@@ -87,6 +87,26 @@ static bool grant(Exchange *exchange, const ApiToken *token)
     return true;
 }
 
+// Of one address only so many wrong tokens a minute are worth a look and a line. A good one always passes: 256 bits are not guessed, and
+// whoever shares the address (a proxy's, 127.0.0.1) must not be locked out by others.
+static bool refuse_guess(Exchange *exchange)
+{
+    const Api *api = exchange->server->api;
+    char address[ADDRESS_BYTES];
+    client_address(exchange, address);
+    int64_t now = clock_boot_ms();
+    int64_t wait_ms = throttle_wait_ms(api->throttle, address, now);
+    if (wait_ms > 0) {
+        return reply_throttled(exchange, wait_ms);
+    }
+    throttle_note(api->throttle, address, now);
+    if (throttle_wait_ms(api->throttle, address, now) > 0) {
+        log_warn("http.too_many_tries", "peer=%s", address);
+    }
+    return reply_unauthorized(exchange, "this token does not exist, was revoked or has expired",
+                              true);
+}
+
 bool auth_check(Exchange *exchange)
 {
     const Api *api = exchange->server->api;
@@ -98,26 +118,11 @@ bool auth_check(Exchange *exchange)
         return reply_unauthorized(exchange, "a token is needed: Authorization: Bearer TOKEN",
                                   false);
     }
-    char address[ADDRESS_BYTES];
-    client_address(exchange, address);
-    int64_t now = clock_boot_ms();
-    int64_t wait_ms = throttle_wait_ms(api->throttle, address, now);
-    if (wait_ms > 0) {
-        return reply_throttled(exchange, wait_ms);
-    }
     if (!token_cache_is_fresh(api->tokens)) {
         exchange_reply_busy(exchange, 2, "database_down",
                             "the database cannot be asked for the tokens now: try again");
         return false;
     }
     const ApiToken *token = token_cache_find(api->tokens, secret, strlen(secret));
-    if (token == NULL) {
-        throttle_note(api->throttle, address, now);
-        if (throttle_wait_ms(api->throttle, address, now) > 0) {
-            log_warn("http.too_many_tries", "peer=%s", address);
-        }
-        return reply_unauthorized(exchange, "this token does not exist, was revoked or has expired",
-                                  true);
-    }
-    return grant(exchange, token);
+    return token == NULL ? refuse_guess(exchange) : grant(exchange, token);
 }
