@@ -129,6 +129,11 @@ const char *exchange_query(const Exchange *exchange, const char *name, size_t in
     return target_query(&exchange->target, name, index);
 }
 
+const char *exchange_unknown_query(const Exchange *exchange, const char *const *known)
+{
+    return target_unknown_query(&exchange->target, known);
+}
+
 const char *exchange_header(const Exchange *exchange, const char *name)
 {
     return MHD_lookup_connection_value(exchange->mhd, MHD_HEADER_KIND, name);

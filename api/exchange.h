@@ -28,6 +28,8 @@ const char *exchange_method(const Exchange *exchange);
 const char *exchange_variable(const Exchange *exchange, const char *name);
 // The index-th value of a query parameter, decoded; NULL when there are not so many.
 const char *exchange_query(const Exchange *exchange, const char *name, size_t index);
+// The first query parameter that is not among `known` (ended by NULL); NULL when there is none.
+const char *exchange_unknown_query(const Exchange *exchange, const char *const *known);
 // The header's value, whatever the case of its name; NULL when it is not there.
 const char *exchange_header(const Exchange *exchange, const char *name);
 // The body; NULL when there is none.

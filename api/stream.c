@@ -170,6 +170,21 @@ static bool read_after(Exchange *exchange, int64_t *after)
     return false;
 }
 
+// A misspelt filter would be no filter. False: it has been answered.
+static bool knows_query(Exchange *exchange)
+{
+    static const char *const known[] = {"job",   "batch", "queue", "job_type",
+                                        "event", "after", NULL};
+    const char *unknown = exchange_unknown_query(exchange, known);
+    if (unknown != NULL) {
+        exchange_reply_problem(exchange, 400, "unknown_parameter",
+                               "there is no parameter \"%.40s\": there are job, batch, queue, "
+                               "job_type, event, after",
+                               unknown);
+    }
+    return unknown == NULL;
+}
+
 void stream_answer(Exchange *exchange)
 {
     const Api *api = exchange_api(exchange);
@@ -177,7 +192,9 @@ void stream_answer(Exchange *exchange)
     const char *field = NULL;
     int64_t after = -1;
     const char *why = stream_filter_read(&filter, query_of, exchange, &field);
-    if (why != NULL) {
+    if (!knows_query(exchange)) {
+        // has been answered
+    } else if (why != NULL) {
         exchange_reply_problem(exchange, 400, "invalid_parameter", "%s %s", field, why);
     } else if (!read_after(exchange, &after)) {
         // has been answered

@@ -146,6 +146,20 @@ void target_free(Target *target)
     memset(target, 0, sizeof *target);
 }
 
+const char *target_unknown_query(const Target *target, const char *const *known)
+{
+    for (size_t i = 0; i < target->pair_count; i++) {
+        const char *const *name = known;
+        while (*name != NULL && !str_equal(*name, target->pairs[i].name)) {
+            name++;
+        }
+        if (*name == NULL) {
+            return target->pairs[i].name;
+        }
+    }
+    return NULL;
+}
+
 const char *target_query(const Target *target, const char *name, size_t index)
 {
     for (size_t i = 0; i < target->pair_count; i++) {

@@ -29,5 +29,7 @@ void target_free(Target *target);
 
 // The index-th value of a name; NULL when there are not so many.
 const char *target_query(const Target *target, const char *name, size_t index);
+// The first name that is not among `known` (ended by NULL); NULL when there is none.
+const char *target_unknown_query(const Target *target, const char *const *known);
 
 #endif

@@ -196,6 +196,7 @@ async function state(call) {
     await call("GET /metrics");
     await call("GET /api/events", { query: { queue: "default" } });
     await call("GET /api/events", { query: { job: "x" } }, 400);
+    await call("GET /api/events", { query: { jobs: "1" } }, 400);
     await call("GET /api/nodes", { query: { all: "true" } });
     const { workers } = await call("GET /api/workers", { query: { all: "true" } });
     await call("GET /api/doctor");
