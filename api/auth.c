@@ -84,6 +84,7 @@ static bool grant(Exchange *exchange, const ApiToken *token)
         .queues = exchange->actor_texts[1],
     };
     exchange->has_actor = true;
+    memcpy(exchange->token, token->sha256, sizeof exchange->token);
     return true;
 }
 

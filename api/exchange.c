@@ -145,6 +145,11 @@ const char *exchange_body(const Exchange *exchange, size_t *length)
     return exchange->body.text;
 }
 
+const char *exchange_token(const Exchange *exchange)
+{
+    return exchange->token;
+}
+
 const PoolActor *exchange_actor(const Exchange *exchange)
 {
     return exchange->has_actor ? &exchange->actor : NULL;

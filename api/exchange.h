@@ -36,6 +36,8 @@ const char *exchange_header(const Exchange *exchange, const char *name);
 const char *exchange_body(const Exchange *exchange, size_t *length);
 // For whom statements are run; NULL (http.auth is none): the connection's own user. What it is bound to is in it.
 const PoolActor *exchange_actor(const Exchange *exchange);
+// The digest of the token that was shown, as token_cache_has takes it; "" none.
+const char *exchange_token(const Exchange *exchange);
 // $1 of a route's statement (route.h).
 const char *exchange_request_json(Exchange *exchange);
 

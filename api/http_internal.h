@@ -11,6 +11,7 @@
 #include "api/router.h"
 #include "api/server.h"
 #include "api/target.h"
+#include "api/token_cache.h"
 #include "common/base/listen_address.h"
 #include "common/base/memory.h"
 
@@ -79,7 +80,8 @@ struct Exchange {
     RouterMatch match;
     PoolActor actor;
     bool has_actor;
-    char *actor_texts[2]; // owner, queues: a newer token cache may have others
+    char token[TOKEN_HEX_BYTES]; // digest of the actor's
+    char *actor_texts[2];        // owner, queues: a newer token cache may have others
     StrBuf body;
     StrBuf request_json;
     PoolTicket *ticket;

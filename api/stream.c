@@ -55,11 +55,21 @@ static void say_alive(Stream *stream)
     }
 }
 
+static bool is_revoked(const Stream *stream)
+{
+    const TokenCache *tokens = stream->hub->api->tokens;
+    return tokens != NULL && !stream->is_cut && !token_cache_has(tokens, stream->token);
+}
+
 static void look_at_streams(StreamHub *hub, int64_t now)
 {
     for (Stream *stream = hub->first, *next = NULL; stream != NULL; stream = next) {
         next = stream->next;
-        if (is_slow(stream, now)) {
+        if (is_revoked(stream)) {
+            log_info("http.stream_revoked", "effect=\"its token was revoked or has expired\"");
+            stream->is_cut = true;
+            http_stream_drop(stream->http);
+        } else if (is_slow(stream, now)) {
             log_info("http.stream_slow", "pending=%zu for_ms=%lld", stream->pending,
                      (long long)(now - stream->taken_at));
             stream->taken_at = now;
@@ -133,6 +143,7 @@ static void open_stream(Exchange *exchange, StreamFilter *filter, int64_t after)
     StreamHub *hub = exchange_api(exchange)->streams;
     Stream *stream = mem_alloc(sizeof *stream);
     stream->hub = hub;
+    memcpy(stream->token, exchange_token(exchange), sizeof stream->token);
     stream->filter = *filter;
     stream->taken_at = clock_boot_ms();
     exchange_add_header(exchange, "X-Accel-Buffering", "no"); // a proxy is not to collect it

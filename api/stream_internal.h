@@ -5,6 +5,7 @@
 
 #include "api/stream.h"
 #include "api/stream_filter.h"
+#include "api/token_cache.h"
 
 enum {
     STREAM_POLL_MS = 250,
@@ -30,8 +31,10 @@ typedef struct Stream {
     struct Stream *before;
     HttpStream *http;
     StreamFilter filter;
+    char token[TOKEN_HEX_BYTES]; // what it was opened with; "" none
     StreamMode mode;
     bool is_welcomed;   // has been told `ready`
+    bool is_cut;        // and will be closed
     int64_t cursor;     // of what it was told, or what was not for it
     int64_t written_at; // the last time it was told anything
     int64_t taken_at;   // the last time that nothing waited for its client, or less than before

@@ -195,6 +195,20 @@ bool token_cache_is_fresh(const TokenCache *cache)
     return cache->read_at != 0 && clock_boot_ms() - cache->read_at <= CACHE_FRESH_MS;
 }
 
+static const ApiToken *find(const TokenCache *cache, const ApiToken *wanted)
+{
+    if (cache->count == 0) {
+        return NULL;
+    }
+    return bsearch(wanted, cache->tokens, cache->count, sizeof *cache->tokens, compare_tokens);
+}
+
+bool token_cache_has(const TokenCache *cache, const char *sha256)
+{
+    ApiToken wanted = {0};
+    return str_copy(wanted.sha256, sizeof wanted.sha256, sha256) && find(cache, &wanted) != NULL;
+}
+
 // Looked up by its digest: how long that takes says nothing about a token.
 const ApiToken *token_cache_find(const TokenCache *cache, const char *secret, size_t length)
 {
@@ -202,8 +216,5 @@ const ApiToken *token_cache_find(const TokenCache *cache, const char *secret, si
     ApiToken wanted = {0};
     digest_sha256(secret, length, digest);
     digest_hex(digest, wanted.sha256);
-    if (cache->count == 0) {
-        return NULL;
-    }
-    return bsearch(&wanted, cache->tokens, cache->count, sizeof *cache->tokens, compare_tokens);
+    return find(cache, &wanted);
 }

@@ -11,11 +11,13 @@
 
 typedef struct TokenCache TokenCache;
 
+enum { TOKEN_HEX_BYTES = 65 };
+
 typedef struct ApiToken {
-    char sha256[65]; // lower-case hexadecimal
-    unsigned scopes; // bit 1 << Scope
-    char *owner;     // "" not bound
-    char *queues;    // text[] literal; "" not bound
+    char sha256[TOKEN_HEX_BYTES]; // lower-case hexadecimal
+    unsigned scopes;              // bit 1 << Scope
+    char *owner;                  // "" not bound
+    char *queues;                 // text[] literal; "" not bound
 } ApiToken;
 
 // Begins to read. The pool must outlive it.
@@ -25,6 +27,9 @@ void token_cache_destroy(TokenCache *cache);
 bool token_cache_is_fresh(const TokenCache *cache);
 // NULL: no such token; one that was revoked or has expired is soon not there any more. Valid until the loop goes on.
 const ApiToken *token_cache_find(const TokenCache *cache, const char *secret, size_t length);
+
+// Whether the token of that digest is still there, for what outlives its request.
+bool token_cache_has(const TokenCache *cache, const char *sha256);
 
 // Names of the configuration of tokens ("read"): SCOPE_NONE, when there is none such.
 Scope scope_parse(const char *name);

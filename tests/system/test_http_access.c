@@ -152,6 +152,11 @@ static void test_a_revoked_token(void **state)
         pause_ms(20);
     }
     CHECK(test, status == 200);
+    HttpClient stream;
+    CHECK(test, http_connect(&stream, address));
+    CHECK(test, http_send_text(&stream, "GET /api/events HTTP/1.1\r\nHost: localhost\r\n"));
+    CHECK(test, http_send_text(&stream, header) && http_send_text(&stream, "\r\n"));
+    CHECK(test, !http_await_end(&stream, 1000)); // it stays open
     test_db_run(test->conn, "select ganger.revoke_api_token(id) from ganger.api_tokens");
     int64_t at = clock_boot_ms();
     while (status != 401 && clock_boot_ms() < at + DAEMON_PATIENCE_MS) {
@@ -163,6 +168,8 @@ static void test_a_revoked_token(void **state)
     CHECK(test, status == 401);
     (void)printf("a revoked token is refused after %" PRId64 " ms\n", clock_boot_ms() - at);
     CHECK(test, clock_boot_ms() - at < slow_ms(5000));
+    CHECK(test, http_await_end(&stream, DAEMON_PATIENCE_MS)); // what it had opened ends with it
+    http_close(&stream);
     CHECK(test, daemon_log_count(daemon, "verysecret") == 0);
 }
 
