@@ -295,7 +295,7 @@ $$;
 
 create function ganger._doctor_rights(patience interval) returns setof ganger.finding language sql stable as $$
     select 'rights', 'error', format('role "%s"', x.name), 'it is missing', format('create role %I; -- then give it its rights: migrations/0050_roles.sql', x.name)
-    from unnest('{ganger_producer, ganger_reader, ganger_worker, ganger_operator, ganger_admin}'::text[]) x (name)
+    from unnest('{ganger_producer, ganger_api_producer, ganger_reader, ganger_worker, ganger_operator, ganger_admin}'::text[]) x (name)
     where not exists (select from pg_roles r where r.rolname = x.name)
     union all
     select 'rights', 'error', format('role "%s"', r.rolname), 'it may not use the schema', format('grant usage on schema ganger to %I;', r.rolname)

@@ -35,13 +35,15 @@ static void migrate_as_owner(SystemTest *test)
     Db *db = test_db_open(&as_owner);
     if (test_db_int(test->conn, "select count(*) from pg_roles where rolname ~ '^ganger_'") == 0) {
         CHECK(test, migrate_up(db, &applied, &why) == STATUS_FATAL);
-        CHECK(test, strstr(why.text, "the roles ganger_producer, ganger_reader, ganger_worker, "
-                                     "ganger_operator, ganger_admin are missing") != NULL);
-        CHECK(test, strstr(why.text, "create role ganger_producer; create role ganger_reader; "
-                                     "create role ganger_worker;") != NULL);
+        CHECK(test,
+              strstr(why.text, "the roles ganger_producer, ganger_api_producer, ganger_reader, "
+                               "ganger_worker, ganger_operator, ganger_admin are missing") != NULL);
+        CHECK(test, strstr(why.text, "create role ganger_producer; create role "
+                                     "ganger_api_producer; create role ganger_reader;") != NULL);
         test_db_run(test->conn,
-                    "create role ganger_producer; create role ganger_reader; create role "
-                    "ganger_worker; create role ganger_operator; create role ganger_admin");
+                    "create role ganger_producer; create role ganger_api_producer; create role "
+                    "ganger_reader; create role ganger_worker; create role ganger_operator; create "
+                    "role ganger_admin");
         test_db_run(test->conn, "create role app_gangerd login in role ganger_worker");
     }
     strbuf_clear(&why);
