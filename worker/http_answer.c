@@ -66,7 +66,9 @@ int64_t http_answer_delay_ms(const HttpAnswer *answer, int64_t now_unix_ms, int6
         }
         ms -= now_unix_ms;
     }
-    return ms < 0 ? 0 : ms > max_ms ? max_ms : ms;
+    ms = ms > max_ms ? max_ms : ms;
+    // "At once" would take the job's own delay away, and all its attempts within a moment.
+    return ms <= 0 ? -1 : ms;
 }
 
 // The first line that is not blank.

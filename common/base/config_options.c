@@ -300,7 +300,7 @@ static const ConfigOption options[] = {
             "So much of an answer's body is read."),
     HANDLER(SECTION_WEBHOOK, "max_retry_after", OPTION_DURATION, http.max_retry_after_ms, "1h",
             0, YEAR,
-            "A Retry-After header that asks for more is cut to this."),
+            "A Retry-After header that asks for more is cut to this; 0: it is not obeyed."),
     HANDLER(SECTION_WEBHOOK, "callback_timeout", OPTION_DURATION, http.callback_timeout_ms, "none",
             SECOND, YEAR,
             "Requests carry a token, and after an answer 202 the job waits so long for it to be completed.",

@@ -102,6 +102,15 @@ static void test_retry_after(void **state)
               "and next_attempt_at - now() between '14 min' and '15 min'))",
               id);
     CHECK(test, http_sink_requests(self.sink) == 1);
+    // No wait at all leaves the job's own delay as it is, instead of taking all its attempts at once.
+    http_sink_answer(self.sink, "HTTP/1.1 503 X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n");
+    const int64_t soon = job_add(test, "'hook', retry_delay => '1 h', retry_backoff => false");
+    sql_await(test,
+              "(select exists (select from ganger.jobs where id = %" PRId64
+              " and pending_reason = 'retry' "
+              "and next_attempt_at - now() between '59 min' and '60 min'))",
+              soon);
+    CHECK(test, http_sink_requests(self.sink) == 2);
     end(&self);
 }
 

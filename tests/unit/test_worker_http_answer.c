@@ -39,7 +39,9 @@ static void test_delay(void **state)
     (void)state;
     const int64_t at = INT64_C(784111777) * 1000; // Sun, 06 Nov 1994 08:49:37 GMT
     assert_int_equal(delay("", at), -1);
-    assert_int_equal(delay("0", at), 0);
+    assert_int_equal(delay("0", at), -1);
+    assert_int_equal(delay("00", at), -1);
+    assert_int_equal(delay("1", at), 1000);
     assert_int_equal(delay("120", at), 120000);
     assert_int_equal(delay("3601", at), 3600000);
     assert_int_equal(delay("999999999999999999999999", at), 3600000);
@@ -48,13 +50,16 @@ static void test_delay(void **state)
     assert_int_equal(delay("0x10", at), -1);
     assert_int_equal(delay("1 s", at), -1);
     assert_int_equal(delay("Sun, 06 Nov 1994 08:49:37 GMT", at - 5000), 5000);
-    assert_int_equal(delay("Sun, 06 Nov 1994 08:49:37 GMT", at + 5000), 0);
+    assert_int_equal(delay("Sun, 06 Nov 1994 08:49:37 GMT", at + 5000), -1);
+    assert_int_equal(delay("Sun, 06 Nov 1994 08:49:37 GMT", at), -1);
     assert_int_equal(delay("Sun, 06 Nov 2094 08:49:37 GMT", at), 3600000);
     assert_int_equal(delay("Sun, 06 Nvo 1994 08:49:37 GMT", at), -1);
     assert_int_equal(delay("Sun, 06 anF 1994 08:49:37 GMT", at), -1);
     assert_int_equal(delay("Sun, 06 Nov 1994 08:49:37", at), -1);
     assert_int_equal(delay("Sun, 06 Nov 1994 08:49:37 GMT+1", at), -1);
     assert_int_equal(delay("Sunday, 06-Nov-94 08:49:37 GMT", at), -1);
+    const HttpAnswer answer = {.status = 503, .retry_after = "5"};
+    assert_int_equal(http_answer_delay_ms(&answer, at, 0), -1); // max_retry_after: 0
 }
 
 static void expect_message(int status, const char *body, const char *expected)
