@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- What is drawn: throughput, the overview, run times and waits, failures by message; and that none of it reads more as history grows.
-select plan(70);
+select plan(80);
 
 -- Runs one job of `job_type` for each element of `ran`, microseconds; they ended `ago`.
 create function pg_temp.ended(job_type text, ran bigint[], ago interval default '0 s', status ganger.job_status default 'completed',
@@ -168,5 +168,15 @@ select error_group as g from ganger.failures() limit 1 \gset
 select is(ganger.count_jobs(jsonb_build_object('error_group', :'g')), 7::bigint, 'its jobs');
 select is(ganger.retry_jobs(jsonb_build_object('error_group', :'g', 'status', 'failed')), 6::bigint, 'run again');
 select is((select array_agg(failed + retrying) from ganger.failures()), '{2,1}', 'are no failures now');
+
+-- what a webhook was answered is no number among others
+delete from ganger.history;
+select pg_temp.ended('hook', '{1}', status => 'failed', error => format('HTTP %s from 10.0.0.%s:8080: order %s', s, i, 500 + i))
+from unnest('{404, 410, 503}'::int[]) s, generate_series(1, 2) i \g /dev/null
+select results_eq($$ select pattern, failed from ganger.failures() where failed > 0 order by pattern $$,
+    $$ values ('HTTP 404 from *: order *', 2::bigint), ('HTTP 410 from *: order *', 2), ('HTTP 503 from *: order *', 2) $$, 'by status');
+select is(ganger.count_jobs(jsonb_build_object('error_group', error_group)), 2::bigint, 'and its filter') from ganger.failures(max_groups => 1);
+select is(ganger._error_pattern(m), p, m) from (values ('got HTTP 503', 'got HTTP 503'), ('HTTP 5031', 'HTTP *'), ('HTTP 1.1', 'HTTP *'),
+    ('HTTP 503.5', 'HTTP 503.*'), ('XHTTP 503', 'XHTTP *'), ('HTTP 503 503', 'HTTP 503 *'), ('HTTP  503', 'HTTP  *'), ('HTTP 50', 'HTTP *')) v (m, p);
 
 select * from finish();
