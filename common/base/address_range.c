@@ -153,13 +153,8 @@ static bool take_address(const struct sockaddr *address, AddressRange *out)
     return false;
 }
 
-const char *address_refusal(const struct sockaddr *address, const AddressRange *allowed,
-                            size_t count)
+static const char *refusal_of(AddressRange target, const AddressRange *allowed, size_t count)
 {
-    AddressRange target;
-    if (!take_address(address, &target)) {
-        return "no address of the Internet";
-    }
     if (is_covered(allowed, count, &target)) {
         return NULL;
     }
@@ -177,4 +172,18 @@ const char *address_refusal(const struct sockaddr *address, const AddressRange *
         }
     }
     return target.family == AF_INET || covers(&unicast, &target) ? NULL : "a reserved address";
+}
+
+const char *address_refusal(const struct sockaddr *address, const AddressRange *allowed,
+                            size_t count)
+{
+    AddressRange target;
+    return take_address(address, &target) ? refusal_of(target, allowed, count)
+                                          : "no address of the Internet";
+}
+
+const char *address_text_refusal(const char *host, const AddressRange *allowed, size_t count)
+{
+    AddressRange target;
+    return read_address(host, &target) ? refusal_of(target, allowed, count) : NULL;
 }

@@ -22,5 +22,7 @@ bool address_range_parse(AddressRange *out, const char *text, StrBuf *why);
 // "a loopback address". An IPv4 address inside an IPv6 one (mapped, NAT64) is judged as the IPv4 address it leads to.
 const char *address_refusal(const struct sockaddr *address, const AddressRange *allowed,
                             size_t count);
+// The same of an address as text. A name, which may lead anywhere, is not refused.
+const char *address_text_refusal(const char *host, const AddressRange *allowed, size_t count);
 
 #endif

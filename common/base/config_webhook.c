@@ -2,6 +2,7 @@
 // Config webhook: what the options of an HTTP handler say together.
 #include <stdlib.h>
 
+#include "common/base/address_range.h"
 #include "common/base/config_check.h"
 #include "common/base/config_options.h"
 #include "common/base/http_target.h"
@@ -27,6 +28,32 @@ static bool is_allowed(const WebhookConfig *http, const HttpTarget *target)
     return http->allow.count == 0;
 }
 
+// An address is known before any request; where a name leads to is looked at when it is connected to.
+static void check_address(const HandlerConfig *handler, ConfigPlace place, const char *host,
+                          ConfigErrors *errors)
+{
+    const StringList *list = &handler->http.allow_private;
+    AddressRange *allowed = mem_alloc((list->count + 1) * sizeof *allowed);
+    size_t count = 0;
+    StrBuf why = {0};
+    for (size_t i = 0; i < list->count; i++) {
+        if (!address_range_parse(&allowed[count], list->items[i], &why)) {
+            count = 0; // told; what it was to allow nobody knows
+            break;
+        }
+        count++;
+    }
+    const char *what = count == list->count ? address_text_refusal(host, allowed, count) : NULL;
+    if (what != NULL) {
+        config_error(errors, place,
+                     "handlers.%s.http.url: nothing is sent to %s, %s, unless allow_private covers "
+                     "it: allow_private: \"%s\"",
+                     handler->job_type, host, what, host);
+    }
+    strbuf_free(&why);
+    free(allowed);
+}
+
 static void check_url(const HandlerConfig *handler, ConfigErrors *errors)
 {
     const WebhookConfig *http = &handler->http;
@@ -42,6 +69,9 @@ static void check_url(const HandlerConfig *handler, ConfigErrors *errors)
                      "handlers.%s.http.url: http:// is not encrypted; say https://, or allow_http: "
                      "true",
                      handler->job_type);
+    }
+    if (place_of(handler, "allow_private").line >= 0) {
+        check_address(handler, place, target.host, errors);
     }
     if (place_of(handler, "allow").line >= 0 && !is_allowed(http, &target)) {
         config_error(errors, place, "handlers.%s.http.url: its host %s:%d is not in allow",

@@ -670,6 +670,17 @@ static const BadFile bad_files[] = {
         "f.yaml:5:19: error: handlers.d.http.url: its host example.com:8443 is not in allow\n"
         "f.yaml:6:19: error: handlers.e.http.url: is no URL that can be sent to: the host is "
         "neither a name nor an address in plain decimal form\n"),
+    BAD("URLs of addresses that nothing is sent to",
+        "handlers:\n"
+        "  a: {http: {url: \"https://10.0.0.1/\"}}\n"
+        "  b: {http: {url: \"https://[::1]:8443/x\", allow_private: [10.0.0.0/8, \"::2\"]}}\n"
+        "  c: {http: {url: \"https://10.0.0.1/\", allow_private: 10.0.0.0/8}}\n"
+        "  d: {http: {url: \"https://1.1.1.1/\"}}\n"
+        "  e: {http: {url: \"https://billing.internal/\"}}\n",
+        "f.yaml:2:19: error: handlers.a.http.url: nothing is sent to 10.0.0.1, a private address, "
+        "unless allow_private covers it: allow_private: \"10.0.0.1\"\n"
+        "f.yaml:3:19: error: handlers.b.http.url: nothing is sent to ::1, a loopback address, "
+        "unless allow_private covers it: allow_private: \"::1\"\n"),
     BAD("hosts and addresses",
         "handlers:\n"
         "  a:\n"

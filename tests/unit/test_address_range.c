@@ -106,6 +106,17 @@ static void test_address_public(void **state)
     }
 }
 
+static void test_address_texts(void **state)
+{
+    (void)state;
+    assert_string_equal(address_text_refusal("10.0.0.1", NULL, 0), "a private address");
+    assert_string_equal(address_text_refusal("::ffff:10.0.0.1", NULL, 0), "a private address");
+    assert_string_equal(address_text_refusal("::1", NULL, 0), "a loopback address");
+    assert_null(address_text_refusal("8.8.8.8", NULL, 0));
+    assert_null(address_text_refusal("localhost", NULL, 0));
+    assert_null(address_text_refusal("", NULL, 0));
+}
+
 static AddressRange range_of(const char *text)
 {
     AddressRange range;
@@ -171,9 +182,8 @@ static void test_address_range_parse(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_address_refused),
-        cmocka_unit_test(test_address_public),
-        cmocka_unit_test(test_address_allowed),
+        cmocka_unit_test(test_address_refused),     cmocka_unit_test(test_address_public),
+        cmocka_unit_test(test_address_texts),       cmocka_unit_test(test_address_allowed),
         cmocka_unit_test(test_address_range_parse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
