@@ -14,6 +14,9 @@
 enum {
     WAKES_MAX = 4,
     CONNECTIONS_KEPT = 8,
+    SILENT_SECONDS =
+        60,           // then the peer is asked whether it is there: it may have gone without a word
+    ASK_SECONDS = 15, // and again, as often as the kernel does (9 times)
     HEADER_TEXT_BYTES = 256 // of a header that is looked at
 };
 
@@ -165,6 +168,9 @@ static void set_connection(CURL *easy, Transfer *self)
     (void)curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_timeout_ms);
+    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, (long)SILENT_SECONDS);
+    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, (long)ASK_SECONDS);
     (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, self);
     (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_before_request);

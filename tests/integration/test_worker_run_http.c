@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Tests of webhooks against a real HTTP server: what is sent, what each answer means, where nothing is sent to.
 #include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -700,6 +702,32 @@ static void test_callback_token_grows_old(void **state)
 #define TEST(name)    cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_DB(name) cmocka_unit_test_setup_teardown(name, setup_db, teardown_db)
 
+// A peer that vanishes without a word: no timeout is needed to learn of it. The connection that was kept still has its options.
+static void test_lost_peers_are_noticed(void **state)
+{
+    Fixture *self = *state;
+    expect(run_with(self, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), OUTCOME_COMPLETED, NULL);
+    int found = 0;
+    for (int fd = 3; fd < 1024; fd++) {
+        struct sockaddr_in peer = {0};
+        socklen_t length = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &length) != 0 || peer.sin_family != AF_INET ||
+            ntohs(peer.sin_port) != http_sink_port(self->sink)) {
+            continue;
+        }
+        int values[3] = {0};
+        length = sizeof(int);
+        assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &values[0], &length), 0);
+        assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &values[1], &length), 0);
+        assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &values[2], &length), 0);
+        assert_int_equal(values[0], 1);
+        assert_int_equal(values[1], 60);
+        assert_int_equal(values[2], 15);
+        found++;
+    }
+    assert_int_equal(found, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -714,6 +742,7 @@ int main(void)
         TEST(test_url_of_the_job),
         TEST(test_private_addresses),
         TEST(test_kept_connections),
+        TEST(test_lost_peers_are_noticed),
         TEST(test_proxies_of_the_environment),
         TEST(test_no_server),
         TEST(test_tls),
