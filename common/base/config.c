@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "common/base/config_check.h"
@@ -51,6 +50,21 @@ static bool is_in_file(const Config *config, const char *secret)
     return secret != NULL && strstr(config->text, secret) != NULL;
 }
 
+// "Authorization: ...", "X-Api-Key: ...": by its name, which most say plainly.
+static bool is_secret_header(const char *header)
+{
+    static const char *const words[] = {"auth",    "token",    "secret",     "key",
+                                        "cookie",  "passw",    "passphrase", "credential",
+                                        "session", "signature"};
+    char *name = mem_strndup(header, strcspn(header, ":"));
+    bool is_secret = false;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        is_secret = is_secret || strcasestr(name, words[i]) != NULL;
+    }
+    free(name);
+    return is_secret;
+}
+
 static bool has_webhook_secret(const Config *config)
 {
     bool is_there = false;
@@ -58,10 +72,10 @@ static bool has_webhook_secret(const Config *config)
         const WebhookConfig *http = &config->handlers[i].http;
         is_there = is_there || is_in_file(config, http->secret);
         for (size_t k = 0; k < http->headers.count; k++) {
-            static const char name[] = "authorization: ";
             const char *header = http->headers.items[k];
-            is_there = is_there || (strncasecmp(header, name, sizeof name - 1) == 0 &&
-                                    is_in_file(config, header + sizeof name - 1));
+            const char *value = strstr(header, ": ");
+            is_there = is_there || (value != NULL && value[2] != '\0' && is_secret_header(header) &&
+                                    is_in_file(config, value + 2));
         }
     }
     return is_there;

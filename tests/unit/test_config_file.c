@@ -51,6 +51,44 @@ static void expect_load_refused(const char *path, const char *expected)
     strbuf_free(&errors);
 }
 
+// Loads a file that everybody may read, with one header of a webhook.
+static void expect_header_warning(const char *header, bool warns)
+{
+    char *text = mem_printf(
+        "handlers: {a: {http: {url: \"https://example.com\", headers: {%s}}}}\n", header);
+    char *path = write_file(text);
+    StrBuf errors = {0};
+    Config *config = NULL;
+    assert_int_equal(chmod(path, 0644), 0);
+    assert_int_equal(config_load(&config, path, &errors), STATUS_OK);
+    const bool has_warned =
+        errors.text != NULL && strstr(errors.text, "warning: it holds a password") != NULL;
+    if (has_warned != warns) {
+        fail_msg("%s: %s", header, warns ? "no warning" : "a warning");
+    }
+    config_destroy(config);
+    strbuf_free(&errors);
+    (void)unlink(path);
+    free(path);
+    free(text);
+}
+
+static void test_secret_headers(void **state)
+{
+    (void)state;
+    expect_header_warning("Authorization: Bearer abc", true);
+    expect_header_warning("X-Api-Key: abc", true);
+    expect_header_warning("x-auth-TOKEN: abc", true);
+    expect_header_warning("Cookie: \"session=abc\"", true);
+    expect_header_warning("X-Source: shop, Shop-Secret: abc", true);
+    expect_header_warning("X-Source: shop", false);
+    expect_header_warning("X-Source: a token", false);
+    expect_header_warning("X-Api-Key: \"\"", false);
+    assert_int_equal(setenv("GANGER_TEST_KEY", "of-the-environment", 1), 0);
+    expect_header_warning("X-Api-Key: \"${GANGER_TEST_KEY}\"", false);
+    assert_int_equal(unsetenv("GANGER_TEST_KEY"), 0);
+}
+
 static void test_config_files(void **state)
 {
     (void)state;
@@ -277,6 +315,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_config_files, set_up),
+        cmocka_unit_test_setup(test_secret_headers, set_up),
         cmocka_unit_test_setup(test_config_pipes, set_up),
         cmocka_unit_test_setup(test_config_large_files_are_read_quickly, set_up),
         cmocka_unit_test_setup(test_config_reload_refuses_an_empty_file, set_up),
