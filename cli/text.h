@@ -24,8 +24,8 @@ void text_append_cut(StrBuf *out, const char *text, size_t width);
 // Appends `text` in lines of at most `width` columns, broken at spaces where there are any; every line but
 // the first begins with `indent` spaces, which do not count. No newline at the end.
 void text_append_wrapped(StrBuf *out, const char *text, size_t width, size_t indent);
-// Appends `text` so that it cannot move the cursor or start an escape sequence: control bytes become
-// spaces or \xNN, broken UTF-8 becomes '?'. `keep_lines` lets newlines and tabs through.
+// Appends `text` so that it cannot move the cursor, start an escape sequence or turn what stands around it: control bytes become
+// spaces or \xNN, marks of direction and other invisible ones \uNNNN, broken UTF-8 becomes '?'. `keep_lines` lets newlines and tabs through.
 void text_append_safe(StrBuf *out, const char *text, bool keep_lines);
 
 // Why an attempt ended, in words: "killed by SIGSEGV (signal 11)". Arguments as in the view

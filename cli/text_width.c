@@ -24,6 +24,16 @@ static const Range empty_ranges[] = {
     {0x202a, 0x202e}, {0x2060, 0x206f}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f},
 };
 
+// Signs that show nothing of themselves and change what is shown of others: the direction of the text around them, its lines, what is
+// hidden in it. All of Unicode's format characters and separators but the joiners U+200C and U+200D, which words are spelt with.
+static const Range format_ranges[] = {
+    {0x00ad, 0x00ad},   {0x0600, 0x0605},   {0x061c, 0x061c},   {0x06dd, 0x06dd},
+    {0x070f, 0x070f},   {0x08e2, 0x08e2},   {0x180e, 0x180e},   {0x200b, 0x200b},
+    {0x200e, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},   {0xfeff, 0xfeff},
+    {0xfff9, 0xfffb},   {0x110bd, 0x110bd}, {0x13430, 0x1343f}, {0x1bca0, 0x1bca3},
+    {0x1d173, 0x1d17a}, {0xe0000, 0xe007f},
+};
+
 static bool is_in(uint32_t c, const Range *ranges, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -143,6 +153,8 @@ void text_append_safe(StrBuf *out, const char *text, bool keep_lines)
             strbuf_append_char(out, keep_lines ? (char)c : ' ');
         } else if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
             strbuf_printf(out, "\\x%02x", (unsigned)c);
+        } else if (is_in(c, format_ranges, sizeof format_ranges / sizeof format_ranges[0])) {
+            strbuf_printf(out, "\\u%04x", (unsigned)c);
         } else {
             strbuf_append_bytes(out, text, length);
         }

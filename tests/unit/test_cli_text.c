@@ -114,6 +114,19 @@ static void test_safe(void **state)
     strbuf_clear(&out);
     text_append_safe(&out, "a\n\tb\r", true);
     assert_string_equal(out.text, "a\n\tb\\x0d");
+    strbuf_clear(&out);
+    // What turns the text around it, or hides: overrides and isolates, a line separator, a mark, a tag.
+    text_append_safe(
+        &out, "a\u202ab\u202ec\u2066d\u2069e\u2028f\u200fg\ufeffh\u061ci\u200bj\U000e0041k", false);
+    assert_string_equal(
+        out.text,
+        "a\\u202ab\\u202ec\\u2066d\\u2069e\\u2028f\\u200fg\\ufeffh\\u061ci\\u200bj\\ue0041k");
+    strbuf_clear(&out);
+    static const char kept[] = "\u05e9\u05dc\u05d5\u05dd \u0645\u06cc\u200c\u062e "
+                               "\U0001f468\u200d\U0001f469 e\u0301 \u2029";
+    text_append_safe(&out, kept, false); // words keep their joiners
+    assert_memory_equal(out.text, kept, strlen(kept) - 3);
+    assert_string_equal(out.text + strlen(kept) - 3, "\\u2029");
     strbuf_free(&out);
 }
 
