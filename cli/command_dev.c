@@ -156,7 +156,8 @@ static bool write_own_config(const struct Cli *cli, Dev *dev, StrBuf *why)
                          "  sleep: {plugin: noop.so}\n"
                          "  echo: {plugin: noop.so}\n");
     if (listen) {
-        // Who reaches it is on this machine, as who reaches the database's socket.
+        // Without tokens: a port of 127.0.0.1 is open to all users of this machine, unlike the database's socket, whose folder is
+        // 0700. --help says so; a unix socket in a closed folder is for one user alone.
         strbuf_append(&text, "http:\n  auth: none\n  listen: ");
         strbuf_append_json(&text, listen);
         strbuf_append_char(&text, '\n');

@@ -56,8 +56,10 @@ const CommandSpec COMMAND_SPECS[] = {
      "database by themselves when no other is named; the one of another state folder needs the "
      "same --state there.\n"
      "Without --config a small configuration with the job types noop, sleep and echo is used. Its HTTP API and dashboard "
-     "listen on 127.0.0.1:8080, or the next free port, and ask for no token. With --config the section http of that file "
-     "decides.\n"
+     "listen on 127.0.0.1:8080, or the next free port, and ask for no token: every user of this machine may do everything "
+     "there, while the database's socket is yours alone. On a machine that you share: --http "
+     "unix:PATH in a folder of yours (curl --unix-socket PATH http://localhost/api/jobs), or --no-http. With --config the "
+     "section http of that file decides.\n"
      "The state folder is /var/lib/ganger for root, else $XDG_STATE_HOME/ganger or "
      "~/.local/state/ganger.",
      command_dev},

@@ -23,7 +23,7 @@ const OptionSpec OPT_SPECS[OPT_COUNT] = {
                    "one",
                    COMPLETE_NOTHING, NULL},
     [OPT_HTTP] = {"http", 0, "ADDRESS",
-                  "where the HTTP API and the dashboard listen, e.g. 127.0.0.1:9000",
+                  "where the HTTP API and the dashboard listen: 127.0.0.1:9000, unix:PATH",
                   COMPLETE_NOTHING, NULL},
     [OPT_NO_HTTP] = {"no-http", 0, NULL, "no HTTP API and no dashboard", COMPLETE_NOTHING, NULL},
     [OPT_PAYLOAD] = {"payload", 'p', "JSON", "payload; - reads it from standard input",

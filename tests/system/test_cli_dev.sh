@@ -118,6 +118,15 @@ test_http() {
     done
     refuses "cannot listen on 127.0.0.1:$port" dev --state "$place/none" --http "127.0.0.1:$port"
     stop_dev
+    # what --help advises where the machine is shared
+    start_dev --http "unix:$place/state/api.sock"
+    [ "$(http_of)" = "unix:$place/state/api.sock" ] || complain "the banner names the socket"
+    until curl -sf --unix-socket "$place/state/api.sock" http://localhost/api/jobs | grep -q '"jobs"'; do
+        kill -0 "$dev_pid" || break
+        sleep 0.05
+    done
+    kill -0 "$dev_pid" || complain "the API answers at a unix socket"
+    stop_dev
 }
 
 test_made_and_deleted
