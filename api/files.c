@@ -36,7 +36,7 @@ typedef struct File {
 } File;
 
 struct Files {
-    bool is_wanted;
+    bool has_dashboard;
     File *items; // sorted by name
     size_t count;
 };
@@ -175,19 +175,36 @@ static int compare_files(const void *a, const void *b)
     return strcmp(((const File *)a)->name, ((const File *)b)->name);
 }
 
-Files *files_create(bool is_wanted)
+static void keep_description(Files *files)
+{
+    char *path = path_api_dir();
+    int folder = open(path, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+    if (folder >= 0) {
+        keep_file(files, folder, "api/", "openapi.yaml");
+        close(folder);
+    }
+    free(path);
+}
+
+static void keep_pages(Files *files)
+{
+    const size_t before = files->count;
+    char *folder = path_dashboard_dir();
+    keep_folder(files, AT_FDCWD, folder, "", 0);
+    log_info("http.dashboard", "folder=%s files=%zu", folder, files->count - before);
+    free(folder);
+}
+
+Files *files_create(bool has_dashboard)
 {
     Files *files = mem_alloc(sizeof *files);
-    files->is_wanted = is_wanted;
-    if (!is_wanted) {
-        return files;
-    }
-    char *folder = path_dashboard_dir();
+    files->has_dashboard = has_dashboard;
     files->items = mem_alloc(FILES_MAX * sizeof *files->items);
-    keep_folder(files, AT_FDCWD, folder, "", 0);
+    keep_description(files);
+    if (has_dashboard) {
+        keep_pages(files);
+    }
     qsort(files->items, files->count, sizeof *files->items, compare_files);
-    log_info("http.dashboard", "folder=%s files=%zu", folder, files->count);
-    free(folder);
     return files;
 }
 
@@ -258,7 +275,7 @@ static void reply_file(Exchange *exchange, const File *file)
 bool files_answer(const Files *files, Exchange *exchange, const Target *target)
 {
     char name[512];
-    if (!files->is_wanted || !name_of(target, name, sizeof name)) {
+    if (!name_of(target, name, sizeof name)) {
         return false;
     }
     const File wanted = {.name = name[0] == '\0' ? (char[]){"index.html"} : name};
@@ -269,7 +286,7 @@ bool files_answer(const Files *files, Exchange *exchange, const Target *target)
         reply_file(exchange, file);
         return true;
     }
-    if (name[0] != '\0') {
+    if (name[0] != '\0' || !files->has_dashboard) {
         return false;
     }
     exchange_reply(exchange, 200, "text/html; charset=utf-8", NO_PAGES, sizeof NO_PAGES - 1);

@@ -83,10 +83,10 @@ static bool program_prefix(char prefix[PATH_MAX])
     return true;
 }
 
-// The folder `built` of a build tree, else <prefix>/`installed`.
+// What the environment `variable` says (NULL: nothing does), the folder `built` of a build tree, else <prefix>/`installed`.
 static char *data_dir(const char *variable, const char *built, const char *installed)
 {
-    const char *chosen = secure_getenv(variable);
+    const char *chosen = variable != NULL ? secure_getenv(variable) : NULL;
     if (chosen != NULL && *chosen != '\0') {
         return mem_strdup(chosen);
     }
@@ -113,4 +113,9 @@ char *path_handlers_dir(void)
 char *path_dashboard_dir(void)
 {
     return data_dir("GANGER_DASHBOARD", "dashboard", "share/ganger/dashboard");
+}
+
+char *path_api_dir(void)
+{
+    return data_dir(NULL, "api", "share/ganger");
 }

@@ -12,5 +12,8 @@ char *path_handlers_dir(void);
 // The folder of the dashboard's pages: $GANGER_DASHBOARD, else <build>/dashboard of a build tree, else
 // <prefix>/share/ganger/dashboard. It need not be there. Caller frees; never NULL.
 char *path_dashboard_dir(void);
+// The folder of the description of the HTTP API, openapi.yaml: <build>/api of a build tree, else <prefix>/share/ganger. Caller
+// frees; never NULL.
+char *path_api_dir(void);
 
 #endif

@@ -88,7 +88,9 @@ static void assert_answer(const char *program, const char *question, const char 
 
 static int answer_question(const char *question)
 {
-    char *path = str_equal(question, "handlers") ? path_handlers_dir() : path_program(question);
+    char *path = str_equal(question, "handlers") ? path_handlers_dir()
+                 : str_equal(question, "api")    ? path_api_dir()
+                                                 : path_program(question);
     (void)fputs(path != NULL ? path : "-", stdout);
     free(path);
     return 0;
@@ -103,6 +105,7 @@ static void test_installed(void **state)
     assert_answer("bin/self", "missing", "-");
     assert_answer("bin/self", "handlers", "lib/ganger/handlers");
     assert_answer("libexec/ganger/self", "handlers", "lib/ganger/handlers");
+    assert_answer("libexec/ganger/self", "api", "share/ganger");
 }
 
 static void test_build_tree(void **state)
@@ -113,6 +116,8 @@ static void test_build_tree(void **state)
     assert_answer("bin/self", "handlers", "lib/ganger/handlers");
     make_file("CMakeCache.txt", 0644);
     assert_answer("bin/self", "handlers", "handlers");
+    make_folder("api");
+    assert_answer("bin/self", "api", "api");
     make_file("bin/ganger-worker", 0755);
     assert_answer("bin/self", "ganger-worker", "bin/ganger-worker");
 }
@@ -165,6 +170,7 @@ static int teardown(void **state)
                                  "libexec",
                                  "bin",
                                  "handlers",
+                                 "api",
                                  "CMakeCache.txt"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = under_root(names[i]);
