@@ -163,7 +163,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
         pool_conn_start(conn);
         return;
     }
-    pool_conn_drop(conn, "timeout", false);
+    bool is_busy = conn->state == POOL_CONN_BUSY; // it could not be sent
+    pool_conn_drop(conn, is_busy ? PQerrorMessage(conn->conn) : "timeout", false);
 }
 
 static void set_up(PoolConn *conn)
@@ -280,6 +281,13 @@ static bool queue_statement(PoolConn *conn, PoolCommand command, const SqlStatem
     return sent != 0;
 }
 
+// Who asks has not even got the ticket yet: it is dropped from the loop.
+static void drop_soon(PoolConn *conn)
+{
+    ev_io_stop(conn->pool->loop, &conn->io);
+    set_timer(conn, 0);
+}
+
 void pool_conn_send(PoolConn *conn, PoolTicket *ticket)
 {
     Pool *pool = conn->pool;
@@ -299,10 +307,14 @@ void pool_conn_send(PoolConn *conn, PoolTicket *ticket)
     }
     if (!is_queued || !queue_statement(conn, POOL_RUN, ask->statement, ask->count, ask->values) ||
         PQpipelineSync(conn->conn) == 0) {
-        pool_conn_drop(conn, PQerrorMessage(conn->conn), false);
+        drop_soon(conn);
         return;
     }
     int unsent = PQflush(conn->conn);
+    if (PQsocket(conn->conn) < 0) { // libpq has read its end, and closed it
+        drop_soon(conn);
+        return;
+    }
     watch(conn, unsent > 0 ? EV_READ | EV_WRITE : EV_READ);
     // A broken connection is readable: what is to be done about it is done there, not within pool_ask.
 }
