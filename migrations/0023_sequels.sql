@@ -5,7 +5,8 @@
 -- (null: none does), in parallel.
 create function ganger._tell_ends(ids bigint[], all_ids bigint[], roots bigint[]) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp
-set jit = off set enable_seqscan = off set enable_nestloop = off -- thousands end in one cascade
+-- Thousands end in one cascade, and a caller's setting has taken the other joins away.
+set jit = off set enable_seqscan = off set enable_nestloop = off set enable_hashjoin = on
 as $$
 begin
     insert into ganger.event (id, job_id, event, at, data)

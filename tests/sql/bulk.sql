@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- cancel_jobs, retry_jobs, edit_jobs, redrive: what they change and count, what they refuse.
-select plan(74);
+select plan(75);
 
 create function pg_temp.told(job bigint, event text) returns setof jsonb language sql as
 $$ select data from ganger.event e where e.job_id = job and e.event = told.event order by id $$;
@@ -141,5 +141,11 @@ select ok((select dead_letter_job_id > :first from ganger.get_job(:twice)), 'a s
 select results_eq(format('select count(*) from ganger.jobs where dead_letter_of = %s', :twice), $$ values (2::bigint) $$, 'both are of that job');
 select ganger.redrive(:first) as again \gset
 select is((select job_type from ganger.get_job(:again)), 'twice', 'the first one can be redriven, too');
+
+-- ---- thousands: what ends is told of in one pass (half a second; one pass for each took 17)
+select count(ganger.enqueue('many')) from generate_series(1, 8000) \g /dev/null
+set statement_timeout = '12 s';
+select is(ganger.cancel_jobs('{"job_type": "many"}'), 8000::bigint, 'thousands end at once');
+reset statement_timeout;
 
 select * from finish();
