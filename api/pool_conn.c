@@ -110,13 +110,18 @@ void pool_conn_drop(PoolConn *conn, const char *why, bool is_final)
     if (ticket == NULL) {
         return;
     }
-    // What only reads is asked once more, if somebody still waits for it.
-    if (!is_final && !ticket->ask.is_write && !ticket->is_tried && ticket->ask.on_answer != NULL &&
+    // What has done nothing is asked once more, if somebody still waits for it.
+    bool has_done_nothing = !ticket->ask.is_write || ticket->is_undone;
+    if (!is_final && has_done_nothing && !ticket->is_tried && ticket->ask.on_answer != NULL &&
         clock_boot_ms() - ticket->sent_at < POOL_FORGET_LIMIT_MS) {
         ticket->is_tried = true;
+        bool is_undone = ticket->is_undone;
         pool_put_back(ticket);
+        if (!is_undone) { // else the others are of the same server: the new connection finds another
+            pool_on_idle(pool);
+        }
     } else {
-        pool_settle(ticket, POOL_UNKNOWN, NULL);
+        pool_settle(ticket, ticket->is_undone ? POOL_DOWN : POOL_UNKNOWN, NULL);
     }
 }
 
@@ -298,6 +303,7 @@ void pool_conn_send(PoolConn *conn, PoolTicket *ticket)
     conn->is_failed = conn->is_unconfirmed = false;
     ticket->conn = conn;
     ticket->sent_at = clock_boot_ms();
+    ticket->is_undone = false;
     pool->busy++;
     pool->busy_slow += ask->is_slow ? 1 : 0;
     bool is_queued = true;
@@ -353,8 +359,7 @@ static void complete(PoolConn *conn)
     PoolTicket *ticket = conn->ticket;
     PGresult *kept = conn->kept;
     if (conn->is_failed && is_farewell(kept)) {
-        // It was rolled back: nothing was done.
-        ticket->ask.is_write = false;
+        ticket->is_undone = true;
         pool_conn_drop(conn, PQresultErrorMessage(kept), false);
         return;
     }

@@ -41,7 +41,8 @@ struct PoolTicket {
     PoolTicket *before;
     int64_t asked_at;
     int64_t sent_at;
-    bool is_tried; // went down with a connection once
+    bool is_tried;  // went down with a connection once
+    bool is_undone; // the server has rolled back what it was sent last
     PoolOutcome refusal;
     PoolAsk ask; // texts point to `text`
     PoolActor actor;

@@ -372,6 +372,31 @@ static void test_lost_connections(void **state)
     cut_backends();
 }
 
+// A server that takes no writes any more has done nothing: it is tried once more. What becomes of that is told, not of the first try.
+static void test_standby_then_lost(void **state)
+{
+    (void)state;
+    test_db_run(own, "create sequence tries; create function try_write(cut boolean) returns int "
+                     "language plpgsql as $$ begin "
+                     "if nextval('tries') > 1 and cut then "
+                     "perform pg_terminate_backend(pg_backend_pid()); end if; "
+                     "raise 'not here' using errcode = '25006'; end $$");
+    static const SqlStatement TRY_WRITE = {"t_try_write", "select try_write($1::boolean)"};
+    open_pool(db.url, 2);
+    for (int i = 0; i < 2; i++) {
+        test_db_run(own, "select setval('tries', 1, false)");
+        PoolAsk it = question(&TRY_WRITE, i == 0 ? "true" : "false", i);
+        it.is_write = true;
+        pool_ask(pool, &it);
+        await_answers(i + 1);
+        assert_true(asked[i].is_write);
+        assert_int_equal(test_db_int(own, "select last_value from tries"), 2);
+        await_connections(2);
+    }
+    assert_int_equal(asked[0].outcome, POOL_UNKNOWN);
+    assert_int_equal(asked[1].outcome, POOL_DOWN);
+}
+
 // A restarted server has forgotten the prepared statements; so has somebody's DISCARD ALL.
 static void test_forgotten_statements(void **state)
 {
@@ -452,6 +477,7 @@ int main(void)
         TEST(test_forgotten),
         TEST(test_lost_while_sending),
         TEST(test_lost_connections),
+        TEST(test_standby_then_lost),
         TEST(test_forgotten_statements),
         TEST(test_down),
         TEST(test_several_hosts),
