@@ -394,10 +394,16 @@ create table ganger.worker (
     state         text not null default 'alive',       -- alive, dead
     is_cleared    boolean not null default false,      -- dead, and seen to hold nothing any more
     started_at    timestamptz not null default clock_timestamp(),
-    ended_at      timestamptz,
-    is_unwanted   boolean not null default false       -- an operator wants it ended (kill_worker)
+    ended_at      timestamptz
 ) with (fillfactor = 50);
 create index worker_live on ganger.worker (node_id) where state = 'alive';
+
+-- Workers that an operator wants ended (kill_worker): rows of their own, without a key of any kind, so that whoever is at the worker's row
+-- waits for no open transaction with the wish. They go when the worker has ended (ganger._forget_unwanted). An index would only grow dead
+-- entries: there are a few rows for a second or so.
+create table ganger.unwanted_worker (
+    worker_id bigint not null
+);
 create index worker_uncleared on ganger.worker (id) where state = 'dead' and not is_cleared;
 
 -- Whom a role that is bound to one owner acts for, where that is not the owner of its own name; '*' = any. See ganger._is_free.

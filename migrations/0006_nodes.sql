@@ -247,6 +247,15 @@ begin
     return n;
 end $$;
 
+-- Deletes the wishes for workers to be ended that are no longer alive, however they ended. Waits for nobody.
+create function ganger._forget_unwanted() returns void
+language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+    delete from ganger.unwanted_worker u where u.ctid = any (array(
+        select x.ctid from ganger.unwanted_worker x
+        where not exists (select from ganger.worker w where w.id = x.worker_id and w.state = 'alive')
+        for update skip locked))
+$$;
+
 -- A node that ends in order: nothing of it holds a job any more.
 create function ganger._stop_node(node bigint) returns void
 language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$

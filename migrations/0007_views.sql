@@ -392,7 +392,7 @@ select w.id, n.name as node, w.pool, w.pid,
        case when w.state = 'dead' then 'dead' when h.ids <> '{}' then 'busy' else 'idle' end as state,
        h.ids[1] as job_id, w.started_at, w.ended_at, cardinality(h.ids)::bigint as held,
        b.job_type, b.started_at as job_started_at, u.cpu_time, u.cpu_share, u.rss_bytes as rss,
-       w.is_unwanted and w.state <> 'dead' as is_ending
+       w.state <> 'dead' and w.id in (select u.worker_id from ganger.unwanted_worker u) as is_ending
 from ganger.worker w
 join ganger.node n on n.id = w.node_id
 cross join lateral (select case when w.is_cleared then '{}' else ganger._held_jobs(w.id) end as ids offset 0) h

@@ -348,6 +348,7 @@ begin
     unhandled := coalesce(ganger._fail_unhandled(promote), 0);
     perform ganger._fold_stats();
     perform ganger._forget_claims();
+    perform ganger._forget_unwanted();
     return jsonb_build_object('promoted', due.promoted, 'scheduled', due.scheduled, 'next_due', due.next_due, 'reclaimed', cardinality(reclaimed),
                               'reclaimed_jobs', array_to_string(reclaimed[1:20], ', '),
                               'late_results', late, 'expired_tokens', expired_tokens,
@@ -410,7 +411,8 @@ begin
     select array_agg(j.id || ':' || replace(j.lease_id::text, '-', '')) into cancels
     from ganger.worker w join ganger.job j on j.worker_id = w.id
     where w.node_id = node and w.state = 'alive' and j.lease_id is not null and j.cancel_requested;
-    select array_agg(w.id) into unwanted from ganger.worker w where w.node_id = node and w.state = 'alive' and w.is_unwanted;
+    select array_agg(w.id) into unwanted from ganger.worker w
+    where w.id = any (array(select u.worker_id from ganger.unwanted_worker u)) and w.node_id = node and w.state = 'alive';
     select greatest(0, ceil(extract(epoch from least(
                (select j.due_at from ganger.job j where j.wait_token is null and j.lease_until is null and j.due_at is not null
                 order by j.wait_token, j.lease_until, j.due_at limit 1),

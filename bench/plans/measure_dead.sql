@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What each call reads before and after `dead` rows have come and gone in each small table, while a session holds a snapshot, so that
--- none of them can be taken away. The node's row is updated a fiftieth as often. psql variables: dead, only, limit. See run.
+-- none of them can be taken away. A fiftieth as often the node's row is updated and a worker unwanted. psql
+-- variables: dead, only, limit. See run.
 \ir calls.sql
 \ir measure.sql
 delete from calls where name not like :'only';
@@ -19,6 +20,7 @@ insert into ganger.stat_delta select 't' || i % 20, 'completed', 1, 1, now(), '{
 insert into ganger.batch_delta (batch_id, completed, failed, cancelled) select 'b' || i % 1000, 1, 0, 0 from generate_series(1, :dead) i;
 insert into ganger.worker (node_id, pool, pid, process_start, backend_pid)
 select 1, 'main', 1, 1, 1 from generate_series(1, :dead / 10) i;
+insert into ganger.unwanted_worker select 1 from generate_series(1, :dead / 50) i;
 delete from ganger.lane_signal;
 delete from ganger.signal;
 delete from ganger.epoch;
@@ -27,6 +29,7 @@ delete from ganger.rate_use;
 delete from ganger.stat_delta;
 delete from ganger.batch_delta;
 delete from ganger.worker where id > 16;
+delete from ganger.unwanted_worker;
 select format('update ganger.node set heartbeat = heartbeat + 1 where id = 1') from generate_series(1, :dead / 50) \gexec
 set statement_timeout = :'limit';
 \set state dead

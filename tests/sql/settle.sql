@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Nodes, workers and what becomes of the jobs of dead ones; the views about them.
-select plan(93);
+select plan(99);
 
 create temp table t (name text primary key, id bigint, lease_id uuid);
 create function pg_temp.node() returns bigint language sql as $$ select max(id) from ganger.node where state = 'alive' $$;
@@ -52,6 +52,8 @@ select ok(ganger._heartbeat_node(:node), 'it says nothing again');
 select is((select unwanted from ganger._poll(:node, '{default}', '{t}')), null, 'nobody wants a worker gone');
 select ok(ganger.kill_worker(:worker), 'one is to be ended');
 select ok(ganger.kill_worker(:worker), 'and once more');
+select is((select count(*) from ganger.unwanted_worker), 1::bigint, 'which is the same wish');
+select ok((select is_ending from ganger.workers where id = :worker), 'as the view shows');
 select is((select unwanted from ganger._poll(:node, '{default}', '{t}')), array[:worker]::bigint[], 'its node hears of it');
 select ok(not ganger.kill_worker(987654), 'one that is not there is not');
 select throws_ok('select ganger.kill_worker(null)', '22023', null, 'one must be named');
@@ -168,8 +170,15 @@ select is(pg_temp.state('3'), 'pending 0 0', 'and what it does not know of');
 select throws_ok(format($$ select ganger._take_jobs(%s, 1, null, null, '{default}', '{t}', 1, null, null) $$, :worker), 'GG001', null,
     'a claim through the old link is refused');
 select lives_ok(format($$ select ganger._take_jobs(%s, 2, null, null, '{default}', '{t}', 1, null, null) $$, :worker), 'through the new one it is not');
+select ganger.kill_worker(:worker) \gset
+select ganger._forget_unwanted() \gset
+select ok(:worker in (select worker_id from ganger.unwanted_worker), 'a wish stays while its worker lives');
 select ganger._mark_worker_dead(:worker) \gset
 select is(ganger._reattach_worker(:worker, '{}', '{}', false), null, 'a dead worker does not come back');
+select ok((select not is_ending from ganger.workers where id = :worker), 'nor is it ending');
+select ok((select :worker <> all (coalesce(unwanted, '{}')) from ganger._poll(:node, '{default}', '{t}')), 'nor asked for');
+select ganger._tick() \gset
+select ok(:worker not in (select worker_id from ganger.unwanted_worker), 'the wish for its end has gone');
 
 -- workers their node does not know
 select pg_temp.worker(0) as worker \gset

@@ -109,6 +109,7 @@ static const char *const HELD_CALLS[] = {
     "null, null, null, null, null, null, null, null, true, 'lost')",
     "select ganger._stop_node({node})",
     "select ganger._bury_node({node}, 0)",
+    "select ganger.kill_worker({doomed}), ganger.kill_worker({doomed_2})",
     "select ganger.run_sql_handler('t_handler', {running}, {lease})",
 };
 
@@ -179,6 +180,11 @@ static const char *const OTHERS_CALLS[] = {
     "select count(*) = 1 from ganger._settle_worker({third_worker}, '{}', '{}', '{}', '{}', '{}', "
     "'{}', '{}', '{}', "
     "'{}', '{}', null, null, null, null, null, null, null, null, null, null, false, 'gone')",
+    // workers that come back, and end: one by one, and with their node
+    "select ganger.kill_worker({worker})",
+    "select ganger._reattach_worker({doomed}, '{}', '{}', false) is not null",
+    "select ganger._mark_worker_dead({doomed}) is not null",
+    "select count(*) >= 2 from ganger._bury_node({doomed_node}, 0)",
 };
 
 enum {
@@ -310,6 +316,11 @@ static void prepare_jobs(PGconn *conn)
     prepare_worker(conn, "worker", "node", 3);
     prepare_worker(conn, "other_worker", "other_node", 0);
     prepare_worker(conn, "third_worker", "other_node", 3);
+    set_name("doomed_node",
+             test_db_text(conn, "select ganger._register_node('c', 'h', 'b', 1, 1, '60 s', '0')"));
+    prepare_worker(conn, "doomed", "doomed_node", 0);
+    prepare_worker(conn, "doomed_2", "doomed_node", 0);
+    test_db_run(conn, "insert into ganger.unwanted_worker values (-1)"); // it has ended
     // old enough to be cleaned up, dead or expired: so that the duties have something to hold
     test_db_run(conn,
                 "update ganger.history set finished_at = finished_at - interval '2 h' where id in "
