@@ -34,7 +34,8 @@ typedef struct Child {
     bool is_draining;
     bool is_ready;          // has been past SLOT_STARTING
     bool is_proven;         // has finished a job or lived a good minute
-    int64_t unwanted_since; // seen that an operator wants it ended; 0: nobody does
+    bool is_unwanted;       // seen that an operator wants it ended
+    int64_t unwanted_since; // and that it is in no handler; 0: not both
     LifeSign sign;
     StopRecord stop;      // soft stop under way
     StopCause killed;     // why SIGKILL was sent

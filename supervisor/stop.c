@@ -172,15 +172,15 @@ static void note_ready(Supervisor *self, Child *child, const SlotSnapshot *snaps
 // Whom an operator wants ended takes no further job; the one in hand is asked to stop (watchdog_policy.h).
 static void note_unwanted(Supervisor *self, Child *child, SlotSnapshot *snapshot, int64_t now)
 {
-    if (snapshot->is_unwanted && child->unwanted_since == 0) {
+    if (snapshot->is_unwanted && !child->is_unwanted) {
         const Target target = target_of(self, child);
         log_warn("worker.unwanted",
                  "pid=%d slot=%d worker=%lld job_id=%lld job_type=\"%s\" cause=operator",
                  (int)child->pid, child->slot, target.worker_id, target.job_id, target.job_type);
-        child->unwanted_since = now;
+        child->is_unwanted = true;
         stop_drain(self, child);
     }
-    snapshot->unwanted_since = child->unwanted_since;
+    watchdog_policy_note_unwanted(snapshot, &child->unwanted_since, now);
 }
 
 static void soft_stop(Supervisor *self, Child *child, int64_t serial, StopCause cause,

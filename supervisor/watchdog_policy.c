@@ -75,6 +75,16 @@ void watchdog_policy_note_sign(LifeSign *sign, uint64_t mark, int64_t now)
     }
 }
 
+void watchdog_policy_note_unwanted(SlotSnapshot *slot, int64_t *since, int64_t now)
+{
+    if (!slot->torn) { // else its state may be that of the moment before
+        // The first look after the handler counts, not the last one in it: nobody looks while that has its grace.
+        bool must_leave = slot->is_unwanted && slot->state != SLOT_RUNNING;
+        *since = !must_leave ? 0 : *since == 0 ? now : *since;
+    }
+    slot->unwanted_since = *since;
+}
+
 WatchVerdict watchdog_policy_look(const SlotSnapshot *slot, const StopRecord *stop,
                                   const LifeSign *sign, bool fenced, int64_t now)
 {

@@ -54,7 +54,7 @@ typedef struct SlotSnapshot {
     int64_t run_grace_ms;
     int64_t cancel_serial;
     bool is_unwanted;       // an operator wants this worker ended
-    int64_t unwanted_since; // the supervisor's: when it first saw that
+    int64_t unwanted_since; // the supervisor's: when it first saw that, in no handler
 } SlotSnapshot;
 
 typedef enum WatchAction { WATCH_FINE, WATCH_SOFT_STOP, WATCH_KILL } WatchAction;
@@ -71,6 +71,9 @@ typedef struct WatchVerdict {
 SlotSnapshot watchdog_policy_read(Slot *slot);
 // Keeps the time of silence; to be called at every look, with the mark of what was read.
 void watchdog_policy_note_sign(LifeSign *sign, uint64_t mark, int64_t now);
+// Keeps since when an unwanted worker has been in no handler, and so has nothing to do but leave (0: it is not so, or not yet); to be
+// called at every look, and goes into the snapshot.
+void watchdog_policy_note_unwanted(SlotSnapshot *slot, int64_t *since, int64_t now);
 
 // `stop` is the soft stop under way. `fenced`: the node's lease is gone.
 WatchVerdict watchdog_policy_look(const SlotSnapshot *slot, const StopRecord *stop,

@@ -327,6 +327,35 @@ static void test_unwanted_must_leave(void **state)
     }
 }
 
+// However long its job has gone on since, a worker has the whole time to write the result and leave.
+static void test_unwanted_has_time_after_its_job(void **state)
+{
+    (void)state;
+    int64_t since = 0;
+    SlotSnapshot slot = running();
+    watchdog_policy_note_unwanted(&slot, &since, 1000);
+    assert_int_equal(since, 0);
+    slot.is_unwanted = true;
+    watchdog_policy_note_unwanted(&slot, &since, 2000);
+    int64_t left_at = 2000 + 5 * WATCHDOG_UNWANTED_MS; // nobody looks in between
+    slot.state = SLOT_FINISHING;
+    watchdog_policy_note_unwanted(&slot, &since, left_at);
+    WatchVerdict verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, left_at);
+    assert_int_equal(verdict.action, WATCH_FINE);
+    assert_int_equal(verdict.look_at, left_at + WATCHDOG_UNWANTED_MS);
+
+    slot.torn = true; // says nothing of the state
+    slot.state = SLOT_RUNNING;
+    watchdog_policy_note_unwanted(&slot, &since, left_at + 1);
+    slot.torn = false;
+    slot.state = SLOT_STOPPING; // another state is no more time
+    int64_t ends_at = left_at + WATCHDOG_UNWANTED_MS;
+    watchdog_policy_note_unwanted(&slot, &since, ends_at);
+    verdict = watchdog_policy_look(&slot, &NO_STOP, &LIVELY, false, ends_at);
+    assert_int_equal(verdict.action, WATCH_KILL);
+    assert_int_equal(verdict.cause, STOP_OPERATOR);
+}
+
 static void test_unwanted_is_one_generation(void **state)
 {
     (void)state;
@@ -363,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_unwanted_run_is_stopped_then_killed),
         cmocka_unit_test(test_unwanted_keeps_the_other_reason),
         cmocka_unit_test(test_unwanted_must_leave),
+        cmocka_unit_test(test_unwanted_has_time_after_its_job),
         cmocka_unit_test(test_unwanted_is_one_generation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
