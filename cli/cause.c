@@ -53,7 +53,7 @@ static const char *outcome_words(const char *outcome)
     return outcome;
 }
 
-char *text_cause(const char *outcome, int64_t signal, int64_t exit_code)
+char *text_cause(const char *outcome, int64_t signal, int64_t exit_code, const char *error)
 {
     StrBuf out = {0};
     if (!outcome) {
@@ -63,6 +63,9 @@ char *text_cause(const char *outcome, int64_t signal, int64_t exit_code)
         append_signal(&out, signal);
     } else if (str_equal(outcome, "crashed") && exit_code >= 0) {
         strbuf_printf(&out, "its process ended with exit code %" PRId64, exit_code);
+    } else if (str_equal(outcome, "crashed") && error && error[0] != '\0') {
+        // Its worker may be well: it gave up when it was asked to.
+        strbuf_printf(&out, "%.*s", (int)strcspn(error, "\n"), error);
     } else if (str_equal(outcome, "crashed")) {
         strbuf_append(&out, "its process died");
     } else {

@@ -41,7 +41,7 @@ static void add_attempt(Table *table, const PGresult *result, int row)
     // The message of a killed attempt says in other words what the signal has said already.
     bool is_killed = outcome && (str_equal(outcome, "crashed") || str_equal(outcome, "timeout"));
     char *cause = text_cause(outcome, db_int(result, row, "signal", -1),
-                             db_int(result, row, "exit_code", -1));
+                             db_int(result, row, "exit_code", -1), error);
     StrBuf words = {0};
     strbuf_append(&words, cause);
     if (error && error[0] != '\0' && !is_killed) {

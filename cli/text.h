@@ -29,7 +29,8 @@ void text_append_wrapped(StrBuf *out, const char *text, size_t width, size_t ind
 void text_append_safe(StrBuf *out, const char *text, bool keep_lines);
 
 // Why an attempt ended, in words: "killed by SIGSEGV (signal 11)". Arguments as in the view
-// ganger.attempts; signal and exit_code are -1 when null. Caller frees.
-char *text_cause(const char *outcome, int64_t signal, int64_t exit_code);
+// ganger.attempts; signal and exit_code are -1 when null. The first line of `error` stands in for what
+// these do not tell. Caller frees.
+char *text_cause(const char *outcome, int64_t signal, int64_t exit_code, const char *error);
 
 #endif

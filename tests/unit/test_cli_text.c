@@ -137,20 +137,25 @@ static void test_causes(void **state)
         const char *outcome;
         int64_t signal;
         int64_t exit_code;
+        const char *error;
         const char *words;
     } cases[] = {
-        {"completed", -1, -1, "completed"},
-        {"crashed", 11, -1, "killed by SIGSEGV (signal 11)"},
-        {"crashed", -1, 3, "its process ended with exit code 3"},
-        {"crashed", -1, -1, "its process died"},
-        {"timeout", 9, -1, "ran past its time limit, stopped by SIGKILL (signal 9)"},
-        {"error", -1, 2, "the handler reported an error, ended with exit code 2"},
-        {"cancelled", -1, -1, "cancelled"},
-        {"something_new", -1, -1, "something_new"},
-        {NULL, -1, -1, "still running"},
+        {"completed", -1, -1, NULL, "completed"},
+        {"crashed", 11, -1, "its worker was killed by SIGSEGV", "killed by SIGSEGV (signal 11)"},
+        {"crashed", -1, 3, NULL, "its process ended with exit code 3"},
+        {"crashed", -1, -1, NULL, "its process died"},
+        {"crashed", -1, -1, "", "its process died"},
+        {"crashed", -1, -1, "its worker was ended by an operator: gave up\nat 3",
+         "its worker was ended by an operator: gave up"},
+        {"timeout", 9, -1, NULL, "ran past its time limit, stopped by SIGKILL (signal 9)"},
+        {"error", -1, 2, NULL, "the handler reported an error, ended with exit code 2"},
+        {"cancelled", -1, -1, NULL, "cancelled"},
+        {"something_new", -1, -1, NULL, "something_new"},
+        {NULL, -1, -1, NULL, "still running"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char *words = text_cause(cases[i].outcome, cases[i].signal, cases[i].exit_code);
+        char *words =
+            text_cause(cases[i].outcome, cases[i].signal, cases[i].exit_code, cases[i].error);
         assert_string_equal(words, cases[i].words);
         free(words);
     }
