@@ -52,6 +52,21 @@ static void reply_sent_problem(Exchange *exchange, const Problem *problem)
     strbuf_free(&text);
 }
 
+// The server speaks of timeouts of its own; ganger's functions say with the same code what they have found.
+static const char *plain_words(const PGresult *error, const char *sqlstate, const char *message)
+{
+    const char *function = PQresultErrorField(error, PG_DIAG_SOURCE_FUNCTION);
+    if (str_equal(sqlstate, "57014")) {
+        return "this took longer than 5 seconds, and was stopped";
+    }
+    if (str_equal(sqlstate, "55P03") && function != NULL &&
+        str_equal(function, "ProcessInterrupts")) {
+        return "an open transaction has held what this needs for a second: nothing was done, try "
+               "again";
+    }
+    return message;
+}
+
 static void reply_error(Exchange *exchange, const PGresult *error)
 {
     const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
@@ -72,9 +87,7 @@ static void reply_error(Exchange *exchange, const PGresult *error)
     }
     log_debug("http.problem", "route=%s sqlstate=%s", route->pattern, sqlstate);
     StrBuf text = {0};
-    strbuf_append(&text, str_equal(sqlstate, "57014")
-                             ? "this took longer than 5 seconds, and was stopped"
-                             : message);
+    strbuf_append(&text, plain_words(error, sqlstate, message));
     if (detail != NULL) {
         strbuf_printf(&text, ": %s", detail);
     }

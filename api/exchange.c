@@ -349,6 +349,13 @@ static void on_asked(void *data, const PoolAnswer *answer)
     exchange->on_ask(exchange, answer);
 }
 
+static bool is_slow(const Exchange *exchange)
+{
+    unsigned flags = exchange->match.route->flags;
+    return (flags & ROUTE_SLOW) != 0 ||
+           ((flags & ROUTE_SEARCH) != 0 && exchange_query(exchange, "search", 0) != NULL);
+}
+
 void exchange_ask(Exchange *exchange,
                   void (*on_answer)(Exchange *exchange, const PoolAnswer *answer))
 {
@@ -359,7 +366,7 @@ void exchange_ask(Exchange *exchange,
         .count = route->kind == ROUTE_READY ? 0 : 2,
         .values = {exchange_request_json(exchange), exchange->body.text},
         .actor = exchange_actor(exchange),
-        .is_slow = (route->flags & ROUTE_SLOW) != 0,
+        .is_slow = is_slow(exchange),
         .is_write = !str_equal(route->method, "GET"),
         .on_answer = on_asked,
         .data = exchange,

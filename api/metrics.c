@@ -72,7 +72,7 @@ static void take_sample(Metrics *self)
     }
     self->asked_us = clock_boot_us();
     const PoolAsk ask = {
-        .statement = &SQL_api_metrics, .is_slow = true, .on_answer = on_sample, .data = self};
+        .statement = &SQL_api_metrics, .is_urgent = true, .on_answer = on_sample, .data = self};
     self->ticket = pool_ask(self->api->pool, &ask);
 }
 

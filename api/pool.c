@@ -58,12 +58,15 @@ static PoolQueue *queue_of(PoolTicket *ticket)
     if (ticket->ask.is_urgent) {
         return &pool->urgent;
     }
-    return ticket->ask.is_slow ? &pool->slow : &pool->plain;
+    if (ticket->ask.is_slow) {
+        return &pool->slow;
+    }
+    return ticket->ask.is_write ? &pool->writes : &pool->plain;
 }
 
 static int waiting(const Pool *pool)
 {
-    return pool->urgent.count + pool->plain.count + pool->slow.count;
+    return pool->urgent.count + pool->plain.count + pool->writes.count + pool->slow.count;
 }
 
 // --- answers
@@ -116,28 +119,53 @@ static void refuse_waiting(Pool *pool, PoolOutcome outcome)
 {
     refuse_queue(&pool->urgent, outcome);
     refuse_queue(&pool->plain, outcome);
+    refuse_queue(&pool->writes, outcome);
     refuse_queue(&pool->slow, outcome);
 }
 
 // --- who is next
 
+// A write may wait for somebody's open transaction: however many do, what only reads goes on beside them.
+static bool may_hold(const Pool *pool)
+{
+    int most = pool->size - 2;
+    return pool->busy_held < (most < 1 ? 1 : most);
+}
+
 static bool may_run_slow(const Pool *pool)
 {
     int most = pool->size / 2;
-    return pool->busy_slow < (most < 1 ? 1 : most);
+    return may_hold(pool) && pool->busy_slow < (most < 1 ? 1 : most);
+}
+
+void pool_count_busy(Pool *pool, const PoolTicket *ticket, int by)
+{
+    const PoolAsk *ask = &ticket->ask;
+    pool->busy += by;
+    pool->busy_slow += ask->is_slow ? by : 0;
+    pool->busy_held += ask->is_slow || ask->is_write ? by : 0;
+}
+
+static PoolTicket *longest_waiting(PoolTicket *a, PoolTicket *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == NULL ? b : a;
+    }
+    return b->asked_at < a->asked_at ? b : a;
 }
 
 // Of those that may run the one that has waited longest.
 static PoolTicket *next_ticket(Pool *pool)
 {
-    PoolTicket *ticket = pool->urgent.first;
-    if (ticket == NULL) {
-        ticket = pool->plain.first;
-        PoolTicket *slow = pool->slow.first;
-        if (slow != NULL && may_run_slow(pool) &&
-            (ticket == NULL || slow->asked_at < ticket->asked_at)) {
-            ticket = slow;
-        }
+    if (pool->urgent.first != NULL) {
+        return pool->urgent.first;
+    }
+    PoolTicket *ticket = pool->plain.first;
+    if (may_hold(pool)) {
+        ticket = longest_waiting(ticket, pool->writes.first);
+    }
+    if (may_run_slow(pool)) {
+        ticket = longest_waiting(ticket, pool->slow.first);
     }
     return ticket;
 }
@@ -251,7 +279,8 @@ PoolTicket *pool_ask(Pool *pool, const PoolAsk *ask)
 {
     PoolTicket *ticket = make_ticket(pool, ask);
     bool is_full = waiting(pool) >= POOL_WAITING_MAX ||
-                   (ask->is_slow && pool->slow.count >= POOL_WAITING_SLOW_MAX);
+                   (ask->is_slow && pool->slow.count >= POOL_WAITING_SLOW_MAX) ||
+                   (ask->is_write && pool->writes.count >= POOL_WAITING_WRITES_MAX);
     if (pool->is_closed || pool->has_failed) {
         refuse(ticket, POOL_DOWN);
     } else if (is_full && !ask->is_urgent) {
@@ -311,6 +340,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *watcher, int events)
     PoolOutcome outcome = pool->connected > 0 ? POOL_BUSY : POOL_DOWN;
     sweep_queue(&pool->urgent, now - limit, outcome);
     sweep_queue(&pool->plain, now - limit, outcome);
+    sweep_queue(&pool->writes, now - limit, outcome);
     sweep_queue(&pool->slow, now - limit, outcome);
     for (int i = 0; i < pool->size; i++) {
         sweep_conn(&pool->conns[i], now);
@@ -356,6 +386,11 @@ void pool_close(Pool *pool)
 
 void pool_destroy(Pool *pool)
 {
+    while (pool->refused.first != NULL) { // asked after the end: nobody is left to be told
+        PoolTicket *ticket = pool->refused.first;
+        queue_remove(&pool->refused, ticket);
+        free(ticket);
+    }
     for (int i = 0; i < pool->size; i++) {
         pool_conn_deinit(&pool->conns[i]);
     }

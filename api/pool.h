@@ -2,7 +2,8 @@
 // Pool: a few asynchronous connections to the database, and a bounded queue for them.
 //
 // A statement is asked with its parameters; the answer comes by a callback, once, from the loop: never from within pool_ask. It runs
-// alone in its transaction, under the rights of its actor.
+// alone in its transaction, under the rights of its actor. What may wait for others, writes and slow ones, never takes the last two
+// connections; of two, the last.
 #ifndef API_POOL_H
 #define API_POOL_H
 
@@ -45,9 +46,9 @@ typedef struct PoolAsk {
     int count;
     const char *values[POOL_VALUE_MAX]; // copied; NULL = SQL null
     const PoolActor *actor;             // copied; NULL = the connection's own user
-    bool is_slow;                       // never takes more than half of the connections
+    bool is_slow;                       // they never take more than half of the connections
     bool is_write;  // is carried out even when the asker has gone, and never a second time
-    bool is_urgent; // before all others: what the process itself needs
+    bool is_urgent; // before all others, on any connection: what the process itself needs
     void (*on_answer)(void *data, const PoolAnswer *answer);
     void *data;
 } PoolAsk;

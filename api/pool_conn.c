@@ -70,8 +70,7 @@ static void close_connection(PoolConn *conn)
         pool->connected--;
     }
     if (conn->state == POOL_CONN_BUSY) {
-        pool->busy--;
-        pool->busy_slow -= conn->ticket->ask.is_slow ? 1 : 0;
+        pool_count_busy(pool, conn->ticket, -1);
     }
     ev_io_stop(pool->loop, &conn->io);
     ev_timer_stop(pool->loop, &conn->timer);
@@ -178,13 +177,15 @@ static void set_up(PoolConn *conn)
     snprintf(pid, sizeof pid, "%d", PQbackendPID(conn->conn));
     char limit[16];
     snprintf(limit, sizeof limit, "%d", POOL_STATEMENT_TIMEOUT_MS);
-    const char *const values[] = {pid, limit};
+    char lock_limit[16];
+    snprintf(lock_limit, sizeof lock_limit, "%d", POOL_LOCK_TIMEOUT_MS);
+    const char *const values[] = {pid, limit, lock_limit};
     conn->state = POOL_CONN_SETTING;
     conn->is_pooled = true;
     if (PQsetnonblocking(conn->conn, 1) != 0 || PQenterPipelineMode(conn->conn) == 0 ||
         PQsendQueryParams(conn->conn, SQL_connect_settings.text, 1, NULL, values, NULL, NULL, 0) ==
             0 ||
-        PQsendQueryParams(conn->conn, SQL_api_session.text, 2, NULL, values, NULL, NULL, 0) == 0 ||
+        PQsendQueryParams(conn->conn, SQL_api_session.text, 3, NULL, values, NULL, NULL, 0) == 0 ||
         PQpipelineSync(conn->conn) == 0) {
         pool_conn_drop(conn, PQerrorMessage(conn->conn), false);
         return;
@@ -304,8 +305,7 @@ void pool_conn_send(PoolConn *conn, PoolTicket *ticket)
     ticket->conn = conn;
     ticket->sent_at = clock_boot_ms();
     ticket->is_undone = false;
-    pool->busy++;
-    pool->busy_slow += ask->is_slow ? 1 : 0;
+    pool_count_busy(pool, ticket, 1);
     bool is_queued = true;
     if (ask->actor != NULL) {
         const char *const values[] = {ask->actor->role, ask->actor->owner, ask->actor->queues};
@@ -366,8 +366,7 @@ static void complete(PoolConn *conn)
     conn->kept = NULL;
     conn->ticket = NULL;
     conn->state = POOL_CONN_IDLE;
-    pool->busy--;
-    pool->busy_slow -= ticket->ask.is_slow ? 1 : 0;
+    pool_count_busy(pool, ticket, -1);
     if (conn->is_failed && is_stale(kept) && !ticket->is_tried) {
         conn->prepared_count = 0;
         conn->generation++;

@@ -8,6 +8,7 @@
 
 enum {
     POOL_STATEMENT_TIMEOUT_MS = 5000, // the server's own limit on a statement
+    POOL_LOCK_TIMEOUT_MS = 1000,      // and on its wait for a lock
     POOL_ANSWER_LIMIT_MS = 7000,      // then the connection is given up
     POOL_CONNECT_LIMIT_MS = 3000,
     POOL_WAIT_LIMIT_MS = 5000, // in the queue
@@ -19,6 +20,7 @@ enum {
     POOL_BACKOFF_MAX_MS = 1000,
     POOL_WAITING_MAX = 1024,
     POOL_WAITING_SLOW_MAX = 128,
+    POOL_WAITING_WRITES_MAX = 768,
     POOL_PREPARED_MAX = 192, // more than there are routes
     POOL_NAME_BYTES = 64,
     POOL_COMMAND_MAX = 4 // two statements, each perhaps prepared before
@@ -93,8 +95,10 @@ struct Pool {
     int connected; // idle or busy
     int busy;
     int busy_slow;
+    int busy_held; // by slow ones and writes
     PoolQueue urgent;
     PoolQueue plain;
+    PoolQueue writes;
     PoolQueue slow;
     PoolQueue refused; // their answer is due
     ev_timer sweep;
@@ -115,6 +119,8 @@ void pool_conn_drop(PoolConn *conn, const char *why, bool is_final);
 void pool_conn_deinit(PoolConn *conn);
 
 // pool.c: what a connection tells
+// A ticket begins to run (by 1), or does so no more (by -1).
+void pool_count_busy(Pool *pool, const PoolTicket *ticket, int by);
 void pool_on_connected(Pool *pool);
 void pool_on_idle(Pool *pool);
 void pool_on_failed(Pool *pool, const char *why);

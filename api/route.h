@@ -38,7 +38,8 @@ enum {
     ROUTE_BODY = 1, // a JSON body is required
     ROUTE_BOUND =
         2, // also for a token that is bound to an owner or to queues: the statement shows and changes nothing of others
-    ROUTE_SLOW = 4 // may take long: such requests never take all connections
+    ROUTE_SLOW = 4,  // may take long: such requests never take all connections
+    ROUTE_SEARCH = 8 // it is slow when ?search is asked for
 };
 
 typedef struct Route {

@@ -12,7 +12,7 @@ static const Route routes[] = {
     {"GET", "/api/events", ROUTE_EVENTS, SCOPE_READ, ROUTE_BOUND, NULL},
 
     {"POST", "/api/jobs", ROUTE_WAIT, SCOPE_ENQUEUE, ROUTE_BODY | ROUTE_BOUND, &SQL_api_job_create},
-    {"GET", "/api/jobs", ROUTE_SQL, SCOPE_READ, ROUTE_BOUND, &SQL_api_jobs_list},
+    {"GET", "/api/jobs", ROUTE_SQL, SCOPE_READ, ROUTE_BOUND | ROUTE_SEARCH, &SQL_api_jobs_list},
     {"POST", "/api/jobs/bulk", ROUTE_SQL, SCOPE_ENQUEUE, ROUTE_BODY | ROUTE_BOUND, &SQL_api_jobs_create},
     {"GET", "/api/jobs/count", ROUTE_SQL, SCOPE_READ, ROUTE_BOUND | ROUTE_SLOW, &SQL_api_jobs_count},
     {"POST", "/api/jobs/cancel", ROUTE_SQL, SCOPE_OPERATE, ROUTE_BODY | ROUTE_SLOW, &SQL_api_jobs_cancel},
@@ -110,7 +110,7 @@ static const Route routes[] = {
     {"GET", "/api/job-types/{job_type}/durations", ROUTE_SQL, SCOPE_READ, 0, &SQL_api_durations},
 
     {"POST", "/api/v1/collections/jobs", ROUTE_WAIT, SCOPE_ENQUEUE, ROUTE_BODY | ROUTE_BOUND, &SQL_api_job_create_collection},
-    {"GET", "/api/v1/collections/jobs", ROUTE_SQL, SCOPE_READ, ROUTE_BOUND, &SQL_api_jobs_list},
+    {"GET", "/api/v1/collections/jobs", ROUTE_SQL, SCOPE_READ, ROUTE_BOUND | ROUTE_SEARCH, &SQL_api_jobs_list},
     {"GET", "/api/v1/collections/jobs/{id}", ROUTE_WAIT, SCOPE_READ, ROUTE_BOUND, &SQL_api_job_get},
 };
 // clang-format on

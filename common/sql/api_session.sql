@@ -1,6 +1,7 @@
 -- What a connection of the HTTP process needs beside connect_settings; not behind a pooler, whose session belongs to others too.
--- $1 int: the backend's pid as the client was told it; $2 text: how long a statement may take.
+-- $1 int: the backend's pid as the client was told it; $2 text: how long a statement may take; $3 text: how long it may wait for
+-- a lock (a row that somebody's open transaction holds must not keep the connections from others).
 -- Column `settings`: how many were set.
 select count(set_config(name, value, false)) as settings
-from (values ('statement_timeout', $2::text), ('idle_session_timeout', '0')) as wanted (name, value)
+from (values ('statement_timeout', $2::text), ('lock_timeout', $3::text), ('idle_session_timeout', '0')) as wanted (name, value)
 where pg_backend_pid() = $1::int;

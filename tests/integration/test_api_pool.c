@@ -230,6 +230,57 @@ static void test_slow_share(void **state)
     assert_int_equal(now.waiting, SIZE / 2);
 }
 
+// Writes that wait for locks leave two connections to others; together with slow ones, too.
+static void test_share_of_writes(void **state)
+{
+    (void)state;
+    open_pool(db.url, SIZE);
+    for (int i = 0; i < SIZE; i++) {
+        PoolAsk it = question(&SLEEP, "60", i);
+        it.is_write = true;
+        it.is_slow = i % 2 == 0;
+        pool_ask(pool, &it);
+    }
+    PoolAsk urgent = question(&ECHO, "urgent", SIZE);
+    urgent.is_urgent = true;
+    pool_ask(pool, &urgent);
+    for (int i = SIZE + 1; i < SIZE + 100; i++) {
+        ask(&ECHO, "quick", i);
+    }
+    await_answers(100);
+    PoolState now;
+    pool_read_state(pool, &now);
+    assert_int_equal(now.busy, SIZE - 2);
+    assert_int_equal(now.waiting, 2);
+}
+
+// What only reads finds room in the queue behind any number of writes.
+static void test_queue_of_writes_is_bounded(void **state)
+{
+    (void)state;
+    open_pool(db.url, 2);
+    for (int i = 0; i < ASKED_MAX - 1; i++) {
+        PoolAsk it = question(&SLEEP, "60", i);
+        it.is_write = true;
+        pool_ask(pool, &it);
+    }
+    ask(&ECHO, "quick", ASKED_MAX - 1);
+    await_answers(ASKED_MAX - 1 - 768);
+    assert_string_equal(asked[ASKED_MAX - 1].text, "quick");
+    assert_int_equal(asked[ASKED_MAX - 2].outcome, POOL_BUSY);
+}
+
+// A lock is waited for a second.
+static void test_lock_timeout(void **state)
+{
+    (void)state;
+    static const SqlStatement LIMIT = {"t_limit", "select current_setting('lock_timeout')"};
+    open_pool(db.url, 1);
+    ask(&LIMIT, NULL, 0);
+    await_answers(1);
+    assert_string_equal(asked[0].text, "1s");
+}
+
 static void test_queue_is_bounded(void **state)
 {
     (void)state;
@@ -473,6 +524,9 @@ int main(void)
         TEST(test_errors),
         TEST(test_actor),
         TEST(test_slow_share),
+        TEST(test_share_of_writes),
+        TEST(test_queue_of_writes_is_bounded),
+        TEST(test_lock_timeout),
         TEST(test_queue_is_bounded),
         TEST(test_forgotten),
         TEST(test_lost_while_sending),

@@ -15,7 +15,7 @@
 #include "tests/support/http_client.h"
 #include "tests/support/http_load.h"
 
-enum { SLOW_CLIENTS = 50, VANISHING = 150, KILLS = 4, ANSWER_MS = 5000 };
+enum { SLOW_CLIENTS = 50, VANISHING = 150, KILLS = 4, ANSWER_MS = 5000, BLOCKED = 6 };
 
 static char address[64];
 
@@ -68,6 +68,59 @@ static bool await_files(pid_t pid, size_t base, int64_t limit_ms)
         pause_ms(10);
     }
     return true;
+}
+
+static int64_t ask_quickly(SystemTest *test, const char *method, const char *target,
+                           const char *body, int status)
+{
+    int64_t at = clock_boot_ms();
+    CHECK(test, http_status(address, method, target, body) == status);
+    return clock_boot_ms() - at;
+}
+
+// Somebody's open transaction holds a job's row: who wants that job is told so, and nobody else notices.
+static void test_held_row(void **state)
+{
+    SystemTest *test = *state;
+    HttpClient clients[BLOCKED];
+    char request[160];
+    int64_t slowest = 0;
+    (void)run_with_api(test, 1, ", connections: 4");
+    int64_t id = job_add(test, "'noop', run_at => now() + '1 day'");
+    test_db_run(test->conn, "begin; select from ganger.job where id = %" PRId64 " for update", id);
+    (void)snprintf(request, sizeof request,
+                   "POST /api/jobs/%" PRId64 "/cancel HTTP/1.1\r\nHost: localhost\r\n"
+                   "Content-Length: 0\r\n\r\n",
+                   id);
+    for (int i = 0; i < BLOCKED; i++) {
+        CHECK(test, http_connect(&clients[i], address) && http_send_text(&clients[i], request));
+    }
+    for (int round = 0; round < 10; round++) {
+        const int64_t took[] = {
+            ask_quickly(test, "GET", "/ready", NULL, 200),
+            ask_quickly(test, "GET", "/api/jobs", NULL, 200),
+            ask_quickly(test, "GET", "/api/jobs/stats", NULL, 200),
+        };
+        for (size_t i = 0; i < sizeof took / sizeof took[0]; i++) {
+            slowest = took[i] > slowest ? took[i] : slowest;
+        }
+    }
+    (void)printf("slowest answer beside %d requests for a held row: %" PRId64 " ms\n", BLOCKED,
+                 slowest);
+    CHECK(test, slowest < slow_ms(800));
+    for (int i = 0; i < BLOCKED; i++) {
+        HttpAnswer answer;
+        char value[8];
+        CHECK(test, http_read(&clients[i], &answer, DAEMON_PATIENCE_MS));
+        CHECK(test,
+              answer.status == 503 && http_header(&answer, "Retry-After", value, sizeof value));
+        CHECK(test, strstr(answer.body, "55P03") != NULL);
+        http_answer_free(&answer);
+        http_close(&clients[i]);
+    }
+    test_db_run(test->conn, "rollback");
+    (void)snprintf(request, sizeof request, "/api/jobs/%" PRId64 "/cancel", id);
+    CHECK(test, http_status(address, "POST", request, NULL) == 200);
 }
 
 // F55: clients that send a byte now and then cost others nothing.
@@ -316,6 +369,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stop_answers_what_is_begun, system_setup,
                                         system_teardown),
         cmocka_unit_test_setup_teardown(test_port_that_is_taken, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_held_row, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_it_is_confined, system_setup, system_teardown),
     };
     return cmocka_run_group_tests_name("http_faults", tests, NULL, NULL);
