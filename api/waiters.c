@@ -242,7 +242,7 @@ static bool begin_waiting(Waiter *waiter, const PoolAnswer *answer)
     waiter->is_created = id == NULL;
     waiter->job_id =
         id != NULL ? strtoll(id, NULL, 10) : read_location(answer->result, &waiter->location);
-    if (waiter->status >= 400 || waiter->job_id <= 0) {
+    if (waiter->status >= 400 || waiter->job_id <= 0 || waiter->all->api->is_leaving) {
         return false;
     }
     waiter->phase = WAITER_WAITING;

@@ -173,6 +173,46 @@ static void test_leaving_answers(void **state)
     http_close(&client);
 }
 
+// The job as it is, once the table `shown` has a row.
+static void hold_job_get(SystemTest *test)
+{
+    test_db_run(
+        test->conn,
+        "create table shown (); grant select on shown to public;"
+        "alter function ganger._api_get_job(jsonb, text) rename to _api_get_job_now;"
+        "create function ganger._api_get_job(request jsonb, sent text) returns "
+        "ganger._api_answer language plpgsql volatile as $$ begin "
+        "while not exists (select from public.shown) loop perform pg_sleep(0.01); end loop; "
+        "return ganger._api_get_job_now(request, sent); end $$");
+}
+
+// What is looked up while the process is leaving begins to wait no more.
+static void test_leaving_before_the_first_answer(void **state)
+{
+    SystemTest *test = *state;
+    Daemon *daemon = &test->daemons[0];
+    HttpClient client;
+    int64_t id = job_add(test, "'noop', run_at => now() + '1 day'");
+    daemon_start(daemon);
+    CHECK(test, http_await(address, "/ready", 200, DAEMON_PATIENCE_MS));
+    hold_job_get(test);
+    send_wait(&client, id, "60s");
+    sql_await(test, "(select count(*) > 0 from pg_stat_activity where application_name = "
+                    "'ganger-api' and state = 'active' and query like '%%_api_get_job%%')");
+    int leavings = daemon_log_count(daemon, "http.leaving");
+    daemon_signal(daemon, SIGTERM);
+    int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
+    while (daemon_log_count(daemon, "http.leaving") == leavings && clock_boot_ms() < until) {
+        pause_ms(5);
+    }
+    test_db_run(test->conn, "insert into shown default values");
+    HttpAnswer answer;
+    CHECK(test, http_read(&client, &answer, DAEMON_PATIENCE_MS));
+    expect(test, &answer, 200, "\"status\":\"pending\"");
+    CHECK(test, daemon_wait(daemon, DAEMON_PATIENCE_MS) == 0);
+    http_close(&client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +222,7 @@ int main(void)
         cmocka_unit_test(test_post_waits_for_the_end),
         cmocka_unit_test(test_many_wait_together),
         cmocka_unit_test(test_leaving_answers),
+        cmocka_unit_test(test_leaving_before_the_first_answer),
     };
     return cmocka_run_group_tests_name("http waiters", tests, run, system_teardown);
 }
