@@ -22,6 +22,7 @@ typedef struct Api {
     struct Files *files;
     struct StreamHub *streams;
     struct Waiters *waiters;
+    struct Ready *ready;
     struct Metrics *metrics;
     int64_t started_at; // clock_boot_ms
     bool is_leaving;    // no new work

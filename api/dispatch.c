@@ -2,6 +2,7 @@
 // Dispatch: a route's kind -> who answers.
 #include "api/http_internal.h"
 #include "api/metrics.h"
+#include "api/ready.h"
 #include "api/stream.h"
 #include "api/waiters.h"
 
@@ -15,8 +16,10 @@ void dispatch(Exchange *exchange)
 {
     switch (exchange_route(exchange)->kind) {
     case ROUTE_SQL:
-    case ROUTE_READY:
         exchange_run(exchange);
+        break;
+    case ROUTE_READY:
+        ready_answer(exchange);
         break;
     case ROUTE_WAIT:
         waiters_answer(exchange);

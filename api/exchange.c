@@ -363,7 +363,7 @@ void exchange_ask(Exchange *exchange,
     exchange->on_ask = on_answer;
     const PoolAsk ask = {
         .statement = route->statement,
-        .count = route->kind == ROUTE_READY ? 0 : 2,
+        .count = 2,
         .values = {exchange_request_json(exchange), exchange->body.text},
         .actor = exchange_actor(exchange),
         .is_slow = is_slow(exchange),

@@ -12,6 +12,7 @@
 #include "api/files.h"
 #include "api/metrics.h"
 #include "api/pool.h"
+#include "api/ready.h"
 #include "api/server.h"
 #include "api/stream.h"
 #include "api/throttle.h"
@@ -168,6 +169,7 @@ static Status start(Process *self, const Config *config, Scoreboard *board)
     api->metrics = metrics_create(api);
     api->streams = stream_hub_create(api);
     api->waiters = waiters_create(api);
+    api->ready = ready_create(api);
     api->on_request_done = count_request;
     TRY(server_create(&api->server, api));
     if (!confine_enter()) {
@@ -188,6 +190,7 @@ static void stop(Process *self)
     server_destroy(api->server);
     stream_hub_destroy(api->streams);
     waiters_destroy(api->waiters);
+    ready_destroy(api->ready);
     pool_destroy(api->pool);
     files_destroy(api->files);
     throttle_destroy(api->throttle);

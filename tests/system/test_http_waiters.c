@@ -173,6 +173,33 @@ static void test_leaving_answers(void **state)
     http_close(&client);
 }
 
+static int64_t statements_answered(SystemTest *test)
+{
+    static const char name[] = "\nganger_http_pool_statements_total{result=\"answered\"} ";
+    HttpAnswer answer = http_ask(address, "GET", "/metrics", NULL, NULL);
+    const char *at = strstr(answer.body, name);
+    CHECK(test, at != NULL);
+    int64_t count = at == NULL ? 0 : strtoll(at + sizeof name - 1, NULL, 10);
+    http_answer_free(&answer);
+    return count;
+}
+
+// It needs no token: the database is asked now and then, however many ask.
+static void test_ready_is_kept(void **state)
+{
+    SystemTest *test = *state;
+    int64_t before = statements_answered(test);
+    int64_t at = clock_boot_ms();
+    for (int i = 0; i < 2 * MANY; i++) {
+        CHECK(test, http_status(address, "GET", "/ready", NULL) == 200);
+    }
+    int64_t took = clock_boot_ms() - at;
+    int64_t asked = statements_answered(test) - before;
+    (void)printf("%" PRId64 " statements for %d times /ready in %" PRId64 " ms\n", asked, 2 * MANY,
+                 took);
+    CHECK(test, asked <= took / 250 + MANY / 4);
+}
+
 // The job as it is, once the table `shown` has a row.
 static void hold_job_get(SystemTest *test)
 {
@@ -221,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_waited_for),
         cmocka_unit_test(test_post_waits_for_the_end),
         cmocka_unit_test(test_many_wait_together),
+        cmocka_unit_test(test_ready_is_kept),
         cmocka_unit_test(test_leaving_answers),
         cmocka_unit_test(test_leaving_before_the_first_answer),
     };
