@@ -41,6 +41,7 @@ bool confine_enter(void)
         // what else is done to others of the same user
         DENY(setpriority), DENY(ioprio_set), DENY(sched_setparam), DENY(sched_setscheduler), DENY(sched_setattr),
         DENY(sched_setaffinity), DENY(migrate_pages), DENY(move_pages), DENY(setpgid),
+        DENY(remap_file_pages), // the writable mapping of its own slot would become one of a worker's
         // another user, another place
         DENY(setuid), DENY(setgid), DENY(setreuid), DENY(setregid), DENY(setresuid), DENY(setresgid), DENY(setgroups), DENY(setfsuid),
         DENY(setfsgid), DENY(capset), DENY(chroot), DENY(personality),

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -77,11 +78,28 @@ static void *map_part(int fd, size_t offset, size_t bytes, int protection)
     return at;
 }
 
+// A mapping for reading of a descriptor that can write is made writable by mprotect: the kernel looks at how the file was opened.
+// So the same file is opened once more, for reading. Without /proc the mapping keeps off mistakes only, which is said.
+static void *map_for_reading(int fd, size_t offset, size_t bytes)
+{
+    char path[32];
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int reader = open(path, O_RDONLY | O_CLOEXEC);
+    if (reader < 0) {
+        log_warn("scoreboard.not_sealed_off", "path=%s error=\"%s\" hint=\"mount /proc\"", path,
+                 strerror(errno));
+        return map_part(fd, offset, bytes, PROT_READ);
+    }
+    void *at = map_part(reader, offset, bytes, PROT_READ);
+    (void)close(reader);
+    return at;
+}
+
 static Status board_map(Scoreboard *board)
 {
     bool all = board->only_slot == SLOT_ALL;
-    board->header =
-        map_part(board->fd, 0, board->header_bytes, all ? PROT_READ | PROT_WRITE : PROT_READ);
+    board->header = all ? map_part(board->fd, 0, board->header_bytes, PROT_READ | PROT_WRITE)
+                        : map_for_reading(board->fd, 0, board->header_bytes);
     if (board->header == NULL) {
         return STATUS_FATAL;
     }
@@ -198,7 +216,7 @@ Status scoreboard_attach_reader(Scoreboard **out, int fd, int slot)
     TRY(scoreboard_attach(out, fd, slot));
     Scoreboard *board = *out;
     board->view_bytes = (size_t)board->slot_count * board->slot_bytes;
-    board->view = map_part(fd, board->header_bytes, board->view_bytes, PROT_READ);
+    board->view = map_for_reading(fd, board->header_bytes, board->view_bytes);
     if (board->view == NULL) {
         scoreboard_destroy(board);
         *out = NULL;

@@ -185,7 +185,7 @@ typedef struct Scoreboard Scoreboard;
 MUST_CHECK Status scoreboard_create(Scoreboard **out, int slot_count);
 
 // Child: maps the scoreboard inherited as `fd`. `slot` >= 0 maps the header read-only and only that
-// slot writable (worker); slot == -1 maps everything writable (reaper).
+// slot writable (worker); slot == -1 maps everything writable (reaper). What is read-only cannot be made writable by mprotect.
 // STATUS_FATAL when magic, version or sizes differ from this build's. Makes `fd` close-on-exec and leaves
 // it to the caller; it may be closed afterwards.
 MUST_CHECK Status scoreboard_attach(Scoreboard **out, int fd, int slot);

@@ -123,6 +123,7 @@ static int check_processes(void)
     EXPECT(11, is_refused(syscall(__NR_io_uring_setup, 1, NULL)));
     EXPECT(12, is_refused(setuid(getuid())) && is_refused(setgid(getgid())));
     EXPECT(13, is_refused(chroot("/")));
+    EXPECT(14, is_refused(syscall(__NR_remap_file_pages, NULL, 0, 0, 0, 0)));
     return 0;
 }
 

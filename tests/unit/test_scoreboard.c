@@ -93,6 +93,16 @@ static void test_untouched_slots_cost_nothing(void **state)
     scoreboard_destroy(large);
 }
 
+// Nor may the code that has it make it writable.
+static void check_it_stays_read_only(const void *mapping)
+{
+    void *way = NULL;
+    memcpy(&way, &mapping, sizeof way);
+    errno = 0;
+    assert_int_equal(mprotect(way, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE), -1);
+    assert_int_equal(errno, EACCES);
+}
+
 // The HTTP API reads what all do, and cannot write it: the kernel sees to that.
 static void test_reader_sees_all_and_writes_its_own(void **state)
 {
@@ -118,6 +128,10 @@ static void test_reader_sees_all_and_writes_its_own(void **state)
     assert_int_equal(read(nothing, way, 1), -1);
     assert_int_equal(errno, EFAULT);
     close(nothing);
+    for (int i = 0; i < 4; i++) {
+        check_it_stays_read_only(scoreboard_read_slot(mine, i));
+    }
+    check_it_stays_read_only(scoreboard_header(mine));
     scoreboard_destroy(mine);
 }
 
@@ -131,6 +145,7 @@ static void test_worker_sees_its_slot_and_the_header(void **state)
     assert_int_equal(scoreboard_slot_count(mine), 4);
     assert_null(scoreboard_slot(mine, 1));
     assert_null(scoreboard_slot(mine, 3));
+    check_it_stays_read_only(scoreboard_header(mine));
     Slot *own = scoreboard_slot(mine, 2);
     assert_non_null(own);
     atomic_store(&own->jobs_done, 55);
