@@ -26,7 +26,10 @@ enum {
     HTTP_GONE_LOOK_MS = 300, // an answer that takes longer: is the client still there?
     HTTP_STREAM_LOOK_MS = 2000,
     HTTP_SWEEP_MS = 250,
-    HTTP_BODIES_BYTES_MAX = 64 * 1024 * 1024, // held at once, of all requests
+    HTTP_DRAIN_HALF_MS = 1000,                  // leaving: how long the rest of a request may take
+    HTTP_BODIES_BYTES_MAX = 64 * 1024 * 1024,   // held at once, of all requests
+    HTTP_ANSWERS_BYTES_MAX = 128 * 1024 * 1024, // the same of answers, until they are sent
+    HTTP_SMALL_ANSWER_BYTES = 4096,             // has room always
     HTTP_EXTRA_HEADER_MAX = 12,
     HTTP_PEER_BYTES = 64
 };
@@ -93,6 +96,7 @@ struct Exchange {
     struct MHD_Response *response;
     int status;
     int64_t answer_bytes;
+    int64_t held_bytes; // of them, in a copy of our own
     HttpStream *stream;
     int64_t began_us;
 };
@@ -110,11 +114,14 @@ struct Server {
     HttpConnection *connections;
     int connection_count;
     int connection_max;
-    int64_t body_bytes; // of all requests
+    int64_t body_bytes;   // of all requests
+    int64_t answer_bytes; // of all answers that are held
     const Route *routes;
     size_t route_count;
     StringList hosts;    // what a Host may be, beside loopback
     int64_t drain_until; // 0: not leaving
+    int64_t drain_since;
+    bool is_stopping; // what has not been taken up never will be
     void (*on_drained)(void *data);
     void *drained_data;
 };

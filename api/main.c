@@ -178,16 +178,17 @@ static Status start(Process *self, const Config *config, Scoreboard *board)
     return STATUS_OK;
 }
 
-// Suspended requests must have their answers before libmicrohttpd is stopped: the pool ends first.
+// Suspended requests must have their answers before libmicrohttpd is stopped: the pool ends first. The tokens stay until nothing is
+// admitted any more: without them every request would be good, or looked up in what is freed.
 static void stop(Process *self)
 {
     Api *api = &self->api;
-    token_cache_destroy(api->tokens);
     metrics_destroy(api->metrics);
     api->metrics = NULL; // streams are closed with the server
     pool_close(api->pool);
     api->on_request_done = NULL;
     server_destroy(api->server);
+    token_cache_destroy(api->tokens);
     stream_hub_destroy(api->streams);
     waiters_destroy(api->waiters);
     ready_destroy(api->ready);

@@ -51,6 +51,11 @@ static void on_completed(void *data, struct MHD_Connection *mhd, void **context,
     }
 }
 
+static bool is_half_a_request(const Exchange *exchange)
+{
+    return exchange->phase == EXCHANGE_HEADERS || exchange->phase == EXCHANGE_BODY;
+}
+
 static enum MHD_Result work(Exchange *exchange)
 {
     exchange->phase = EXCHANGE_WORKING;
@@ -74,6 +79,10 @@ static enum MHD_Result on_access(void *data, struct MHD_Connection *mhd, const c
     (void)mhd;
     (void)url;
     Exchange *exchange = *context;
+    const Server *server = exchange->server;
+    if (server->is_stopping && is_half_a_request(exchange)) {
+        return MHD_NO;
+    }
     switch (exchange->phase) {
     case EXCHANGE_HEADERS:
         if (!str_copy(exchange->method, sizeof exchange->method, method)) {
@@ -249,13 +258,16 @@ int server_connection_count(const Server *server)
     return server->connection_count;
 }
 
-// Connections without a request are cut, streams are told to end; requests that have come are answered. True: no connection is left.
+// Connections without a request are cut, streams are told to end; requests that have come are answered. Of a request that does not
+// go on coming nothing has been done, and nobody is served while it is waited for. True: no connection is left.
 static bool quiet_down(Server *server)
 {
     bool is_quiet = true;
+    bool is_late = clock_boot_ms() >= server->drain_since + HTTP_DRAIN_HALF_MS;
     for (HttpConnection *at = server->connections; at != NULL; at = at->next) {
         Exchange *exchange = at->exchange;
-        if (exchange == NULL && http_connection_is_idle(at)) {
+        if (exchange == NULL ? http_connection_is_idle(at)
+                             : is_late && is_half_a_request(exchange)) {
             http_connection_cut(at);
         } else if (exchange != NULL && exchange->stream != NULL) {
             http_stream_end(exchange->stream);
@@ -281,7 +293,8 @@ static void go_on_draining(Server *server)
 void server_drain(Server *server, int64_t limit_ms, void (*on_drained)(void *data), void *data)
 {
     listeners_close(server);
-    server->drain_until = clock_boot_ms() + limit_ms;
+    server->drain_since = clock_boot_ms();
+    server->drain_until = server->drain_since + limit_ms;
     server->on_drained = on_drained;
     server->drained_data = data;
     server->sweep.repeat = 0.02;
@@ -306,6 +319,7 @@ void server_destroy(Server *server)
 {
     struct ev_loop *loop = server->api->loop;
     listeners_close(server);
+    server->is_stopping = true;
     if (server->mhd != NULL) {
         for (int i = 0; i < DRAIN_LAST_PUMPS; i++) {
             resume_all(server);
