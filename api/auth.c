@@ -14,13 +14,26 @@
 
 enum { SECRET_BYTES_MAX = 256, ADDRESS_BYTES = 64 };
 
+// A proxy may add a line of its own to those the client has sent: the last one counts.
+static enum MHD_Result note_forwarded(void *data, enum MHD_ValueKind kind, const char *name,
+                                      const char *value)
+{
+    (void)kind;
+    const char **last = data;
+    if (strcasecmp(name, "X-Forwarded-For") == 0) {
+        *last = value;
+    }
+    return MHD_YES;
+}
+
 // The client's address: what the proxy says last, when there is one. "" when it is not to be told from others'.
 static void client_address(const Exchange *exchange, char address[ADDRESS_BYTES])
 {
     const HttpConnection *connection = exchange->connection;
     const char *text = connection == NULL ? "" : connection->peer;
     if (exchange->server->api->config->http_behind_proxy) {
-        const char *forwarded = exchange_header(exchange, "X-Forwarded-For");
+        const char *forwarded = NULL;
+        (void)MHD_get_connection_values(exchange->mhd, MHD_HEADER_KIND, note_forwarded, &forwarded);
         const char *last = forwarded == NULL ? NULL : strrchr(forwarded, ',');
         text = last != NULL ? last + 1 + strspn(last + 1, " ") : forwarded;
     }
