@@ -176,20 +176,29 @@ bool admission_check(Exchange *exchange, const char *version)
     return true;
 }
 
+// In the middle of a body libmicrohttpd takes no answer: it is given one past it, and the connection ends.
+static bool end_body(Exchange *exchange, int status, const char *answer)
+{
+    exchange->status = status;
+    if (exchange->connection != NULL) {
+        (void)!send(exchange->connection->fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+        shutdown(exchange->connection->fd, SHUT_WR);
+    }
+    return false;
+}
+
 bool admission_take_body(Exchange *exchange, const char *data, size_t length)
 {
-    // In the middle of a body libmicrohttpd takes no answer: one that grows beyond the limit is answered past it.
     static const char TOO_LARGE[] = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n"
                                     "Connection: close\r\n\r\n";
+    static const char BUSY[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
+                               "Content-Length: 0\r\nConnection: close\r\n\r\n";
     int64_t limit = exchange->server->api->config->http_max_body_bytes;
-    if ((int64_t)(exchange->body.length + length) > limit || !is_room(exchange, length)) {
-        exchange->status = 413;
-        if (exchange->connection != NULL) {
-            (void)!send(exchange->connection->fd, TOO_LARGE, sizeof TOO_LARGE - 1,
-                        MSG_DONTWAIT | MSG_NOSIGNAL);
-            shutdown(exchange->connection->fd, SHUT_WR);
-        }
-        return false;
+    if ((int64_t)(exchange->body.length + length) > limit) {
+        return end_body(exchange, 413, TOO_LARGE);
+    }
+    if (!is_room(exchange, length)) { // others' bodies are in the way: not for long
+        return end_body(exchange, 503, BUSY);
     }
     strbuf_append_bytes(&exchange->body, data, length);
     exchange->server->body_bytes += (int64_t)length;
@@ -208,6 +217,15 @@ static bool is_text(const StrBuf *body)
     return true;
 }
 
+// A change is answered when it has been done: so this comes before. The answer is about as large as the body. What readers hold leaves
+// room for small ones.
+static bool is_room_for_answer(const Exchange *exchange)
+{
+    size_t length = exchange->body.length;
+    int64_t more = length > HTTP_SMALL_ANSWER_BYTES ? (int64_t)length : 0;
+    return exchange->server->answer_bytes + more <= HTTP_ANSWERS_BYTES_MAX;
+}
+
 bool admission_finish(Exchange *exchange)
 {
     if ((exchange->match.route->flags & ROUTE_BODY) != 0 && exchange->body.length == 0) {
@@ -217,6 +235,11 @@ bool admission_finish(Exchange *exchange)
     if (!is_text(&exchange->body)) {
         exchange_reply_problem(exchange, 400, "encoding",
                                "the body is not UTF-8, or has a NUL byte");
+        return false;
+    }
+    if (!is_read(exchange) && !is_room_for_answer(exchange)) {
+        exchange_reply_busy(exchange, 5, "busy",
+                            "too many large answers wait for slow readers: try again");
         return false;
     }
     return true;

@@ -41,6 +41,15 @@ static void tell_done(const Exchange *exchange)
     }
 }
 
+static void free_headers(Exchange *exchange)
+{
+    for (int i = 0; i < exchange->header_count; i++) {
+        free(exchange->headers[i].name);
+        free(exchange->headers[i].value);
+    }
+    exchange->header_count = 0;
+}
+
 void exchange_destroy(Exchange *exchange)
 {
     HttpConnection *connection = exchange->connection;
@@ -58,11 +67,9 @@ void exchange_destroy(Exchange *exchange)
     if (exchange->response != NULL) {
         MHD_destroy_response(exchange->response);
     }
-    for (int i = 0; i < exchange->header_count; i++) {
-        free(exchange->headers[i].name);
-        free(exchange->headers[i].value);
-    }
+    free_headers(exchange);
     exchange->server->body_bytes -= (int64_t)exchange->body.length;
+    exchange->server->answer_bytes -= exchange->held_bytes;
     strbuf_free(&exchange->body);
     strbuf_free(&exchange->request_json);
     target_free(&exchange->target);
@@ -297,13 +304,29 @@ enum MHD_Result exchange_send(Exchange *exchange)
     return MHD_queue_response(exchange->mhd, (unsigned)exchange->status, exchange->response);
 }
 
+// Clients that read slowly, or not at all, have their answers held in memory. What changes something was let in while there was room
+// (admission.c), and is done: it is answered.
+static bool is_one_too_many(const Exchange *exchange, int64_t length)
+{
+    return length > HTTP_SMALL_ANSWER_BYTES && str_equal(exchange->method, "GET") &&
+           exchange->server->answer_bytes + length > HTTP_ANSWERS_BYTES_MAX;
+}
+
 void exchange_reply(Exchange *exchange, int status, const char *content_type, const char *body,
                     size_t length)
 {
+    if (is_one_too_many(exchange, (int64_t)length)) {
+        free_headers(exchange);
+        exchange_reply_busy(exchange, 5, "busy",
+                            "too many large answers wait for slow readers: try again");
+        return;
+    }
     if (length > 0) {
         exchange_add_header(exchange, "Content-Type", content_type);
     }
     exchange->answer_bytes = (int64_t)length;
+    exchange->held_bytes = (int64_t)length;
+    exchange->server->answer_bytes += exchange->held_bytes;
     // The library's parameter is not const, but it copies.
     char *copy = NULL;
     memcpy(&copy, &body, sizeof copy);
