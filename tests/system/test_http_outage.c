@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/clock.h"
 #include "tests/support/daemon.h"
@@ -55,6 +56,19 @@ static void check_while_down(SystemTest *test)
     http_answer_free(&answer);
 }
 
+// While the schema is being made a client is told to come again, not that it has asked for what does not exist.
+static void check_schema_incomplete(SystemTest *test)
+{
+    char value[32];
+    test_db_run(test->conn, "alter function ganger._api_batches rename to _api_not_yet");
+    HttpAnswer answer = http_ask(address, "GET", "/api/batches", NULL, NULL);
+    test_db_run(test->conn, "alter function ganger._api_not_yet rename to _api_batches");
+    CHECK(test, answer.status == 503 && strstr(answer.body, "\"schema\"") != NULL);
+    CHECK(test, http_header(&answer, "retry-after", value, sizeof value));
+    http_answer_free(&answer);
+    CHECK(test, http_status(address, "GET", "/api/batches", NULL) == 200);
+}
+
 static void test_goes_and_comes(void **state)
 {
     SystemTest *test = *state;
@@ -69,6 +83,7 @@ static void test_goes_and_comes(void **state)
     CHECK(test, http_await(address, "/ready", 200, DAEMON_PATIENCE_MS));
     CHECK(test, http_status(address, "POST", "/api/jobs", "{\"job_type\": \"noop\"}") == 201);
     sql_await(test, "(select count(*) = 2 from ganger.jobs where status = 'completed')");
+    check_schema_incomplete(test);
 }
 
 // It answers before there ever was a database: that there is none.
