@@ -335,7 +335,8 @@ static void test_long_job_frees_its_batch(void **state)
     test_db_run(test->conn, "begin");
     test_db_run(test->conn,
                 "select ganger.enqueue('sleep', '{\"ms\": 1}') from generate_series(1, 60)");
-    int64_t slow = job_add(test, "'sleep', '{\"ms\": 3000}'");
+    // longer than all others together
+    int64_t slow = job_add(test, "'sleep', '{\"ms\": %" PRId64 "}'", slow_ms(3000));
     test_db_run(test->conn,
                 "select ganger.enqueue('sleep', '{\"ms\": 1}') from generate_series(1, 300)");
     test_db_run(test->conn, "commit");
