@@ -407,12 +407,13 @@ end $$;
 -- ---- failures by their message
 
 -- A message without what differs from job to job: its first line, with a star for each number, uuid, long hexadecimal word and quoted text.
--- The status of "HTTP 503" stays: it says what went wrong, and 404 and 503 are mended differently.
+-- Where it begins with "HTTP 503", as a webhook's does, that stays: it says what went wrong, and 404 and 503 are mended differently.
 -- Immutable: messages that are told alike here stay so, as filters name their group.
 create function ganger._error_pattern(message text) returns text language sql immutable parallel safe as $$
-    select regexp_replace(left(split_part(coalesce(message, ''), E'\n', 1), 300),
+    select coalesce(substring(message from '^HTTP [0-9]{3}\M'), '') ||
+        regexp_replace(regexp_replace(left(split_part(coalesce(message, ''), E'\n', 1), 300), '^HTTP [0-9]{3}\M', ''),
         '"[^"]*"|(?<![[:alnum:]])''[^'']*''|[[:xdigit:]]{8}-[[:xdigit:]]{4}-[[:xdigit:]]{4}-[[:xdigit:]]{4}-[[:xdigit:]]{12}|0x[[:xdigit:]]+'
-        '|\m[[:xdigit:]]*[0-9][[:xdigit:]]{7,}\M|(?<!\mHTTP (?=[0-9]{3}\M)[0-9]{0,2})[0-9]+([.:,-][0-9]+)*', '*', 'g')
+        '|\m[[:xdigit:]]*[0-9][[:xdigit:]]{7,}\M|[0-9]+([.:,-][0-9]+)*', '*', 'g')
 $$;
 
 -- The name of the group that a message belongs to: 12 hexadecimal digits. The filter error_group takes it.
