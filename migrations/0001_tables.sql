@@ -224,7 +224,7 @@ create table ganger.attempt (
     finished_at timestamptz not null,
     log         text
 );
-create index attempt_job on ganger.attempt (job_id);
+create index attempt_job on ganger.attempt (job_id, (coalesce(started_at, finished_at)));
 
 -- Events that no timestamp of the job can tell. added, processing and completed are derived.
 create table ganger.event (
@@ -234,7 +234,7 @@ create table ganger.event (
     at     timestamptz not null default clock_timestamp(),
     data   jsonb
 );
-create index event_job on ganger.event (job_id);
+create index event_job on ganger.event (job_id, at);
 
 -- What operators said about queues, job types and groups (0014_queues.sql).
 create table ganger.queue (

@@ -218,25 +218,34 @@ create type ganger.job_event as (
     job_id bigint
 );
 
+-- What happened to a job from `since` until before `until`, in no order.
+create function ganger._job_events(id bigint, since timestamptz, until timestamptz) returns setof ganger.job_event language sql stable as $$
+    select j.id, 'added' as event, j.created_at as at, jsonb_build_object('job_type', j.job_type, 'queue', j.queue) as data, j.id as job_id
+    from ganger._jobs j where j.id = _job_events.id and j.created_at >= since and j.created_at < until
+    union all
+    select 0, 'processing', a.started_at, jsonb_build_object('attempt', a.attempt, 'worker', a.worker, 'node', a.node), a.job_id
+    from ganger._attempts a
+    where a.job_id = _job_events.id and a.started_at is not null
+      and coalesce(a.started_at, a.finished_at) >= since and coalesce(a.started_at, a.finished_at) < until -- as the index has it
+    union all
+    select h.finish_id, 'completed', h.finished_at, null, h.id
+    from ganger.history h where h.id = _job_events.id and h.status = 'completed' and h.finished_at >= since and h.finished_at < until
+    union all
+    select e.id, e.event, e.at, e.data, e.job_id from ganger.event e where e.job_id = _job_events.id and e.at >= since and e.at < until
+$$;
+
+-- Which of two events of one instant comes first.
+create function ganger._event_place(event text) returns integer language sql immutable parallel safe as $$
+    select case event when 'added' then 0 when 'processing' then 2 else 1 end
+$$;
+
 -- Everything that happened to a job, in order: what its own timestamps tell, and the stored events. `id` is 0 for
 -- 'processing', which has no number of its own; that of 'added' is the job's.
 create function ganger.job_events(id bigint) returns setof ganger.job_event
 language sql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
-    select * from (
-        select j.id, 'added' as event, j.created_at as at, jsonb_build_object('job_type', j.job_type, 'queue', j.queue) as data,
-               j.id as job_id
-        from ganger._jobs j where j.id = job_events.id
-        union all
-        select 0, 'processing', a.started_at, jsonb_build_object('attempt', a.attempt, 'worker', a.worker, 'node', a.node),
-               a.job_id
-        from ganger._attempts a where a.job_id = job_events.id and a.started_at is not null
-        union all
-        select h.finish_id, 'completed', h.finished_at, null, h.id
-        from ganger.history h where h.id = job_events.id and h.status = 'completed'
-        union all
-        select e.id, e.event, e.at, e.data, e.job_id from ganger.event e where e.job_id = job_events.id) x
+    select x.* from ganger._job_events(job_events.id, '-infinity', 'infinity') x
     where (select ganger._may_see_job(job_events.id))
-    order by x.at, case x.event when 'added' then 0 when 'processing' then 2 else 1 end, x.id
+    order by x.at, ganger._event_place(x.event), x.id
 $$;
 
 -- What stats() reads beside the live jobs: the folded rows and the deltas that are not folded yet. `type` null: of all types.

@@ -160,11 +160,98 @@ begin
     return (200, json_build_object('count', ganger.count_jobs(ganger._api_filter(ganger._api_query(request, ganger._api_filter_keys()))))::text, null::jsonb);
 end $$;
 
+-- The instant that a query parameter names; null: it was not given.
+create function ganger._api_instant(params jsonb, key text) returns timestamptz language plpgsql stable as $$
+begin
+    return ganger._api_text(params, key)::timestamptz;
+exception when invalid_datetime_format or datetime_field_overflow then
+    perform ganger._api_refuse(key, format('%s must be an instant, not "%s"', key, left(params ->> key, 40)), 'For example 2030-01-31T12:00:00Z.');
+end $$;
+
+-- Where the events or the attempts of a job begin or end of which a page of max_rows can be made, between `since` and before `until`:
+-- with `newest` the instant of the last but max_rows, else that of the first but max_rows; null: there are not so many. Of more than
+-- one table the narrower one. What is not in these tables is one row each.
+create function ganger._job_cut(id bigint, what text, newest boolean, since timestamptz, until timestamptz, max_rows integer)
+returns timestamptz language plpgsql stable as $$
+declare
+    of_attempts timestamptz;
+    of_events   timestamptz;
+begin
+    if newest then
+        of_attempts := (select coalesce(a.started_at, a.finished_at) from ganger.attempt a where a.job_id = _job_cut.id
+                        and coalesce(a.started_at, a.finished_at) >= since and coalesce(a.started_at, a.finished_at) < until
+                        order by a.job_id desc, coalesce(a.started_at, a.finished_at) desc offset max_rows limit 1);
+        of_events := (select e.at from ganger.event e where what = 'events' and e.job_id = _job_cut.id and e.at >= since and e.at < until
+                      order by e.job_id desc, e.at desc offset max_rows limit 1);
+        return greatest(of_attempts, of_events);
+    end if;
+    of_attempts := (select coalesce(a.started_at, a.finished_at) from ganger.attempt a where a.job_id = _job_cut.id
+                    and coalesce(a.started_at, a.finished_at) >= since and coalesce(a.started_at, a.finished_at) < until
+                    order by a.job_id, coalesce(a.started_at, a.finished_at) offset max_rows limit 1);
+    of_events := (select e.at from ganger.event e where what = 'events' and e.job_id = _job_cut.id and e.at >= since and e.at < until
+                  order by e.job_id, e.at offset max_rows limit 1);
+    return least(of_attempts, of_events);
+end $$;
+
+-- A page of a job's `what`, events or attempts, oldest first: the newest max_rows before `before`; with `after` and no `before` the
+-- first ones after it. Those of one instant are not parted, so it may be a few more. `next`: where the page behind it in that
+-- direction goes on; null: there is none. Reads no more than the page where the job has many.
+create function ganger._job_page(id bigint, what text, before timestamptz, after timestamptz, max_rows integer, out rows text, out next timestamptz)
+language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set jit = off set enable_seqscan = off as $$
+declare
+    newest  constant boolean := before is not null or after is null;
+    since   timestamptz := coalesce(after + interval '1 us', '-infinity');
+    until   timestamptz := coalesce(before, 'infinity');
+    cut     timestamptz;
+    is_more boolean;
+begin
+    if not ganger._may_see_job(id) then
+        return;
+    end if;
+    cut := ganger._job_cut(id, what, newest, since, until, max_rows);
+    if cut is not null and newest then
+        since := cut;
+    elsif cut is not null then
+        until := cut + interval '1 us';
+    end if;
+    with found as (
+        select e.at, ganger._event_place(e.event)::bigint as place, e.id as number, to_json(e) as row
+        from ganger._job_events(_job_page.id, since, until) e where what = 'events'
+        union all
+        select coalesce(a.started_at, a.finished_at), a.attempt, 0, to_json(a)
+        from ganger._attempts a
+        where what = 'attempts' and a.job_id = _job_page.id
+          and coalesce(a.started_at, a.finished_at) >= since and coalesce(a.started_at, a.finished_at) < until
+    ), ranked as (
+        select f.*, case when newest then rank() over (order by f.at desc) else rank() over (order by f.at) end as rank from found f
+    )
+    select coalesce(json_agg(r.row order by r.at, r.place, r.number) filter (where r.rank <= max_rows), '[]')::text,
+           case when newest then min(r.at) filter (where r.rank <= max_rows) else max(r.at) filter (where r.rank <= max_rows) end,
+           cut is not null or coalesce(bool_or(r.rank > max_rows), false)
+    into rows, next, is_more from ranked r;
+    if not is_more then
+        next := null;
+    end if;
+end $$;
+
+-- GET /api/jobs/{id}/events and attempts: a page of them.
+create function ganger._api_job_page(request jsonb, what text, id bigint) returns text
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+declare
+    params constant jsonb := ganger._api_query(request, '{limit, before, after}');
+    page   constant record := ganger._job_page(id, what, ganger._api_instant(params, 'before'), ganger._api_instant(params, 'after'),
+                                               ganger._api_number(params, 'limit', 1, 1000, 100)::integer);
+begin
+    return format('{"%s":%s,"next":%s}', what, coalesce(page.rows, '[]'),
+                  coalesce(to_json(to_char(page.next at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text, 'null'));
+end $$;
+
 -- What is known of one job beside itself: `what` is events, attempts, explain, log, progress, steps or dependencies.
 create function ganger._api_look(request jsonb, sent text, what text) returns ganger._api_answer
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set jit = off set enable_seqscan = off as $$
 declare
-    params constant jsonb := ganger._api_query(request, case what when 'log' then '{attempt}' else '{}' end::text[]);
+    params constant jsonb := ganger._api_query(request,
+        case what when 'log' then '{attempt}' when 'events' then '{limit, before, after}' when 'attempts' then '{limit, before, after}' else '{}' end::text[]);
     j     ganger.jobs;
     found_log record;
 begin
@@ -173,9 +260,8 @@ begin
         return null;
     end if;
     return (200, case what
-        when 'events' then (select json_build_object('events', coalesce(json_agg(e), '[]'))::text from ganger.job_events(j.id) e)
-        when 'attempts' then (select json_build_object('attempts', coalesce(json_agg(a order by a.attempt, a.started_at), '[]'))::text
-                              from ganger.attempts a where a.job_id = j.id)
+        when 'events' then ganger._api_job_page(request, what, j.id)
+        when 'attempts' then ganger._api_job_page(request, what, j.id)
         when 'explain' then json_build_object('id', j.id, 'status', j.status, 'explanation', ganger.explain_job(j.id))::text
         when 'progress' then json_build_object('id', j.id, 'status', j.status, 'progress', j.progress, 'progress_message', j.progress_message,
                                                'stage', j.stage)::text

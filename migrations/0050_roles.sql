@@ -166,6 +166,7 @@ begin
             ('_api_total',           'pr.oa', 'function'),
             ('_api_check_job',       'prwoa', 'function'),
             ('_api_hold',            '...oa', 'function'),
+            ('_job_page',            'pr.oa', 'function'),
             ('_job_steps',           'pr.oa', 'function'),
             ('_job_ties',            'pr.oa', 'function'),
             ('_api_tokens',          '..w.a', 'function'),

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The operations of the HTTP API as the server calls them: (request, body) to (status, body, headers). What each of them does to jobs is
 -- tested with the functions they call; here it is what comes in and what goes out.
-select plan(159);
+select plan(173);
 
 -- An answer, or the error as problem+json would have it: {status, field, detail}.
 create function pg_temp.ask(statement text, request jsonb default '{}', sent text default null, out status integer, out body jsonb, out headers jsonb)
@@ -189,6 +189,38 @@ select is(r.status, 200, 'failed') from pg_temp.ask('_api_report(''fail'')', pg_
 select is(r.body ->> 'log', 'one' || e'\n', 'the log') from pg_temp.ask('_api_look(''log'')', pg_temp.job(:w1)) r;
 select is(r.body #>> '{attempts,0,error}', 'no', 'the attempts') from pg_temp.ask('_api_look(''attempts'')', pg_temp.job(:w2)) r;
 select is(r.body #>> '{events,0,event}', 'added', 'the events') from pg_temp.ask('_api_look(''events'')', pg_temp.job(:w2)) r;
+select is(r.body -> 'next', 'null', 'all of its ' || w) from unnest('{attempts, events}'::text[]) w, pg_temp.ask(format('_api_look(%L)', w), pg_temp.job(:w2)) r;
+select is(array[r.status::text, r.body ->> 'field', r.body ->> 'detail'], array['400', w.field, w.detail], w.sent)
+from (values ('{"limit": "0"}', 'limit', 'limit must be a whole number between 1 and 1000, not "0"'),
+             ('{"before": "soon"}', 'before', 'before must be an instant, not "soon"'),
+             ('{"upto": "1"}', 'upto', 'there is no query parameter "upto" here')) w (sent, field, detail),
+    pg_temp.ask('_api_look(''attempts'')', pg_temp.path('id', :'w2', w.sent::jsonb)) r;
+
+-- a job with many of both: pages, of which none reads the others
+select ganger.enqueue('many', run_at => '2090-01-01') as many \gset
+insert into ganger.attempt (job_id, attempt, outcome, started_at, finished_at)
+select :many, n, 'error', t.at, t.at + interval '1 s' from generate_series(1, 3000) n, make_interval(mins => n) i, lateral (select '2089-01-01Z'::timestamptz + i) t (at);
+insert into ganger.event (id, job_id, event, at, data)
+select nextval('ganger.seq'), :many, 'failed', '2089-01-01 00:00:01Z'::timestamptz + make_interval(mins => n), jsonb_build_object('n', n) from generate_series(1, 3000) n;
+create function pg_temp.page(what text, params jsonb, out first text, out last text, out n integer, out next text) language sql as $$
+    select r.body #>> array[what, '0', k.key], r.body #>> array[what, '-1', k.key], jsonb_array_length(r.body -> what), r.body ->> 'next'
+    from (select case what when 'attempts' then 'attempt' else 'at' end) k (key),
+         pg_temp.ask(format('_api_look(%L)', what), pg_temp.path('id', (select max(id)::text from ganger.job where job_type = 'many'), params)) r
+$$;
+create function pg_temp.fetched() returns bigint language sql as
+$$ select pg_stat_get_xact_tuples_fetched('ganger.attempt_job'::regclass) + pg_stat_get_xact_tuples_fetched('ganger.event_job'::regclass) $$;
+begin;
+select is(p::text, '(2901,3000,100,2089-01-03T00:21:00.000000Z)', 'the newest 100 attempts, oldest first') from pg_temp.page('attempts', '{}') p;
+select is(p::text, '(2896,2900,5,2089-01-03T00:16:00.000000Z)', 'those before them') from pg_temp.page('attempts', '{"before": "2089-01-03T00:21:00.000000Z", "limit": "5"}') p;
+select is(p::text, '(1,3,3,)', 'the first ones of all') from pg_temp.page('attempts', '{"before": "2089-01-01T00:04:00Z", "limit": "3"}') p;
+select is(p::text, '(2901,2903,3,2089-01-03T00:23:00.000000Z)', 'those after one') from pg_temp.page('attempts', '{"after": "2089-01-03T00:20:00Z", "limit": "3"}') p;
+select is(p.n || p.last, '23000', 'to the end') from pg_temp.page('attempts', '{"after": "2089-01-03T01:58:00Z"}') p;
+select is(p::text, '(2089-01-03T01:59:00+00:00,2089-01-03T02:00:01+00:00,4,2089-01-03T01:59:00.000000Z)', 'the newest events') from pg_temp.page('events', '{"limit": "4"}') p;
+select is(p::text, '(2089-01-03T01:57:00+00:00,2089-01-03T01:58:01+00:00,4,2089-01-03T01:57:00.000000Z)', 'and those before')
+from pg_temp.page('events', '{"limit": "4", "before": "2089-01-03T01:59:00Z"}') p;
+select ok(pg_temp.fetched() between 100 and 1500, 'no more is read than the pages: ' || pg_temp.fetched());
+rollback;
+select is(p.n, 1000, 'at most 1,000') from pg_temp.page('events', '{"limit": "1000"}') p;
 
 -- ---- the rest: names in paths, and what is not there
 select is(array[r.status::text, r.body ->> 'concurrency', r.body ->> 'rate'], '{200, 3, 5}', 'limits of a queue')

@@ -21,7 +21,7 @@ insert into wanted values
     ('delete_schedule', 'oa'), ('run_schedule', 'oa'), ('create_batch', 'oa'), ('start_batch', 'oa'), ('pause_batch', 'oa'),
     ('resume_batch', 'oa'), ('cancel_batch', 'oa'), ('clear_batch', 'oa'), ('cleanup', 'oa'), ('kill_worker', 'oa'), ('reclaim_stuck', 'oa'), ('maintain', 'woa'),
     ('set_role_owner', 'a'), ('create_api_token', 'a'), ('revoke_api_token', 'a'), ('api_tokens', 'a'), ('delete_job', 'oa'), ('delete_jobs', 'oa'),
-    ('_api_page', 'proa'), ('_api_job_text', 'prwoa'), ('_api_total', 'proa'), ('_api_check_job', 'prwoa'), ('_api_hold', 'oa'), ('_api_tokens', 'wa'), ('_job_steps', 'proa'),
+    ('_api_page', 'proa'), ('_api_job_text', 'prwoa'), ('_api_total', 'proa'), ('_api_check_job', 'prwoa'), ('_api_hold', 'oa'), ('_api_tokens', 'wa'), ('_job_page', 'proa'), ('_job_steps', 'proa'),
     ('_job_ties', 'proa'), ('_sees_queues', 'proa'), ('migration', 'prwoa'), ('_set_setting', 'wa'),
     ('_sees_all', 'proa'), ('_sees_owner', 'proa'), ('_worker_text', 'proa'), ('_worker_pid', 'proa'), ('_node_name', 'proa'), ('_is_full', 'proa'), ('_held_jobs', 'roa'), ('_job_brief', 'roa'), ('_process_usage', 'roa'), ('_token_timeout', 'proa'),
     ('_error_history', 'proa'), ('_metrics', 'rw'), ('_feed', 'rwoa'), ('_which_ended', 'rwoa');
@@ -68,7 +68,7 @@ select is_empty($$ select p.oid::regprocedure from pg_proc p
                             '_token_timeout',           -- is only asked for a token the view shows
                             'complete_token', 'get_token', -- need the token's name
                             '_api_check_job',           -- looks at what was sent alone
-                            '_api_page', '_api_total', '_job_steps', '_job_ties') $$, -- see tests/sql/api_bound.sql
+                            '_api_page', '_api_total', '_job_page', '_job_steps', '_job_ties') $$, -- see tests/sql/api_bound.sql
     'what a producer may call asks whose jobs it may reach');
 select is_empty($$ select r.role from role_names r join pg_roles p on p.rolname = r.role
     where p.rolcanlogin or p.rolsuper or p.rolcreaterole or p.rolcreatedb or p.rolbypassrls $$, 'no role may do anything else');
