@@ -23,20 +23,6 @@ static HttpCallback make(JobContext *context, int64_t timeout_ms, const char **t
     return put == GANGER_DONE ? HTTP_CALLBACK_OPEN : HTTP_CALLBACK_FAILED;
 }
 
-// Was this the token that the job has just waited for?
-static bool has_waited_for(const JobContext *context, const char *token)
-{
-    const char *waited = context->memory.waited;
-    JsonField field;
-    if (waited == NULL || !json_line_find(waited, strlen(waited), "token", &field)) {
-        return false;
-    }
-    char *text = json_field_text(&field);
-    const bool is_it = text != NULL && str_equal(text, token);
-    free(text);
-    return is_it;
-}
-
 // The wait was one attempt's; told once, so that the next one asks again.
 static HttpCallback give_up(JobContext *context)
 {
@@ -78,8 +64,8 @@ HttpCallback http_callback_begin(JobContext *context, int64_t timeout_ms, const 
     case GANGER_TOKEN_WAITING:
         return HTTP_CALLBACK_OPEN;
     case GANGER_TOKEN_TIMED_OUT:
-        return has_waited_for(context, *token) ? give_up(context)
-                                               : make(context, timeout_ms, token);
+        return job_wait_is_told(context, *token) ? give_up(context)
+                                                 : make(context, timeout_ms, token);
     default:
         return HTTP_CALLBACK_FAILED;
     }

@@ -6,6 +6,7 @@
 
 #include "common/base/instant.h"
 #include "common/base/json_check.h"
+#include "common/base/json_line.h"
 #include "sql_queries.h"
 
 enum { COMPLETE_TIMEOUT_MS = 10000 };
@@ -69,6 +70,40 @@ int job_wait_for_token(JobContext *context, const char *token, const char **data
         job_wait_token(context, token);
     }
     return status;
+}
+
+static char *waited_text(const char *waited, const char *name)
+{
+    JsonField field;
+    return json_line_find(waited, strlen(waited), name, &field) ? json_field_text(&field) : NULL;
+}
+
+bool job_wait_is_told(const JobContext *context, const char *token)
+{
+    const char *waited = context->memory.waited;
+    if (waited == NULL || token == NULL) {
+        return false;
+    }
+    char *last = waited_text(waited, "token");
+    char *status = waited_text(waited, "status");
+    const bool is_told =
+        last != NULL && str_equal(last, token) && status != NULL && !str_equal(status, "waiting");
+    free(last);
+    free(status);
+    return is_told;
+}
+
+bool job_wait_is_new(JobContext *context)
+{
+    if (context->wait.kind != JOB_WAIT_TOKEN || !job_wait_is_told(context, context->wait.token)) {
+        return true;
+    }
+    char *message = mem_printf("token '%s' has ended, as GANGER_WAITED has told this run: look at "
+                               "that first, instead of waiting for it again",
+                               context->wait.token);
+    job_context_set_error(context, message);
+    free(message);
+    return false;
 }
 
 const char *job_create_token(JobContext *context, int64_t timeout_ms, const char *tags)

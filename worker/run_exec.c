@@ -23,6 +23,7 @@
 #include "worker/exec_output.h"
 #include "worker/job_context.h"
 #include "worker/job_steps.h"
+#include "worker/job_waits.h"
 #include "worker/runner.h"
 #include "worker/sandbox.h"
 
@@ -406,6 +407,9 @@ static JobOutcome judge(ExecRun *self)
             char *message = mem_printf("on fd 3: %s", self->commands.failure);
             job_context_set_error(context, message);
             free(message);
+            return OUTCOME_ERROR;
+        }
+        if (outcome == OUTCOME_WAIT && !job_wait_is_new(context)) {
             return OUTCOME_ERROR;
         }
         return outcome != OUTCOME_COMPLETED || take_stdout(self) ? outcome : OUTCOME_ERROR;

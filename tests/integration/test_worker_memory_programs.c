@@ -83,6 +83,34 @@ static void test_program_waits_for_its_token(void **state)
     free(expected);
 }
 
+// A program that never looks at GANGER_WAITED: its wait would end at once, again and again, at nobody's expense.
+static void test_program_waits_in_circles(void **state)
+{
+    static const char script[] =
+        "echo '{\"create_token\": {\"step\": \"ok\"}, \"wait\": true}' >&3";
+    MemoryRun *self = *state;
+    memory_run_begin(self);
+    memory_run_script(self, script);
+    memory_run_expect(self, OUTCOME_WAIT, NULL);
+    memory_run_settle(self, "waiting");
+    self->token = test_db_text(self->admin, "SELECT token FROM ganger.tokens");
+    test_db_run(self->admin, "SELECT ganger.complete_token('%s', '1')", self->token);
+    char *expected = mem_printf("token '%s' has ended, as GANGER_WAITED has told this run: look at "
+                                "that first, instead of waiting for it again",
+                                self->token);
+    static const char *const statuses[] = {"pending", "failed"};
+    for (int attempt = 1; attempt <= 2; attempt++) {
+        resume(self);
+        memory_run_script(self, "echo '{\"wait\": \"0s\"}' >&3"); // another wait is none of it
+        memory_run_expect(self, OUTCOME_WAIT, NULL);
+        memory_run_script(self, script);
+        memory_run_expect(self, OUTCOME_ERROR, expected);
+        memory_run_settle(self, statuses[attempt - 1]);
+        memory_run_expect_sql(self, "attempts", attempt == 1 ? "1" : "2");
+    }
+    free(expected);
+}
+
 #define TEST(function)                                                                             \
     cmocka_unit_test_setup_teardown(function, memory_run_setup, memory_run_teardown)
 
@@ -93,6 +121,7 @@ int main(void)
         TEST(test_program_with_thousands_of_steps),
         TEST(test_program_waits_for_what_there_is_not),
         TEST(test_program_waits_for_its_token),
+        TEST(test_program_waits_in_circles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
