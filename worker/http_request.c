@@ -108,7 +108,7 @@ HttpRequestMade http_request_make(HttpRequest *out, const HttpHandler *handler, 
         return HTTP_REQUEST_NOWHERE;
     }
     if (!http_handler_allows(handler, &out->target, why)) {
-        return HTTP_REQUEST_REFUSED;
+        return handler->config->url == NULL ? HTTP_REQUEST_NOWHERE : HTTP_REQUEST_REFUSED;
     }
     out->method = methods[handler->config->method];
     out->body = job->payload;

@@ -20,8 +20,8 @@ typedef struct HttpRequest {
 
 typedef enum HttpRequestMade {
     HTTP_REQUEST_MADE,
-    HTTP_REQUEST_NOWHERE, // the job names no URL, or none that could ever be sent to
-    HTTP_REQUEST_REFUSED  // the configuration does not allow to send there
+    HTTP_REQUEST_NOWHERE, // the job names no URL, or none that may ever be sent to
+    HTTP_REQUEST_REFUSED  // the configuration does not allow its own URL
 } HttpRequestMade;
 
 // `unix_s`: now, for the signature; `token`: of the callback, or NULL. Unless it is made, *why says why not. http_request_free in
