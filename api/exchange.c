@@ -354,6 +354,17 @@ void exchange_reply_problem(Exchange *exchange, int status, const char *code, co
     reply_problem(exchange, &problem);
 }
 
+void exchange_refuse_parameter(Exchange *exchange, const char *name, const char *format, ...)
+{
+    char detail[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    const Problem problem = {.status = 400, .code = "22023", .detail = detail, .field = name};
+    reply_problem(exchange, &problem);
+}
+
 void exchange_reply_busy(Exchange *exchange, int retry_after_sec, const char *code,
                          const char *detail)
 {

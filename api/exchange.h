@@ -56,6 +56,9 @@ void exchange_reply(Exchange *exchange, int status, const char *content_type, co
 // application/problem+json. `code` is a word for programs, `detail` a sentence for people that says what to do.
 void exchange_reply_problem(Exchange *exchange, int status, const char *code, const char *format,
                             ...) __attribute__((format(printf, 4, 5)));
+// 400 for a parameter of the query that cannot be taken, told as the SQL API tells it: the code is its SQLSTATE (22023).
+void exchange_refuse_parameter(Exchange *exchange, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 // 503 with Retry-After: what cannot be had now.
 void exchange_reply_busy(Exchange *exchange, int retry_after_sec, const char *code,
                          const char *detail);

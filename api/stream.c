@@ -166,18 +166,18 @@ static const char *query_of(const void *exchange, const char *name, size_t index
 static bool read_after(Exchange *exchange, int64_t *after)
 {
     const char *text = exchange_header(exchange, "Last-Event-ID");
-    const char *what = "the header Last-Event-ID";
+    const char *field = "Last-Event-ID";
     if (text == NULL || text[0] == '\0') {
         text = exchange_query(exchange, "after", 0);
-        what = "after";
+        field = "after";
     }
     *after = -1;
     if (text == NULL || text[0] == '\0' || stream_number_parse(text, after)) {
         return true;
     }
-    exchange_reply_problem(exchange, 400, "invalid_parameter",
-                           "%s must be the number of an event (event_id), not \"%.40s\"", what,
-                           text);
+    exchange_refuse_parameter(exchange, field,
+                              "%s must be the number of an event (event_id), not \"%.40s\"", field,
+                              text);
     return false;
 }
 
@@ -188,10 +188,10 @@ static bool knows_query(Exchange *exchange)
                                         "event", "after", NULL};
     const char *unknown = exchange_unknown_query(exchange, known);
     if (unknown != NULL) {
-        exchange_reply_problem(exchange, 400, "unknown_parameter",
-                               "there is no parameter \"%.40s\": there are job, batch, queue, "
-                               "job_type, event, after",
-                               unknown);
+        exchange_refuse_parameter(exchange, unknown,
+                                  "there is no parameter \"%.40s\": there are job, batch, queue, "
+                                  "job_type, event, after",
+                                  unknown);
     }
     return unknown == NULL;
 }
@@ -206,7 +206,7 @@ void stream_answer(Exchange *exchange)
     if (!knows_query(exchange)) {
         // has been answered
     } else if (why != NULL) {
-        exchange_reply_problem(exchange, 400, "invalid_parameter", "%s %s", field, why);
+        exchange_refuse_parameter(exchange, field, "%s %s", field, why);
     } else if (!read_after(exchange, &after)) {
         // has been answered
     } else if (str_equal(exchange_method(exchange), "HEAD")) {

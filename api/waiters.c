@@ -290,8 +290,8 @@ void waiters_answer(Exchange *exchange)
         exchange_run(exchange);
     } else if (duration_parse(text, &wait_ms, &why) != STATUS_OK || wait_ms < WAITERS_MIN_MS ||
                wait_ms > WAITERS_MAX_MS) {
-        exchange_reply_problem(exchange, 400, "invalid_parameter",
-                               "wait must be a duration between 1s and 60s, not \"%.40s\"", text);
+        exchange_refuse_parameter(
+            exchange, "wait", "wait must be a duration between 1s and 60s, not \"%.40s\"", text);
     } else if (api->is_leaving) {
         exchange_run(exchange);
     } else if (api->waiters->count >= WAITERS_MAX) {

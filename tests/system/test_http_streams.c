@@ -11,6 +11,7 @@
 #include "common/base/proc_usage.h"
 #include "tests/support/daemon.h"
 #include "tests/support/event_stream.h"
+#include "tests/support/http_client.h"
 
 enum {
     LATENCY_SAMPLES = 6,
@@ -264,10 +265,16 @@ static void test_too_far_behind(void **state)
         CHECK(test, str_equal(next(test, &stream).event, "ready"));
         event_stream_close(&stream);
     }
-    static const char *const wrong[] = {"/api/events?after=x", "/api/events?job=0",
-                                        "/api/events?after=99999999999999999999"};
+    static const char *const wrong[][2] = {
+        {"/api/events?after=x", "\"field\": \"after\""},
+        {"/api/events?job=0", "\"field\": \"job\""},
+        {"/api/events?after=99999999999999999999", "\"field\": \"after\""},
+        {"/api/events?jobs=1", "\"field\": \"jobs\""}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        CHECK(test, http_status(address, "GET", wrong[i], NULL) == 400);
+        HttpAnswer answer = http_ask(address, "GET", wrong[i][0], NULL, NULL);
+        CHECK(test, answer.status == 400 && strstr(answer.body, "\"code\": \"22023\"") != NULL);
+        CHECK(test, strstr(answer.body, wrong[i][1]) != NULL);
+        http_answer_free(&answer);
     }
     CHECK(test, http_status(address, "HEAD", "/api/events", NULL) == 200);
 }

@@ -80,6 +80,8 @@ static void test_what_is_not_waited_for(void **state)
     static const char *const wrong[] = {"0s", "999ms", "61s", "soon", "30", "-1s"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         answer = ask_for(1, wrong[i]);
+        CHECK(test, strstr(answer.body, "\"code\": \"22023\"") != NULL);
+        CHECK(test, strstr(answer.body, "\"field\": \"wait\"") != NULL);
         expect(test, &answer, 400, "wait must be a duration between 1s and 60s");
     }
     answer = http_ask(address, "POST", "/api/jobs?wait=60s", NULL, "{\"job_type\": 7}");
