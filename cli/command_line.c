@@ -190,7 +190,9 @@ static Status parse_words(CommandLine *line, int argc, char **argv, StrBuf *prob
         }
         const OptionSpec *spec = &OPT_SPECS[word.option];
         bool is_list = (OPTS_LISTS & OPT_BIT(word.option)) != 0;
-        if (line->values[word.option] && !is_list) {
+        // One that the command does not take is refused as such, however often it stands there.
+        bool is_taken = !line->command || command_takes(line->command, (OptionId)word.option);
+        if (line->values[word.option] && !is_list && is_taken) {
             strbuf_printf(problem, "option '--%s' is given twice", spec->name);
             return STATUS_REFUSED;
         }

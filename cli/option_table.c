@@ -93,8 +93,10 @@ const OptionSpec OPT_SPECS[OPT_COUNT] = {
     [OPT_TAG] = {"tag", 0, "TAG", "only jobs with this tag", COMPLETE_NOTHING, NULL},
     [OPT_KEY] = {"key", 0, "KEY", "only the job with this idempotency key", COMPLETE_NOTHING, NULL},
     [OPT_BATCH] = {"batch", 0, "ID", "only the items of this batch", COMPLETE_NOTHING, NULL},
-    [OPT_SINCE] = {"since", 0, "TIME", "only jobs enqueued at this time or later", COMPLETE_NOTHING,
-                   NULL},
+    [OPT_SINCE] =
+        {"since", 0, "TIME",
+         "only jobs enqueued at this time or later; failures: of the last so long, e.g. 1h",
+         COMPLETE_NOTHING, NULL},
     [OPT_UNTIL] = {"until", 0, "TIME", "only jobs enqueued before this time", COMPLETE_NOTHING,
                    NULL},
     [OPT_SEARCH] = {"search", 0, "JSON", "only jobs whose payload contains this", COMPLETE_NOTHING,

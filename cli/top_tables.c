@@ -44,7 +44,7 @@ Table *top_table_queues(const TopState *state, const TopData *data)
         const TopQueue *q = &data->queues[i];
         if (matches(state, q->name, "", "")) {
             table_add_cell(table, q->name);
-            table_add_cell(table, q->is_paused ? "paused" : "open");
+            table_add_cell(table, q->is_paused ? "paused" : "active");
             add_number(table, q->runnable);
             add_number(table, q->pending);
             add_number(table, q->processing);

@@ -117,6 +117,8 @@ static void test_refused(void **state)
     expect_problem("jobs list --limit", "option '--limit' needs a value: --limit N");
     expect_problem("jobs list --json=yes", "option '--json' takes no value");
     expect_problem("jobs list --limit 1 -n 2", "option '--limit' is given twice");
+    expect_problem("enqueue x --tag a --tag b",
+                   "'enqueue' does not take the option '--tag'; did you mean '--tags'?");
     expect_problem("jobs list --status failed,done",
                    "--status 'done' is none of: pending processing waiting completed failed "
                    "cancelled");

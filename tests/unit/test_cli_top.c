@@ -109,6 +109,7 @@ static void test_shows(void **state)
     (void)place_of(&out, "busy 2 of 3 workers");
     (void)place_of(&out, "> Queues (3)");
     (void)place_of(&out, "images   paused        90       90           0        2   900ms");
+    (void)place_of(&out, "  active  "); // as `ganger queues` says
     (void)place_of(&out, "  7     default  100  busy    12  send_mail      1.5s  42%    9.6M");
     (void)place_of(&out, "seen 20s ago");
     assert_null(strchr(out.text, '\033')); // nobody's message reaches the terminal as it is
