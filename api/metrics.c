@@ -47,6 +47,13 @@ static void plan_next(Metrics *self)
     arm(self, self->sample.pace_ms);
 }
 
+// A database that is about to be migrated. Should it never be, /ready and doctor say so.
+static bool is_before_schema(const PGresult *error)
+{
+    const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
+    return sqlstate != NULL && str_equal(sqlstate, "3F000"); // invalid_schema_name
+}
+
 static void on_sample(void *data, const PoolAnswer *answer)
 {
     Metrics *self = data;
@@ -55,8 +62,9 @@ static void on_sample(void *data, const PoolAnswer *answer)
         metrics_database_take(&self->sample, answer->result, clock_boot_ms(),
                               clock_boot_us() - self->asked_us);
     } else {
-        metrics_database_fail(&self->sample, answer->outcome == POOL_ERROR);
-        if (answer->outcome == POOL_ERROR) {
+        const bool is_refused = answer->outcome == POOL_ERROR && !is_before_schema(answer->result);
+        metrics_database_fail(&self->sample, is_refused);
+        if (is_refused) {
             log_warn("metrics.sample_failed", "error=\"%s\" next_try_ms=%lld",
                      PQresultErrorField(answer->result, PG_DIAG_MESSAGE_PRIMARY),
                      (long long)self->sample.pace_ms);

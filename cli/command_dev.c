@@ -34,6 +34,10 @@ typedef struct Dev {
 
 static bool prepare_folders(const struct Cli *cli, Dev *dev, StrBuf *why)
 {
+    const char *http = cli_option(cli, OPT_HTTP);
+    if (http && dev_http_check(http, why) != STATUS_OK) { // before anything is made
+        return false;
+    }
     const char *given = cli_option(cli, OPT_STATE);
     char *usual = given ? NULL : dev_state_default_dir();
     if (!given && !usual) {

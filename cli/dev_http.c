@@ -28,16 +28,15 @@ static int try_to_bind(const ListenAddress *address)
     return error;
 }
 
-static Status check_asked(const char *asked, StrBuf *why)
+static Status read_asked(const char *asked, ListenAddress *address, StrBuf *why)
 {
-    ListenAddress address;
     StrBuf wrong = {0};
-    if (!listen_address_parse(&address, asked, &wrong)) {
+    if (!listen_address_parse(address, asked, &wrong)) {
         strbuf_printf(why, "--http: %s", wrong.text);
         strbuf_free(&wrong);
         return STATUS_REFUSED;
     }
-    if (!listen_address_is_local(&address)) {
+    if (!listen_address_is_local(address)) {
         strbuf_printf(why,
                       "--http: %s is reached by other machines, and nobody is asked for a token "
                       "here; take an address of "
@@ -45,6 +44,19 @@ static Status check_asked(const char *asked, StrBuf *why)
                       asked);
         return STATUS_REFUSED;
     }
+    return STATUS_OK;
+}
+
+Status dev_http_check(const char *asked, StrBuf *why)
+{
+    ListenAddress address;
+    return read_asked(asked, &address, why);
+}
+
+static Status check_asked(const char *asked, StrBuf *why)
+{
+    ListenAddress address;
+    TRY(read_asked(asked, &address, why));
     // A socket's file may be left over: ganger-api knows what to do with it.
     int error = listen_address_path(&address) != NULL ? 0 : try_to_bind(&address);
     if (error != 0) {

@@ -9,6 +9,8 @@
 
 enum { DEV_HTTP_PORT = 8080, DEV_HTTP_PORTS = 100 };
 
+// Whether `asked` is an address, and a local one; nothing is tried. STATUS_REFUSED with `why`.
+MUST_CHECK Status dev_http_check(const char *asked, StrBuf *why);
 // `asked`, which must be local and free; or, when that is NULL, 127.0.0.1 with the first free port from `port` on. *out is the
 // caller's to free. STATUS_REFUSED with `why`.
 MUST_CHECK Status dev_http_choose(const char *asked, int port, char **out, StrBuf *why);

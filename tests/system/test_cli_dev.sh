@@ -54,6 +54,7 @@ refuses() {
 test_made_and_deleted() {
     start_dev
     grep -qF "ganger --state $place/state enqueue echo" "$place/log" || complain "the banner names the folder"
+    ! grep -F metrics.sample_failed "$place/log" || complain "a schema that is not there yet is no failure"
     "$ganger" --state "$place/state" enqueue echo >/dev/null
     stop_dev
     start_dev
@@ -101,6 +102,8 @@ listen_of() { # what the configuration made says
 }
 
 test_http() {
+    refuses "--http: " dev --state "$place/never" --http foo
+    [ ! -e "$place/never" ] || complain "what is refused at once leaves no folder behind"
     refuses "is reached by other machines" dev --state "$place/none" --http 0.0.0.0:9000
     refuses "the port is missing" dev --state "$place/none" --http 127.0.0.1
     [ ! -e "$place/none/pg" ] || complain "nothing is made before the address is known to be good"
