@@ -127,7 +127,7 @@ struct Server {
 };
 
 // --- http_connection.c
-void http_connection_notify(void *server, struct MHD_Connection *mhd, void **context,
+void http_connection_notify(void *data, struct MHD_Connection *mhd, void **context,
                             enum MHD_ConnectionNotificationCode what);
 HttpConnection *http_connection_of(struct MHD_Connection *mhd);
 void http_connection_cut(HttpConnection *connection);

@@ -52,6 +52,24 @@ static void queue_remove(PoolQueue *queue, PoolTicket *ticket)
     queue->count--;
 }
 
+// The first one, taken out; NULL when there is none.
+static PoolTicket *queue_take(PoolQueue *queue)
+{
+    PoolTicket *ticket = queue->first;
+    if (ticket == NULL) {
+        return NULL;
+    }
+    queue->first = ticket->next;
+    if (queue->first != NULL) {
+        queue->first->before = NULL;
+    } else {
+        queue->last = NULL;
+    }
+    ticket->next = NULL;
+    queue->count--;
+    return ticket;
+}
+
 static PoolQueue *queue_of(PoolTicket *ticket)
 {
     Pool *pool = ticket->pool;
@@ -99,18 +117,16 @@ static void on_refuser(struct ev_loop *loop, ev_timer *watcher, int events)
     (void)loop;
     (void)events;
     Pool *pool = watcher->data;
-    while (pool->refused.first != NULL) {
-        PoolTicket *ticket = pool->refused.first;
-        queue_remove(&pool->refused, ticket);
+    PoolTicket *ticket = NULL;
+    while ((ticket = queue_take(&pool->refused)) != NULL) {
         pool_settle(ticket, ticket->refusal, NULL);
     }
 }
 
 static void refuse_queue(PoolQueue *queue, PoolOutcome outcome)
 {
-    while (queue->first != NULL) {
-        PoolTicket *ticket = queue->first;
-        queue_remove(queue, ticket);
+    PoolTicket *ticket = NULL;
+    while ((ticket = queue_take(queue)) != NULL) {
         refuse(ticket, outcome);
     }
 }
@@ -386,10 +402,9 @@ void pool_close(Pool *pool)
 
 void pool_destroy(Pool *pool)
 {
-    while (pool->refused.first != NULL) { // asked after the end: nobody is left to be told
-        PoolTicket *ticket = pool->refused.first;
-        queue_remove(&pool->refused, ticket);
-        free(ticket);
+    PoolTicket *ticket = NULL;
+    while ((ticket = queue_take(&pool->refused)) != NULL) {
+        free(ticket); // asked after the end: nobody is left to be told
     }
     for (int i = 0; i < pool->size; i++) {
         pool_conn_deinit(&pool->conns[i]);

@@ -53,9 +53,13 @@ static void on_answer(void *data, const PoolAnswer *answer)
     Ready *self = data;
     self->ticket = NULL;
     keep(self, answer);
-    while (self->first != NULL) {
-        Exchange *exchange = self->first->exchange;
-        forget(self->first);
+    for (Asker *asker = NULL; (asker = self->first) != NULL;) {
+        Exchange *exchange = asker->exchange;
+        self->first = asker->next;
+        if (self->first != NULL) {
+            self->first->before = NULL;
+        }
+        free(asker);
         exchange_reply_answer(exchange, answer);
     }
 }

@@ -197,8 +197,9 @@ static int connection_limit(void)
     if (limit.rlim_cur >= HTTP_CONNECTION_MAX + DESCRIPTORS_OF_OURS) {
         return HTTP_CONNECTION_MAX;
     }
-    return limit.rlim_cur > 2 * DESCRIPTORS_OF_OURS ? (int)limit.rlim_cur - DESCRIPTORS_OF_OURS
-                                                    : DESCRIPTORS_OF_OURS;
+    return limit.rlim_cur > (rlim_t)2 * DESCRIPTORS_OF_OURS
+               ? (int)limit.rlim_cur - DESCRIPTORS_OF_OURS
+               : DESCRIPTORS_OF_OURS;
 }
 
 static void collect_hosts(Server *server)

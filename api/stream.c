@@ -203,11 +203,12 @@ void stream_answer(Exchange *exchange)
     const char *field = NULL;
     int64_t after = -1;
     const char *why = stream_filter_read(&filter, query_of, exchange, &field);
-    if (!knows_query(exchange)) {
-        // has been answered
-    } else if (why != NULL) {
+    bool is_answered = !knows_query(exchange);
+    if (!is_answered && why != NULL) {
         exchange_refuse_parameter(exchange, field, "%s %s", field, why);
-    } else if (!read_after(exchange, &after)) {
+        is_answered = true;
+    }
+    if (is_answered || !read_after(exchange, &after)) {
         // has been answered
     } else if (str_equal(exchange_method(exchange), "HEAD")) {
         exchange_reply(exchange, 200, "text/event-stream", "", 0);
