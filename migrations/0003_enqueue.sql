@@ -142,7 +142,7 @@ create function ganger._problem_field(message text) returns text language sql im
         '(job_type|payload|queues?|priority|run_at|max_attempts|timeout|kill_grace|retry_[a-z_]+|expires_at|tags|idempotency_key|unique_[a-z]+|'
         'on_conflict|group_key|depends_on(?:_tags)?|dead_letter_job_type|owner|metadata|percent|lease|worker|max_jobs|delay|duration|at|extend|'
         'step|result|concurrency|group_concurrency|rate|rate_period|retention|max_crashes|name|cron|timezone|overlap|catch_up|options|items|'
-        'on_finish|scopes|sha256|id|token|data|(?<=unknown key ")[^"]+)(?![a-z_])'), '.'), '')
+        'on_finish|scopes|sha256|id|token|data|since|(?<=unknown key ")[^"]+)(?![a-z_])'), '.'), '')
 $$;
 
 -- Enqueues one job and returns its id. Part of the caller's transaction: rolled back, it never was.

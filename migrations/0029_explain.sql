@@ -77,16 +77,18 @@ create function ganger._explain_late(due timestamptz, otherwise text) returns te
                 else ', but no node is alive to let it go on: start gangerd, or call ganger.maintain().' end
 $$;
 
--- A blocked one. own: whose jobs the caller may see; null: those of all.
+-- A blocked one. own: whose jobs the caller may see; null: those of all. Ids of jobs that the caller may not see are left out; they are counted.
 create function ganger._explain_blocked(j ganger.job, own text) returns text
 language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 declare
     by_ids  record;
     by_tags record;
 begin
-    select count(*) as n, coalesce((array_agg(p.id order by p.id) filter (where own is null or p.owner = own))[1:4], '{}') as ids into by_ids
+    select count(*) as n, coalesce((array_agg(p.id order by p.id) filter (where (own is null or p.owner = own)
+           and coalesce(p.queue = any (ganger._session_queues()), true)))[1:4], '{}') as ids into by_ids
     from ganger.job p where p.id = any (j.depends_on);
-    select count(*) as n, coalesce((array_agg(p.id order by p.id) filter (where own is null or p.owner = own))[1:4], '{}') as ids into by_tags
+    select count(*) as n, coalesce((array_agg(p.id order by p.id) filter (where (own is null or p.owner = own)
+           and coalesce(p.queue = any (ganger._session_queues()), true)))[1:4], '{}') as ids into by_tags
     from ganger._drain_blockers(j.id, j.tags, j.depends_on_tags) b (id) join ganger.job p on p.id = any (array[b.id])
     where j.depends_on_tags is not null;
     if by_ids.n = 0 and by_tags.n = 0 then
@@ -139,7 +141,8 @@ begin
         most := (select q.group_concurrency from ganger.queue q where q.name = j.queue);
         scope := format(' in queue "%s"', j.queue);
     end if;
-    select count(*) as n, coalesce((array_agg(x.id order by x.id) filter (where own is null or x.owner = own))[1:4], '{}') as ids into holders
+    select count(*) as n, coalesce((array_agg(x.id order by x.id) filter (where (own is null or x.owner = own)
+           and coalesce(x.queue = any (ganger._session_queues()), true)))[1:4], '{}') as ids into holders
     from ganger._placed x
     where x.group_key = j.group_key and (g.concurrency is not null or x.queue = j.queue);
     if ganger._is_paused(j.queue, j.job_type) then

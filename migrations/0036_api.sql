@@ -129,6 +129,23 @@ begin
     return sent is not null and sent <> 'false';
 end $$;
 
+create function ganger._api_duration(params jsonb, key text, otherwise interval) returns interval language plpgsql stable as $$
+declare
+    sent constant text := ganger._api_text(params, key);
+begin
+    if sent is null then
+        return otherwise;
+    elsif sent ~ '^\s*[-+]?[0-9.]+\s*$' then
+        perform ganger._api_refuse(key, format('%s has no unit: %s', key, left(sent, 40)), 'For example 30s, 5min, 24h.');
+    end if;
+    return sent::interval;
+exception when data_exception then
+    if sqlstate <> '22023' then
+        perform ganger._api_refuse(key, format('%s must be a duration, not "%s"', key, left(sent, 40)), 'For example 30s, 5min, 24h.');
+    end if;
+    raise;
+end $$;
+
 -- The body as JSON; '{}' when there is none.
 create function ganger._api_json(sent text) returns jsonb language plpgsql immutable as $$
 begin
@@ -372,11 +389,19 @@ begin
             jsonb_build_object('Location', case when is_collection then '/api/v1/collections/jobs/' else '/api/jobs/' end || job_id));
 end $$;
 
+-- May the caller see all of these jobs?
+create function ganger._api_may_see_all(ids bigint[]) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    return (select coalesce(bool_and(ganger._may_see_job(i)), true) from unnest(ids) i);
+end $$;
+
 -- POST /api/jobs/bulk: an array of jobs, or {"jobs": [...]}. All or none; ids in their order.
 create function ganger._api_create_jobs(request jsonb, sent text) returns ganger._api_answer
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
 declare
     jobs jsonb := ganger._api_json(sent);
+    ids  bigint[];
 begin
     perform ganger._api_query(request);
     if request -> 'headers' ? 'idempotency-key' then
@@ -393,5 +418,18 @@ begin
                                   order by e.ordinality), '[]')
         into jobs from jsonb_array_elements(jobs) with ordinality e;
     end if;
-    return (201, json_build_object('ids', array(select ganger.enqueue_many(jobs)))::text, null::jsonb);
+    if coalesce(current_setting('ganger.bound_queues', true), '') = '' then
+        ids := array(select ganger.enqueue_many(jobs));
+    else -- a key may be that of a job in another queue
+        begin
+            ids := array(select ganger.enqueue_many(jobs));
+            if not ganger._api_may_see_all(ids) then
+                raise exception using errcode = 'GG409'; -- none of them is made
+            end if;
+        exception when sqlstate 'GG409' then
+            return ganger._api_problem(409, 'taken', 'Conflict',
+                                       'The key of one of them belongs to a job that you may not see, so none was made. Use another key.');
+        end;
+    end if;
+    return (201, json_build_object('ids', ids)::text, null::jsonb);
 end $$;

@@ -165,6 +165,7 @@ begin
             ('_api_job_text',        'prwoa', 'function'),
             ('_api_total',           'pr.oa', 'function'),
             ('_api_check_job',       'prwoa', 'function'),
+            ('_api_may_see_all',     'prwoa', 'function'),
             ('_api_hold',            '...oa', 'function'),
             ('_job_page',            'pr.oa', 'function'),
             ('_job_steps',           'pr.oa', 'function'),

@@ -4,7 +4,7 @@ select 200 as status, jsonb_build_object('failures', coalesce(jsonb_agg(to_jsonb
     null::jsonb as headers
 from (select ganger._api_query($1::jsonb, '{since, job_type, limit}'), $2::text) as r (query, body),
     ganger.failures(
-        coalesce(r.query ->> 'since', '24 h')::interval,
-        r.query ->> 'job_type',
-        coalesce(r.query ->> 'limit', '50')::integer
+        ganger._api_duration(r.query, 'since', '24 h'),
+        ganger._api_text(r.query, 'job_type'),
+        ganger._api_number(r.query, 'limit', 1, 1000, 50)::integer
     ) as f;

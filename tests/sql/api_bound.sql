@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- A session that has bound itself to an owner or to queues, as the HTTP API does for a token that is bound: it reaches no more than that,
 -- whatever its role may do. To bind itself is all that anybody can do with these settings.
-select plan(137);
+select plan(147);
 
 -- What a statement answers in such a session, or the SQLSTATE; all it does is undone. `next`: one about the answer, whose answer it is then.
 create function pg_temp.bound(role text, owner text, queues text, statement text, next text default null) returns text language plpgsql as $$
@@ -85,6 +85,26 @@ select ganger.enqueue('t', idempotency_key => 'k', owner => 'bob') as held \gset
 select isnt(pg_temp.bound('ganger_api_producer', 'ann', '', 'select ganger.enqueue(''t'', idempotency_key => ''k'')'), :'held', 'it has keys of its own');
 select is(pg_temp.bound('ganger_api_producer', '', '{a}', $$ select (ganger._api_create_job('{}', '{"job_type": "t", "queue": "a", "idempotency_key": "k"}')).status $$), '409',
           'a key that leads out of its queues is taken, and no more is told');
+
+select is(pg_temp.bound('ganger_api_producer', '', '{a}', format('select (ganger._api_create_jobs(''{}'', %L)).status', w.jobs)), w.answer, w.jobs)
+from (values ('[{"job_type": "t", "queue": "a"}, {"job_type": "t", "queue": "a", "idempotency_key": "k"}]', '409'),
+             ('[{"job_type": "t", "queue": "a"}, {"job_type": "t", "queue": "a", "idempotency_key": "own"}]', '201')) w (jobs, answer);
+select is(pg_temp.bound('ganger_api_producer', '', '{a}', $$ select (ganger._api_create_jobs('{}', '[{"job_type": "t", "queue": "a"}, {"job_type": "t", "queue": "a", "idempotency_key": "k"}]')).body $$) ~ format('\m%s\M', :'held'),
+          false, 'nor is it told whose');
+select is(pg_temp.bound('ganger_api_producer', '', '{a}', $$ select (ganger._api_create_jobs('{}', '[{"job_type": "many", "queue": "a"}, {"job_type": "t", "queue": "a", "idempotency_key": "k"}]')).status $$,
+                        $$ select count(*) + %s from ganger.list_jobs('{"job_type": "many"}') $$), '409', 'and none of the others is made');
+
+-- ---- what explain_job tells of others
+select ganger.enqueue('t', '{}', 'b') as other, ganger.enqueue('t', '{}', 'b', tags => '{x}') as tagged, ganger.enqueue('t', '{}', 'b', group_key => 'g') as first \gset
+select ganger.enqueue('t', '{}', 'a', depends_on => array[:other]) as by_id, ganger.enqueue('t', '{}', 'a', depends_on_tags => '{x}') as by_tags \gset
+select ganger.set_group_limit('g', 1) \g /dev/null
+select ganger.maintain() \g /dev/null
+select ganger.enqueue('t', '{}', 'a', group_key => 'g') as limited \gset
+select is(array[ganger.explain_job(w.id) ~ format('\m%s\M', w.hidden), pg_temp.bound('ganger_reader', '', '{a}', format('select ganger.explain_job(%s)', w.id)) ~ format('\m%s\M', w.hidden)],
+          '{t, f}', format('job %s without the id %s', w.id, w.hidden))
+from (values (:by_id, :other), (:by_tags, :tagged), (:limited, :first)) w (id, hidden);
+select ok(pg_temp.bound('ganger_reader', '', '{a}', format('select ganger.explain_job(%s)', w.id)) ~ '1 job\M', 'but how many there are')
+from (values (:by_id), (:by_tags), (:limited)) w (id);
 
 -- ---- what is claimed
 select is(pg_temp.bound('ganger_worker', w.owner, w.queues, format('select string_agg(distinct queue, '','') from ganger.claim(''w'', %L, max_jobs => 100)', w.claimed)), w.answer,

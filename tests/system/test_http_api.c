@@ -247,6 +247,13 @@ static void test_other_names(void **state)
     job_await(test, 2, "completed");
     expect(test, NULL, "PUT", "/api/jobs/2", "{\"request_data\": 1}", 409, "only pending jobs");
     expect(test, NULL, "GET", "/api/jobs/stats", NULL, 200, "\"job_types\"");
+    expect(test, NULL, "GET", "/api/throughput?since=5", NULL, 400, "\"field\": \"since\"");
+    expect(test, NULL, "GET", "/api/throughput?since=1h&since=2h", NULL, 400, "several times");
+    expect(test, NULL, "GET", "/api/throughput?step=x", NULL, 400, "\"field\": \"step\"");
+    expect(test, NULL, "GET", "/api/throughput?since=40days", NULL, 400, "\"field\": \"since\"");
+    expect(test, NULL, "GET", "/api/throughput?by_type=maybe", NULL, 400, "\"field\": \"by_type\"");
+    expect(test, NULL, "GET", "/api/failures?limit=x", NULL, 400, "\"field\": \"limit\"");
+    expect(test, NULL, "GET", "/api/failures?since=5", NULL, 400, "\"field\": \"since\"");
     expect(test, NULL, "GET", "/api/jobs/stats/echo", NULL, 200, "\"total\": 1");
     expect(test, NULL, "POST", "/api/v1/collections/jobs",
            "{\"type\": \"noop\", \"metadata\": {\"b\": 2}, \"queue\": \"outside\"}", 201,
