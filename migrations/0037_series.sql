@@ -65,6 +65,7 @@ create function ganger._series_problem(since interval, step interval) returns te
         when since < interval '1 s' or since > interval '30 days' then format('22023 since must be between 1 second and 30 days, not %s', since)
         when step is null then null
         when step < interval '1 s' or step > interval '30 days' then format('22023 step must be between 1 second and 30 days, not %s', step)
+        when step > since then format('22023 step must be no longer than since, %s, not %s', since, step)
         when extract(epoch from step) <> trunc(extract(epoch from step)) then format('22023 step must be whole seconds, not %s', step)
         when since > interval '2 min' and extract(epoch from step)::bigint % 60 <> 0
         then format('22023 step must be whole minutes where since is more than 2 minutes, not %s', step)
@@ -84,7 +85,7 @@ $$;
 --   job_types                      with by_type: [{job_type, completed, failed, cancelled, ended: [..]}], the eight with most ends
 --
 -- step: null chooses; whole seconds with a `since` of up to 2 minutes, whole minutes of up to 48 hours, else whole hours.
--- Errors: 22023 since not 1 second to 30 days, step not as said, or more than 2000 of them.
+-- Errors: 22023 since not 1 second to 30 days, step longer than that or not as said, or more than 2000 of them.
 create function ganger.throughput(since interval default '1 h', step interval default null, job_type text default null,
                                   by_type boolean default false)
 returns jsonb
@@ -145,24 +146,40 @@ end $$;
 
 -- ---- live jobs, counted or estimated
 
+-- More than 75,000 live jobs, as far as is known: from what PostgreSQL counts, which a crash of the server makes it forget, and from what the
+-- last vacuum or analyze left behind, which it does not.
+create function ganger._are_many() returns boolean language sql stable as $$
+    select greatest(pg_stat_get_live_tuples(c.oid), c.reltuples) > 75000 from pg_class c where c.oid = 'ganger.job'::regclass
+$$;
+
 -- How many live jobs there are in each queue, of each type, status and reason (`reason`: as it stands in the row), and since when the oldest
 -- that could run has waited. Counted, as long as they are fewer than some 75,000; else estimated from the rows on every so manieth page of the
--- table, but for those that run, which are known: then `is_exact` is false and `oldest` comes from the heads of the lanes.
+-- table, but for those that run, which are known: then `is_exact` is false and `oldest` comes from the heads of the lanes. Few jobs in a
+-- table that many have left are counted by the index, unless most of its entries are dead, too.
 create function ganger._live_counts()
 returns table (queue text, job_type text, status ganger.job_status, reason text, jobs bigint, oldest timestamptz, is_exact boolean)
-language plpgsql stable set jit = off set enable_sort = off as $$
+language plpgsql stable set jit = off set enable_sort = off set enable_seqscan = on as $$
 #variable_conflict use_column
 declare
     pages_read constant integer := 2500;
     pages constant bigint := pg_relation_size('ganger.job') / current_setting('block_size')::bigint;
     share float8;
 begin
-    if pages <= pages_read or pg_stat_get_live_tuples('ganger.job'::regclass) <= 75000 then
+    if pages <= pages_read or pages <= 10 * pages_read and not ganger._are_many() then
         return query
         select j.queue, j.job_type, j.status, case when j.seq is null then j.pending_reason end, count(*),
                min(coalesce(j.run_at, j.created_at)) filter (where j.seq is not null and j.status = 'pending'), true
         from ganger.job j group by 1, 2, 3, 4;
         return;
+    elsif not ganger._are_many() and pg_stat_get_dead_tuples('ganger.job'::regclass) <= 150000 then
+        perform set_config('enable_seqscan', 'off', true); -- until this function ends
+        if (select j.id from ganger.job j order by j.id offset 75000 limit 1) is null then
+            return query
+            select j.queue, j.job_type, j.status, case when j.seq is null then j.pending_reason end, count(*),
+                   min(coalesce(j.run_at, j.created_at)) filter (where j.seq is not null and j.status = 'pending'), true
+            from (select * from ganger.job x order by x.id offset 0) j group by 1, 2, 3, 4;
+            return;
+        end if;
     end if;
     share := pages_read::float8 / pages;
     return query execute format($q$

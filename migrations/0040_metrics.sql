@@ -13,23 +13,22 @@ create table ganger.stat_total (
 --   queue_jobs       by queue and state: runnable, processing, waiting, and what keeps pending jobs: scheduled, retry, blocked, limited, batch
 --   queue_oldest     by queue: seconds since the oldest runnable job's time (run_at, else created_at)
 --   queue_paused     by queue: 1 or 0
---   enqueued         jobs there ever were;  ended  by state: how they ended; a job that was retried ends again
+--   enqueued         jobs there ever were; not told while live jobs are estimated, as it would go up and down;  ended  by state: how they ended; a job that was retried ends again
 --   nodes            by state: alive, stopped, and lost: buried, and no node of that name has come back
 --   node_silence     by node that is alive: seconds since its last heartbeat
 --   workers          by state: alive, and dead while what they held is still to be settled
 --   snapshot_xids, snapshot_seconds   the oldest snapshot that keeps dead rows from being removed
 --   late_results     results that wait for a row somebody else has locked
 --
--- At most `names` queues have rows of their own, those with the most jobs; '(other)' has the rest. The same for nodes. Reads the live jobs
--- once.
+-- At most `names` queues have rows of their own, those with the most jobs; '(other)' has the rest. The same for nodes. Live
+-- jobs are counted, or estimated where they are many: see _live_counts().
 create function ganger._metrics(names integer default 100)
 returns table (what text, name text, state text, value double precision)
 language sql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
     with live as materialized (
-        select j.queue,
-               case when j.status <> 'pending' then j.status::text when j.seq is not null then 'runnable' else coalesce(j.pending_reason, 'runnable') end as state,
-               count(*) as n, min(coalesce(j.run_at, j.created_at)) filter (where j.seq is not null and j.status = 'pending') as oldest
-        from ganger.job j group by 1, 2
+        select l.queue, case when l.status <> 'pending' then l.status::text else coalesce(l.reason, 'runnable') end as state,
+               sum(l.jobs)::bigint as n, min(l.oldest) as oldest, bool_and(l.is_exact) as is_exact
+        from ganger._live_counts() l group by 1, 2
     ), ranked as materialized (
         select q.queue, case when row_number() over (order by sum(q.n) desc, q.queue) <= names and q.queue <> '(other)' then q.queue else '(other)' end as name
         from (select l.queue, l.n from live l union all select k.name, 0 from ganger.queue k union all select distinct a.queue, 0 from ganger.lane a) q
@@ -56,6 +55,7 @@ language sql stable security definer set search_path = pg_catalog, ganger, pg_te
     from shown s join ranked r on r.name = s.name left join ganger.queue k on k.name = r.queue group by s.name
     union all
     select 'enqueued', null, null, (coalesce((select sum(l.n) from live l), 0) + coalesce((select sum(e.ended - e.revived) from ended e), 0))::double precision
+    where not exists (select from live l where not l.is_exact)
     union all
     select 'ended', null, v.state, coalesce(e.ended, 0)
     from unnest('{completed, failed, cancelled}'::text[]) v (state) left join ended e on e.status::text = v.state

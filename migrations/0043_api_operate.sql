@@ -5,6 +5,54 @@ create function ganger._api_rows(name text, rows json) returns ganger._api_answe
     select (200, json_build_object(name, coalesce(rows, '[]'))::text, null::jsonb)::ganger._api_answer
 $$;
 
+-- As the views queues and job_types, but bounded: where live jobs are many, their counts are estimates (_live_counts).
+create function ganger._api_queues() returns setof ganger.queues
+language sql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
+    select x.queue, coalesce(bool_or(q.paused), false),
+           coalesce(sum(x.jobs) filter (where x.status = 'pending' and x.reason is null), 0)::bigint,
+           coalesce(sum(x.jobs) filter (where x.status = 'pending'), 0)::bigint, coalesce(sum(x.jobs) filter (where x.status = 'processing'), 0)::bigint,
+           min(x.oldest), min(q.concurrency), min(q.group_concurrency), min(q.rate), min(q.rate_period), min(q.retention),
+           coalesce(sum(x.jobs) filter (where x.status = 'waiting'), 0)::bigint
+    from (select l.queue, l.status, l.reason, l.jobs, l.oldest from ganger._live_counts() l
+          union all select n.queue, null, null, 0, null from ganger.lane n group by n.queue
+          union all select k.name, null, null, 0, null from ganger.queue k) x
+    left join ganger.queue q on q.name = x.queue
+    group by x.queue
+$$;
+
+create function ganger._api_job_types() returns setof ganger.job_types
+language sql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
+    select x.job_type, coalesce(bool_or(t.paused), false),
+           coalesce(sum(x.jobs) filter (where x.status = 'pending' and x.reason is null), 0)::bigint,
+           coalesce(sum(x.jobs) filter (where x.status = 'pending'), 0)::bigint, coalesce(sum(x.jobs) filter (where x.status = 'processing'), 0)::bigint,
+           coalesce(sum(x.jobs) filter (where x.status = 'waiting'), 0)::bigint, min(t.concurrency), min(t.timeout), min(t.max_crashes)
+    from (select l.job_type, l.status, l.reason, l.jobs from ganger._live_counts() l
+          union all select k.name, null, null, 0 from ganger.job_type k) x
+    left join ganger.job_type t on t.name = x.job_type
+    group by x.job_type
+$$;
+
+-- A group as the view groups has it, but no more than 100,000 of its jobs are counted: first those that have a place.
+create function ganger._api_group(group_key text) returns setof ganger.groups
+language sql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off set enable_sort = off as $$
+    select _api_group.group_key, count(*) filter (where j.status = 'pending'), count(*) filter (where j.pending_reason = 'limited'),
+           count(*) filter (where j.seq is not null), count(*) filter (where j.status = 'processing'),
+           min(l.concurrency), min(l.rate), min(l.rate_period)
+    from (select j.status, j.pending_reason, j.seq from ganger.job j where j.group_key = _api_group.group_key
+          order by j.group_key, (j.seq is null)::integer limit 100000) j
+    full join (select k.* from ganger.group_limit k where k.group_key = _api_group.group_key) l on true
+    having count(j.status) + count(l.group_key) > 0
+$$;
+
+-- What is said of a queue, job type or group: its limits alone, from the small table that has them. Null: nothing.
+create function ganger._api_limits(what text, key text) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
+begin
+    return case what when 'queue' then (select to_jsonb(q) from ganger.queue q where q.name = key)
+                     when 'job_type' then (select to_jsonb(t) from ganger.job_type t where t.name = key)
+                     else (select to_jsonb(g) from ganger.group_limit g where g.group_key = key) end;
+end $$;
+
 -- GET /api/queues, job-types, groups, nodes, workers, doctor, jobs/stats, batches/stats. `all=true`: also what is over, of nodes and workers.
 create function ganger._api_show(request jsonb, sent text, what text) returns ganger._api_answer
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
@@ -13,9 +61,9 @@ declare
     whole constant boolean := ganger._api_bool(params, 'all');
 begin
     return case what
-        when 'queues' then ganger._api_rows(what, (select json_agg(q order by q.name) from ganger.queues q))
-        when 'queue' then (select (200, row_to_json(q)::text, null::jsonb)::ganger._api_answer from ganger.queues q where q.name = request #>> '{path,queue}')
-        when 'job_types' then ganger._api_rows(what, (select json_agg(t order by t.name) from ganger.job_types t))
+        when 'queues' then ganger._api_rows(what, (select json_agg(q order by q.name) from ganger._api_queues() q))
+        when 'queue' then (select (200, row_to_json(q)::text, null::jsonb)::ganger._api_answer from ganger._api_queues() q where q.name = request #>> '{path,queue}')
+        when 'job_types' then ganger._api_rows(what, (select json_agg(t order by t.name) from ganger._api_job_types() t))
         when 'groups' then ganger._api_rows(what, (select json_agg(g order by g.group_key) from ganger.groups g))
         when 'nodes' then ganger._api_rows(what, (select json_agg(n order by n.id) from ganger.nodes n where whole or n.state <> 'stopped'))
         when 'workers' then ganger._api_rows(what, (select json_agg(w order by w.id) from ganger.workers w where whole or w.state <> 'dead'))
@@ -38,10 +86,12 @@ declare
 begin
     perform ganger._api_query(request);
     i := ganger._api_read(sent, variadic known);
+    if how in ('set', 'patch') then
+        -- one after the other: else a second one would set anew what it read before the first had set it
+        perform pg_advisory_xact_lock(hashtextextended(format('ganger set %s %s', what, key), 0));
+    end if;
     if how = 'patch' then
-        was := case what when 'queue' then (select to_jsonb(q) from ganger.queues q where q.name = key)
-                         when 'job_type' then (select to_jsonb(t) from ganger.job_types t where t.name = key)
-                         else (select to_jsonb(g) from ganger.groups g where g.group_key = key) end;
+        was := ganger._api_limits(what, key);
         i := jsonb_populate_record(i, coalesce((select jsonb_object_agg(e.key, e.value) from jsonb_each(was) e
                                                 where e.key = any (known) and not ganger._api_json(sent) ? e.key), '{}'));
     end if;
@@ -53,9 +103,9 @@ begin
         when what = 'queue' then ganger.set_queue(key, i.concurrency, i.group_concurrency, i.rate, i.rate_period, i.retention)::text
         when what = 'job_type' then ganger.set_job_type(key, i.concurrency, i.timeout, i.max_crashes)::text
         else ganger.set_group_limit(key, i.concurrency, i.rate, i.rate_period)::text end;
-    return (200, coalesce(case what when 'queue' then (select row_to_json(q)::text from ganger.queues q where q.name = key)
-                                    when 'job_type' then (select row_to_json(t)::text from ganger.job_types t where t.name = key)
-                                    else (select row_to_json(g)::text from ganger.groups g where g.group_key = key) end,
+    return (200, coalesce(case what when 'queue' then (select row_to_json(q)::text from ganger._api_queues() q where q.name = key)
+                                    when 'job_type' then (select row_to_json(t)::text from ganger._api_job_types() t where t.name = key)
+                                    else (select row_to_json(g)::text from ganger._api_group(key) g) end,
                           json_build_object(case what when 'group' then 'group_key' else 'name' end, key)::text), null::jsonb);
 end $$;
 

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The operations of the HTTP API as the server calls them: (request, body) to (status, body, headers). What each of them does to jobs is
 -- tested with the functions they call; here it is what comes in and what goes out.
-select plan(173);
+create extension dblink;
+select plan(181);
 
 -- An answer, or the error as problem+json would have it: {status, field, detail}.
 create function pg_temp.ask(statement text, request jsonb default '{}', sent text default null, out status integer, out body jsonb, out headers jsonb)
@@ -230,6 +231,46 @@ from pg_temp.ask('_api_set(''queue'', ''patch'')', pg_temp.path('queue', 'ü/1')
 select is(array[r.body ->> 'concurrency', r.body ->> 'rate'], '{9, null}'::text[], 'PUT sets all')
 from pg_temp.ask('_api_set(''queue'', ''set'')', pg_temp.path('queue', 'ü/1'), '{"concurrency": 9}') r;
 select is(r.body -> 'paused', 'true', 'paused') from pg_temp.ask('_api_set(''queue'', ''pause'')', pg_temp.path('queue', 'ü/1')) r;
+select is(array[r.body ->> 'name', r.body ->> 'paused', r.body ->> 'concurrency', r.body ->> 'timeout'], '{zip, false, 2, null}'::text[], 'a type, of which nothing was said before')
+from pg_temp.ask('_api_set(''job_type'', ''patch'')', pg_temp.path('job_type', 'zip'), '{"concurrency": 2}') r;
+select is(array[r.body ->> 'concurrency', r.body ->> 'timeout'], '{2, 00:00:05}', 'and then more')
+from pg_temp.ask('_api_set(''job_type'', ''patch'')', pg_temp.path('job_type', 'zip'), '{"timeout": "5 s"}') r;
+select ganger.enqueue('t', group_key => 'gü') \g /dev/null
+select r.body as set from pg_temp.ask('_api_set(''group'', ''patch'')', pg_temp.path('group_key', 'gü'), '{"rate": 7, "rate_period": "1 s"}') r \gset
+select is(:'set'::jsonb, to_jsonb(g), 'a group as the view has it') from ganger.groups g where g.group_key = 'gü';
+select is(r.body, (select jsonb_agg(to_jsonb(q) order by q.name) from ganger.queues q), 'queues as the view has them')
+from pg_temp.ask('_api_show(''queues'')') a, lateral (select a.body -> 'queues' as body) r;
+select is(r.body, (select jsonb_agg(to_jsonb(t) order by t.name) from ganger.job_types t), 'job types as the view has them')
+from pg_temp.ask('_api_show(''job_types'')') a, lateral (select a.body -> 'job_types' as body) r;
+
+-- two at once: the second reads what the first has set, and nobody else waits
+create function pg_temp.patch(queue text, sent text) returns text language sql as
+$$ select format('select (ganger._api_set(%L, %L, ''queue'', ''patch'')).status', pg_temp.path('queue', queue), sent) $$;
+select dblink_connect('one', :'conninfo'), dblink_connect('two', :'conninfo') \g /dev/null
+select r.pid as two from dblink('two', 'select pg_backend_pid()') as r (pid integer) \gset
+select dblink_exec('one', 'begin') \g /dev/null
+select r.status from dblink('one', pg_temp.patch('both', '{"concurrency": 9}')) as r (status integer) \g /dev/null
+select dblink_send_query('two', pg_temp.patch('both', '{"group_concurrency": 4}')) \g /dev/null
+create function pg_temp.await_lock(pid integer) returns boolean language plpgsql as $$
+begin
+    for i in 1 .. 1200 loop
+        perform pg_stat_clear_snapshot();
+        if exists (select from pg_stat_activity a where a.pid = await_lock.pid and a.wait_event_type = 'Lock') then
+            return true;
+        end if;
+        perform pg_sleep(0.05);
+    end loop;
+    return false;
+end $$;
+select ok(pg_temp.await_lock(:two), 'a second one waits');
+set lock_timeout = '20 s';
+select is(r.status, 200, 'of another queue it does not') from pg_temp.ask('_api_set(''queue'', ''patch'')', pg_temp.path('queue', 'third'), '{"concurrency": 1}') r;
+reset lock_timeout;
+select dblink_exec('one', 'commit') \g /dev/null
+select r.status from dblink_get_result('two') as r (status integer) \g /dev/null
+select is((q.concurrency, q.group_concurrency), (9, 4), 'neither is lost') from ganger.queues q where q.name = 'both';
+select dblink_disconnect('one'), dblink_disconnect('two') \g /dev/null
+
 select is(array[r.status::text, r.headers ->> 'Location', jsonb_array_length(r.body -> 'next_runs')::text], '{201, /api/schedules/n%C3%BC%2F1, 5}', 'a schedule, and its next ticks')
 from pg_temp.ask('_api_change_schedule(''create'')', '{}', '{"name": "nü/1", "cron": "0 3 * * *", "job_type": "r"}') r;
 select is(r.status, 409, 'its name is taken') from pg_temp.ask('_api_change_schedule(''create'')', '{}', '{"name": "nü/1", "cron": "0 3 * * *", "job_type": "r"}') r;

@@ -129,7 +129,7 @@ insert into excused values
     ('_tell_batch', 'inserts one row'), ('_retake_unique_key', 'inserts one row'), ('_filter_sql', 'makes text'),
     ('_enqueue_all', 'inserts; reads what it was given'), ('_complete_one', 'its callers have them'),
     ('cleanup', 'looks through the history, as it is asked to'), ('_expire_rows', 'looks through partitions that have to go'),
-    ('_live_ids', 'any filter'), ('retry_jobs', 'any filter'), ('delete_jobs', 'any filter'), ('count_jobs', 'any filter'), ('stats', 'counts all live jobs'), ('_metrics', 'counts all live jobs'),
+    ('_live_ids', 'any filter'), ('retry_jobs', 'any filter'), ('delete_jobs', 'any filter'), ('count_jobs', 'any filter'), ('stats', 'counts all live jobs'),
     ('_live_counts', 'counts all live jobs, or a bounded part of them');
 select is(array(select distinct t.proname::text from touching t
                 where not coalesce(t.proconfig @> '{jit=off,enable_seqscan=off}', false)

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- What is drawn: throughput, the overview, run times and waits, failures by message; and that none of it reads more as history grows.
-select plan(80);
+select plan(88);
 
 -- Runs one job of `job_type` for each element of `ran`, microseconds; they ended `ago`.
 create function pg_temp.ended(job_type text, ran bigint[], ago interval default '0 s', status ganger.job_status default 'completed',
@@ -68,6 +68,8 @@ select throws_ok($$ select ganger.throughput('31 days') $$, '22023', 'since must
 select throws_ok($$ select ganger.throughput('1 h', '90 s') $$, '22023', 'step must be whole minutes where since is more than 2 minutes, not 00:01:30');
 select throws_ok($$ select ganger.throughput('7 days', '30 min') $$, '22023', 'step must be whole hours where since is more than 48 hours, not 00:30:00');
 select throws_ok($$ select ganger.throughput('48 h', '1 min') $$, '22023', 'a step of 00:01:00 makes more than 2000 points of 48:00:00');
+select throws_ok($$ select ganger.throughput('1 min', '5 min') $$, '22023', 'step must be no longer than since, 00:01:00, not 00:05:00');
+select is(ganger.throughput('1 h', '1 h') -> 'at' -> 2, null, 'a step may be as long');
 select throws_ok($$ select ganger.throughput('1 min', '1.5 s') $$, '22023', 'step must be whole seconds, not 00:00:01.5');
 
 -- what came: by PostgreSQL's own count of rows, which a session tells when it likes; here it is made to
@@ -127,7 +129,16 @@ select ok((ganger.overview() #>> '{pending,runnable}')::numeric between 75000 an
 select is((ganger.overview() #>> '{counts,processing}')::int, 1, 'those that run are known');
 select ok((select (x ->> 'oldest_wait_seconds')::numeric > 0 from jsonb_array_elements(ganger.overview() -> 'queues') x where x ->> 'queue' = 'big'),
     'and the oldest');
+select ok(q.pending between 75000 and 125000 and q.oldest_runnable_at is not null, 'near for the HTTP API, too') from ganger._api_queues() q where q.name = 'big';
+select ok(t.runnable between 75000 and 125000, 'and by type') from ganger._api_job_types() t where t.name = 'bulk';
+select ok(m.value between 75000 and 125000, 'and for metrics') from ganger._metrics() m where m.what = 'queue_jobs' and m.name = 'big' and m.state = 'runnable';
+select is_empty($$ select from ganger._metrics() m where m.what = 'enqueued' $$, 'where a counter is not made of estimates');
+analyze ganger.job;
+select pg_stat_reset_single_table_counters('ganger.job'::regclass) \g /dev/null
+select is((ganger.overview() -> 'is_exact')::boolean, false, 'nor when PostgreSQL has lost its statistics');
 truncate ganger.job;
+analyze ganger.job;
+select is((ganger.overview() -> 'is_exact')::boolean, true, 'few are');
 
 -- ---- run times and waits
 select is(ganger.durations('nobody'), null, 'a type nobody knows');
