@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- A session that has bound itself to an owner or to queues, as the HTTP API does for a token that is bound: it reaches no more than that,
 -- whatever its role may do. To bind itself is all that anybody can do with these settings.
-select plan(147);
+select plan(154);
 
 -- What a statement answers in such a session, or the SQLSTATE; all it does is undone. `next`: one about the answer, whose answer it is then.
 create function pg_temp.bound(role text, owner text, queues text, statement text, next text default null) returns text language plpgsql as $$
@@ -39,6 +39,7 @@ insert into way values
     ('get_job', 'select array_agg(j.id order by j.id) from unnest(%L::bigint[]) x, ganger.get_job(x) j'),
     ('list_jobs', 'select array_agg(j.id order by j.id) from ganger.list_jobs() j where j.id = any (%L)'),
     ('job_events', 'select array_agg(distinct x order by x) from unnest(%L::bigint[]) x, ganger.job_events(x) e'),
+    ('GET /api/jobs/{id}/events', 'select array_agg(distinct x order by x) from unnest(%L::bigint[]) x where (ganger._job_page(x, ''events'', null, null, 10)).rows <> ''[]'''),
     ('explain_job', 'select array_agg(x order by x) from unnest(%L::bigint[]) x where ganger.explain_job(x) not like ''There is no job%%'''),
     ('GET /api/jobs/{id}', 'select array_agg(x order by x) from unnest(%L::bigint[]) x where ganger._api_job_text(x) is not null'),
     ('GET /api/jobs', 'select array_agg((x ->> ''id'')::bigint order by (x ->> ''id'')::bigint) from jsonb_array_elements((ganger._api_page(''{}'', 100, null)).jobs::jsonb) x

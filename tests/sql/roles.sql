@@ -70,7 +70,7 @@ select is_empty($$ select p.oid::regprocedure from pg_proc p
                             '_token_timeout',           -- is only asked for a token the view shows
                             'complete_token', 'get_token', -- need the token's name
                             '_api_check_job',           -- looks at what was sent alone
-                            '_api_page', '_api_total', '_job_page', '_job_steps', '_job_ties') $$, -- see tests/sql/api_bound.sql
+                            '_api_page', '_api_total', '_job_steps', '_job_ties') $$, -- see tests/sql/api_bound.sql
     'what a producer may call asks whose jobs it may reach');
 select is_empty($$ select r.role from role_names r join pg_roles p on p.rolname = r.role
     where p.rolcanlogin or p.rolsuper or p.rolcreaterole or p.rolcreatedb or p.rolbypassrls $$, 'no role may do anything else');
