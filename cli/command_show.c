@@ -71,7 +71,13 @@ static void print_attempts(const struct Cli *cli, const PGresult *result)
         add_attempt(table, result, row);
     }
     table_render(table, cli->width, cli->has_color, true, &text);
-    (void)printf("\n%s", text.text);
+    (void)printf("\n");
+    int64_t total = db_int(result, 0, "total", 0);
+    if (total > PQntuples(result)) {
+        (void)printf("the newest %d of %" PRId64 " attempts; all: the view ganger.attempts\n",
+                     PQntuples(result), total);
+    }
+    (void)printf("%s", text.text);
     strbuf_free(&text);
     table_destroy(table);
 }

@@ -91,8 +91,8 @@ const CommandSpec COMMAND_SPECS[] = {
      "20 rows, unless --limit says otherwise. DUE/TOOK is the time until a pending job may run, or "
      "how long the others ran. TIME is an instant (2030-01-31T09:00Z) or a duration before now (2h).",
      command_jobs_list},
-    {"jobs show", "ID", 1, 1, NULL, 0, 0, "show all about one job, its attempts and its log", NULL,
-     command_jobs_show},
+    {"jobs show", "ID", 1, 1, NULL, 0, 0, "show all about one job, its attempts and its log",
+     "Of more than 20 attempts the newest 20.", command_jobs_show},
     {"jobs cancel", "[ID...]", 0, -1, NULL, FILTER_OPTIONS | OPT_BIT(OPT_ALL), 0,
      "cancel jobs, running ones too",
      "A pending job is cancelled at once, and so are those that depend on it. A running one is "

@@ -1,5 +1,5 @@
--- The attempts of one job, oldest first.
--- $1 job id. Columns: as shown; reason: what ended the job for good; log: tail of the handler's output.
+-- The newest 20 attempts of one job, oldest first.
+-- $1 job id. Columns: as shown; reason: what ended the job for good; log: tail of the handler's output; total: how many there are.
 select
     a.attempt,
     a.outcome::text as outcome,
@@ -13,7 +13,15 @@ select
     a.worker::text as worker,
     a.pid,
     a.error,
-    a.log
-from ganger.attempts as a
-where a.job_id = $1::bigint
-order by a.attempt, a.started_at;
+    a.log,
+    a.total
+from (
+    select
+        x.*,
+        count(*) over () as total
+    from ganger.attempts as x
+    where x.job_id = $1::bigint
+    order by coalesce(x.started_at, x.finished_at) desc
+    limit 20
+) as a
+order by coalesce(a.started_at, a.finished_at);

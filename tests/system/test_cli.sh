@@ -127,6 +127,15 @@ test_jobs_list() {
     says err "no such jobs"
     expect 0 "show" jobs show "$(run_sql "select id from ganger.jobs where job_type = 'a'")"
     says out "waits for        a free worker that handles its type, since 2"
+    run_sql "insert into ganger.attempt (job_id, attempt, outcome, error, started_at, finished_at)
+             select j.id, n, 'error', 'error-' || n || '.', t.at, t.at + interval '1 s' from ganger.jobs j, generate_series(1, 30) n,
+                    lateral (select now() - interval '1 h' + n * interval '1 min') t (at) where j.job_type = 'a'" >/dev/null
+    expect 0 "show with many attempts" jobs show "$(run_sql "select id from ganger.jobs where job_type = 'a'")"
+    says out "the newest 20 of 30 attempts"
+    says out "error-30."
+    says out "error-11."
+    says_not out "error-10."
+    run_sql "delete from ganger.attempt" >/dev/null
 }
 
 # Lines of what a terminal of 80 columns gets, longer than it.
