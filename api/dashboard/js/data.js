@@ -85,3 +85,30 @@ export function rowsOf(data, name) {
     if (Array.isArray(data)) return data;
     return (data && data[name]) || [];
 }
+
+const NEWEST = 50;
+const OLDER = 200; // a step back
+
+/**
+ * Follows the newest rows of a list that may be long; older ones are asked for when somebody wants them, and stay.
+ * @param {string|null} path @param {string} name of the rows in the answer @param {(row: Object) => string} keyOf @param {Object} [options] as useResource
+ * @returns {{rows: Object[], data: any, error: Error|null, reload: () => void, older: (() => Promise<void>)|null}} rows: oldest first; older: null when all are there
+ */
+export function useNewest(path, name, keyOf, options = {}) {
+    const answer = useResource(path, { ...options, query: { limit: NEWEST } });
+    const kept = useRef({ data: null, rows: [], next: null, isOpen: false }).current;
+    const [, redraw] = useState(0);
+    if (answer.data !== kept.data) {
+        kept.data = answer.data;
+        const fresh = rowsOf(answer.data, name);
+        const keys = new Set(fresh.map(keyOf));
+        if (kept.isOpen && kept.rows.some((row) => keys.has(keyOf(row)))) kept.rows = [...kept.rows.filter((row) => !keys.has(keyOf(row))), ...fresh];
+        else Object.assign(kept, { rows: fresh, next: (answer.data && answer.data.next) || null, isOpen: false });
+    }
+    const older = async () => {
+        const more = await call(path, { query: { limit: OLDER, before: kept.next } });
+        Object.assign(kept, { rows: [...rowsOf(more, name), ...kept.rows], next: more.next, isOpen: true });
+        redraw((n) => n + 1);
+    };
+    return { ...answer, rows: kept.rows, older: kept.next ? older : null };
+}

@@ -74,11 +74,14 @@ export function Empty({ title, children, command }) {
         <h2>${title}</h2><div class="empty-text">${children}</div>${command && html`<${CommandLine} text=${command} />`}</div>`;
 }
 
+// Where the title of a problem is but the name of its status.
+const TITLES = { 400: "This cannot be taken", 403: "This is not allowed", 404: "It is not there", 409: "This is not possible now", 412: "Changed meanwhile", 413: "This is too large", 429: "Too many requests" };
+
 /** An error: what, where, and how to mend it. */
 export function ErrorBox({ error, retry }) {
     if (!error) return null;
     return html`<div class="error-box" role="alert"><${Icon} name="failures" size=${18} /><div>
-        <strong>${error.title || "Something went wrong"}</strong>
+        <strong>${TITLES[error.status] || error.title || "Something went wrong"}</strong>
         <p>${error.detail || error.message}${error.field && html` <code>${error.field}</code>`}</p>
         ${error.hint && html`<p class="muted">${error.hint}</p>`}</div>
         ${retry && html`<${Button} small icon="retry" onClick=${retry}>Try again</${Button}>`}</div>`;
@@ -95,6 +98,17 @@ export function Loaded({ resource, children, lines = 6 }) {
 export function Skeleton({ lines = 6 }) {
     return html`<div class="skeleton" aria-busy="true" aria-label="Loading">
         ${Array.from({ length: lines }, (_, i) => html`<span key=${i} class=${"w" + (i % 4)}></span>`)}</div>`;
+}
+
+/** Asks for what is before what is shown. @param {{more: (() => Promise<void>)|null, what: string}} props more: null when all is shown */
+export function Older({ more, what }) {
+    const [busy, work] = useState(false);
+    if (!more) return null;
+    const ask = () => {
+        work(true);
+        more().catch((error) => toast(error.detail || error.message, "error")).finally(() => work(false));
+    };
+    return html`<p class="older"><${Button} small icon="down" disabled=${busy} onClick=${ask} label=${"Show older " + what}>Show older</${Button}></p>`;
 }
 
 /** The head of a page. */

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Job: everything about one job, and what can be done with it.
 import { html, useState } from "../html.js";
-import { useResource, rowsOf } from "../data.js";
+import { useResource, useNewest } from "../data.js";
 import { at } from "../http.js";
-import { PageHead, Card, Loaded, Status, Time, Tags, Button, Copy, Empty, JobLink, ErrorBox, useSecond } from "../ui.js";
+import { PageHead, Card, Loaded, Status, Time, Tags, Button, Copy, Empty, JobLink, Older, useSecond } from "../ui.js";
 import { Icon } from "../icons.js";
 import { JsonView } from "../json_view.js";
 import { link, go } from "../router.js";
 import { useKey } from "../keys.js";
 import { count, took, interval } from "../format.js";
 import { possible, retryJob, cancelJob, editJob, cloneJob, deleteJob } from "../jobs_actions.js";
-import { Attempts } from "./job_attempts.js";
+import { Attempts, attemptKey } from "./job_attempts.js";
 import { Events, Steps, Dependencies } from "./job_parts.js";
 
 function Actions({ job }) {
@@ -63,8 +63,9 @@ function Explain({ job }) {
     const answer = useResource(at`/api/jobs/${job.id}/explain`, { when: (event) => String(event.job_id) === String(job.id) });
     const text = typeof answer.data === "string" ? answer.data : answer.data && (answer.data.explanation || answer.data.text || answer.data.explain);
     if (!text) return null;
+    const told = text.replace(/ ganger\.retry\(\d+\) runs it again\./, ""); // here a button does that
     return html`<div class=${"explain explain-" + job.status} role="note"><${Icon} name=${job.status === "failed" ? "failures" : "help"} size=${18} />
-        <p><strong>${{ pending: "Why it is not running: ", waiting: "Why it waits: ", processing: "Now: ", failed: "What happened: " }[job.status] || ""}</strong>${text}</p></div>`;
+        <p><strong>${{ pending: "Why it is not running: ", waiting: "Why it waits: ", processing: "Now: ", failed: "What happened: " }[job.status] || ""}</strong>${told}</p></div>`;
 }
 
 function Progress({ job }) {
@@ -97,17 +98,17 @@ function Log({ job, attempts }) {
 export function Job({ id }) {
     const mine = (event) => String(event.job_id) === id;
     const answer = useResource(/^\d+$/.test(id) ? at`/api/jobs/${id}` : null, { when: mine });
-    const tries = useResource(/^\d+$/.test(id) ? at`/api/jobs/${id}/attempts` : null, { when: mine });
+    const tries = useNewest(/^\d+$/.test(id) ? at`/api/jobs/${id}/attempts` : null, "attempts", attemptKey, { when: mine });
     if (!/^\d+$/.test(id) || (answer.error && answer.error.status === 404)) {
         return html`<${PageHead} title=${"Job " + id} /><${Card}><${Empty} title=${"There is no job " + id} command="ganger jobs list">It was never there, belongs to
             somebody else, or was deleted: by retention, or by hand. <a href=${link(["jobs"])}>All jobs</a></${Empty}></${Card}>`;
     }
-    const attempts = rowsOf(tries.data, "attempts");
+    const attempts = tries.rows;
     return html`<${Loaded} resource=${answer} lines=${9}>${(job) => html`<nav class="crumbs" aria-label="Where"><a href=${link(["jobs"])}>Jobs</a><${Icon} name="right" size=${12} /><a href=${link(["jobs"], { job_type: job.job_type })}>${job.job_type}</a></nav>
         <${PageHead} title=${job.job_type + " #" + job.id} note=${html`<span class="job-line"><${Status} status=${job.status} reason=${job.pending_reason} /><${Copy} text=${job.id} label=${"the id " + job.id}><span class="mono">${job.id}</span></${Copy}>
             <a href=${link(["types", job.job_type])}>about this type</a></span>`}><${Actions} job=${job} /></${PageHead}>
         <div class="stack"><${Explain} job=${job} /><${Progress} job=${job} /><${Card}><${Facts} job=${job} /></${Card}><${ErrorPart} job=${job} />
-        <${Card} title="Attempts" note=${attempts.length ? count(attempts.length) : ""}><${Attempts} job=${job} attempts=${attempts} error=${tries.error} /></${Card}>
+        <${Card} title="Attempts" note=${attempts.length ? (tries.older ? "the newest " : "") + count(attempts.length) : ""}><${Attempts} job=${job} attempts=${attempts} error=${tries.error} /><${Older} more=${tries.older} what="attempts" /></${Card}>
         <div class="two"><${Card} title="Payload"><${JsonView} value=${job.payload} label="the payload" /></${Card}><${Card} title="Output" >${job.output === null ? html`<p class="faint">${possible(job).remove ? "It left none." : "None yet."}</p>` : html`<${JsonView} value=${job.output} label="the output" />`}</${Card}></div>
         <${Log} job=${job} attempts=${attempts} /><${Steps} job=${job} /><${Dependencies} job=${job} /><div class="two"><${Events} id=${id} />
         ${job.metadata && html`<${Card} title="Metadata"><${JsonView} value=${job.metadata} label="the metadata" /></${Card}>`}</div>

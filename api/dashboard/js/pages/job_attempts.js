@@ -33,10 +33,15 @@ function TimeLine({ job, attempts }) {
     return html`<div class="time-line" aria-hidden="true"><div class="time-bar">${attempts.filter((one) => one.started_at).map((one) => {
         const from = place(one.started_at);
         const to = place(one.finished_at || new Date(end));
-        return html`<span key=${one.attempt + one.started_at} class=${"fill-" + kindOf(one.outcome)} style=${{ left: Math.min(from, 99.2) + "%", width: Math.max(to - from, 0.8) + "%" }}
+        return html`<span key=${attemptKey(one)} class=${"fill-" + kindOf(one.outcome)} style=${{ left: Math.min(from, 99.2) + "%", width: Math.max(to - from, 0.8) + "%" }}
             title=${"Attempt " + one.attempt + ": " + took(one.started_at, one.finished_at)}></span>`;
     })}</div><div class="time-ends"><span title=${absolute(job.created_at)}>enqueued</span><span>${seconds((end - begin) / 1000)} in all</span>
         <span>${job.finished_at ? "ended" : "now"}</span></div></div>`;
+}
+
+/** What tells an attempt from the others of its job. @param {Object} attempt @returns {string} */
+export function attemptKey(attempt) {
+    return attempt.attempt + " " + (attempt.started_at || attempt.finished_at);
 }
 
 /** @param {{job: Object, attempts: Object[], error: Error|null}} props */
@@ -45,7 +50,7 @@ export function Attempts({ job, attempts, error }) {
     if (error && !attempts.length) return html`<${ErrorBox} error=${error} />`;
     if (!attempts.length) return html`<p class="muted">It has not been started yet.</p>`;
     const rows = [...attempts].reverse();
-    return html`<${TimeLine} job=${job} attempts=${attempts} /><ol class="attempts">${rows.map((one) => html`<li key=${one.attempt + String(one.started_at)} class=${"attempt-" + kindOf(one.outcome)}>
+    return html`<${TimeLine} job=${job} attempts=${attempts} /><ol class="attempts">${rows.map((one) => html`<li key=${attemptKey(one)} class=${"attempt-" + kindOf(one.outcome)}>
         <div class="attempt-head"><b>${one.attempt}</b><${Status} status=${one.outcome || "running"} /><span class="nowrap"><${Time} at=${one.started_at} /></span>
         <span class="nowrap">${took(one.started_at, one.finished_at)}</span></div>
         ${one.outcome && causeOf(one) && html`<p class="cause">${causeOf(one)}</p>`}

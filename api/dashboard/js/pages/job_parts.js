@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Job parts: events, steps and dependencies of one job.
 import { html } from "../html.js";
-import { useResource, rowsOf } from "../data.js";
+import { useResource, useNewest, rowsOf } from "../data.js";
 import { at } from "../http.js";
-import { Card, Loaded, Time, JobLink, Status } from "../ui.js";
+import { Card, Loaded, Older, Time, JobLink, Status } from "../ui.js";
 import { JsonView } from "../json_view.js";
 import { link } from "../router.js";
-import { count } from "../format.js";
-
-const SHOWN = 40;
 
 function told(event) {
     const data = event.data || {};
@@ -22,14 +19,14 @@ function told(event) {
     }
 }
 
+const eventKey = (event) => [event.at, event.event, event.id].join(" ");
+
 /** What happened, newest first. */
 export function Events({ id }) {
-    const answer = useResource(at`/api/jobs/${id}/events`, { when: (event) => String(event.job_id) === id });
-    return html`<${Card} title="Events"><${Loaded} resource=${answer} lines=${4}>${(data) => {
-        const rows = [...rowsOf(data, "events")].reverse();
-        return html`<ol class="events">${rows.slice(0, SHOWN).map((one, i) => html`<li key=${i}><span class=${"feed-kind kind-" + one.event}>${one.event.replace(/_/g, " ")}</span>
-            <span class="event-what">${told(one)}</span><${Time} at=${one.at} /></li>`)}</ol>${rows.length > SHOWN && html`<p class="faint">and ${count(rows.length - SHOWN)} earlier ones: <code>ganger jobs events ${id}</code></p>`}`;
-    }}</${Loaded}></${Card}>`;
+    const answer = useNewest(at`/api/jobs/${id}/events`, "events", eventKey, { when: (event) => String(event.job_id) === id });
+    return html`<${Card} title="Events"><${Loaded} resource=${answer} lines=${4}>${() => html`<ol class="events">${[...answer.rows].reverse().map((one) => html`
+        <li key=${eventKey(one)}><span class=${"feed-kind kind-" + one.event}>${one.event.replace(/_/g, " ")}</span><span class="event-what">${told(one)}</span><${Time} at=${one.at} /></li>`)}</ol>
+        <${Older} more=${answer.older} what="events" />`}</${Loaded}></${Card}>`;
 }
 
 /** What the job has kept of its work. Nothing is shown when there are none. */
