@@ -7,6 +7,11 @@ import { refreshAll } from "./live.js";
 import { toast } from "./toasts.js";
 
 let show = () => {};
+let isTyped = () => false; // is there something in the open form that would be lost?
+
+function mayLeave() {
+    return !isTyped() || window.confirm("Leave the form? What you have typed is lost.");
+}
 
 /** Opens a dialog. @param {{title: string, body: (close: () => void) => any, wide?: boolean}} dialog */
 export function openDialog(dialog) {
@@ -48,10 +53,14 @@ export function DialogHost() {
     }, [dialog]);
     if (!dialog) return null;
     const close = () => set(null);
-    const outside = (event) => { if (event.target === element.current) close(); };
-    return html`<dialog ref=${element} class=${dialog.wide ? "wide" : ""} aria-labelledby=${title} onClose=${close} onMouseDown=${outside}>
+    const leave = () => { if (mayLeave()) close(); };
+    const outside = (event) => { if (event.target === element.current) leave(); };
+    // The key is caught first: a browser lets the event "cancel" be refused only once.
+    const keys = (event) => { if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); leave(); } };
+    const cancel = (event) => { event.preventDefault(); leave(); };
+    return html`<dialog ref=${element} class=${dialog.wide ? "wide" : ""} aria-labelledby=${title} onClose=${close} onMouseDown=${outside} onKeyDown=${keys} onCancel=${cancel}>
         <div class="dialog-head"><h2 id=${title}>${dialog.title}</h2>
-        <button type="button" class="plain-icon" aria-label="Close" onClick=${close}><${Icon} name="cancel" /></button></div>
+        <button type="button" class="plain-icon" aria-label="Close" onClick=${leave}><${Icon} name="cancel" /></button></div>
         <div class="dialog-body">${dialog.body(close)}</div></dialog>`;
 }
 
@@ -90,6 +99,16 @@ function Form({ fields, intro, action, danger, submit, done, close }) {
     const [texts, set] = useState(() => Object.fromEntries(fields.map((field) => [field.name, startText(field)])));
     const [error, fail] = useState(null);
     const [busy, work] = useState(false);
+    const form = useRef(null);
+    const typed = fields.some((field) => texts[field.name] !== startText(field));
+    useEffect(() => {
+        isTyped = () => typed;
+        return () => { isTyped = () => false; };
+    }, [typed]);
+    useEffect(() => {
+        if (!error || !form.current) return;
+        (form.current.querySelector("[aria-invalid=true]") || form.current.querySelector("[type=submit]")).focus(); // a button that was disabled has lost it
+    }, [error]);
     const send = async (event) => {
         event.preventDefault();
         if (busy) return;
@@ -107,12 +126,11 @@ function Form({ fields, intro, action, danger, submit, done, close }) {
         }
     };
     const change = (name) => (value) => set((old) => ({ ...old, [name]: value }));
-    return html`<form class="form" onSubmit=${send} noValidate>
+    return html`<form ref=${form} class="form" onSubmit=${send} noValidate>
         ${intro && html`<div class="form-intro">${intro}</div>`}
         <div class="form-fields">${fields.map((field) => html`<${Field} key=${field.name} field=${field} value=${texts[field.name]}
             change=${change(field.name)} wrong=${error && error.field === field.name} />`)}</div>
-        <${ErrorBox} error=${error} />
-        <div class="form-end"><${Button} onClick=${close}>Back</${Button}>
+        <div class="form-end"><${ErrorBox} error=${error} /><${Button} onClick=${() => { if (mayLeave()) close(); }}>Back</${Button}>
         <${Button} type="submit" kind=${danger ? "danger" : "primary"} disabled=${busy}>${action}</${Button}></div></form>`;
 }
 

@@ -55,7 +55,8 @@ async function problemOf(response) {
 /**
  * One call.
  * @param {string} path "/api/jobs"
- * @param {{method?: string, body?: any, query?: Object}} [options]
+ * @param {{method?: string, body?: any, query?: Object, ifMatch?: string, tagged?: boolean}} [options]
+ *     ifMatch: only if the thing is still so; tagged: the answer is {data, etag}
  *     values of query that are arrays are given several times, empty ones are left out
  * @returns {Promise<any>} the JSON of the answer, null without one
  * @throws {Problem}
@@ -70,6 +71,7 @@ export async function call(path, options = {}) {
     const url = path + (search.size ? "?" + search : "");
     const headers = { Accept: "application/json", ...authorization() };
     const init = { method: options.method || "GET", headers, cache: "no-store" };
+    if (options.ifMatch) headers["If-Match"] = options.ifMatch;
     if (options.body !== undefined) {
         headers["Content-Type"] = "application/json";
         init.body = JSON.stringify(options.body);
@@ -85,7 +87,8 @@ export async function call(path, options = {}) {
     if (!response.ok) throw await problemOf(response);
     if (response.status === 204) return null;
     const text = await response.text();
-    return text ? JSON.parse(text) : null;
+    const data = text ? JSON.parse(text) : null;
+    return options.tagged ? { data, etag: response.headers.get("ETag") } : data;
 }
 
 /** A path with its parts encoded: at`/api/queues/${name}/pause`. */

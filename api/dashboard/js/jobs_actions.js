@@ -3,7 +3,7 @@
 import { html } from "./html.js";
 import { call, at } from "./http.js";
 import { formDialog, confirmDialog } from "./dialogs.js";
-import { act } from "./toasts.js";
+import { act, toast } from "./toasts.js";
 import { go, link } from "./router.js";
 
 const DURATION_HELP = "For example 30s, 5 min, 2 hours";
@@ -49,12 +49,21 @@ function commonFields(job) {
     ];
 }
 
-/** Changes a pending job. */
-export function editJob(job) {
+/** Changes a pending job, as it was when the form was opened: what another has changed meanwhile is not written over. */
+export async function editJob({ id }) {
+    let read;
+    try { read = await call(at`/api/jobs/${id}`, { tagged: true }); } catch (error) {
+        toast(error.detail || error.message, "error");
+        return;
+    }
+    const job = read.data;
     formDialog({ title: "Edit job " + job.id, wide: true, fields: commonFields(job), action: "Save",
         submit: (changes) => {
             if (!Object.keys(changes).length) throw Object.assign(new Error(), { title: "Nothing was changed", detail: "Change a field, or go back." });
-            return call(at`/api/jobs/${job.id}`, { method: "PATCH", body: changes });
+            return call(at`/api/jobs/${job.id}`, { method: "PATCH", body: changes, ifMatch: read.etag }).catch((error) => {
+                if (error.status === 412) Object.assign(error, { detail: "Job " + job.id + " has been changed since this form was opened. Nothing was saved: go back, look at it again, and repeat your change." });
+                throw error;
+            });
         },
         done: "Job " + job.id + " is changed" });
 }
