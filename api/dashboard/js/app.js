@@ -52,7 +52,7 @@ function Page({ route }) {
 }
 
 const LIVE = { live: ["Live", "Changes appear by themselves"], polling: ["Every 4 s", "No stream of events: the page asks every few seconds"],
-    connecting: ["Connecting", "Asking for the stream of events"], paused: ["Stopped", "What you see does not change"] };
+    lost: ["No connection", "The server does not answer: the page goes on asking"], connecting: ["Connecting", "Asking for the stream of events"], paused: ["Stopped", "What you see does not change"] };
 
 function LiveSwitch() {
     const state = useLiveState();

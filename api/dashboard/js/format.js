@@ -106,7 +106,18 @@ export function absolute(at) {
     const date = new Date(at);
     if (Number.isNaN(date.getTime())) return String(at);
     return date.toLocaleString("sv-SE", { dateStyle: "short", timeStyle: "medium" }) +
-        "." + String(date.getMilliseconds()).padStart(3, "0") + " (" + date.toISOString() + ")";
+        "." + String(date.getMilliseconds()).padStart(3, "0") + " " + zone(date) + " (" + date.toISOString() + ")";
+}
+
+/** The zone of the browser at an instant, "GMT+2", "UTC". @param {Date|string} at @returns {string} */
+export function zone(at) {
+    const part = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" }).formatToParts(new Date(at)).find((one) => one.type === "timeZoneName");
+    return part ? part.value : "";
+}
+
+/** Day and time, as a schedule needs it, with the zone of the browser: "01-31 03:00 GMT+1". @param {string} at @returns {string} */
+export function dayAndTime(at) {
+    return new Date(at).toLocaleString("sv-SE", { dateStyle: "short", timeStyle: "short" }).slice(5) + " " + zone(at);
 }
 
 /** The time of day, "14:03:22". */

@@ -14,7 +14,7 @@ const LEAVE_MS = 40;            // after an action: a page that is left by it as
 
 const listeners = new Set();
 const watchers = new Set();
-let state = "connecting"; // live, polling, paused
+let state = "connecting"; // live, polling, lost, paused
 let paused = false;
 let stopped = false;
 let lastId = null;
@@ -106,10 +106,12 @@ async function connect() {
     if (paused || stopped || abort) return;
     const mine = new AbortController();
     abort = mine;
+    let answered = false;
     try {
         const headers = { Accept: "text/event-stream", ...authorization() };
         if (lastId) headers["Last-Event-ID"] = lastId;
         const response = await fetch("/api/events", { headers, signal: mine.signal, cache: "no-store" });
+        answered = true;
         if (response.status === 401) refuse(headers.Authorization);
         if (!response.ok || !(response.headers.get("content-type") || "").includes("event-stream")) throw new Error("no stream");
         retryMs = 1000;
@@ -119,7 +121,7 @@ async function connect() {
     } catch { /* dropped, refused or ours: below */ }
     if (abort === mine) abort = null;
     if (paused || stopped) return;
-    setState("polling");
+    setState(answered ? "polling" : "lost");
     schedulePoll();
     setTimeout(connect, retryMs);
     retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
@@ -169,7 +171,7 @@ export function actions() {
     return epoch;
 }
 
-/** "connecting", "live", "polling" or "paused". */
+/** "connecting", "live", "polling", "lost" (nobody answers) or "paused". */
 export function useLiveState() {
     const [value, set] = useState(state);
     useEffect(() => {

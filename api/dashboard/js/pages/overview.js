@@ -18,8 +18,17 @@ function Tile({ label, value, note, href, kind, values }) {
         <span class="tile-note">${note || html`\u00a0`}</span>${values && html`<${Spark} values=${values} kind=${kind} />`}</a>`;
 }
 
+/** What the pending jobs are, the largest parts first; what is not named is counted. @param {Object} parts number by reason @returns {string} */
+export function pendingNote(parts) {
+    const all = Object.entries(parts).filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]);
+    if (!all.length) return "none waits to be run";
+    if (all.length === 1 && all[0][0] === "runnable") return "all of them could run";
+    const shown = all.slice(0, all.length === 3 ? 3 : 2).map(([key, n]) => short(n) + " " + key);
+    const rest = all.slice(shown.length).reduce((sum, [, n]) => sum + n, 0);
+    return shown.join(", ") + (rest ? " and " + short(rest) + " more" : "");
+}
+
 function Tiles({ data, series }) {
-    const reasons = Object.entries(data.pending || {}).filter(([key, n]) => n > 0 && key !== "runnable");
     const rate = data.ended.last_minute;
     const hour = data.ended.last_hour;
     const oldest = data.queues.reduce((most, q) => (q.paused || q.oldest_wait_seconds === null ? most : Math.max(most === null ? 0 : most, q.oldest_wait_seconds)), null);
@@ -28,7 +37,7 @@ function Tiles({ data, series }) {
         <${Tile} kind="completed" label="Completed / min" value=${short(rate.completed)} note=${short(hour.completed) + " in the last hour"}
             href=${link(["jobs"], { status: "completed" })} values=${series && series.completed} />
         <${Tile} kind="pending" label="Pending" value=${about + short(data.counts.pending)} href=${link(["jobs"], { status: "pending" })}
-            note=${reasons.length ? reasons.slice(0, 2).map(([key, n]) => short(n) + " " + key).join(", ") : "all of them could run"} values=${series && series.enqueued} />
+            note=${pendingNote(data.pending || {})} values=${series && series.enqueued} />
         <${Tile} kind="processing" label="Processing" value=${short(data.counts.processing)} note=${data.busy_workers + " of " + plural(data.workers, "worker") + " busy"}
             href=${link(["jobs"], { status: "processing" })} />
         <${Tile} kind=${oldest > 60 ? "failed" : "accent"} label="Oldest wait" value=${oldest === null ? "none" : seconds(oldest)}

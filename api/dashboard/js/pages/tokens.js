@@ -56,7 +56,7 @@ function revoke(t) {
 
 function stateOf(t) {
     if (t.revoked_at) return "revoked";
-    return t.expires_at && new Date(t.expires_at) < new Date() ? "expired" : "alive";
+    return t.expires_at && new Date(t.expires_at) < new Date() ? "expired" : "valid";
 }
 
 function ApiTokens() {
@@ -65,10 +65,10 @@ function ApiTokens() {
     return html`<${Card} flush><${Loaded} resource=${answer}>${(data) => {
         const rows = rowsOf(data, "api_tokens").length ? rowsOf(data, "api_tokens") : rowsOf(data, "tokens");
         if (!rows.length) return html`<${Empty} title="No API token yet" command="ganger api-tokens create me --scope read,operate">With http.auth: tokens every request needs one.</${Empty}>`;
-        return html`<div class="table-box cards"><table><thead><tr><th>Name</th><th>Scopes</th><th>Only for</th><th>State</th><th>Made</th><th>Last used</th><th>Valid until</th><th><span class="unseen">Actions</span></th></tr></thead><tbody>${rows.map((t) => html`<tr key=${t.id} data-row tabindex="-1"><td class="full"><b>${t.name}</b></td>
+        return html`<div class="table-box cards"><table><thead><tr><th>Name</th><th>Scopes</th><th>Only for</th><th>State</th><th>Made</th><th>Valid until</th><th><span class="unseen">Actions</span></th></tr></thead><tbody>${rows.map((t) => html`<tr key=${t.id} data-row tabindex="-1"><td class="full"><b>${t.name}</b></td>
             <td><span class="tags">${(t.scopes || []).map((scope) => html`<span key=${scope} class="tag">${scope}</span>`)}</span></td><td>${[t.owner && "owner " + t.owner, t.queues && t.queues.length && "queues " + t.queues.join(", ")].filter(Boolean).join("; ") || html`<span class="faint">–</span>`}</td>
-            <td><${Status} status=${stateOf(t)} /></td><td data-label="made"><${Time} at=${t.created_at} /></td><td data-label="used"><${Time} at=${t.last_used_at} none="never" /></td><td data-label="until"><${Time} at=${t.expires_at} none="for ever" /></td>
-            <td class="actions">${stateOf(t) === "alive" && html`<${Button} small icon="cancel" kind="danger" label=${"Revoke " + t.name} onClick=${() => revoke(t)}>Revoke</${Button}>`}</td></tr>`)}</tbody></table></div>`;
+            <td><${Status} status=${stateOf(t)} /></td><td data-label="made"><${Time} at=${t.created_at} /></td><td data-label="until"><${Time} at=${t.expires_at} none="for ever" /></td>
+            <td class="actions">${stateOf(t) === "valid" && html`<${Button} small icon="cancel" kind="danger" label=${"Revoke " + t.name} onClick=${() => revoke(t)}>Revoke</${Button}>`}</td></tr>`)}</tbody></table></div>`;
     }}</${Loaded}></${Card}>`;
 }
 
