@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Actions: everything that can be clicked and changes something, looked at in the database afterwards.
-import { openPage, goTo, sql, untilSql, same, test } from "./harness.mjs";
+import { openPage, goTo, sql, untilSql, same, check, test } from "./harness.mjs";
 
 const newest = (where) => sql(`select max(id) from ganger.jobs where ${where}`);
 const button = (page, name) => page.getByRole("button", { name, exact: true });
@@ -28,6 +28,55 @@ async function jobActions(page) {
         await inDialog(page, "Save").click();
         await page.getByText(`Job ${id} is changed`).waitFor();
         same(sql(`select priority || ' ' || max_attempts || ' ' || (payload ->> 'to') from ganger.jobs where id = ${id}`), "9 4 else@example.org", "the job");
+    });
+    await test("edit: a mistake is seen, its field has the focus; typed changes are not lost by a key; a change of another is not written over", async () => {
+        const id = newest("tags @> '{digest}'");
+        await goTo(page, "#/jobs/" + id);
+        await button(page, "Edit").click();
+        await page.locator("dialog textarea[name=payload]").fill("not JSON");
+        await inDialog(page, "Save").click();
+        const box = await page.locator("dialog [role=alert]").boundingBox();
+        check(box.y >= 0 && box.y + box.height <= 860, "the message is in sight: " + JSON.stringify(box));
+        same(await page.evaluate(() => document.activeElement.name), "payload", "the focus");
+        await page.locator("dialog textarea[name=payload]").fill("{}");
+        let asked = 0;
+        const answer = (dialog) => { asked++; return asked === 1 ? dialog.dismiss() : dialog.accept(); };
+        page.on("dialog", answer);
+        await page.keyboard.press("Escape");
+        await page.waitForTimeout(50);
+        same(asked + " " + (await page.locator("dialog").count()), "1 1", "asked, and still open");
+        sql(`select ganger.edit(${id}, '{"priority": 7}')`);
+        await inDialog(page, "Save").click();
+        await page.locator("dialog [role=alert]").getByText("Changed meanwhile").waitFor();
+        same(sql(`select payload ->> 'to' from ganger.jobs where id = ${id}`), "else@example.org", "what was there");
+        await page.keyboard.press("Escape");
+        await page.locator("dialog").waitFor({ state: "detached" });
+        page.off("dialog", answer);
+        same(asked, 2, "questions");
+    });
+    await test("a new job without a type: the message is in sight", async () => {
+        await goTo(page, "#/jobs");
+        await button(page, "New job").click();
+        await inDialog(page, "Enqueue").click();
+        const box = await page.locator("dialog [role=alert]").boundingBox();
+        check(box.y >= 0 && box.y + box.height <= 860, "the message is in sight: " + JSON.stringify(box));
+        same(await page.evaluate(() => document.activeElement.name), "job_type", "the focus");
+        await inDialog(page, "Back").click();
+        await page.locator("dialog").waitFor({ state: "detached" });
+    });
+    await test("a job with thousands of attempts: the newest, and older ones when asked for", async () => {
+        const id = sql(`with j as (select ganger.enqueue('echo', run_at => '2090-01-01', tags => '{often}') as id), a as (insert into ganger.attempt (job_id, attempt, outcome, started_at, finished_at)
+            select j.id, n, 'error', now() + n * interval '1 s', now() + n * interval '1 s' from j, generate_series(1, 3000) n) select id from j`);
+        await goTo(page, "#/jobs/" + id);
+        await page.locator(".attempts li").nth(49).waitFor();
+        same(await page.locator(".attempts li").count() + " " + (await page.locator(".events li").count()), "50 50", "attempts and events");
+        same(await page.locator(".attempts li b").first().textContent(), "3000", "the newest");
+        await button(page, "Show older attempts").click();
+        await page.locator(".attempts li").nth(249).waitFor();
+        same(await page.locator(".attempts li b").last().textContent(), "2751", "the oldest shown");
+        sql(`select ganger.edit(${id}, '{"priority": 3}')`);
+        await page.locator(".fact", { hasText: "Priority" }).getByText("3").waitFor();
+        same(await page.locator(".attempts li").count(), 250, "they stay");
     });
     await test("clone a job", async () => {
         const id = newest("tags @> '{digest}'");
@@ -153,6 +202,10 @@ async function operatorActions(page) {
         await page.getByText("7 at once").waitFor();
         same(sql("select concurrency || ' ' || paused from ganger.queues where name = 'images'"), "7 false", "the queue");
         await button(page, "Limits of mail").click();
+        await page.locator("dialog input[name=rate]").fill("-1");
+        await inDialog(page, "Save").click();
+        await page.locator("dialog [role=alert]").waitFor();
+        check(!(await page.locator("dialog [role=alert]").textContent()).includes("Bad Request"), "the title is for people");
         await page.locator("dialog input[name=rate]").fill("500");
         await inDialog(page, "Save").click();
         await page.getByText("20 at once, 500 per 1m").waitFor();
@@ -214,7 +267,7 @@ async function operatorActions(page) {
 }
 
 export async function testActions(browser) {
-    const page = await openPage(browser, {}, /status of (400|409)/);
+    const page = await openPage(browser, {}, /status of (400|409|412)/);
     await jobActions(page);
     await listActions(page);
     await operatorActions(page);

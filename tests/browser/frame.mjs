@@ -77,6 +77,12 @@ export async function testPhone(browser) {
         same(await page.evaluate(() => document.documentElement.scrollWidth), 360, "width");
         check(await page.evaluate(() => document.querySelector("dialog").getBoundingClientRect().right <= 360), "the form is inside");
     });
+    await test("phone: the events of a job have their times", async () => {
+        await goTo(page, "#/jobs/" + sql("select max(id) from ganger.jobs where job_type = 'charge_card'"));
+        await page.locator(".events time").first().waitFor();
+        same(await page.evaluate(() => document.documentElement.scrollWidth), 360, "width");
+        check(!(await page.locator("main").textContent()).includes("ganger.retry("), "a button retries it");
+    });
     await page.context().close();
 }
 
@@ -86,6 +92,7 @@ export async function testErrors(browser) {
         await page.route("**/api/**", (route) => route.abort());
         await page.goto(base + "/#/queues");
         await page.getByText("The server does not answer").waitFor();
+        await page.locator(".live-lost").getByText("No connection").waitFor();
         await page.unroute("**/api/**");
         await page.getByRole("button", { name: "Try again" }).first().click();
         await page.getByText("20 at once").waitFor();
@@ -142,6 +149,9 @@ export async function testLogin(browser) {
         const answer = await fetch(base + "/api/queues", { headers: { Authorization: "Bearer " + token } });
         check(answer.status === 200 || answer.status === 401, "the new token is known within seconds");
         await page.getByRole("button", { name: "I have it" }).click();
+        const row = page.locator("tr", { hasText: "from the browser" });
+        same(await row.locator(".status").innerText(), "valid", "its state");
+        same(await page.getByText("Last used").count(), 0, "columns of what nobody counts");
         await page.getByRole("button", { name: "Revoke from the browser" }).click();
         await page.locator("dialog").getByRole("button", { name: "Revoke" }).click();
         await untilSql("select revoked_at is not null from ganger.api_tokens where name = 'from the browser'", "t");

@@ -14,12 +14,15 @@ const CASES = [
     ["jobs_filter.js", "filterBody", [[{ status: "failed,cancelled", tag: "t", search: '{"a":1}', created_after: "2030-01-01" }],
         { status: ["failed", "cancelled"], tags: ["t"], search: { a: 1 }, created_at: { gte: "2030-01-01" } }]],
     ["live.js", "parseStream", [["id: 1\nevent: added\ndata: {\"a\":1}\n\n: hello\n\nid: 2\nda"], { events: [{ id: "1", event: "added", data: '{"a":1}' }], rest: "id: 2\nda" }]],
+    ["format.js", "dayAndTime", [["2030-01-31T12:00:00Z"], "01-31 21:00 GMT+9"]],
+    ["pages/overview.js", "pendingNote", [[{ runnable: 5 }], "all of them could run"], [[{ scheduled: 7, runnable: 9, limited: 0 }], "9 runnable, 7 scheduled"],
+        [[{ scheduled: 7, runnable: 9, limited: 2, paused: 3 }], "9 runnable, 7 scheduled and 5 more"], [[{}], "none waits to be run"]],
     ["pages/job_attempts.js", "causeOf", [[{ outcome: "timeout", signal: 9 }], "ran past its time limit, stopped by SIGKILL (signal 9)"], [[{ outcome: "crashed", signal: 11, error: "e" }], "ended by SIGSEGV (signal 11): e"],
         [[{ outcome: "error", exit_code: 3, error: "exit code 3: no" }], "exit code 3: no"]]
 ];
 
 export async function testParts(browser) {
-    const page = await openPage(browser);
+    const page = await openPage(browser, { timezoneId: "Asia/Tokyo" });
     await goTo(page, "#/");
     for (const [file, name, ...cases] of CASES) {
         await test("part: " + name, async () => {
