@@ -63,6 +63,12 @@ static void test_extremes(void **state)
     }
     expect(test, NULL, "GET", "/api/jobs/9223372036854775808", NULL, 404, NULL);
     expect(test, NULL, "GET", "/api/queues/..%2f..%2fetc%2fpasswd", NULL, 404, NULL);
+    expect(test, NULL, "POST", "/api/queues/nowhere/resume", NULL, 404, "not_found");
+    expect(test, NULL, "POST", "/api/job-types/nothing/resume", NULL, 404, "not_found");
+    expect(test, NULL, "POST", "/api/job-types/something/pause", NULL, 200, "\"paused\"");
+    expect(test, NULL, "POST", "/api/job-types/something/resume", NULL, 200, "\"paused\"");
+    expect(test, NULL, "POST", "/api/queues/somewhere/pause", NULL, 200, "\"paused\"");
+    expect(test, NULL, "POST", "/api/queues/somewhere/resume", NULL, 200, "\"paused\"");
     expect(test, NULL, "POST", "/api/queues/%27%3B%20drop%20schema%20ganger%3B--/pause", NULL, 200,
            "drop schema");
     CHECK(test, http_status(address, "POST", "/api/jobs", "{\"job_type\": \"\xff\xfe\"}") == 400);
