@@ -286,13 +286,12 @@ void waiters_answer(Exchange *exchange)
     const Api *api = exchange_api(exchange);
     const char *why = NULL;
     int64_t wait_ms = 0;
-    if (text == NULL || str_equal(exchange_method(exchange), "HEAD")) {
-        exchange_run(exchange);
-    } else if (duration_parse(text, &wait_ms, &why) != STATUS_OK || wait_ms < WAITERS_MIN_MS ||
-               wait_ms > WAITERS_MAX_MS) {
+    bool is_plain = text == NULL || str_equal(exchange_method(exchange), "HEAD");
+    if (!is_plain && (duration_parse(text, &wait_ms, &why) != STATUS_OK ||
+                      wait_ms < WAITERS_MIN_MS || wait_ms > WAITERS_MAX_MS)) {
         exchange_refuse_parameter(
             exchange, "wait", "wait must be a duration between 1s and 60s, not \"%.40s\"", text);
-    } else if (api->is_leaving) {
+    } else if (is_plain || api->is_leaving) {
         exchange_run(exchange);
     } else if (api->waiters->count >= WAITERS_MAX) {
         exchange_reply_busy(
