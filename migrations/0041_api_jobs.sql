@@ -172,7 +172,7 @@ end $$;
 -- with `newest` the instant of the last but max_rows, else that of the first but max_rows; null: there are not so many. Of more than
 -- one table the narrower one. What is not in these tables is one row each.
 create function ganger._job_cut(id bigint, what text, newest boolean, since timestamptz, until timestamptz, max_rows integer)
-returns timestamptz language plpgsql stable as $$
+returns timestamptz language plpgsql stable set jit = off set enable_seqscan = off as $$
 declare
     of_attempts timestamptz;
     of_events   timestamptz;

@@ -45,8 +45,9 @@ static bool read_date(const char *text, int64_t *unix_ms)
     char month[4] = "";
     struct tm tm = {0};
     int end = 0;
-    const int read = sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &tm.tm_mday,
-                            month, &tm.tm_year, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &end);
+    const int read = // NOLINTNEXTLINE(cert-err34-c): two or four digits each
+        sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &tm.tm_mday, month,
+               &tm.tm_year, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &end);
     const char *found = read == 6 ? strstr(months, month) : NULL;
     if (end == 0 || text[end] != '\0' || found == NULL || (found - months) % 3 != 0) {
         return false;

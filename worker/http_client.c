@@ -99,6 +99,7 @@ static curl_socket_t on_open_socket(void *data, curlsocktype purpose, struct cur
 }
 
 // A connection that another handler, which may reach more, has made and left open.
+// NOLINTNEXTLINE(readability-non-const-parameter): as libcurl declares it
 static int on_before_request(void *data, char *address, char *local, int port, int local_port)
 {
     Transfer *self = data;

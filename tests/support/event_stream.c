@@ -82,6 +82,7 @@ int event_stream_open(EventStream *stream, const char *address, const char *targ
             return 0;
         }
     }
+    // NOLINTNEXTLINE(cert-err34-c): three digits
     if (sscanf(stream->raw.text, "HTTP/1.1 %3d", &status) != 1) {
         return 0;
     }

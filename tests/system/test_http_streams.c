@@ -307,7 +307,7 @@ static void test_a_slow_client(void **state)
     int64_t grown = rss_of(test, pid) - before;
     (void)printf("memory for a client that takes nothing of %d events: %" PRId64 " KiB\n", 2 * JOBS,
                  grown / 1024);
-    CHECK(test, DAEMON_SLOWNESS > 1 || grown < 4 * 1024 * 1024);
+    CHECK(test, DAEMON_SLOWNESS > 1 || grown < INT64_C(4) * 1024 * 1024);
     follow(test, &slow, &ids, JOBS);
     char *feed = test_db_text(test->conn,
                               "select string_agg(event_id::text, ',' order by event_id) from "
@@ -371,7 +371,7 @@ static void test_many_streams(void **state)
     pause_ms(1000);
     int64_t used = cpu_us(test, pid) - before;
     (void)printf("processor time in a second without streams: %" PRId64 " us\n", used);
-    CHECK(test, used <= 30000 * DAEMON_SLOWNESS);
+    CHECK(test, used <= INT64_C(30000) * DAEMON_SLOWNESS);
     free(streams);
 }
 

@@ -20,6 +20,7 @@ static const char *refusal(const char *text, const AddressRange *allowed, size_t
     return address_refusal((const struct sockaddr *)&in6, allowed, count);
 }
 
+// NOLINTNEXTLINE(readability-function-size): a table
 static void test_address_refused(void **state)
 {
     (void)state;

@@ -20,7 +20,7 @@ static void test_own_memory_and_time(void **state)
     ProcUsage before;
     ProcUsage after;
     assert_true(proc_usage_read(getpid(), &before));
-    assert_true(before.rss_bytes > 100 * 1024);
+    assert_true(before.rss_bytes > INT64_C(100) * 1024);
     char *memory = mmap(NULL, TOUCHED_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     assert_true(memory != MAP_FAILED);
