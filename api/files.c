@@ -278,7 +278,10 @@ bool files_answer(const Files *files, Exchange *exchange, const Target *target)
     if (!name_of(target, name, sizeof name)) {
         return false;
     }
-    const File wanted = {.name = name[0] == '\0' ? (char[]){"index.html"} : name};
+    if (name[0] == '\0') {
+        (void)snprintf(name, sizeof name, "index.html");
+    }
+    const File wanted = {.name = name};
     const File *file = files->count == 0 ? NULL
                                          : bsearch(&wanted, files->items, files->count,
                                                    sizeof *files->items, compare_files);
@@ -286,7 +289,7 @@ bool files_answer(const Files *files, Exchange *exchange, const Target *target)
         reply_file(exchange, file);
         return true;
     }
-    if (name[0] != '\0' || !files->has_dashboard) {
+    if (!str_equal(name, "index.html") || !files->has_dashboard) {
         return false;
     }
     exchange_reply(exchange, 200, "text/html; charset=utf-8", NO_PAGES, sizeof NO_PAGES - 1);
