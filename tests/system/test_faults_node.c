@@ -132,6 +132,9 @@ static void test_partitions(void **state)
 
 // --- clocks
 
+// Of a schedule with a tick a second, each of which may be late by one: a job a second at most.
+#define NO_TICK_TWICE "count(*) <= floor(extract(epoch from max(created_at) - min(created_at))) + 2"
+
 // No wall clock of a node is used for anything.
 static void test_wrong_clock_of_a_node(void **state)
 {
@@ -169,8 +172,8 @@ static void test_wrong_clock_of_a_node(void **state)
                   "'%" PRId64 " ms' from ganger.attempts where job_id = %" PRId64 ")",
                   slow_ms(900), again);
     }
-    sql_check(test, "(select count(*) >= 2 and count(*) = count(distinct date_trunc('second', "
-                    "created_at)) from ganger.jobs where job_type = 'echo')");
+    sql_check(test, "(select count(*) >= 2 and " NO_TICK_TWICE
+                    " from ganger.jobs where job_type = 'echo')");
     sql_check(test, "(select count(*) = 1 and min(id) = %" PRId64 " from ganger.nodes)", node);
     CHECK(test, daemon_log_count(daemon, "node.fenced") == 0);
     wall_clock_destroy(clock);
