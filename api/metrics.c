@@ -51,7 +51,8 @@ static void plan_next(Metrics *self)
 static bool is_before_schema(const PGresult *error)
 {
     const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
-    return sqlstate != NULL && str_equal(sqlstate, "3F000"); // invalid_schema_name
+    // invalid_schema_name; undefined_function, while the migrations run
+    return sqlstate != NULL && (str_equal(sqlstate, "3F000") || str_equal(sqlstate, "42883"));
 }
 
 static void on_sample(void *data, const PoolAnswer *answer)
