@@ -37,7 +37,7 @@ async function jobActions(page) {
         await inDialog(page, "Save").click();
         const box = await page.locator("dialog [role=alert]").boundingBox();
         check(box.y >= 0 && box.y + box.height <= 860, "the message is in sight: " + JSON.stringify(box));
-        same(await page.evaluate(() => document.activeElement.name), "payload", "the focus");
+        await page.waitForFunction(() => document.activeElement.name === "payload"); // the focus follows the message
         await page.locator("dialog textarea[name=payload]").fill("{}");
         let asked = 0;
         const answer = (dialog) => { asked++; return asked === 1 ? dialog.dismiss() : dialog.accept(); };
@@ -60,7 +60,7 @@ async function jobActions(page) {
         await inDialog(page, "Enqueue").click();
         const box = await page.locator("dialog [role=alert]").boundingBox();
         check(box.y >= 0 && box.y + box.height <= 860, "the message is in sight: " + JSON.stringify(box));
-        same(await page.evaluate(() => document.activeElement.name), "job_type", "the focus");
+        await page.waitForFunction(() => document.activeElement.name === "job_type"); // the focus follows the message
         await inDialog(page, "Back").click();
         await page.locator("dialog").waitFor({ state: "detached" });
     });
