@@ -207,14 +207,8 @@ bool admission_take_body(Exchange *exchange, const char *data, size_t length)
 
 static bool is_text(const StrBuf *body)
 {
-    for (size_t i = 0; i < body->length;) {
-        size_t step = utf8_sequence_length(body->text + i, body->length - i);
-        if (step == 0 || body->text[i] == '\0') {
-            return false;
-        }
-        i += step;
-    }
-    return true;
+    return body->length == 0 || (memchr(body->text, '\0', body->length) == NULL &&
+                                 utf8_is_valid(body->text, body->length));
 }
 
 // A change is answered when it has been done: so this comes before. The answer is about as large as the body. What readers hold leaves

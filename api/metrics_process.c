@@ -2,118 +2,40 @@
 // Metrics of processes: see the header.
 #include "api/metrics_process.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/proc_stat.h"
 
-// Of /proc/PID/stat, as proc(5) numbers them.
-enum {
-    FIELD_USER_TIME = 14,
-    FIELD_SYSTEM_TIME = 15,
-    FIELD_CHILDREN_USER_TIME = 16,
-    FIELD_CHILDREN_SYSTEM_TIME = 17,
-    FIELD_START_TIME = 22,
-    FIELD_RESIDENT_PAGES = 24,
-    STAT_BYTES = 1024,
-    PATH_BYTES = 64,
-    MICROS_PER_SECOND = 1000000
-};
-
-static bool read_line(pid_t pid, char line[STAT_BYTES])
-{
-    char path[PATH_BYTES];
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return false;
-    }
-    ssize_t length = read(fd, line, STAT_BYTES - 1);
-    (void)close(fd);
-    line[length > 0 ? length : 0] = '\0';
-    return length > 0;
-}
-
-// Ours or those of processes that run as the same user: the supervisor may be root's.
-static int64_t count_fds(pid_t pid)
-{
-    char path[PATH_BYTES];
-    (void)snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    DIR *folder = opendir(path);
-    if (folder == NULL) {
-        return -1;
-    }
-    int64_t count = 0;
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        count += entry->d_name[0] != '.' ? 1 : 0;
-    }
-    (void)closedir(folder);
-    return count;
-}
-
-static uint64_t ticks_to_us(uint64_t ticks)
-{
-    const uint64_t per_second = (uint64_t)sysconf(_SC_CLK_TCK);
-    return ticks * MICROS_PER_SECOND / per_second;
-}
+enum { MICROS_PER_SECOND = 1000000 };
 
 static double start_time(uint64_t ticks_since_boot)
 {
     const int64_t boot_us = clock_wall_us() - clock_boot_us();
-    return ((double)boot_us + (double)ticks_to_us(ticks_since_boot)) / MICROS_PER_SECOND;
-}
-
-bool metrics_process_read(pid_t pid, ProcessFacts *out)
-{
-    char line[STAT_BYTES];
-    if (pid <= 0 || !read_line(pid, line)) {
-        return false;
-    }
-    const char *at = strrchr(line, ')'); // its name may hold anything
-    if (at == NULL) {
-        return false;
-    }
-    at++;
-    *out = (ProcessFacts){.open_fds = -1};
-    uint64_t cpu_ticks = 0;
-    for (int field = 3; *at != '\0' && field <= FIELD_RESIDENT_PAGES; field++) {
-        at += strspn(at, " ");
-        const uint64_t value = strtoull(at, NULL, 10);
-        if (field >= FIELD_USER_TIME && field <= FIELD_CHILDREN_SYSTEM_TIME) {
-            cpu_ticks += value;
-        } else if (field == FIELD_START_TIME) {
-            out->started_at = start_time(value);
-        } else if (field == FIELD_RESIDENT_PAGES) {
-            out->resident_bytes = value * (uint64_t)sysconf(_SC_PAGESIZE);
-        }
-        at += strcspn(at, " ");
-    }
-    out->cpu_us = ticks_to_us(cpu_ticks);
-    out->open_fds = count_fds(pid);
-    return true;
+    return (double)boot_us / MICROS_PER_SECOND +
+           (double)ticks_since_boot / (double)sysconf(_SC_CLK_TCK);
 }
 
 static void add_process(RoleFacts *role, pid_t pid)
 {
-    ProcessFacts facts;
+    ProcStat stat;
     role->processes++;
-    if (!metrics_process_read(pid, &facts)) {
+    if (!proc_stat_read(pid, &stat)) {
         return; // it has just ended, or /proc is hidden from us
     }
-    role->cpu_us += facts.cpu_us;
-    role->resident_bytes += facts.resident_bytes;
-    if (facts.resident_bytes > role->resident_max_bytes) {
-        role->resident_max_bytes = facts.resident_bytes;
+    const uint64_t resident_bytes = (uint64_t)stat.rss_bytes;
+    const double started_at = start_time(stat.start_ticks);
+    const int open_fds = proc_count_fds(pid);
+    role->cpu_us += (uint64_t)stat.cpu_us;
+    role->resident_bytes += resident_bytes;
+    if (resident_bytes > role->resident_max_bytes) {
+        role->resident_max_bytes = resident_bytes;
     }
-    if (facts.started_at > role->started_at) {
-        role->started_at = facts.started_at;
+    if (started_at > role->started_at) {
+        role->started_at = started_at;
     }
-    if (facts.open_fds >= 0) {
-        role->open_fds = (role->open_fds < 0 ? 0 : role->open_fds) + facts.open_fds;
+    if (open_fds >= 0) { // the supervisor may be root's
+        role->open_fds = (role->open_fds < 0 ? 0 : role->open_fds) + open_fds;
     }
 }
 

@@ -10,16 +10,6 @@
 #include "api/metrics_text.h"
 #include "common/base/scoreboard.h"
 
-typedef struct ProcessFacts {
-    uint64_t cpu_us; // and of the children it has waited for
-    uint64_t resident_bytes;
-    double started_at; // seconds since 1970
-    int64_t open_fds;  // -1: not ours to see
-} ProcessFacts;
-
-// False: there is no such process.
-bool metrics_process_read(pid_t pid, ProcessFacts *out);
-
 typedef struct RoleFacts {
     int processes;
     uint64_t cpu_us; // with that of processes that have ended; never falls

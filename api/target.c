@@ -19,18 +19,6 @@ static int hex_value(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static bool is_utf8(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length;) {
-        size_t step = utf8_sequence_length(text + i, length - i);
-        if (step == 0) {
-            return false;
-        }
-        i += step;
-    }
-    return true;
-}
-
 // In place; false when an escape is none, stands for NUL, or the result is not UTF-8.
 static bool decode(char *text, bool is_query)
 {
@@ -49,7 +37,7 @@ static bool decode(char *text, bool is_query)
         }
     }
     *to = '\0';
-    return is_utf8(text, (size_t)(to - text));
+    return utf8_is_valid(text, (size_t)(to - text));
 }
 
 static const char *bytes_problem(const char *raw)

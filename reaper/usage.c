@@ -3,7 +3,7 @@
 #include "reaper/usage.h"
 
 #include "common/base/clock.h"
-#include "common/base/proc_usage.h"
+#include "common/base/proc_stat.h"
 
 enum { THOUSANDTHS = 1000 };
 
@@ -19,8 +19,8 @@ int64_t usage_share(const UsageReading *before, const UsageReading *after)
 
 static void add(UsageReport *report, int64_t id, int pid, UsageReading *before)
 {
-    ProcUsage usage;
-    if (!proc_usage_read(pid, &usage)) {
+    ProcStat usage;
+    if (!proc_stat_read(pid, &usage)) {
         *before = (UsageReading){0};
         return; // gone just now, or hidden from us: nothing is said of it
     }

@@ -33,17 +33,6 @@ static void add_name(HttpRequest *self, const char *header, const char *name)
     add(self, strbuf_take(&line));
 }
 
-// A text member of the job's metadata; caller frees; NULL: there is none.
-static char *from_metadata(const Job *job, const char *name)
-{
-    JsonField field;
-    if (job->metadata == NULL ||
-        !json_line_find(job->metadata, strlen(job->metadata), name, &field)) {
-        return NULL;
-    }
-    return json_field_text(&field);
-}
-
 static void add_trace(HttpRequest *self, const Job *job)
 {
     TraceContext trace = trace_context_read(job);
@@ -82,7 +71,7 @@ static void add_headers(HttpRequest *self, const HttpHandler *handler, const Job
 static bool find_target(HttpRequest *self, const HttpHandler *handler, const Job *job, StrBuf *why)
 {
     const char *configured = handler->config->url;
-    char *named = configured != NULL ? NULL : from_metadata(job, "url");
+    char *named = configured != NULL ? NULL : json_member_text(job->metadata, "url");
     if (configured == NULL && named == NULL) {
         strbuf_append(why, "the job names no URL: its metadata needs {\"url\": \"https://...\"}");
         return false;

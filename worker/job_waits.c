@@ -72,20 +72,14 @@ int job_wait_for_token(JobContext *context, const char *token, const char **data
     return status;
 }
 
-static char *waited_text(const char *waited, const char *name)
-{
-    JsonField field;
-    return json_line_find(waited, strlen(waited), name, &field) ? json_field_text(&field) : NULL;
-}
-
 bool job_wait_is_told(const JobContext *context, const char *token)
 {
     const char *waited = context->memory.waited;
     if (waited == NULL || token == NULL) {
         return false;
     }
-    char *last = waited_text(waited, "token");
-    char *status = waited_text(waited, "status");
+    char *last = json_member_text(waited, "token");
+    char *status = json_member_text(waited, "status");
     const bool is_told =
         last != NULL && str_equal(last, token) && status != NULL && !str_equal(status, "waiting");
     free(last);

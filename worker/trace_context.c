@@ -17,17 +17,6 @@ enum {
     STATE_MAX_BYTES = 512
 };
 
-// A text member of the job's metadata; caller frees; NULL: there is none.
-static char *from_metadata(const Job *job, const char *name)
-{
-    JsonField field;
-    if (job->metadata == NULL ||
-        !json_line_find(job->metadata, strlen(job->metadata), name, &field)) {
-        return NULL;
-    }
-    return json_field_text(&field);
-}
-
 static bool is_parent(const char *text)
 {
     if (strlen(text) != PARENT_BYTES) {
@@ -55,12 +44,12 @@ static bool is_state(const char *text)
 
 TraceContext trace_context_read(const Job *job)
 {
-    TraceContext self = {.parent = from_metadata(job, "traceparent")};
+    TraceContext self = {.parent = json_member_text(job->metadata, "traceparent")};
     if (self.parent != NULL && !is_parent(self.parent)) {
         trace_context_free(&self);
     }
     if (self.parent != NULL) { // the state without its parent means nothing
-        self.state = from_metadata(job, "tracestate");
+        self.state = json_member_text(job->metadata, "tracestate");
     }
     if (self.state != NULL && !is_state(self.state)) {
         free(self.state);

@@ -164,19 +164,6 @@ static bool is_function_name(const char *text)
     return end != NULL && *end == '\0';
 }
 
-static bool is_utf8(const char *text)
-{
-    size_t length = strlen(text);
-    for (size_t i = 0; i < length;) {
-        size_t step = utf8_sequence_length(text + i, length - i);
-        if (step == 0) {
-            return false;
-        }
-        i += step;
-    }
-    return true;
-}
-
 // Appends the value of the variable that begins at `name`; returns what follows its }, or NULL.
 static const char *expand_one(const char *name, StrBuf *out, StrBuf *why)
 {
@@ -194,7 +181,7 @@ static const char *expand_one(const char *name, StrBuf *out, StrBuf *why)
                       (int)(length < 100 ? length : 100), name);
         return NULL;
     }
-    if (!is_utf8(value)) {
+    if (!utf8_is_valid(value, strlen(value))) {
         strbuf_printf(why, "the environment variable %.*s is not UTF-8",
                       (int)(length < 100 ? length : 100), name);
         return NULL;

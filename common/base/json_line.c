@@ -199,6 +199,13 @@ char *json_field_text(const JsonField *field)
     return strbuf_take(&out);
 }
 
+char *json_member_text(const char *text, const char *name)
+{
+    JsonField field;
+    bool is_there = text != NULL && json_line_find(text, strlen(text), name, &field);
+    return is_there ? json_field_text(&field) : NULL;
+}
+
 bool json_field_int(const JsonField *field, int64_t *value)
 {
     char digits[32];

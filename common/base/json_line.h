@@ -30,6 +30,8 @@ bool json_line_find(const char *text, size_t length, const char *name, JsonField
 
 // The decoded text of a string value (caller frees), or NULL when the value is no string.
 char *json_field_text(const JsonField *field);
+// The decoded text of a string member of an object; caller frees. NULL: there is none, it is no string, or `text` is NULL or no object.
+char *json_member_text(const char *text, const char *name);
 // False when the value is no integer in the range of int64.
 bool json_field_int(const JsonField *field, int64_t *value);
 

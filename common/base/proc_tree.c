@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/proc_stat.h"
 
 enum {
     DIRENT_BUFFER_BYTES = 8192,
-    STAT_LINE_BYTES = 2048, // a line has 52 numbers and a name of at most 64 bytes
     CHILDREN_READ_BYTES = 4096,
     PATH_BYTES = 64,
     SWEEP_STEP_MS = 20,     // at most so long is one stranger's end waited for before looking again
@@ -66,60 +66,11 @@ static bool walk_numbers(const char *path, PidVisitor visit, void *data)
     return true;
 }
 
-typedef struct ProcStat {
-    pid_t parent;
-    uint64_t start_time;
-    char state;
-} ProcStat;
-
-// The name in field 2 may hold blanks and brackets, so fields are counted from its last bracket on.
-static bool parse_stat(const char *line, ProcStat *out)
-{
-    const char *at = strrchr(line, ')');
-    if (at == NULL) {
-        return false;
-    }
-    at++;
-    for (int field = 3; *at != '\0'; field++) {
-        at += strspn(at, " ");
-        if (field == 3) {
-            out->state = *at;
-        }
-        if (field == 4) {
-            out->parent = (pid_t)strtol(at, NULL, 10);
-        }
-        if (field == 22) {
-            out->start_time = strtoull(at, NULL, 10);
-            return true;
-        }
-        at += strcspn(at, " ");
-    }
-    return false;
-}
-
-static bool read_stat(pid_t pid, ProcStat *out)
-{
-    char path[PATH_BYTES];
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return false;
-    }
-    char line[STAT_LINE_BYTES];
-    ssize_t length = read(fd, line, sizeof line - 1);
-    (void)close(fd);
-    if (length <= 0) {
-        return false;
-    }
-    line[length] = '\0';
-    return parse_stat(line, out);
-}
-
 uint64_t proc_start_time(pid_t pid)
 {
     ProcStat stat = {0};
-    bool is_there = read_stat(pid, &stat) && stat.state != 'Z' && stat.state != 'X';
-    return is_there ? stat.start_time : 0;
+    bool is_there = proc_stat_read(pid, &stat) && stat.state != 'Z' && stat.state != 'X';
+    return is_there ? stat.start_ticks : 0;
 }
 
 // A process descriptor tells the living from the dead whatever /proc shows. A kernel or a filter may refuse it.
@@ -136,7 +87,7 @@ bool proc_is_alive(pid_t pid)
         return count <= 0;
     }
     ProcStat stat = {0};
-    if (errno != ESRCH && read_stat(pid, &stat)) {
+    if (errno != ESRCH && proc_stat_read(pid, &stat)) {
         return stat.state != 'Z' && stat.state != 'X';
     }
     return kill(pid, 0) == 0 || errno != ESRCH;
@@ -192,7 +143,7 @@ static bool visit_process(pid_t pid, void *data)
 {
     const ChildWalk *walk = data;
     ProcStat stat = {0};
-    if (read_stat(pid, &stat) && stat.parent == walk->self) {
+    if (proc_stat_read(pid, &stat) && stat.parent == walk->self) {
         return walk->visit(pid, walk->data);
     }
     return true;

@@ -59,6 +59,18 @@ size_t utf8_sequence_length(const char *text, size_t length)
     return claimed;
 }
 
+bool utf8_is_valid(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length;) {
+        size_t step = utf8_sequence_length(text + i, length - i);
+        if (step == 0) {
+            return false;
+        }
+        i += step;
+    }
+    return true;
+}
+
 void utf8_clean(char *text, size_t length)
 {
     size_t at = 0;

@@ -2,12 +2,12 @@
 // Footprint: see the header.
 #include "tests/chaos/footprint.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "common/base/memory.h"
+#include "common/base/proc_stat.h"
 
 enum { WATCHED = 2 * DAEMON_MAX, GROWTH_MAX_KIB = 1024, GROWTH_MAX_FDS = 4, WARM_UP = 4 };
 
@@ -26,37 +26,6 @@ struct Footprint {
     Watched watched[WATCHED];
 };
 
-static long read_rss_kib(pid_t pid)
-{
-    char path[64];
-    long total = 0;
-    long resident = 0;
-    (void)snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return 0;
-    }
-    // NOLINTNEXTLINE(cert-err34-c): the kernel's own numbers
-    bool is_read = fscanf(file, "%ld %ld", &total, &resident) == 2;
-    (void)fclose(file);
-    return is_read ? resident * (sysconf(_SC_PAGESIZE) / 1024) : 0;
-}
-
-static int count_fds(pid_t pid)
-{
-    char path[64];
-    int count = 0;
-    (void)snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    DIR *folder = opendir(path);
-    while (folder != NULL && readdir(folder) != NULL) {
-        count++;
-    }
-    if (folder != NULL) {
-        (void)closedir(folder);
-    }
-    return count;
-}
-
 Footprint *footprint_create(SystemTest *test)
 {
     Footprint *self = mem_alloc(sizeof *self);
@@ -66,8 +35,8 @@ Footprint *footprint_create(SystemTest *test)
 
 static void look_at(Watched *watched, const char *role, pid_t pid)
 {
-    long rss_kib = pid > 0 ? read_rss_kib(pid) : 0;
-    if (rss_kib == 0) {
+    ProcStat stat;
+    if (!proc_stat_read(pid, &stat) || stat.rss_bytes == 0) {
         return;
     }
     if (watched->pid != pid) { // it may not be the program yet, but this one
@@ -82,8 +51,8 @@ static void look_at(Watched *watched, const char *role, pid_t pid)
         watched->fds = mem_realloc(watched->fds, sizeof *watched->fds * (size_t)watched->capacity);
     }
     watched->role = role;
-    watched->rss_kib[watched->looks] = rss_kib;
-    watched->fds[watched->looks++] = count_fds(pid);
+    watched->rss_kib[watched->looks] = (long)(stat.rss_bytes / 1024);
+    watched->fds[watched->looks++] = proc_count_fds(pid);
 }
 
 void footprint_sample(Footprint *self)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/proc_stat.h"
 #include "tests/support/daemon.h"
 #include "tests/support/http_client.h"
 #include "tests/support/http_load.h"
@@ -38,31 +39,14 @@ static Daemon *run_with_api(SystemTest *test)
     return daemon;
 }
 
-static int64_t resident_bytes(pid_t pid)
-{
-    char path[64];
-    char line[256];
-    long long kib = 0;
-    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    FILE *file = fopen(path, "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line, "VmRSS:", 6) == 0) {
-            kib = strtoll(line + 6, NULL, 10);
-        }
-    }
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return kib * 1024;
-}
-
 // So many clients that have said `begin`, then say `more` each second until they are sent away. Ordinary requests go on meanwhile.
 static void besiege(SystemTest *test, const Daemon *daemon, const char *name, const char *begin,
                     const char *more, int64_t limit_ms)
 {
     HttpLoad load = {0};
     pid_t api = daemon_child(daemon, "ganger-api", 0);
-    int64_t before = resident_bytes(api);
+    ProcStat before = {0};
+    CHECK(test, proc_stat_read(api, &before));
     int64_t most = 0;
     int64_t begun_at = clock_boot_ms();
     int left = CLIENTS;
@@ -83,8 +67,9 @@ static void besiege(SystemTest *test, const Daemon *daemon, const char *name, co
             }
         }
         http_load_run(&load, address, "GET", "/api/jobs/stats", NULL, 200, 5);
-        int64_t now = resident_bytes(api);
-        most = now > most ? now : most;
+        ProcStat now = {0};
+        CHECK(test, proc_stat_read(api, &now));
+        most = now.rss_bytes > most ? now.rss_bytes : most;
     }
     int64_t first = INT64_MAX;
     int64_t last = 0;
@@ -96,12 +81,13 @@ static void besiege(SystemTest *test, const Daemon *daemon, const char *name, co
     int64_t p99_us = http_load_percentile(&load, 99);
     (void)printf("%d clients, %s: sent away after %" PRId64 " to %" PRId64
                  " ms, p99 of %zu other requests %" PRId64 " us, %" PRId64 " bytes each\n",
-                 CLIENTS, name, first, last, load.count, p99_us, (most - before) / CLIENTS);
+                 CLIENTS, name, first, last, load.count, p99_us,
+                 (most - before.rss_bytes) / CLIENTS);
     CHECK(test, left == 0);
     CHECK(test, first >= limit_ms - 2000);
     CHECK(test, load.wrong == 0);
     CHECK(test, p99_us < slow_ms(200) * 1000);
-    CHECK(test, (most - before) / CLIENTS <= slow_ms(BYTES_A_CLIENT));
+    CHECK(test, (most - before.rss_bytes) / CLIENTS <= slow_ms(BYTES_A_CLIENT));
     CHECK(test, daemon_child(daemon, "ganger-api", 0) == api);
     http_load_free(&load);
 }

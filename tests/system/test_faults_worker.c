@@ -14,6 +14,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
+#include "common/base/proc_stat.h"
 #include "tests/support/daemon.h"
 
 enum { TREE_MAX = 256, FIGURES_MAX = 2000 };
@@ -601,31 +602,15 @@ static void test_state(void **state)
 
 // --- F16: floods
 
-static int64_t resident_kib(pid_t pid)
-{
-    char path[64];
-    char line[128];
-    int64_t kib = 0;
-    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    FILE *file = fopen(path, "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line, "VmRSS:", 6) == 0) {
-            kib = strtoll(line + 6, NULL, 10);
-        }
-    }
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return kib;
-}
-
 static void test_flood(void **state)
 {
     SystemTest *test = *state;
     const Daemon *daemon =
         run(test, 2, NULL,
             &(DaemonOptions){.handlers = "flood: {exec: [/bin/sh, -c, 'yes >&2 & exec yes']}"});
-    const int64_t before = resident_kib(daemon->pid);
+    ProcStat before = {0};
+    ProcStat after = {0};
+    CHECK(test, proc_stat_read(daemon->pid, &before));
     char *options = mem_printf("timeout => '%d ms', max_attempts => 1", times(700, 10000));
     int64_t id = job_add(test, "'flood', %s", options);
     free(options);
@@ -634,7 +619,8 @@ static void test_flood(void **state)
               "(select length(log) between 1000 and 65536 and failure_reason = 'timeout' from "
               "ganger.attempts t join ganger.jobs j on j.id = t.job_id where j.id = %" PRId64 ")",
               id);
-    CHECK(test, resident_kib(daemon->pid) <= before + 1024);
+    CHECK(test, proc_stat_read(daemon->pid, &after));
+    CHECK(test, after.rss_bytes <= before.rss_bytes + INT64_C(1024) * 1024);
 }
 
 // --- F18, F20: files and starts

@@ -2,7 +2,6 @@
 // Clients and deaths that the HTTP API must live with: slow ones, ones that vanish, its own end, a changed configuration.
 #include "tests/support/unit.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "common/base/clock.h"
+#include "common/base/proc_stat.h"
 #include "tests/support/daemon.h"
 #include "tests/support/http_client.h"
 #include "tests/support/http_load.h"
@@ -42,26 +42,11 @@ static pid_t api_of(const Daemon *daemon)
     return daemon_child(daemon, "ganger-api", 0);
 }
 
-static size_t count_files(pid_t pid)
-{
-    char path[64];
-    size_t count = 0;
-    (void)snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    DIR *folder = opendir(path);
-    while (folder != NULL && readdir(folder) != NULL) {
-        count++;
-    }
-    if (folder != NULL) {
-        (void)closedir(folder);
-    }
-    return count;
-}
-
 // True once the process holds no more descriptors than `base`.
-static bool await_files(pid_t pid, size_t base, int64_t limit_ms)
+static bool await_files(pid_t pid, int base, int64_t limit_ms)
 {
     int64_t until = clock_boot_ms() + limit_ms;
-    while (count_files(pid) > base) {
+    while (proc_count_fds(pid) > base) {
         if (clock_boot_ms() > until) {
             return false;
         }
@@ -196,14 +181,14 @@ static void test_clients_that_vanish(void **state)
         "from generate_series(1, 1000)");
     CHECK(test, http_status(address, "GET", "/api/jobs?limit=1000", NULL) == 200);
     pid_t api = api_of(daemon);
-    CHECK(test, await_files(api, count_files(api), 0));
-    size_t base = count_files(api);
+    CHECK(test, await_files(api, proc_count_fds(api), 0));
+    int base = proc_count_fds(api);
     for (int i = 0; i < VANISHING; i++) {
         vanish(i);
     }
     int64_t at = clock_boot_ms();
     CHECK(test, await_files(api, base, slow_ms(2000)));
-    (void)printf("%d clients vanished: %zu descriptors again after %" PRId64 " ms\n", VANISHING,
+    (void)printf("%d clients vanished: %d descriptors again after %" PRId64 " ms\n", VANISHING,
                  base, clock_boot_ms() - at);
     CHECK(test, api_of(daemon) == api);
     CHECK(test, http_status(address, "GET", "/api/jobs/stats", NULL) == 200);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "common/base/clock.h"
-#include "common/base/proc_usage.h"
+#include "common/base/proc_stat.h"
 #include "tests/support/daemon.h"
 #include "tests/support/event_stream.h"
 #include "tests/support/http_client.h"
@@ -281,8 +281,8 @@ static void test_too_far_behind(void **state)
 
 static int64_t rss_of(SystemTest *test, pid_t pid)
 {
-    ProcUsage usage;
-    CHECK(test, proc_usage_read(pid, &usage));
+    ProcStat usage;
+    CHECK(test, proc_stat_read(pid, &usage));
     return usage.rss_bytes;
 }
 
@@ -322,8 +322,8 @@ static void test_a_slow_client(void **state)
 
 static int64_t cpu_us(SystemTest *test, pid_t pid)
 {
-    ProcUsage usage;
-    CHECK(test, proc_usage_read(pid, &usage));
+    ProcStat usage;
+    CHECK(test, proc_stat_read(pid, &usage));
     return usage.cpu_us;
 }
 

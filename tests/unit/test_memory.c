@@ -111,6 +111,10 @@ static void test_utf8_sequences(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_int_equal(utf8_sequence_length(cases[i].bytes, cases[i].length), cases[i].expected);
     }
+    assert_true(utf8_is_valid("a\0\xc3\xa4", 4));
+    assert_true(utf8_is_valid(NULL, 0));
+    assert_false(utf8_is_valid("a\xc3\xa4\xc3", 4));
+    assert_false(utf8_is_valid("a\xff", 2));
     char text[] = "a\0\xc3\xa4\xff\xe2\x82z\xc3";
     utf8_clean(text, sizeof text - 1);
     assert_string_equal(text, "a?\xc3\xa4???z?");

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/base/proc_usage.h"
+#include "common/base/proc_stat.h"
 #include "reaper/usage.h"
 
 enum { TOUCHED_BYTES = 64 * 1024 * 1024, BURN_US = 100 * 1000, WAIT_MS = 10000 };
@@ -17,16 +17,19 @@ enum { TOUCHED_BYTES = 64 * 1024 * 1024, BURN_US = 100 * 1000, WAIT_MS = 10000 }
 static void test_own_memory_and_time(void **state)
 {
     (void)state;
-    ProcUsage before;
-    ProcUsage after;
-    assert_true(proc_usage_read(getpid(), &before));
+    ProcStat before;
+    ProcStat after;
+    assert_true(proc_stat_read(getpid(), &before));
     assert_true(before.rss_bytes > INT64_C(100) * 1024);
+    assert_int_equal(before.state, 'R');
+    assert_int_equal(before.parent, getppid());
+    assert_true(before.start_ticks > 0);
     char *memory = mmap(NULL, TOUCHED_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     assert_true(memory != MAP_FAILED);
     int64_t limit = clock_boot_ms() + WAIT_MS;
     do {
-        assert_true(proc_usage_read(getpid(), &after));
+        assert_true(proc_stat_read(getpid(), &after));
     } while (after.cpu_us - before.cpu_us < BURN_US && clock_boot_ms() < limit);
     assert_in_range(after.rss_bytes - before.rss_bytes, TOUCHED_BYTES * 9 / 10, TOUCHED_BYTES * 3);
     assert_true(after.cpu_us - before.cpu_us >= BURN_US);
@@ -36,15 +39,15 @@ static void test_own_memory_and_time(void **state)
 static void test_no_such_process(void **state)
 {
     (void)state;
-    ProcUsage usage;
+    ProcStat usage;
     pid_t pid = fork();
     if (pid == 0) {
         _exit(0);
     }
     assert_int_equal(waitpid(pid, NULL, 0), pid);
-    assert_false(proc_usage_read(pid, &usage));
-    assert_false(proc_usage_read(0, &usage));
-    assert_false(proc_usage_read(-1, &usage));
+    assert_false(proc_stat_read(pid, &usage));
+    assert_false(proc_stat_read(0, &usage));
+    assert_false(proc_stat_read(-1, &usage));
 }
 
 static void test_shares(void **state)
