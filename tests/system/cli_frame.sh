@@ -11,6 +11,7 @@ unset DATABASE_URL
 
 cleanup() {
     local url
+    stop_gangerd
     for url in ${databases[@]+"${databases[@]}"}; do
         "$GANGER_FRESH_DB" drop "$url"
     done
@@ -25,6 +26,20 @@ make_database() {
     DATABASE_URL=$("$GANGER_FRESH_DB" "$1")
     export DATABASE_URL
     databases+=("$DATABASE_URL")
+}
+
+# Ends the test: what it needs is not there.
+skip() {
+    echo "skipped: $1"
+    exit 77
+}
+
+# A gangerd of the test, whose process stands in $gangerd_pid.
+gangerd_pid=
+stop_gangerd() {
+    [ -z "$gangerd_pid" ] || kill -TERM "$gangerd_pid" 2>/dev/null || true
+    [ -z "$gangerd_pid" ] || wait "$gangerd_pid" 2>/dev/null || true
+    gangerd_pid=
 }
 
 complain() {

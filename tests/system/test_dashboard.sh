@@ -5,11 +5,6 @@ set -euo pipefail
 
 . "$GANGER_SOURCE_DIR/tests/system/cli_frame.sh"
 
-skip() {
-    echo "skipped: $1"
-    exit 77
-}
-
 for name in chromium chromium-browser google-chrome; do
     CHROMIUM=${CHROMIUM:-$(command -v "$name" || true)}
 done
@@ -18,14 +13,6 @@ export CHROMIUM
 command -v node >/dev/null || skip "there is no node: install nodejs"
 [ -d "$GANGER_BROWSER_MODULES/node_modules/playwright-core" ] || skip "npm could not fetch playwright-core when this was built: build again"
 [ -f "$GANGER_BIN_DIR/../dashboard/index.html" ] || skip "the dashboard was not built: npm was missing, or could not reach its registry"
-
-gangerd_pid=
-stop_gangerd() {
-    [ -z "$gangerd_pid" ] || kill -TERM "$gangerd_pid" 2>/dev/null || true
-    [ -z "$gangerd_pid" ] || wait "$gangerd_pid" 2>/dev/null || true
-    gangerd_pid=
-}
-trap 'stop_gangerd; cleanup' EXIT
 
 # write_config AUTH
 write_config() {

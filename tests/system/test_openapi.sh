@@ -5,21 +5,8 @@ set -euo pipefail
 
 . "$GANGER_SOURCE_DIR/tests/system/cli_frame.sh"
 
-skip() {
-    echo "skipped: $1"
-    exit 77
-}
-
 command -v node >/dev/null || skip "there is no node: install nodejs"
 [ -d "$GANGER_OPENAPI_MODULES/node_modules/ajv" ] || skip "npm could not fetch the packages when this was built: build again"
-
-gangerd_pid=
-stop_gangerd() {
-    [ -z "$gangerd_pid" ] || kill -TERM "$gangerd_pid" 2>/dev/null || true
-    [ -z "$gangerd_pid" ] || wait "$gangerd_pid" 2>/dev/null || true
-    gangerd_pid=
-}
-trap 'stop_gangerd; cleanup' EXIT
 
 make_database create
 mkdir "$place/state"

@@ -107,9 +107,7 @@ static void test_signature(void **state)
 
 static void expect_member(const char *json, const char *expected)
 {
-    JsonField field;
-    const bool is_found = json_line_find(json, strlen(json), "url", &field);
-    char *text = is_found ? json_field_text(&field) : NULL;
+    char *text = json_member_text(json, "url");
     if (expected == NULL) {
         assert_null(text);
     } else {
