@@ -164,7 +164,10 @@ const PoolActor *exchange_actor(const Exchange *exchange)
 
 // The headers a statement may look at.
 static const char *const PASSED_HEADERS[] = {
-    "idempotency-key", "if-match", "if-none-match", "traceparent", "tracestate", "prefer", "accept",
+    "idempotency-key",
+    "if-match",
+    "traceparent",
+    "tracestate",
 };
 
 static void write_member(StrBuf *out, const char *name, bool *is_first)

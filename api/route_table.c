@@ -19,8 +19,8 @@ static const Route routes[] = {
     {"POST", "/api/jobs/retry", ROUTE_SQL, SCOPE_OPERATE, ROUTE_BODY | ROUTE_SLOW, &SQL_api_jobs_retry},
     {"POST", "/api/jobs/edit", ROUTE_SQL, SCOPE_OPERATE, ROUTE_BODY | ROUTE_SLOW, &SQL_api_jobs_edit},
     {"POST", "/api/jobs/delete", ROUTE_SQL, SCOPE_OPERATE, ROUTE_BODY | ROUTE_SLOW, &SQL_api_jobs_delete},
-    {"GET", "/api/jobs/stats", ROUTE_SQL, SCOPE_READ, 0, &SQL_api_stats},
-    {"GET", "/api/jobs/stats/{job_type}", ROUTE_SQL, SCOPE_READ, 0, &SQL_api_stats},
+    {"GET", "/api/jobs/stats", ROUTE_SQL, SCOPE_READ, ROUTE_SLOW, &SQL_api_stats},
+    {"GET", "/api/jobs/stats/{job_type}", ROUTE_SQL, SCOPE_READ, ROUTE_SLOW, &SQL_api_stats},
 
     {"GET", "/api/jobs/{id}", ROUTE_WAIT, SCOPE_READ, ROUTE_BOUND, &SQL_api_job_get},
     {"PUT", "/api/jobs/{id}", ROUTE_SQL, SCOPE_OPERATE, ROUTE_BODY | ROUTE_BOUND, &SQL_api_job_edit},
@@ -64,7 +64,7 @@ static const Route routes[] = {
     {"POST", "/api/job-types/{job_type}/pause", ROUTE_SQL, SCOPE_OPERATE, 0, &SQL_api_job_type_pause},
     {"POST", "/api/job-types/{job_type}/resume", ROUTE_SQL, SCOPE_OPERATE, 0, &SQL_api_job_type_resume},
 
-    {"GET", "/api/groups", ROUTE_SQL, SCOPE_READ, 0, &SQL_api_groups},
+    {"GET", "/api/groups", ROUTE_SQL, SCOPE_READ, ROUTE_SLOW, &SQL_api_groups},
     {"PUT", "/api/groups/{group_key}", ROUTE_SQL, SCOPE_OPERATE, ROUTE_BODY, &SQL_api_group_set},
     {"PATCH", "/api/groups/{group_key}", ROUTE_SQL, SCOPE_OPERATE, ROUTE_BODY, &SQL_api_group_patch},
 

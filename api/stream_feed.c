@@ -74,18 +74,19 @@ static void write_event(StrBuf *out, const StreamEvent *event, const char *json)
     strbuf_append(out, "\n\n");
 }
 
-// False: its client has not taken enough; from there on it reads for itself.
-static bool deliver(Stream *stream, const StreamEvent *event, const char *json)
+// `text`: the event as it is sent, written when the first stream wants it. False: its client has not taken enough; from there on it reads
+// for itself.
+static bool deliver(Stream *stream, const StreamEvent *event, const char *json, StrBuf *text)
 {
     if (event->id <= stream->cursor) {
         return true;
     }
     bool fits = true;
     if (stream_filter_matches(&stream->filter, event)) {
-        StrBuf text = {0};
-        write_event(&text, event, json);
-        fits = stream_write(stream, text.text, text.length);
-        strbuf_free(&text);
+        if (text->length == 0) {
+            write_event(text, event, json);
+        }
+        fits = stream_write(stream, text->text, text->length);
     }
     stream->cursor = fits ? event->id : event->id - 1;
     return fits;
@@ -99,12 +100,13 @@ static void begin_anew(Stream *stream, int64_t place)
     }
 }
 
-// Once for each connection: from here on events come as they happen.
+// `ready` is told once for each connection: from here on events come as they happen. What does not fit now is tried again: who is not
+// welcomed is not live.
 static void welcome(Stream *stream)
 {
-    stream->mode = STREAM_LIVE;
-    if (!stream->is_welcomed) {
-        stream->is_welcomed = stream_tell_place(stream, "ready", stream->cursor);
+    stream->is_welcomed = stream->is_welcomed || stream_tell_place(stream, "ready", stream->cursor);
+    if (stream->is_welcomed) {
+        stream->mode = STREAM_LIVE;
     }
 }
 
@@ -126,7 +128,8 @@ static void complain(StreamHub *hub, const PoolAnswer *answer)
               PQresultErrorField(answer->result, PG_DIAG_MESSAGE_PRIMARY));
 }
 
-static PoolTicket *ask_feed(StreamHub *hub, int64_t after, int rows,
+// `is_urgent`: the follower, whom all others hear. Who is behind waits its turn among the requests.
+static PoolTicket *ask_feed(StreamHub *hub, int64_t after, int rows, bool is_urgent,
                             void (*on_answer)(void *data, const PoolAnswer *answer), void *data)
 {
     char from[24];
@@ -138,7 +141,7 @@ static PoolTicket *ask_feed(StreamHub *hub, int64_t after, int rows,
         .count = 2,
         .values = {after >= 0 ? from : NULL, most},
         .actor = hub->api->tokens != NULL ? &READER : NULL,
-        .is_urgent = true,
+        .is_urgent = is_urgent,
         .on_answer = on_answer,
         .data = data,
     };
@@ -149,16 +152,19 @@ static PoolTicket *ask_feed(StreamHub *hub, int64_t after, int rows,
 
 static void tell_live(StreamHub *hub, const PGresult *rows, int64_t place)
 {
+    StrBuf text = {0};
     int count = count_events(rows);
     for (int i = 0; i < count; i++) {
         const StreamEvent event = event_at(rows, i);
+        strbuf_clear(&text);
         for (Stream *stream = hub->first; stream != NULL; stream = stream->next) {
             if (stream->mode == STREAM_LIVE &&
-                !deliver(stream, &event, PQgetvalue(rows, i, COLUMN_JSON))) {
+                !deliver(stream, &event, PQgetvalue(rows, i, COLUMN_JSON), &text)) {
                 stream->mode = STREAM_OWN;
             }
         }
     }
+    strbuf_free(&text);
     for (Stream *stream = hub->first; stream != NULL; stream = stream->next) {
         if (stream->mode == STREAM_LIVE && stream->cursor < place) {
             stream->cursor = place;
@@ -208,24 +214,34 @@ static void on_live(void *data, const PoolAnswer *answer)
 
 static void ask_live(StreamHub *hub)
 {
-    hub->ticket = ask_feed(hub, hub->cursor, STREAM_ROWS, on_live, hub);
+    hub->ticket = ask_feed(hub, hub->cursor, STREAM_ROWS, true, on_live, hub);
 }
 
 // --- a stream that reads for itself
+
+// False: not all of them fit.
+static bool deliver_all(Stream *stream, const PGresult *rows)
+{
+    bool fits = true;
+    StrBuf text = {0};
+    int count = count_events(rows);
+    for (int i = 0; i < count && fits; i++) {
+        const StreamEvent event = event_at(rows, i);
+        strbuf_clear(&text);
+        fits = deliver(stream, &event, PQgetvalue(rows, i, COLUMN_JSON), &text);
+    }
+    strbuf_free(&text);
+    return fits;
+}
 
 static void tell_own(StreamHub *hub, Stream *stream, const PGresult *rows)
 {
     int64_t mark = mark_of(rows);
     if (is_lost(stream->cursor, mark)) {
         begin_anew(stream, mark);
+    } else if (!deliver_all(stream, rows)) {
+        return;
     } else {
-        int count = count_events(rows);
-        for (int i = 0; i < count; i++) {
-            const StreamEvent event = event_at(rows, i);
-            if (!deliver(stream, &event, PQgetvalue(rows, i, COLUMN_JSON))) {
-                return;
-            }
-        }
         stream->cursor = reached(rows, STREAM_OWN_ROWS);
     }
     // What is between the two places of the feed would be told by neither.
@@ -287,7 +303,7 @@ static void ask_own(StreamHub *hub)
             return;
         }
         ask->stream = stream;
-        ask->ticket = ask_feed(hub, stream->cursor, STREAM_OWN_ROWS, on_own, ask);
+        ask->ticket = ask_feed(hub, stream->cursor, STREAM_OWN_ROWS, false, on_own, ask);
     }
 }
 

@@ -246,8 +246,8 @@ static bool begin_waiting(Waiter *waiter, const PoolAnswer *answer)
         return false;
     }
     waiter->phase = WAITER_WAITING;
-    if (waiter->all->ticket == NULL) {
-        ask(waiter->all); // it may have ended already
+    if (waiter->all->ticket == NULL && waiter->all->count == 1) {
+        ask(waiter->all); // it may have ended already; others are asked for soon anyway
     }
     return true;
 }

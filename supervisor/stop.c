@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "common/base/counters.h"
 #include "common/base/fault_point.h"
 #include "common/base/log.h"
 #include "supervisor/watchdog_policy.h"
@@ -20,12 +21,6 @@ static void soft_stop(Supervisor *self, Child *child, int64_t serial, StopCause 
 static bool kill_run(Supervisor *self, Child *child, int64_t serial, StopCause cause, int64_t now);
 static void kill_process(Supervisor *self, Child *child, StopCause cause, int64_t now);
 static void send_kill(Supervisor *self, Child *child, StopCause cause, int64_t now);
-
-static const char *const CAUSE_NAMES[] = {
-    [STOP_NONE] = "none",         [STOP_TIMEOUT] = "timeout", [STOP_CANCEL] = "cancel",
-    [STOP_SHUTDOWN] = "shutdown", [STOP_FENCE] = "fence",     [STOP_STUCK] = "stuck",
-    [STOP_OPERATOR] = "operator",
-};
 
 // Whom a stop is meant for. The type is for the log: the worker may be at its next job by now.
 typedef struct Target {
@@ -200,7 +195,7 @@ static void soft_stop(Supervisor *self, Child *child, int64_t serial, StopCause 
     FAULT_POINT(supervisor_after_soft_stop);
     log_info("job.stop", "pid=%d slot=%d worker=%lld job_id=%lld job_type=\"%s\" cause=%s",
              (int)child->pid, child->slot, target.worker_id, target.job_id, target.job_type,
-             CAUSE_NAMES[cause]);
+             stop_cause_name((int)cause));
 }
 
 // The last look comes after kill_serial is written: should the run end even now, the reaper sees that the
@@ -225,7 +220,7 @@ static bool kill_run(Supervisor *self, Child *child, int64_t serial, StopCause c
     FAULT_POINT(supervisor_after_kill);
     log_warn("job.kill", "pid=%d slot=%d worker=%lld job_id=%lld job_type=\"%s\" cause=%s",
              (int)child->pid, child->slot, target.worker_id, target.job_id, target.job_type,
-             CAUSE_NAMES[cause]);
+             stop_cause_name((int)cause));
     return true;
 }
 
@@ -247,7 +242,7 @@ static void kill_process(Supervisor *self, Child *child, StopCause cause, int64_
     log_warn("child.kill",
              "pid=%d slot=%d name=\"%s\" worker=%lld job_id=%lld job_type=\"%s\" cause=%s",
              (int)child->pid, child->slot, supervisor_child_name(self, child), target.worker_id,
-             target.job_id, target.job_type, CAUSE_NAMES[cause]);
+             target.job_id, target.job_type, stop_cause_name((int)cause));
 }
 
 static void send_kill(Supervisor *self, Child *child, StopCause cause, int64_t now)
