@@ -359,7 +359,8 @@ static void complete(PoolConn *conn)
     PoolTicket *ticket = conn->ticket;
     PGresult *kept = conn->kept;
     if (conn->is_failed && is_farewell(kept)) {
-        ticket->is_undone = true;
+        // An error of libpq's own, as for want of memory, says nothing of the transaction: it may be committed.
+        ticket->is_undone = PQresultErrorField(kept, PG_DIAG_SQLSTATE) != NULL;
         pool_conn_drop(conn, PQresultErrorMessage(kept), false);
         return;
     }
