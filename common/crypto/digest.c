@@ -31,6 +31,7 @@ void digest_hmac_sha256(const void *key, size_t key_length, const DigestPart *pa
     const OSSL_PARAM params[] = {OSSL_PARAM_utf8_string("digest", name, sizeof name - 1),
                                  OSSL_PARAM_END};
     EVP_MAC *kind = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    must(kind != NULL, "HMAC"); // EVP_MAC_CTX_new looks into it
     EVP_MAC_CTX *mac = EVP_MAC_CTX_new(kind);
     must(mac != NULL && EVP_MAC_init(mac, key, key_length, params) == 1, "HMAC");
     for (size_t i = 0; i < count; i++) {
