@@ -6,10 +6,12 @@
 #include <sys/socket.h>
 
 #include "api/pool_internal.h"
+#include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/db/db.h"
+#include "common/db/db_error.h"
 #include "sql_queries.h"
 
 static void on_io(struct ev_loop *loop, ev_io *watcher, int events);
@@ -55,12 +57,9 @@ static void set_timer(PoolConn *conn, int64_t ms)
 
 static int64_t backoff_ms(const PoolConn *conn)
 {
-    int64_t ms = POOL_BACKOFF_MIN_MS;
-    for (int i = 1; i < conn->failures && ms < POOL_BACKOFF_MAX_MS; i++) {
-        ms *= 2;
-    }
-    // Not all of them at the same instant.
-    return conn->failures == 0 ? 0 : ms + (conn - conn->pool->conns) * 7 % 50;
+    return conn->failures == 0 ? 0
+                               : backoff_delay_ms(POOL_BACKOFF_MIN_MS, POOL_BACKOFF_MAX_MS,
+                                                  conn->failures - 1, backoff_random());
 }
 
 static void close_connection(PoolConn *conn)
@@ -126,12 +125,10 @@ void pool_conn_drop(PoolConn *conn, const char *why, bool is_final)
 
 // --- connecting
 
-// A commit that did not wait for the synchronous standby may be undone by the next failover.
 static void on_notice(void *argument, const PGresult *result)
 {
     PoolConn *conn = argument;
-    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
-    if (function != NULL && str_equal(function, "SyncRepWaitForLSN")) {
+    if (db_notice_is_unconfirmed(result)) {
         conn->is_unconfirmed = true;
     }
 }
@@ -334,22 +331,10 @@ static void mark_prepared(PoolConn *conn, const SqlStatement *statement)
     snprintf(prepared->name, sizeof prepared->name, "%s/%u", statement->name, conn->generation);
 }
 
-// Somebody has dropped all prepared statements, or a migration has changed what one returns.
-static bool is_stale(const PGresult *error)
-{
-    const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
-    const char *function = PQresultErrorField(error, PG_DIAG_SOURCE_FUNCTION);
-    return sqlstate != NULL &&
-           (str_equal(sqlstate, "26000") || (str_equal(sqlstate, "0A000") && function != NULL &&
-                                             str_equal(function, "RevalidateCachedQuery")));
-}
-
 // The server is going away, or takes no writes any more: others of its kind may be elsewhere.
 static bool is_farewell(const PGresult *error)
 {
-    const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
-    return sqlstate == NULL || strncmp(sqlstate, "57P", 3) == 0 ||
-           strncmp(sqlstate, "08", 2) == 0 || str_equal(sqlstate, "25006");
+    return db_error_status(PQresultErrorField(error, PG_DIAG_SQLSTATE)) == STATUS_LOST;
 }
 
 // The connection is free before the ticket is answered: who asks for more in its callback may have it at once.
@@ -368,7 +353,7 @@ static void complete(PoolConn *conn)
     conn->ticket = NULL;
     conn->state = POOL_CONN_IDLE;
     pool_count_busy(pool, ticket, -1);
-    if (conn->is_failed && is_stale(kept) && !ticket->is_tried) {
+    if (conn->is_failed && db_error_is_stale(kept) && !ticket->is_tried) {
         conn->prepared_count = 0;
         conn->generation++;
         ticket->is_tried = true;

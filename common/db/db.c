@@ -129,11 +129,13 @@ Status db_fail_lost(Db *db, const char *what, const char *why)
 }
 
 // The plan of a prepared statement is refused when a migration has changed the columns it returns.
-static bool is_stale_plan(const PGresult *result, const char *sqlstate)
+bool db_error_is_stale(const PGresult *error)
 {
-    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
-    return str_equal(sqlstate, "0A000") && function != NULL &&
-           str_equal(function, "RevalidateCachedQuery");
+    const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
+    const char *function = PQresultErrorField(error, PG_DIAG_SOURCE_FUNCTION);
+    return sqlstate != NULL &&
+           (str_equal(sqlstate, "26000") || (str_equal(sqlstate, "0A000") && function != NULL &&
+                                             str_equal(function, "RevalidateCachedQuery")));
 }
 
 static void forget_prepared(Db *db)
@@ -160,8 +162,7 @@ Status db_fail_result(Db *db, const PGresult *result, const char *what)
     }
     db->error_position = position == NULL ? 0 : (int)strtol(position, NULL, 10);
     Status status = db_error_status(db->sqlstate);
-    bool stale = is_stale_plan(result, db->sqlstate);
-    if (stale || str_equal(db->sqlstate, "26000")) {
+    if (db_error_is_stale(result)) {
         forget_prepared(db);
         status = STATUS_RETRY;
     }

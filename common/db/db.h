@@ -54,6 +54,10 @@ bool db_is_unknown(const Db *db);
 bool db_is_pooled(const Db *db);
 // What ALTER ROLE ... SET should have set for a pooled session and has not, as "NAME = 'VALUE', ..."; "" nothing.
 const char *db_lacking_settings(const Db *db);
+// The statement can be run again, prepared anew: what was prepared is gone, or a migration has changed what it returns.
+bool db_error_is_stale(const PGresult *error);
+// The notice of a commit that did not wait for the synchronous standby, as it should have: the next failover may undo it.
+bool db_notice_is_unconfirmed(const PGresult *notice);
 // Text of the last error for people, and its SQLSTATE ("" when none); valid until the next call.
 const char *db_error_message(const Db *db);
 const char *db_error_detail(const Db *db); // DETAIL and HINT, or ""

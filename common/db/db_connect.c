@@ -39,15 +39,20 @@ const char *db_open_error(void)
 
 // A commit that was to wait for a synchronous standby and was cut short (SyncRepWaitForLSN) is done on this server, but the next
 // failover may undo it. Its text is in the server's language.
+bool db_notice_is_unconfirmed(const PGresult *notice)
+{
+    const char *function = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
+    return function != NULL && str_equal(function, "SyncRepWaitForLSN");
+}
+
 static void on_notice(void *argument, const PGresult *result)
 {
     Db *db = argument;
     const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
     log_debug("db.notice", "sqlstate=%s message=\"%s\"", sqlstate == NULL ? "" : sqlstate,
               text == NULL ? "" : text);
-    if (function != NULL && str_equal(function, "SyncRepWaitForLSN")) {
+    if (db_notice_is_unconfirmed(result)) {
         db->is_unconfirmed = true;
     }
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
