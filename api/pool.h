@@ -60,7 +60,7 @@ typedef struct PoolState {
     int waiting;
     unsigned long long answered;
     unsigned long long refused;    // busy or down
-    unsigned long long reconnects; // connections made anew after the first
+    unsigned long long reconnects; // connections that stood, and had to be made anew
 } PoolState;
 
 // `url` NULL: libpq's environment. Both borrowed for the pool's life.

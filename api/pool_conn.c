@@ -98,8 +98,11 @@ void pool_conn_drop(PoolConn *conn, const char *why, bool is_final)
     conn->ticket = NULL;
     log_debug("http.connection_lost", "connection=%td message=\"%s\"", conn - pool->conns, reason);
     if (!is_final) {
-        conn->failures = stood ? 0 : conn->failures + 1;
-        if (!stood) {
+        bool is_refused = !stood || (ticket != NULL && ticket->is_undone);
+        conn->failures = is_refused ? conn->failures + 1 : 0;
+        if (stood) {
+            pool->totals.reconnects++;
+        } else {
             pool->host_at += pool->host_at == conn->host_at ? 1 : 0; // the next one, for all of us
             pool_on_failed(pool, reason);
         }
@@ -216,7 +219,6 @@ static void stand(PoolConn *conn)
     conn->state = POOL_CONN_IDLE;
     conn->failures = 0;
     pool->connected++;
-    pool->totals.reconnects++;
     pool_on_connected(pool);
 }
 

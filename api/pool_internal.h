@@ -62,7 +62,7 @@ typedef struct PoolConn {
     PoolConnState state;
     ev_io io;
     ev_timer timer; // DOWN: the next try; CONNECTING, SETTING: the limit
-    int failures;   // tries since the connection last stood
+    int failures;   // tries since the connection last stood, and 1 when a server takes no writes
     int host_at;    // the host it was made to, as Pool.host_at
     PoolTicket *ticket;
     PGresult *kept;      // the statement's rows, or the first error
