@@ -141,16 +141,17 @@ static void refuse_waiting(Pool *pool, PoolOutcome outcome)
 
 // --- who is next
 
-// A write may wait for somebody's open transaction: however many do, what only reads goes on beside them.
+// A write may wait for somebody's open transaction: however many do, what only reads goes on beside them. Where the server grants
+// fewer connections than are wanted, those that stand are shared.
 static bool may_hold(const Pool *pool)
 {
-    int most = pool->size - 2;
+    int most = pool->connected - 2;
     return pool->busy_held < (most < 1 ? 1 : most);
 }
 
 static bool may_run_slow(const Pool *pool)
 {
-    int most = pool->size / 2;
+    int most = pool->connected / 2;
     return may_hold(pool) && pool->busy_slow < (most < 1 ? 1 : most);
 }
 
@@ -218,15 +219,27 @@ void pool_on_connected(Pool *pool)
         log_info("http.database_back", "connections=%d", pool->connected);
     }
     pool->has_failed = false;
+    pool->is_few = pool->is_few && pool->connected < pool->size;
     pool->error[0] = '\0';
     serve(pool);
 }
 
-void pool_on_failed(Pool *pool, const char *why)
+// Once, until all stand again. One refusal may be the beginning of an outage, whose other connections have yet to go.
+static void tell_few(Pool *pool, int failures)
+{
+    if (failures >= POOL_FEW_FAILURES && !pool->is_few) {
+        pool->is_few = true;
+        log_warn("http.few_connections", "connected=%d wanted=%d message=\"%s\"", pool->connected,
+                 pool->size, pool->error);
+    }
+}
+
+void pool_on_failed(Pool *pool, const PoolConn *conn, const char *why)
 {
     bool is_cut = !str_copy(pool->error, sizeof pool->error, why);
     pool->error[is_cut ? sizeof pool->error - 1 : strcspn(pool->error, "\n")] = '\0';
     if (pool->connected > 0) {
+        tell_few(pool, conn->failures);
         return;
     }
     if (!pool->has_failed) {

@@ -3,7 +3,7 @@
 //
 // A statement is asked with its parameters; the answer comes by a callback, once, from the loop: never from within pool_ask. It runs
 // alone in its transaction, under the rights of its actor. What may wait for others, writes and slow ones, never takes the last two
-// connections; of two, the last.
+// connections that stand; of two, the last.
 #ifndef API_POOL_H
 #define API_POOL_H
 

@@ -104,7 +104,7 @@ void pool_conn_drop(PoolConn *conn, const char *why, bool is_final)
             pool->totals.reconnects++;
         } else {
             pool->host_at += pool->host_at == conn->host_at ? 1 : 0; // the next one, for all of us
-            pool_on_failed(pool, reason);
+            pool_on_failed(pool, conn, reason);
         }
         set_timer(conn, backoff_ms(conn));
     }
@@ -114,7 +114,7 @@ void pool_conn_drop(PoolConn *conn, const char *why, bool is_final)
     // What has done nothing is asked once more, if somebody still waits for it.
     bool has_done_nothing = !ticket->ask.is_write || ticket->is_undone;
     if (!is_final && has_done_nothing && !ticket->is_tried && ticket->ask.on_answer != NULL &&
-        clock_boot_ms() - ticket->sent_at < POOL_FORGET_LIMIT_MS) {
+        clock_boot_ms() - ticket->sent_at < POOL_AGAIN_LIMIT_MS) {
         ticket->is_tried = true;
         bool is_undone = ticket->is_undone;
         pool_put_back(ticket);

@@ -15,9 +15,12 @@ enum {
     POOL_START_LIMIT_MS = 800, // in the queue while no connection stands yet
     POOL_FORGET_LIMIT_MS =
         500, // a statement nobody waits for any more ends by itself, or is cancelled
+    POOL_AGAIN_LIMIT_MS =
+        500, // what has run longer when its connection goes is not asked once more
     POOL_SWEEP_MS = 250,
     POOL_BACKOFF_MIN_MS = 100,
     POOL_BACKOFF_MAX_MS = 1000,
+    POOL_FEW_FAILURES = 4, // of a connection while others stand: half a second or so
     POOL_WAITING_MAX = 1024,
     POOL_WAITING_SLOW_MAX = 128,
     POOL_WAITING_WRITES_MAX = 768,
@@ -105,6 +108,7 @@ struct Pool {
     ev_timer refuser; // fed, never started
     bool is_closed;
     bool has_failed; // since a connection last stood
+    bool is_few;     // said of those that stand, until all do
     char error[256];
     PoolState totals;
 };
@@ -123,7 +127,7 @@ void pool_conn_deinit(PoolConn *conn);
 void pool_count_busy(Pool *pool, const PoolTicket *ticket, int by);
 void pool_on_connected(Pool *pool);
 void pool_on_idle(Pool *pool);
-void pool_on_failed(Pool *pool, const char *why);
+void pool_on_failed(Pool *pool, const PoolConn *conn, const char *why);
 // The ticket's answer, and its end. `result` stays the caller's.
 void pool_settle(PoolTicket *ticket, PoolOutcome outcome, PGresult *result);
 // Before all others of its kind: it has waited already.

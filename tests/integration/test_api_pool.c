@@ -230,6 +230,33 @@ static void test_slow_share(void **state)
     assert_int_equal(now.waiting, SIZE / 2);
 }
 
+// The server grants fewer than are wanted: what stands is shared as if no more were.
+static void test_few_connections(void **state)
+{
+    (void)state;
+    test_db_run(own, "do $$ begin create role t_few login connection limit 3; "
+                     "exception when duplicate_object then null; end $$");
+    char *url = mem_printf("%s user=t_few", db.url);
+    pool = pool_create(loop, url, "t-pool", 8);
+    await_connections(3);
+    for (int i = 0; i < 3; i++) {
+        PoolAsk it = question(&SLEEP, "60", i);
+        it.is_slow = it.is_write = true;
+        pool_ask(pool, &it);
+    }
+    for (int i = 3; i < 20; i++) {
+        ask(&ECHO, "quick", i);
+    }
+    await_answers(17);
+    PoolState now;
+    pool_read_state(pool, &now);
+    assert_int_equal(now.busy, 1);
+    assert_int_equal(now.waiting, 2);
+    pool_close(pool); // before its url goes
+    test_db_run(own, "drop role t_few");
+    free(url);
+}
+
 // Writes that wait for locks leave two connections to others; together with slow ones, too.
 static void test_share_of_writes(void **state)
 {
@@ -526,6 +553,7 @@ int main(void)
         TEST(test_errors),
         TEST(test_actor),
         TEST(test_slow_share),
+        TEST(test_few_connections),
         TEST(test_share_of_writes),
         TEST(test_queue_of_writes_is_bounded),
         TEST(test_lock_timeout),
