@@ -158,6 +158,8 @@ static Status start(Process *self, const Config *config, Scoreboard *board)
     api->board = board;
     api->started_at = clock_boot_ms();
     start_watchers(self);
+    // libpq looks a host up in this thread: a name server that does not answer holds everything up, but not for long.
+    (void)setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
     api->throttle = throttle_create();
     api->files = files_create(config->http_dashboard);
     const char *url =

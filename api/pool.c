@@ -213,12 +213,21 @@ void pool_on_idle(Pool *pool)
     serve(pool);
 }
 
+bool pool_may_try(const PoolConn *conn)
+{
+    return !conn->pool->has_failed || conn->pool->scout == conn;
+}
+
 void pool_on_connected(Pool *pool)
 {
-    if (pool->has_failed) {
-        log_info("http.database_back", "connections=%d", pool->connected);
-    }
+    bool is_back = pool->has_failed;
     pool->has_failed = false;
+    if (is_back) {
+        log_info("http.database_back", "connections=%d", pool->connected);
+        for (int i = 0; i < pool->size; i++) {
+            pool_conn_go_on(&pool->conns[i]);
+        }
+    }
     pool->is_few = pool->is_few && pool->connected < pool->size;
     pool->error[0] = '\0';
     serve(pool);
@@ -244,6 +253,7 @@ void pool_on_failed(Pool *pool, const PoolConn *conn, const char *why)
     }
     if (!pool->has_failed) {
         log_warn("http.database_lost", "message=\"%s\"", pool->error);
+        pool->scout = conn;
     }
     pool->has_failed = true;
     refuse_waiting(pool, POOL_DOWN);
@@ -396,7 +406,9 @@ Pool *pool_create(struct ev_loop *loop, const char *url, const char *name, int s
     pool->conns = mem_alloc((size_t)size * sizeof *pool->conns);
     for (int i = 0; i < size; i++) {
         pool_conn_init(&pool->conns[i], pool);
-        pool_conn_start(&pool->conns[i]);
+        if (!pool->has_failed) { // else the first of them goes on alone
+            pool_conn_start(&pool->conns[i]);
+        }
     }
     return pool;
 }

@@ -106,7 +106,9 @@ void pool_conn_drop(PoolConn *conn, const char *why, bool is_final)
             pool->host_at += pool->host_at == conn->host_at ? 1 : 0; // the next one, for all of us
             pool_on_failed(pool, conn, reason);
         }
-        set_timer(conn, backoff_ms(conn));
+        if (pool_may_try(conn)) {
+            set_timer(conn, backoff_ms(conn));
+        }
     }
     if (ticket == NULL) {
         return;
@@ -158,13 +160,22 @@ void pool_conn_start(PoolConn *conn)
     watch(conn, EV_WRITE);
 }
 
+void pool_conn_go_on(PoolConn *conn)
+{
+    if (conn->state == POOL_CONN_DOWN && !ev_is_active(&conn->timer)) {
+        set_timer(conn, 0);
+    }
+}
+
 static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
 {
     (void)loop;
     (void)events;
     PoolConn *conn = watcher->data;
     if (conn->state == POOL_CONN_DOWN) {
-        pool_conn_start(conn);
+        if (pool_may_try(conn)) {
+            pool_conn_start(conn);
+        }
         return;
     }
     bool is_busy = conn->state == POOL_CONN_BUSY; // it could not be sent

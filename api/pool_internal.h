@@ -107,8 +107,9 @@ struct Pool {
     ev_timer sweep;
     ev_timer refuser; // fed, never started
     bool is_closed;
-    bool has_failed; // since a connection last stood
-    bool is_few;     // said of those that stand, until all do
+    bool has_failed;       // since a connection last stood
+    const PoolConn *scout; // while it has: the only one that tries. Looking up a host may block
+    bool is_few;           // said of those that stand, until all do
     char error[256];
     PoolState totals;
 };
@@ -116,6 +117,8 @@ struct Pool {
 // pool_conn.c
 void pool_conn_init(PoolConn *conn, Pool *pool);
 void pool_conn_start(PoolConn *conn);
+// One that has left the trying to another tries again.
+void pool_conn_go_on(PoolConn *conn);
 // An idle connection sends a ticket.
 void pool_conn_send(PoolConn *conn, PoolTicket *ticket);
 // Gives the connection up; its ticket is settled. With `is_final` no other is made.
@@ -125,6 +128,8 @@ void pool_conn_deinit(PoolConn *conn);
 // pool.c: what a connection tells
 // A ticket begins to run (by 1), or does so no more (by -1).
 void pool_count_busy(Pool *pool, const PoolTicket *ticket, int by);
+// Whether the connection is to be made, or another of the pool finds out first.
+bool pool_may_try(const PoolConn *conn);
 void pool_on_connected(Pool *pool);
 void pool_on_idle(Pool *pool);
 void pool_on_failed(Pool *pool, const PoolConn *conn, const char *why);

@@ -5,6 +5,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
@@ -512,6 +515,46 @@ static void test_down(void **state)
     assert_non_null(strstr(pool_error(pool), "nonexistent"));
 }
 
+// Each try may hold the thread up: while no connection stands, one of them tries for all.
+static void test_one_tries(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/t-pool-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.5432", folder);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 64), 0);
+    char *url = mem_printf("host=%s port=5432 dbname=none", folder);
+    pool = pool_create(loop, url, "t-pool", SIZE);
+    for (int refused = 0; refused < SIZE;) { // the first try of each
+        int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        if (client >= 0) {
+            close(client);
+            refused++;
+        }
+        turn();
+    }
+    int tries = 0;
+    int clients[SIZE];
+    int64_t until = clock_boot_ms() + 500; // the first pause is a tenth of a second at most
+    while (clock_boot_ms() < until || tries == 0) {
+        int client = tries < SIZE ? accept4(listener, NULL, NULL, SOCK_CLOEXEC) : -1;
+        if (client >= 0) {
+            clients[tries++] = client;
+        }
+        turn();
+    }
+    assert_int_equal(tries, 1);
+    close(clients[0]);
+    close(listener);
+    pool_close(pool); // before its url goes
+    unlink(address.sun_path);
+    rmdir(folder);
+    free(url);
+}
+
 // Of several hosts one that answers is found.
 static void test_several_hosts(void **state)
 {
@@ -564,6 +607,7 @@ int main(void)
         TEST(test_standby_then_lost),
         TEST(test_forgotten_statements),
         TEST(test_down),
+        TEST(test_one_tries),
         TEST(test_several_hosts),
         TEST(test_closing),
     };
