@@ -67,14 +67,6 @@ static const char *plain_words(const PGresult *error, const char *sqlstate, cons
     return message;
 }
 
-// At a first start, or while another version's migrations run. The functions are named by our statements only, in any language of the
-// server's messages.
-static bool is_schema_missing(const char *sqlstate, const char *message)
-{
-    return str_equal(sqlstate, "3F000") ||
-           (str_equal(sqlstate, "42883") && strstr(message, "ganger._api_") != NULL);
-}
-
 static void reply_error(Exchange *exchange, const PGresult *error)
 {
     const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
@@ -83,7 +75,7 @@ static void reply_error(Exchange *exchange, const PGresult *error)
     const char *hint = PQresultErrorField(error, PG_DIAG_MESSAGE_HINT);
     sqlstate = sqlstate == NULL ? "" : sqlstate;
     message = message == NULL ? "" : message;
-    if (is_schema_missing(sqlstate, message)) {
+    if (problem_is_schema_missing(error)) {
         exchange_reply_busy(
             exchange, 2, "schema",
             "the schema of ganger is not complete in this database: ganger migrate makes it");

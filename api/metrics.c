@@ -9,6 +9,7 @@
 #include "api/metrics_http.h"
 #include "api/metrics_process.h"
 #include "api/metrics_text.h"
+#include "api/problem.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "sql_queries.h"
@@ -47,14 +48,6 @@ static void plan_next(Metrics *self)
     arm(self, self->sample.pace_ms);
 }
 
-// A database that is about to be migrated. Should it never be, /ready and doctor say so.
-static bool is_before_schema(const PGresult *error)
-{
-    const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
-    // invalid_schema_name; undefined_function, while the migrations run
-    return sqlstate != NULL && (str_equal(sqlstate, "3F000") || str_equal(sqlstate, "42883"));
-}
-
 static void on_sample(void *data, const PoolAnswer *answer)
 {
     Metrics *self = data;
@@ -63,7 +56,8 @@ static void on_sample(void *data, const PoolAnswer *answer)
         metrics_database_take(&self->sample, answer->result, clock_boot_ms(),
                               clock_boot_us() - self->asked_us);
     } else {
-        const bool is_refused = answer->outcome == POOL_ERROR && !is_before_schema(answer->result);
+        const bool is_refused =
+            answer->outcome == POOL_ERROR && !problem_is_schema_missing(answer->result);
         metrics_database_fail(&self->sample, is_refused);
         if (is_refused) {
             log_warn("metrics.sample_failed", "error=\"%s\" next_try_ms=%lld",

@@ -48,13 +48,13 @@ static const StateStatus STATES[] = {
     {"40001", 503}, // serialization
     {"40P01", 503}, // deadlock
     {"53", 503},    // resources
+    // The pool gives a connection up for these, and tells no more of them; should one come, it is nobody's mistake.
     {"57P", 503},   // the server is going away
     {"08", 503},    // the connection
     {"25006", 503}, // a standby
-    {"3F000", 503}, // the schema has yet to be made
 };
 
-const char *problem_title(int status)
+static const char *title_of(int status)
 {
     for (size_t i = 0; i < sizeof TITLES / sizeof TITLES[0]; i++) {
         if (TITLES[i].status == status) {
@@ -74,6 +74,16 @@ int problem_status(const char *sqlstate)
     return 500;
 }
 
+// The functions are named by our statements only, in any language of the server's messages.
+bool problem_is_schema_missing(const PGresult *error)
+{
+    const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(error, PG_DIAG_MESSAGE_PRIMARY);
+    return sqlstate != NULL &&
+           (str_equal(sqlstate, "3F000") || (str_equal(sqlstate, "42883") && message != NULL &&
+                                             strstr(message, "ganger._") != NULL));
+}
+
 static void write_member(StrBuf *out, const char *name, const char *value)
 {
     if (value == NULL || value[0] == '\0') {
@@ -88,7 +98,7 @@ static void write_member(StrBuf *out, const char *name, const char *value)
 void problem_write(StrBuf *out, const Problem *problem)
 {
     strbuf_append(out, "{\"type\": \"about:blank\", \"title\": ");
-    strbuf_append_json(out, problem_title(problem->status));
+    strbuf_append_json(out, title_of(problem->status));
     strbuf_printf(out, ", \"status\": %d", problem->status);
     write_member(out, "detail", problem->detail);
     write_member(out, "hint", problem->hint);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/pool.h"
+#include "api/problem.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
@@ -136,7 +137,8 @@ static void on_tokens(void *data, const PoolAnswer *answer)
     cache->ticket = NULL;
     if (answer->outcome == POOL_DONE) {
         keep_rows(cache, answer->result);
-    } else if (answer->outcome == POOL_ERROR && !cache->has_warned) {
+    } else if (answer->outcome == POOL_ERROR && !cache->has_warned &&
+               !problem_is_schema_missing(answer->result)) {
         cache->has_warned = true;
         log_error("http.tokens_failed", "sqlstate=%s message=\"%s\"",
                   PQresultErrorField(answer->result, PG_DIAG_SQLSTATE),

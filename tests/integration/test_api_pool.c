@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "api/problem.h"
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "tests/support/fault_proxy.h"
@@ -25,6 +26,7 @@ typedef struct Asked {
     char sqlstate[8];
     char text[64]; // first value of the first row
     bool is_write;
+    bool is_schema_missing;
 } Asked;
 
 static TestDb db;
@@ -89,6 +91,7 @@ static void on_answer(void *data, const PoolAnswer *answer)
     if (answer->outcome == POOL_ERROR) {
         snprintf(one->sqlstate, sizeof one->sqlstate, "%s",
                  PQresultErrorField(answer->result, PG_DIAG_SQLSTATE));
+        one->is_schema_missing = problem_is_schema_missing(answer->result);
     } else if (answer->outcome == POOL_DONE && PQntuples(answer->result) > 0) {
         snprintf(one->text, sizeof one->text, "%s", PQgetvalue(answer->result, 0, 0));
     }
@@ -192,6 +195,24 @@ static void test_errors(void **state)
     assert_string_equal(asked[4].sqlstate, "23505");
     assert_int_equal(asked[5].outcome, POOL_DONE);
     assert_int_equal(test_db_int(own, "select count(*) from t"), 2);
+}
+
+// What our own statements name and is not there yet is not a mistake of who calls, nor of the program.
+static void test_schema_missing(void **state)
+{
+    (void)state;
+    static const SqlStatement statements[] = {{"t_no_schema", "select t_nowhere._function()"},
+                                              {"t_no_function", "select ganger._t_nothing()"},
+                                              {"t_no_public", "select t_nothing()"},
+                                              {"t_divide", "select 1 / 0"}};
+    open_pool(db.url, 1);
+    for (int i = 0; i < 4; i++) {
+        ask(&statements[i], NULL, i);
+    }
+    await_answers(4);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(asked[i].is_schema_missing, i < 2);
+    }
 }
 
 // The rights of a request end with it.
@@ -594,6 +615,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_answers),
         TEST(test_errors),
+        TEST(test_schema_missing),
         TEST(test_actor),
         TEST(test_slow_share),
         TEST(test_few_connections),
