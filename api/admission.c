@@ -58,9 +58,8 @@ static bool pass_guard(Exchange *exchange, const char *version, GuardBody *body)
     const char *why = NULL;
     GuardVerdict verdict = guard_check(&request, body, &why);
     if (verdict != GUARD_OK) {
-        log_debug("http.malformed", "peer=%s status=%d reason=\"%s\"",
-                  exchange->connection == NULL ? "" : exchange->connection->peer, (int)verdict,
-                  why);
+        log_debug("http.malformed", "peer=%s status=%d reason=\"%s\"", exchange->connection->peer,
+                  (int)verdict, why);
         exchange->closes = true;
         return refuse(exchange, (int)verdict, "malformed", why);
     }
@@ -81,7 +80,7 @@ static bool pass_origin(Exchange *exchange)
 {
     const Config *config = exchange->server->api->config;
     const OriginRequest request = {
-        .is_unix = exchange->connection == NULL || exchange->connection->is_unix,
+        .is_unix = exchange->connection->is_unix,
         .is_open = config->http_auth == HTTP_AUTH_NONE,
         .is_read = is_read(exchange),
         .host = exchange_header(exchange, "Host"),
@@ -170,9 +169,7 @@ bool admission_check(Exchange *exchange, const char *version)
         return false;
     }
     exchange->phase = EXCHANGE_BODY;
-    if (exchange->connection != NULL) {
-        exchange->connection->deadline = clock_boot_ms() + HTTP_BODY_LIMIT_MS;
-    }
+    exchange->connection->deadline = clock_boot_ms() + HTTP_BODY_LIMIT_MS;
     return true;
 }
 
@@ -180,10 +177,8 @@ bool admission_check(Exchange *exchange, const char *version)
 static bool end_body(Exchange *exchange, int status, const char *answer)
 {
     exchange->status = status;
-    if (exchange->connection != NULL) {
-        (void)!send(exchange->connection->fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
-        shutdown(exchange->connection->fd, SHUT_WR);
-    }
+    (void)!send(exchange->connection->fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+    shutdown(exchange->connection->fd, SHUT_WR);
     return false;
 }
 

@@ -29,8 +29,7 @@ static enum MHD_Result note_forwarded(void *data, enum MHD_ValueKind kind, const
 // The client's address: what the proxy says last, when there is one. "" when it is not to be told from others'.
 static void client_address(const Exchange *exchange, char address[ADDRESS_BYTES])
 {
-    const HttpConnection *connection = exchange->connection;
-    const char *text = connection == NULL ? "" : connection->peer;
+    const char *text = exchange->connection->peer;
     if (exchange->server->api->config->http_behind_proxy) {
         const char *forwarded = NULL;
         (void)MHD_get_connection_values(exchange->mhd, MHD_HEADER_KIND, note_forwarded, &forwarded);

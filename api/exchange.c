@@ -20,12 +20,13 @@ Exchange *exchange_create(Server *server, struct MHD_Connection *mhd, const char
     exchange->connection = http_connection_of(mhd);
     exchange->raw_target = mem_strdup(target);
     exchange->began_us = clock_boot_us();
-    if (exchange->connection != NULL) {
-        HttpConnection *connection = exchange->connection;
-        int64_t limit = clock_boot_ms() + HTTP_HEADER_LIMIT_MS;
-        connection->deadline = connection->deadline < limit ? connection->deadline : limit;
-        connection->exchange = exchange;
+    HttpConnection *connection = exchange->connection;
+    if (connection == NULL) { // who it comes from decides what it may do
+        panic("a request without the notice of its connection");
     }
+    int64_t limit = clock_boot_ms() + HTTP_HEADER_LIMIT_MS;
+    connection->deadline = connection->deadline < limit ? connection->deadline : limit;
+    connection->exchange = exchange;
     return exchange;
 }
 
@@ -55,11 +56,9 @@ void exchange_destroy(Exchange *exchange)
     HttpConnection *connection = exchange->connection;
     exchange_abandon(exchange);
     tell_done(exchange);
-    if (connection != NULL) {
-        connection->exchange = NULL;
-        if (connection->deadline != INT64_MAX || exchange->status != 0) {
-            connection->deadline = clock_boot_ms() + HTTP_IDLE_LIMIT_MS;
-        }
+    connection->exchange = NULL;
+    if (connection->deadline != INT64_MAX || exchange->status != 0) {
+        connection->deadline = clock_boot_ms() + HTTP_IDLE_LIMIT_MS;
     }
     if (exchange->stream != NULL) {
         http_stream_destroy(exchange->stream);
@@ -298,12 +297,10 @@ void exchange_reply_response(Exchange *exchange, int status, struct MHD_Response
 enum MHD_Result exchange_send(Exchange *exchange)
 {
     exchange->phase = EXCHANGE_SENDING;
-    if (exchange->connection != NULL) {
-        exchange->connection->deadline =
-            exchange->stream != NULL ? INT64_MAX
-                                     : clock_boot_ms() + HTTP_ANSWER_LIMIT_MS +
-                                           exchange->answer_bytes / HTTP_SLOWEST_BYTES * 1000;
-    }
+    exchange->connection->deadline = exchange->stream != NULL
+                                         ? INT64_MAX
+                                         : clock_boot_ms() + HTTP_ANSWER_LIMIT_MS +
+                                               exchange->answer_bytes / HTTP_SLOWEST_BYTES * 1000;
     return MHD_queue_response(exchange->mhd, (unsigned)exchange->status, exchange->response);
 }
 

@@ -92,18 +92,14 @@ size_t http_stream_pending(const HttpStream *stream)
 void http_stream_end(HttpStream *stream)
 {
     stream->is_ended = true;
-    if (stream->exchange->connection != NULL) {
-        stream->exchange->connection->deadline = clock_boot_ms() + HTTP_IDLE_LIMIT_MS;
-    }
+    stream->exchange->connection->deadline = clock_boot_ms() + HTTP_IDLE_LIMIT_MS;
     wake(stream);
 }
 
 void http_stream_drop(HttpStream *stream)
 {
     stream->is_ended = true;
-    if (stream->exchange->connection != NULL) {
-        http_connection_cut(stream->exchange->connection);
-    }
+    http_connection_cut(stream->exchange->connection);
     wake(stream);
 }
 

@@ -59,9 +59,7 @@ static bool is_half_a_request(const Exchange *exchange)
 static enum MHD_Result work(Exchange *exchange)
 {
     exchange->phase = EXCHANGE_WORKING;
-    if (exchange->connection != NULL) {
-        exchange->connection->deadline = INT64_MAX;
-    }
+    exchange->connection->deadline = INT64_MAX;
     dispatch(exchange);
     if (exchange->phase == EXCHANGE_WORKING) {
         MHD_suspend_connection(exchange->mhd);
