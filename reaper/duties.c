@@ -47,12 +47,12 @@ static void end_each(Reaper *self, const char *workers)
     for (const char *at = workers != NULL ? workers : ""; *at != '\0';) {
         char *end = NULL;
         const int64_t id = (int64_t)strtoll(at, &end, 10);
-        for (int i = 1; i < scoreboard_slot_count(self->board); i++) {
+        for (int i = 1; id > 0 && i < scoreboard_api_slot(self->board); i++) {
             Slot *slot = scoreboard_slot(self->board, i);
             unsigned generation = atomic_load(&slot->generation);
             if (atomic_load(&slot->worker_id) == id && atomic_load(&slot->life) == SLOT_SPAWNED &&
-                atomic_load(&slot->child_generation) == generation) {
-                atomic_store(&slot->unwanted_generation, generation);
+                atomic_load(&slot->child_generation) == generation &&
+                atomic_exchange(&slot->unwanted_generation, generation) != generation) {
                 wake_supervisor();
             }
         }
