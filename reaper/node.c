@@ -103,30 +103,26 @@ static void note_clock(Reaper *self, int64_t asked_us, int64_t took_us, int64_t 
     }
 }
 
-static Status exec_heartbeat(Reaper *self, PGresult **result)
+static Status exec_heartbeat(Reaper *self, UsageReport *usage, PGresult **result)
 {
     char load[32];
     double averages[1] = {0};
     bool has_load = getloadavg(averages, 1) == 1;
     (void)snprintf(load, sizeof load, "%.2f", averages[0]);
-    UsageReport usage;
-    usage_read(&self->usage, self->board, &usage);
     DbParams params;
     db_params_init(&params);
     db_param_int(&params, self->node_id);
     db_param_int_or_null(&params, self->clock.offset_us, self->clock.is_known);
     db_param_int(&params, sysconf(_SC_NPROCESSORS_ONLN));
     db_param_text(&params, has_load ? load : NULL);
-    db_param_array(&params, &usage.ids);
-    db_param_array(&params, &usage.cpu_us);
-    db_param_array(&params, &usage.shares);
-    db_param_array(&params, &usage.rss);
-    Status status = db_exec(self->db, &SQL_heartbeat_node, &params, self->statement_ms, result);
-    usage_report_free(&usage);
-    return status;
+    db_param_array(&params, &usage->ids);
+    db_param_array(&params, &usage->cpu_us);
+    db_param_array(&params, &usage->shares);
+    db_param_array(&params, &usage->rss);
+    return db_exec(self->db, &SQL_heartbeat_node, &params, self->statement_ms, result);
 }
 
-static Status send_heartbeat(Reaper *self)
+static Status send_heartbeat(Reaper *self, UsageReport *usage)
 {
     int64_t sent_at =
         clock_boot_ms(); // the lease counts from here: the acknowledgement may be late
@@ -137,7 +133,7 @@ static Status send_heartbeat(Reaper *self)
     if (FAULT_ERROR(heartbeat)) {
         return STATUS_RETRY;
     }
-    TRY(exec_heartbeat(self, &result));
+    TRY(exec_heartbeat(self, usage, &result));
     FAULT_POINT(heartbeat_answered);
     bool is_alive = db_bool(result, 0, "alive");
     note_clock(self, asked_us, clock_boot_us() - sent_us, db_int(result, 0, "clock_us", 0));
@@ -183,7 +179,10 @@ Status node_keep_lease(Reaper *self)
         self->next_heartbeat_at = now + SILENCE_LOOK_MS;
         return STATUS_OK;
     }
-    Status status = send_heartbeat(self);
+    UsageReport usage; // before the clock is looked at: it reads /proc of every process
+    usage_read(&self->usage, self->board, &usage);
+    Status status = send_heartbeat(self, &usage);
+    usage_report_free(&usage);
     if (status != STATUS_OK) {
         counter_add(&self->header->reaper.failed_heartbeats, 1);
     }
