@@ -269,12 +269,19 @@ static Status look_for_horizon(Reaper *self, int64_t now)
 // One that fails does not keep the others from being done, as long as there is a connection and a node.
 static Status serve(Reaper *self)
 {
-    static Status (*const duties[])(Reaper *, int64_t) = {
-        wake, look_at_slots, promote, poll, apply, watch, end_unknown, tidy, look_for_horizon,
+    static Status (*const duties[REAPER_DUTIES])(Reaper *, int64_t) = {
+        [DUTY_WAKE] = wake,
+        [DUTY_SLOTS] = look_at_slots,
+        [DUTY_PROMOTE] = promote,
+        [DUTY_POLL] = poll,
+        [DUTY_APPLY] = apply,
+        [DUTY_WATCH] = watch,
+        [DUTY_UNKNOWN] = end_unknown,
+        [DUTY_TIDY] = tidy,
+        [DUTY_HORIZON] = look_for_horizon,
     };
-    _Static_assert(sizeof duties / sizeof duties[0] == REAPER_DUTIES, "each has its name");
     Status worst = STATUS_OK;
-    for (size_t i = 0; i < sizeof duties / sizeof duties[0]; i++) {
+    for (int i = 0; i < REAPER_DUTIES; i++) {
         const int64_t began_us = clock_boot_us();
         worst = first_failure(worst, duties[i](self, began_us / 1000));
         counter_add(&self->header->reaper.duty_us[i], (uint64_t)(clock_boot_us() - began_us));
