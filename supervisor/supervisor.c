@@ -47,9 +47,9 @@ Status supervisor_create(Supervisor **out, Config *config, const SupervisorOptio
     sd_notify_init(&self->notify);
     service_table_init(&self->services, config, options->postgres.bin != NULL);
     int workers = service_table_worker_count(&self->services);
-    if (workers > SCOREBOARD_SLOT_MAX - SCOREBOARD_OTHER_SLOTS - 1) {
+    if (workers > SCOREBOARD_WORKERS_MAX) {
         log_fatal("pools.too_many", "workers=%d limit=%d mend=\"lower pools.*.processes\"", workers,
-                  SCOREBOARD_SLOT_MAX - SCOREBOARD_OTHER_SLOTS - 1);
+                  (int)SCOREBOARD_WORKERS_MAX);
         return STATUS_REFUSED;
     }
     TRY(spawn_find_programs(self));

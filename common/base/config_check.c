@@ -121,7 +121,7 @@ static void check_job_types(const Config *config, const PoolConfig *pool, Config
 
 static void check_pools(const Config *config, ConfigErrors *errors)
 {
-    const int64_t most = SCOREBOARD_SLOT_MAX - SCOREBOARD_OTHER_SLOTS - 1; // one stays spare
+    const int64_t most = SCOREBOARD_WORKERS_MAX;
     int64_t processes = 0;
     for (size_t i = 0; i < config->pool_count; i++) {
         const PoolConfig *pool = &config->pools[i];

@@ -21,8 +21,10 @@
 #include "common/base/timeline.h"
 
 enum {
-    SCOREBOARD_SLOT_MAX = 513,       // more children than any one machine sensibly runs
-    SCOREBOARD_OTHER_SLOTS = 2,      // the first is the reaper's, the last the HTTP API's
+    SCOREBOARD_SLOT_MAX = 513,  // more children than any one machine sensibly runs
+    SCOREBOARD_OTHER_SLOTS = 2, // the first is the reaper's, the last the HTTP API's
+    // in all pools together; one slot stays spare, for a successor
+    SCOREBOARD_WORKERS_MAX = SCOREBOARD_SLOT_MAX - SCOREBOARD_OTHER_SLOTS - 1,
     SCOREBOARD_BATCH_MAX = 1024,     // jobs one worker may hold at once
     SCOREBOARD_RESULT_INLINE = 4096, // a larger result is written to the database at once
     // room for those of a whole batch: what nobody writes takes no memory
