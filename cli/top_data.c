@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Top data: what the live view shows, as read from the database at one time.
+// Top data: what the live view shows, read from the database by four statements, one after the other.
 #include "cli/top_data.h"
 
 #include <stdlib.h>
