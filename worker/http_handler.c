@@ -43,9 +43,7 @@ static char *read_secret(const char *path, StrBuf *why)
         strbuf_printf(why, "secret_file %s: %s", path, strerror(error));
         return NULL;
     }
-    char *secret = take_secret(text, (size_t)length, path, why);
-    explicit_bzero(text, sizeof text);
-    return secret;
+    return take_secret(text, (size_t)length, path, why);
 }
 
 static bool read_ranges(HttpHandler *self, StrBuf *why)
@@ -94,9 +92,6 @@ void http_handler_destroy(HttpHandler *self)
 {
     if (self == NULL) {
         return;
-    }
-    if (self->secret != NULL) {
-        explicit_bzero(self->secret, strlen(self->secret));
     }
     free(self->secret);
     free(self->allow_private);

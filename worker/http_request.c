@@ -108,8 +108,7 @@ HttpRequestMade http_request_make(HttpRequest *out, const HttpHandler *handler, 
 
 void http_request_free(HttpRequest *self)
 {
-    for (size_t i = 0; i < self->header_count; i++) { // one of them may be a password
-        explicit_bzero(self->headers[i], strlen(self->headers[i]));
+    for (size_t i = 0; i < self->header_count; i++) {
         free(self->headers[i]);
     }
     self->header_count = 0;
