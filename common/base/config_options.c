@@ -195,7 +195,7 @@ static const ConfigOption options[] = {
            .check = CHECK_HOST, .default_note = "none", .example = "[jobs.example.com]", .takes_one = true),
     CONFIG(SECTION_HTTP, "behind_proxy", OPTION_BOOL, http_behind_proxy, "false",
            0, 1, APPLY_RELOAD,
-           "A proxy that speaks TLS stands before it, and is alone in reaching it: its X-Forwarded-For and -Proto are believed."),
+           "A proxy that speaks TLS stands before it, and is alone in reaching it: its X-Forwarded-For is believed."),
     CONFIG(SECTION_HTTP, "dashboard", OPTION_BOOL, http_dashboard, "true",
            0, 1, APPLY_RELOAD,
            "Serve the dashboard at /."),
