@@ -30,7 +30,7 @@ typedef enum OptionCheck { // of an OPTION_TEXT and of the items of an OPTION_LI
     CHECK_NONE,
     CHECK_NAME,     // no control characters
     CHECK_FUNCTION, // schema.function
-    CHECK_FOLDER, // as CHECK_NAME, and absolute: whoever means the same must not need the same working directory
+    CHECK_PATH, // as CHECK_NAME, and absolute: whoever means the same must not need the same working directory
     CHECK_CRON,         // what can be said of a cron expression without the database
     CHECK_LISTEN,       // listen_address.h
     CHECK_HOST,         // a host name or address as a Host header has it, without a port

@@ -80,7 +80,7 @@ bool config_text_check(const char *text, int64_t min, int64_t max, OptionCheck c
         config_quote(why, text);
         return false;
     }
-    if (check == CHECK_FOLDER && text[0] != '/') {
+    if (check == CHECK_PATH && text[0] != '/') {
         strbuf_append(why, "expected an absolute path, such as /run/ganger, got ");
         config_quote(why, text);
         return false;
@@ -103,7 +103,7 @@ bool config_text_check(const char *text, int64_t min, int64_t max, OptionCheck c
     case CHECK_NONE:
     case CHECK_NAME:
     case CHECK_FUNCTION:
-    case CHECK_FOLDER:
+    case CHECK_PATH:
         break;
     }
     return true;
