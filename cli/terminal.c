@@ -208,7 +208,10 @@ bool terminal_draw(const StrBuf *frame)
     size_t length = frame->length;
     while (length > 0) {
         ssize_t written = write(STDOUT_FILENO, text, length);
-        if (written < 0 && errno != EINTR && errno != EAGAIN) {
+        if (written < 0 && errno == EAGAIN) { // somebody who shares the terminal has made it so
+            struct pollfd room = {.fd = STDOUT_FILENO, .events = POLLOUT};
+            (void)poll(&room, 1, -1);
+        } else if (written < 0 && errno != EINTR) {
             return false;
         }
         text += written > 0 ? written : 0;
