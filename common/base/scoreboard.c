@@ -288,8 +288,7 @@ const Slot *scoreboard_read_slot(const Scoreboard *board, int index)
     if (board->view != NULL) {
         return (const Slot *)(const void *)(board->view + (size_t)index * board->slot_bytes);
     }
-    if (board->only_slot == SLOT_ALL) {
-        return (const Slot *)(const void *)(board->slots + (size_t)index * board->slot_bytes);
-    }
-    return index == board->only_slot ? (const Slot *)(const void *)board->slots : NULL;
+    return board->only_slot == SLOT_ALL
+               ? (const Slot *)(const void *)(board->slots + (size_t)index * board->slot_bytes)
+               : NULL;
 }

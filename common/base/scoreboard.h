@@ -203,7 +203,7 @@ int scoreboard_api_slot(const Scoreboard *board);
 ScoreboardHeader *scoreboard_header(Scoreboard *board);
 // For writing; NULL when `index` is out of range or not mapped so by this process.
 Slot *scoreboard_slot(Scoreboard *board, int index);
-// NULL when `index` is out of range or not mapped by this process.
+// For a process that has all of them mapped; NULL when `index` is out of range.
 const Slot *scoreboard_read_slot(const Scoreboard *board, int index);
 
 // --- helpers over one slot; none of them trusts its content
