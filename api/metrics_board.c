@@ -173,16 +173,16 @@ static void write_supervisor(MetricsText *text, const SupervisorCounters *counte
     }
     metrics_text_family(text, METRIC_COUNTER, "ganger_process_starts_total",
                         "Processes that were started, by role.");
-    for (int i = 0; i < COUNTER_ROLES; i++) {
-        metrics_text_count(text, METRIC_LABELS({"role", process_role_name(i)}),
+    for (int i = 0; i < ROLE_COUNT; i++) {
+        metrics_text_count(text, METRIC_LABELS({"role", process_role_name((Role)i)}),
                            counter_read(&counters->starts[i]));
     }
     metrics_text_family(text, METRIC_COUNTER, "ganger_process_ends_total",
                         "Processes that have ended, by role and why.");
-    for (int i = 0; i < COUNTER_ROLES; i++) {
+    for (int i = 0; i < ROLE_COUNT; i++) {
         for (int j = 0; j < PROCESS_ENDS; j++) {
             metrics_text_count(text,
-                               METRIC_LABELS({"role", process_role_name(i)},
+                               METRIC_LABELS({"role", process_role_name((Role)i)},
                                              {"reason", process_end_name((ProcessEnd)j)}),
                                counter_read(&counters->ends[i][j]));
         }

@@ -39,11 +39,10 @@ static void add_process(RoleFacts *role, pid_t pid)
     }
 }
 
-// Slots by number: the first is the reaper's, the last the HTTP API's. The roles are numbered as supervisor/service_table.h has them.
-static int role_of(const Scoreboard *board, int slot)
+// Slots by number: the first is the reaper's, the last the HTTP API's.
+static Role role_of(const Scoreboard *board, int slot)
 {
-    enum { REAPER = 1, WORKER = 2, API = 3 };
-    return slot == 0 ? REAPER : slot == scoreboard_api_slot(board) ? API : WORKER;
+    return slot == 0 ? ROLE_REAPER : slot == scoreboard_api_slot(board) ? ROLE_API : ROLE_WORKER;
 }
 
 static void read_all(ProcessMetrics *self, Scoreboard *board)
@@ -52,7 +51,7 @@ static void read_all(ProcessMetrics *self, Scoreboard *board)
     ProcessMetrics now = {.supervisor = {.open_fds = -1}};
     add_process(&now.supervisor, header->supervisor_pid);
     // The dead first: the time of one that dies meanwhile is missed for a moment, and never counted twice.
-    for (int role = 0; role < COUNTER_ROLES; role++) {
+    for (int role = 0; role < ROLE_COUNT; role++) {
         now.roles[role].open_fds = -1;
         now.roles[role].cpu_us = counter_read(&header->supervisor.dead_cpu_us[role]);
     }
@@ -62,7 +61,7 @@ static void read_all(ProcessMetrics *self, Scoreboard *board)
             add_process(&now.roles[role_of(board, i)], atomic_load(&slot->pid));
         }
     }
-    for (int role = 0; role < COUNTER_ROLES; role++) {
+    for (int role = 0; role < ROLE_COUNT; role++) {
         if (now.roles[role].cpu_us < self->roles[role].cpu_us) {
             now.roles[role].cpu_us = self->roles[role].cpu_us;
         }
@@ -125,10 +124,10 @@ void metrics_process_write(ProcessMetrics *self, MetricsText *text, Scoreboard *
     if (self->read_at == 0 || clock_boot_ms() - self->read_at >= METRICS_PROCESS_MS) {
         read_all(self, board);
     }
-    Line lines[COUNTER_ROLES + 1] = {{"supervisor", &self->supervisor}};
+    Line lines[ROLE_COUNT + 1] = {{"supervisor", &self->supervisor}};
     int count = 1;
-    for (int role = 1; role < COUNTER_ROLES; role++) { // the private server has no slot
-        lines[count++] = (Line){process_role_name(role), &self->roles[role]};
+    for (int role = ROLE_REAPER; role < ROLE_COUNT; role++) { // the private server has no slot
+        lines[count++] = (Line){process_role_name((Role)role), &self->roles[role]};
     }
     write_lines(text, lines, count);
 }

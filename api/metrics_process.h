@@ -23,7 +23,7 @@ typedef struct RoleFacts {
 typedef struct ProcessMetrics {
     int64_t read_at; // clock_boot_ms
     RoleFacts supervisor;
-    RoleFacts roles[COUNTER_ROLES];
+    RoleFacts roles[ROLE_COUNT];
 } ProcessMetrics;
 
 enum { METRICS_PROCESS_MS = 1000 };

@@ -198,7 +198,7 @@ static void note_death(Supervisor *self, const Child *child, int64_t now)
     log_death(self, child, &death, now);
     count_end(self, child, &death);
     // What only the API refuses is no reason to stop jobs.
-    if (restart_policy_judge(&death) == DEATH_CONFIG && child->role != ROLE_API) {
+    if (restart_policy_judge(&death) == PROCESS_REFUSED && child->role != ROLE_API) {
         supervisor_begin_shutdown(self, "configuration", false, EXIT_CODE_CONFIG);
     }
     if (child->service < 0) {
@@ -298,7 +298,7 @@ static void log_death(Supervisor *self, const Child *child, const Death *death, 
 {
     char how[EXIT_TEXT_BYTES];
     char note[SCOREBOARD_NOTE_BYTES] = "";
-    const char *role = ROLE_TABLE[child->role].name;
+    const char *role = process_role_name(child->role);
     char event[SCOREBOARD_NAME_BYTES];
     char job_type[SCOREBOARD_NAME_BYTES] = "";
     long long job_id = (long long)supervisor_job_of(self, child);
@@ -313,24 +313,26 @@ static void log_death(Supervisor *self, const Child *child, const Death *death, 
     }
     format_exit(child->wait_status, how);
     switch (restart_policy_judge(death)) {
-    case DEATH_ASKED:
-    case DEATH_RECYCLED:
+    case PROCESS_ASKED:
+    case PROCESS_RECYCLED:
         (void)snprintf(event, sizeof event, "%s.exit", role);
         break;
-    case DEATH_CRASHED:
+    case PROCESS_CRASHED:
         level = LOG_LEVEL_WARN;
         (void)snprintf(event, sizeof event, "%s.crash", role);
         break;
-    case DEATH_STILLBORN:
+    case PROCESS_STILLBORN:
         level = LOG_LEVEL_ERROR;
         (void)snprintf(event, sizeof event, "%s.start_failed", role);
         break;
-    case DEATH_CONFIG:
+    case PROCESS_REFUSED:
         // The reason is the same for all of them and is said once.
         level = self->exit_code == EXIT_CODE_CONFIG && child->role != ROLE_API ? LOG_LEVEL_DEBUG
                                                                                : LOG_LEVEL_ERROR;
         (void)snprintf(event, sizeof event, "%s.refused", role);
         break;
+    case PROCESS_ENDS:
+        return; // none
     }
     log_write(level, event,
               "child=%d slot=%d name=\"%s\" exit=\"%s\" job_id=%lld job_type=\"%s\" lived_ms=%lld "
@@ -343,13 +345,8 @@ static void log_death(Supervisor *self, const Child *child, const Death *death, 
 
 static void count_end(Supervisor *self, const Child *child, const Death *death)
 {
-    static const ProcessEnd ends[] = {
-        [DEATH_ASKED] = PROCESS_ASKED,     [DEATH_RECYCLED] = PROCESS_RECYCLED,
-        [DEATH_CRASHED] = PROCESS_CRASHED, [DEATH_STILLBORN] = PROCESS_STILLBORN,
-        [DEATH_CONFIG] = PROCESS_REFUSED,
-    };
     SupervisorCounters *counters = &scoreboard_header(self->shared.board)->supervisor;
-    counter_add(&counters->ends[child->role][ends[restart_policy_judge(death)]], 1);
+    counter_add(&counters->ends[child->role][restart_policy_judge(death)], 1);
 }
 
 void reap_everything(Supervisor *self)

@@ -10,18 +10,18 @@
 static bool is_refusal(const Death *death, int code);
 static bool is_crash_loop(RestartState *state, int64_t now);
 
-DeathKind restart_policy_judge(const Death *death)
+ProcessEnd restart_policy_judge(const Death *death)
 {
     if (WIFEXITED(death->wait_status)) {
         int code = WEXITSTATUS(death->wait_status);
         if (is_refusal(death, code)) {
-            return DEATH_CONFIG;
+            return PROCESS_REFUSED;
         }
         if (!death->in_handler && (code == EXIT_CODE_RECYCLED || code == EXIT_CODE_LEASE_LOST)) {
-            return DEATH_RECYCLED;
+            return PROCESS_RECYCLED;
         }
         if (death->drained && code == EXIT_CODE_OK) {
-            return DEATH_ASKED;
+            return PROCESS_ASKED;
         }
     }
     switch (death->stopped) {
@@ -30,12 +30,12 @@ DeathKind restart_policy_judge(const Death *death)
     case STOP_SHUTDOWN:
     case STOP_FENCE:
     case STOP_OPERATOR:
-        return DEATH_ASKED;
+        return PROCESS_ASKED;
     case STOP_NONE:
     case STOP_STUCK:
         break;
     }
-    return death->reached_idle ? DEATH_CRASHED : DEATH_STILLBORN;
+    return death->reached_idle ? PROCESS_CRASHED : PROCESS_STILLBORN;
 }
 
 // One handler that calls exit(78) must not end the node, and the next one, and the next. A worker that was ready
@@ -48,15 +48,15 @@ static bool is_refusal(const Death *death, int code)
 bool restart_policy_note_death(RestartState *state, const Death *death, int64_t now, int64_t cap_ms,
                                uint32_t random)
 {
-    DeathKind kind = restart_policy_judge(death);
+    ProcessEnd kind = restart_policy_judge(death);
 
     if (death->progress || death->lived_ms >= RESTART_GOOD_MS) {
         (void)restart_policy_note_good(state);
     }
-    if (kind == DEATH_ASKED) {
+    if (kind == PROCESS_ASKED) {
         return false;
     }
-    if (kind == DEATH_RECYCLED) {
+    if (kind == PROCESS_RECYCLED) {
         // A limit that every process exceeds as it is born must not become a fork storm.
         bool fruitless = !death->progress && death->lived_ms < RESTART_FRUITLESS_MS;
         state->fruitless_recycles = fruitless ? state->fruitless_recycles + 1 : 0;

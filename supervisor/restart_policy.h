@@ -40,15 +40,7 @@ typedef struct Death {
     int64_t lived_ms;
 } Death;
 
-typedef enum DeathKind {
-    DEATH_ASKED,    // drained, shut down, fenced, or stopped with its job: nothing is wrong with it
-    DEATH_RECYCLED, // it said it wants a successor
-    DEATH_CRASHED,  // signal or exit code nobody asked for, after it was ready
-    DEATH_STILLBORN, // the same before it was ready
-    DEATH_CONFIG     // EXIT_CODE_CONFIG from our own code: trying again is pointless
-} DeathKind;
-
-DeathKind restart_policy_judge(const Death *death);
+ProcessEnd restart_policy_judge(const Death *death);
 
 // Records the death and sets next_at (or clears it: at once). `cap_ms` bounds the pause.
 // Returns true when this death makes the service degraded (report it once).

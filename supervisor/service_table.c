@@ -9,18 +9,15 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 
-_Static_assert((int)ROLE_COUNT == (int)COUNTER_ROLES && ROLE_API == 3,
-               "counters.c names the roles in this order");
-
 // The reaper and postgres come back within seconds whatever happens: without them the whole node stands still.
 const RoleRow ROLE_TABLE[] = {
-    [ROLE_POSTGRES] = {"postgres", NULL, NULL, SIGINT, 0, 5000, 5000},
-    [ROLE_REAPER] = {"reaper", "ganger-reaper", "GANGER_REAPER", SIGTERM, 0, 5000, 5000},
-    [ROLE_WORKER] = {"worker", "ganger-worker", "GANGER_WORKER", SIGTERM, 800, RESTART_CAP_MS,
+    [ROLE_POSTGRES] = {NULL, NULL, SIGINT, 0, 5000, 5000},
+    [ROLE_REAPER] = {"ganger-reaper", "GANGER_REAPER", SIGTERM, 0, 5000, 5000},
+    [ROLE_WORKER] = {"ganger-worker", "GANGER_WORKER", SIGTERM, 800, RESTART_CAP_MS,
                      RESTART_CAP_MS},
     // Somebody waits for an answer: within a second there is one again. Where it cannot start, a port that is taken say, that is too
     // often.
-    [ROLE_API] = {"api", "ganger-api", "GANGER_API", SIGTERM, 400, 500, 10000},
+    [ROLE_API] = {"ganger-api", "GANGER_API", SIGTERM, 400, 500, 10000},
 };
 static_assert(sizeof ROLE_TABLE / sizeof ROLE_TABLE[0] == ROLE_COUNT, "a row for every role");
 
@@ -30,11 +27,11 @@ void service_table_init(ServiceTable *table, const Config *config, bool with_pos
 {
     *table = (ServiceTable){.rows = mem_alloc((config->pool_count + 3) * sizeof(Service))};
     if (with_postgres) {
-        add_row(table, ROLE_POSTGRES, ROLE_TABLE[ROLE_POSTGRES].name, -1, 1);
+        add_row(table, ROLE_POSTGRES, process_role_name(ROLE_POSTGRES), -1, 1);
     }
-    add_row(table, ROLE_REAPER, ROLE_TABLE[ROLE_REAPER].name, -1, 1);
+    add_row(table, ROLE_REAPER, process_role_name(ROLE_REAPER), -1, 1);
     if (config->has_http) {
-        add_row(table, ROLE_API, ROLE_TABLE[ROLE_API].name, -1, 1);
+        add_row(table, ROLE_API, process_role_name(ROLE_API), -1, 1);
     }
     for (size_t i = 0; i < config->pool_count; i++) {
         const PoolConfig *pool = &config->pools[i];

@@ -9,10 +9,7 @@
 #include "common/base/scoreboard.h"
 #include "supervisor/restart_policy.h"
 
-typedef enum Role { ROLE_POSTGRES, ROLE_REAPER, ROLE_WORKER, ROLE_API, ROLE_COUNT } Role;
-
-typedef struct RoleRow { // what holds for every process of a role
-    const char *name;
+typedef struct RoleRow {    // what holds for every process of a role
     const char *program;    // path_program() name; NULL: named on the command line
     const char *override;   // environment variable that names another program, for tests
     int death_signal;       // what the kernel sends it when gangerd is gone

@@ -153,7 +153,7 @@ static bool start_one(Supervisor *self, int service_index, int64_t now)
     counter_add(&scoreboard_header(self->shared.board)->supervisor.starts[child->role], 1);
     FAULT_POINT(supervisor_after_spawn);
     log_info("child.spawn", "child=%d child_role=%s slot=%d name=\"%s\"", (int)child->pid,
-             ROLE_TABLE[child->role].name, child->slot, service->name);
+             process_role_name(child->role), child->slot, service->name);
     return true;
 }
 

@@ -458,5 +458,5 @@ Child *supervisor_api(Supervisor *self)
 const char *supervisor_child_name(const Supervisor *self, const Child *child)
 {
     return child->service >= 0 ? self->services.rows[child->service].name
-                               : ROLE_TABLE[child->role].name;
+                               : process_role_name(child->role);
 }

@@ -44,7 +44,12 @@ static const char *const CAUSE_NAMES[] = {
 };
 _Static_assert(sizeof CAUSE_NAMES / sizeof CAUSE_NAMES[0] <= COUNTER_CAUSES, "room for each cause");
 
-static const char *const ROLE_NAMES[COUNTER_ROLES] = {"postgres", "reaper", "worker", "api"};
+static const char *const ROLE_NAMES[ROLE_COUNT] = {
+    [ROLE_POSTGRES] = "postgres",
+    [ROLE_REAPER] = "reaper",
+    [ROLE_WORKER] = "worker",
+    [ROLE_API] = "api",
+};
 
 int counter_names_count(const CounterNames *names)
 {
@@ -111,7 +116,7 @@ const char *stop_cause_name(int cause)
                : NULL;
 }
 
-const char *process_role_name(int role)
+const char *process_role_name(Role role)
 {
-    return role >= 0 && role < COUNTER_ROLES ? ROLE_NAMES[role] : NULL;
+    return ROLE_NAMES[role];
 }

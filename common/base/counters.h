@@ -16,8 +16,7 @@ enum {
     COUNTER_ROWS = COUNTER_HANDLERS + 1,
     COUNTER_NAME_BYTES = 256, // of a job type
     COUNTER_BOUNDS = 12,      // of a histogram; what is above the last one is its 13th bucket
-    COUNTER_CAUSES = 8,       // room for StopCause
-    COUNTER_ROLES = 4         // Role
+    COUNTER_CAUSES = 8        // room for StopCause
 };
 
 // What stands for the job types without a row of their own; one that is called so is among them.
@@ -83,21 +82,23 @@ typedef enum ReaperDuty { // in the order of a turn (reaper/reaper.c)
     REAPER_DUTIES
 } ReaperDuty;
 
-typedef enum ProcessEnd { // as restart_policy_judge has it
-    PROCESS_ASKED,
-    PROCESS_RECYCLED,
-    PROCESS_CRASHED,
-    PROCESS_STILLBORN,
-    PROCESS_REFUSED,
+typedef enum Role { ROLE_POSTGRES, ROLE_REAPER, ROLE_WORKER, ROLE_API, ROLE_COUNT } Role;
+
+typedef enum ProcessEnd {
+    PROCESS_ASKED, // drained, shut down, fenced, or stopped with its job: nothing is wrong with it
+    PROCESS_RECYCLED,  // it said it wants a successor
+    PROCESS_CRASHED,   // signal or exit code nobody asked for, after it was ready
+    PROCESS_STILLBORN, // the same before it was ready
+    PROCESS_REFUSED,   // EXIT_CODE_CONFIG from our own code: trying again is pointless
     PROCESS_ENDS
 } ProcessEnd;
 
 typedef struct SupervisorCounters {
     _Alignas(64) Counter stops[COUNTER_CAUSES]; // jobs asked to stop, by StopCause
     Counter kills[COUNTER_CAUSES];              // processes sent SIGKILL, by StopCause
-    Counter starts[COUNTER_ROLES];
-    Counter ends[COUNTER_ROLES][PROCESS_ENDS];
-    Counter dead_cpu_us[COUNTER_ROLES]; // of processes that have ended, and their children
+    Counter starts[ROLE_COUNT];
+    Counter ends[ROLE_COUNT][PROCESS_ENDS];
+    Counter dead_cpu_us[ROLE_COUNT]; // of processes that have ended, and their children
 } SupervisorCounters;
 
 typedef struct ReaperCounters {
@@ -158,8 +159,8 @@ RunOutcome run_outcome_of(const char *word);
 const char *run_outcome_name(RunOutcome outcome);
 const char *process_end_name(ProcessEnd end);
 const char *reaper_duty_name(ReaperDuty duty);
-// Of a StopCause; of the supervisor's roles, by their number.
+const char *process_role_name(Role role);
+// Of a StopCause; NULL when it is none.
 const char *stop_cause_name(int cause);
-const char *process_role_name(int role);
 
 #endif

@@ -110,8 +110,10 @@ static void test_words(void **state)
     assert_string_equal(stop_cause_name(STOP_TIMEOUT), "timeout");
     assert_null(stop_cause_name(COUNTER_CAUSES));
     assert_null(stop_cause_name(-1));
-    assert_string_equal(process_role_name(0), "postgres");
-    assert_null(process_role_name(COUNTER_ROLES));
+    assert_string_equal(process_role_name(ROLE_POSTGRES), "postgres");
+    for (int i = 0; i < ROLE_COUNT; i++) {
+        assert_non_null(process_role_name((Role)i));
+    }
     assert_string_equal(reaper_duty_name(DUTY_HORIZON), "horizon");
 }
 

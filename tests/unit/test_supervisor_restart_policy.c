@@ -25,25 +25,25 @@ static void test_judges_deaths(void **state)
 {
     (void)state;
     Death death = exited(EXIT_CODE_CONFIG);
-    assert_int_equal(restart_policy_judge(&death), DEATH_CONFIG);
+    assert_int_equal(restart_policy_judge(&death), PROCESS_REFUSED);
     death = exited(EXIT_CODE_RECYCLED);
-    assert_int_equal(restart_policy_judge(&death), DEATH_RECYCLED);
+    assert_int_equal(restart_policy_judge(&death), PROCESS_RECYCLED);
     death = exited(EXIT_CODE_LEASE_LOST);
-    assert_int_equal(restart_policy_judge(&death), DEATH_RECYCLED);
+    assert_int_equal(restart_policy_judge(&death), PROCESS_RECYCLED);
     death = exited(EXIT_CODE_OK);
-    assert_int_equal(restart_policy_judge(&death), DEATH_CRASHED); // a handler called exit(0)
+    assert_int_equal(restart_policy_judge(&death), PROCESS_CRASHED); // a handler called exit(0)
     death.drained = true;
-    assert_int_equal(restart_policy_judge(&death), DEATH_ASKED);
+    assert_int_equal(restart_policy_judge(&death), PROCESS_ASKED);
     death = killed(SIGKILL);
-    assert_int_equal(restart_policy_judge(&death), DEATH_CRASHED);
+    assert_int_equal(restart_policy_judge(&death), PROCESS_CRASHED);
     death.stopped = STOP_TIMEOUT;
-    assert_int_equal(restart_policy_judge(&death), DEATH_ASKED);
+    assert_int_equal(restart_policy_judge(&death), PROCESS_ASKED);
     death.stopped = STOP_OPERATOR;
-    assert_int_equal(restart_policy_judge(&death), DEATH_ASKED);
+    assert_int_equal(restart_policy_judge(&death), PROCESS_ASKED);
     death.stopped = STOP_STUCK;
-    assert_int_equal(restart_policy_judge(&death), DEATH_CRASHED);
+    assert_int_equal(restart_policy_judge(&death), PROCESS_CRASHED);
     death.reached_idle = false;
-    assert_int_equal(restart_policy_judge(&death), DEATH_STILLBORN);
+    assert_int_equal(restart_policy_judge(&death), PROCESS_STILLBORN);
 }
 
 // What a handler says by exit() is no word of ours.
@@ -55,16 +55,16 @@ static void test_exit_codes_of_handlers_are_crashes(void **state)
         Death death = exited(codes[i]);
         death.has_foreign_code = true;
         death.in_handler = true;
-        assert_int_equal(restart_policy_judge(&death), DEATH_CRASHED);
+        assert_int_equal(restart_policy_judge(&death), PROCESS_CRASHED);
     }
     Death death = exited(EXIT_CODE_CONFIG);
     death.has_foreign_code = true;
-    assert_int_equal(restart_policy_judge(&death), DEATH_CRASHED); // a thread of a plugin's
+    assert_int_equal(restart_policy_judge(&death), PROCESS_CRASHED); // a thread of a plugin's
     death.reached_idle = false;
-    assert_int_equal(restart_policy_judge(&death), DEATH_CONFIG);
+    assert_int_equal(restart_policy_judge(&death), PROCESS_REFUSED);
     death = exited(EXIT_CODE_RECYCLED);
     death.has_foreign_code = true;
-    assert_int_equal(restart_policy_judge(&death), DEATH_RECYCLED);
+    assert_int_equal(restart_policy_judge(&death), PROCESS_RECYCLED);
 }
 
 static void test_pause_doubles_up_to_the_cap(void **state)
