@@ -49,14 +49,9 @@ static char *read_secret(const char *path, StrBuf *why)
 static bool read_ranges(HttpHandler *self, StrBuf *why)
 {
     const StringList *list = &self->config->allow_private;
-    self->allow_private = mem_alloc((list->count + 1) * sizeof *self->allow_private);
-    for (size_t i = 0; i < list->count; i++) {
-        if (!address_range_parse(&self->allow_private[i], list->items[i], why)) {
-            return false;
-        }
-        self->allow_private_count++;
-    }
-    return true;
+    const bool is_read = address_ranges_parse(&self->allow_private, list->items, list->count, why);
+    self->allow_private_count = is_read ? list->count : 0;
+    return is_read;
 }
 
 static bool read_files(HttpHandler *self, StrBuf *why)
@@ -105,10 +100,7 @@ bool http_handler_allows(const HttpHandler *self, const HttpTarget *target, StrB
         strbuf_append(why, "http:// is not encrypted, and allow_http is not set");
         return false;
     }
-    bool is_allowed = config->allow.count == 0; // the configuration's own URL
-    for (size_t i = 0; i < config->allow.count; i++) {
-        is_allowed = is_allowed || http_host_allows(config->allow.items[i], target);
-    }
+    const bool is_allowed = http_hosts_allow(config->allow.items, config->allow.count, target);
     if (!is_allowed) {
         strbuf_printf(why, "%s:%d is not among the hosts of allow", target->host, target->port);
     }

@@ -134,6 +134,20 @@ bool address_range_parse(AddressRange *out, const char *text, StrBuf *why)
     return true;
 }
 
+bool address_ranges_parse(AddressRange **out, char *const *texts, size_t count, StrBuf *why)
+{
+    AddressRange *ranges = mem_alloc((count + 1) * sizeof *ranges);
+    *out = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!address_range_parse(&ranges[i], texts[i], why)) {
+            free(ranges);
+            return false;
+        }
+    }
+    *out = ranges;
+    return true;
+}
+
 static bool take_address(const struct sockaddr *address, AddressRange *out)
 {
     memset(out, 0, sizeof *out);

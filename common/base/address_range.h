@@ -17,6 +17,8 @@ typedef struct AddressRange {
 
 // "10.0.0.0/8", "fd00::/8", or one address. False: *why says what is wrong.
 bool address_range_parse(AddressRange *out, const char *text, StrBuf *why);
+// As many of them, in *out, which is the caller's to free. False: one is wrong, *why says which, and *out is NULL.
+bool address_ranges_parse(AddressRange **out, char *const *texts, size_t count, StrBuf *why);
 
 // NULL when `address` may be connected to: it is one of the public Internet, or `allowed` covers it. Otherwise what it is, for a message:
 // "a loopback address". An IPv4 address inside an IPv6 one (mapped, NAT64) is judged as the IPv4 address it leads to.

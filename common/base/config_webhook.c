@@ -18,32 +18,17 @@ static bool is_given(const HandlerConfig *handler, const char *name)
     return place_of(handler, name).line != 0;
 }
 
-static bool is_allowed(const WebhookConfig *http, const HttpTarget *target)
-{
-    for (size_t i = 0; i < http->allow.count; i++) {
-        if (http_host_allows(http->allow.items[i], target)) {
-            return true;
-        }
-    }
-    return http->allow.count == 0;
-}
-
 // An address is known before any request; where a name leads to is looked at when it is connected to.
 static void check_address(const HandlerConfig *handler, ConfigPlace place, const char *host,
                           ConfigErrors *errors)
 {
     const StringList *list = &handler->http.allow_private;
-    AddressRange *allowed = mem_alloc((list->count + 1) * sizeof *allowed);
-    size_t count = 0;
+    AddressRange *allowed = NULL;
     StrBuf why = {0};
-    for (size_t i = 0; i < list->count; i++) {
-        if (!address_range_parse(&allowed[count], list->items[i], &why)) {
-            count = 0; // told; what it was to allow nobody knows
-            break;
-        }
-        count++;
-    }
-    const char *what = count == list->count ? address_text_refusal(host, allowed, count) : NULL;
+    const char *what = NULL;
+    if (address_ranges_parse(&allowed, list->items, list->count, &why)) {
+        what = address_text_refusal(host, allowed, list->count);
+    } // else it is told already; what it was to allow nobody knows
     if (what != NULL) {
         config_error(errors, place,
                      "handlers.%s.http.url: nothing is sent to %s, %s, unless allow_private covers "
@@ -73,7 +58,8 @@ static void check_url(const HandlerConfig *handler, ConfigErrors *errors)
     if (place_of(handler, "allow_private").line >= 0) {
         check_address(handler, place, target.host, errors);
     }
-    if (place_of(handler, "allow").line >= 0 && !is_allowed(http, &target)) {
+    if (place_of(handler, "allow").line >= 0 &&
+        !http_hosts_allow(http->allow.items, http->allow.count, &target)) {
         config_error(errors, place, "handlers.%s.http.url: its host %s:%d is not in allow",
                      handler->job_type, target.host, target.port);
     }

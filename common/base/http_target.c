@@ -227,6 +227,16 @@ bool http_host_allows(const char *entry, const HttpTarget *target)
            str_equal(target->host + length - suffix, authority.host);
 }
 
+bool http_hosts_allow(char *const *entries, size_t count, const HttpTarget *target)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (http_host_allows(entries[i], target)) {
+            return true;
+        }
+    }
+    return count == 0;
+}
+
 static bool is_ours(const char *name, size_t length)
 {
     static const char *const names[] = {

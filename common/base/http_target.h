@@ -4,6 +4,7 @@
 #define COMMON_BASE_HTTP_TARGET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "common/base/memory.h"
 
@@ -31,6 +32,8 @@ void http_target_format(const HttpTarget *target, StrBuf *out);
 bool http_host_check(const char *entry, StrBuf *why);
 // Does the entry, which is sound, allow the target?
 bool http_host_allows(const char *entry, const HttpTarget *target);
+// Does any? An empty list allows all: a handler that has none sends to no URL but that of the configuration.
+bool http_hosts_allow(char *const *entries, size_t count, const HttpTarget *target);
 
 // Is `line` a header "Name: value" that a configuration may set? Those that the client makes itself are not. False: *why says so.
 bool http_header_check(const char *line, StrBuf *why);

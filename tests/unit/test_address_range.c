@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/un.h>
 
 #include "tests/support/unit.h"
@@ -151,6 +152,29 @@ static void test_address_allowed(void **state)
     assert_null(refusal("ff02::1", all, 2));
 }
 
+static void test_address_ranges_parse(void **state)
+{
+    (void)state;
+    char one[] = "10.0.0.0/8";
+    char two[] = "fd00::/8";
+    char bad[] = "10.0.0.1/8";
+    char *const texts[] = {one, two, bad};
+    AddressRange *ranges = NULL;
+    StrBuf why = {0};
+    assert_true(address_ranges_parse(&ranges, texts, 2, &why));
+    assert_null(address_text_refusal("10.1.2.3", ranges, 2));
+    assert_null(address_text_refusal("fd00::1", ranges, 2));
+    free(ranges);
+    assert_true(address_ranges_parse(&ranges, NULL, 0, &why));
+    assert_non_null(address_text_refusal("10.1.2.3", ranges, 0));
+    free(ranges);
+    assert_int_equal(why.length, 0);
+    assert_false(address_ranges_parse(&ranges, texts, 3, &why));
+    assert_null(ranges);
+    assert_non_null(strstr(why.text, "10.0.0.1/8"));
+    strbuf_free(&why);
+}
+
 static void test_address_range_parse(void **state)
 {
     (void)state;
@@ -185,7 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_address_refused),     cmocka_unit_test(test_address_public),
         cmocka_unit_test(test_address_texts),       cmocka_unit_test(test_address_allowed),
-        cmocka_unit_test(test_address_range_parse),
+        cmocka_unit_test(test_address_range_parse), cmocka_unit_test(test_address_ranges_parse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -186,6 +186,21 @@ static void test_http_host_allows(void **state)
     assert_false(allows("127.0.0.1", "https://[::ffff:127.0.0.1]/"));
 }
 
+static void test_http_hosts_allow(void **state)
+{
+    (void)state;
+    char one[] = "example.com";
+    char two[] = "*.example.org:81";
+    char *const entries[] = {one, two};
+    HttpTarget target;
+    StrBuf why = {0};
+    assert_true(http_target_parse(&target, "http://a.example.org:81/", &why));
+    assert_true(http_hosts_allow(entries, 2, &target));
+    assert_false(http_hosts_allow(entries, 1, &target));
+    assert_true(http_hosts_allow(NULL, 0, &target));
+    strbuf_free(&why);
+}
+
 static void test_http_host_check(void **state)
 {
     (void)state;
@@ -224,9 +239,10 @@ static void test_http_header_check(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_http_target_good), cmocka_unit_test(test_http_target_refused),
-        cmocka_unit_test(test_http_target_long), cmocka_unit_test(test_http_host_allows),
-        cmocka_unit_test(test_http_host_check),  cmocka_unit_test(test_http_header_check),
+        cmocka_unit_test(test_http_target_good),  cmocka_unit_test(test_http_target_refused),
+        cmocka_unit_test(test_http_target_long),  cmocka_unit_test(test_http_host_allows),
+        cmocka_unit_test(test_http_hosts_allow),  cmocka_unit_test(test_http_host_check),
+        cmocka_unit_test(test_http_header_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
