@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/duration.h"
+#include "common/base/log.h"
 
 enum {
     WAKES_MAX = 4,
@@ -158,31 +159,52 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *data)
 
 // --- the request
 
+// What decides where a request goes and what is in it: without one of these nothing is sent.
+#define REQUIRE(easy, option, value)                                                               \
+    check_option(curl_easy_setopt((easy), (option), (value)), #option)
+
+static void check_option(CURLcode code, const char *option)
+{
+    if (code != CURLE_OK) {
+        panic("libcurl does not take %s: %s", option, curl_easy_strerror(code));
+    }
+}
+
 static void set_connection(CURL *easy, Transfer *self)
 {
     const WebhookConfig *config = self->exchange->handler->config;
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); // a resolver that hangs is not waited for
-    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_PROXY, ""); // not even one of the environment
+    REQUIRE(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    REQUIRE(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    REQUIRE(easy, CURLOPT_PROXY, ""); // not even one of the environment
     (void)curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, (long)SILENT_SECONDS);
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, (long)ASK_SECONDS);
-    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, self);
-    (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_before_request);
-    (void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, self);
-    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    REQUIRE(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    REQUIRE(easy, CURLOPT_OPENSOCKETDATA, self);
+    REQUIRE(easy, CURLOPT_PREREQFUNCTION, on_before_request);
+    REQUIRE(easy, CURLOPT_PREREQDATA, self);
+    REQUIRE(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    REQUIRE(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    REQUIRE(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (config->ca_file != NULL) {
-        (void)curl_easy_setopt(easy, CURLOPT_CAINFO, config->ca_file);
-        (void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        REQUIRE(easy, CURLOPT_CAINFO, config->ca_file);
+        REQUIRE(easy, CURLOPT_CAPATH, NULL);
     }
+}
+
+// Each counts: one of them is the signature, one may be the password.
+static void add_header(Transfer *self, const char *header)
+{
+    struct curl_slist *longer = curl_slist_append(self->headers, header);
+    if (longer == NULL) {
+        panic("out of memory in libcurl");
+    }
+    self->headers = longer;
 }
 
 static void set_request(CURL *easy, Transfer *self)
@@ -190,25 +212,24 @@ static void set_request(CURL *easy, Transfer *self)
     const HttpRequest *request = self->exchange->request;
     StrBuf url = {0};
     http_target_format(&request->target, &url);
-    (void)curl_easy_setopt(easy, CURLOPT_URL, url.text); // copied
+    REQUIRE(easy, CURLOPT_URL, url.text); // copied
     strbuf_free(&url);
     // What libcurl would add: Expect, which some servers wait for ever with.
-    self->headers = curl_slist_append(NULL, "Expect:");
+    add_header(self, "Expect:");
     for (size_t i = 0; i < request->header_count; i++) {
-        struct curl_slist *longer = curl_slist_append(self->headers, request->headers[i]);
-        self->headers = longer != NULL ? longer : self->headers;
+        add_header(self, request->headers[i]);
     }
     (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "ganger/" GANGER_VERSION);
-    (void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, self->headers);
-    (void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
-    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
-    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, self);
-    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, self);
+    REQUIRE(easy, CURLOPT_PATH_AS_IS, 1L);
+    REQUIRE(easy, CURLOPT_HTTPHEADER, self->headers);
+    REQUIRE(easy, CURLOPT_POST, 1L);
+    REQUIRE(easy, CURLOPT_CUSTOMREQUEST, request->method);
+    REQUIRE(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
+    REQUIRE(easy, CURLOPT_POSTFIELDS, request->body);
+    REQUIRE(easy, CURLOPT_WRITEFUNCTION, on_body);
+    REQUIRE(easy, CURLOPT_WRITEDATA, self);
+    REQUIRE(easy, CURLOPT_HEADERFUNCTION, on_header);
+    REQUIRE(easy, CURLOPT_HEADERDATA, self);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, self->error);
 }
 
