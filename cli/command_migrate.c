@@ -80,19 +80,20 @@ static void print_status_json(const MigrationStatus *rows, int count)
 
 static void print_status(const struct Cli *cli, const MigrationStatus *rows, int count)
 {
+    static const ColumnSpec columns[] = {
+        {"version", COLUMN_NUMBER},
+        {"name", COLUMN_TEXT},
+        {"state", COLUMN_STATUS},
+        {"applied", COLUMN_TEXT},
+    };
     Table *table = table_create();
     StrBuf text = {0};
-    table_add_column(table, "version", COLUMN_NUMBER);
-    table_add_column(table, "name", COLUMN_TEXT);
-    table_add_column(table, "state", COLUMN_STATUS);
-    table_add_column(table, "applied", COLUMN_TEXT);
+    TABLE_ADD_COLUMNS(table, columns);
     for (int i = 0; i < count; i++) {
-        char *version = mem_printf("%d", rows[i].version);
-        table_add_cell(table, version);
+        table_add_integer(table, rows[i].version);
         table_add_cell(table, rows[i].file ? rows[i].file->name : NULL);
         table_add_cell(table, state_word(&rows[i]));
         table_add_cell(table, rows[i].applied_at[0] != '\0' ? rows[i].applied_at : NULL);
-        free(version);
     }
     table_render(table, cli->width, cli->has_color, true, &text);
     (void)fputs(text.text, stdout);

@@ -54,19 +54,14 @@ static void add_attempt(Table *table, const PGresult *result, int row)
 
 static void print_attempts(const struct Cli *cli, const PGresult *result)
 {
-    static const struct {
-        const char *header;
-        ColumnKind kind;
-    } columns[] = {
+    static const ColumnSpec columns[] = {
         {"attempt", COLUMN_NUMBER}, {"outcome", COLUMN_STATUS}, {"started", COLUMN_STATUS},
         {"took", COLUMN_DURATION},  {"cpu", COLUMN_DURATION},   {"memory", COLUMN_NUMBER},
         {"node", COLUMN_TEXT},      {"worker", COLUMN_NUMBER},  {"cause", COLUMN_NOTE},
     };
     StrBuf text = {0};
     Table *table = table_create();
-    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
-        table_add_column(table, columns[i].header, columns[i].kind);
-    }
+    TABLE_ADD_COLUMNS(table, columns);
     for (int row = 0; row < PQntuples(result); row++) {
         add_attempt(table, result, row);
     }

@@ -3,7 +3,7 @@
 #include "cli/table.h"
 
 #include <errno.h>
-#include <stdint.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +61,13 @@ void table_add_column(Table *table, const char *header, ColumnKind kind)
     table->columns[table->column_count++] = (Column){strbuf_take(&upper), kind};
 }
 
+void table_add_columns(Table *table, const ColumnSpec *columns, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        table_add_column(table, columns[i].header, columns[i].kind);
+    }
+}
+
 static char *cell_text(ColumnKind kind, const char *text)
 {
     char shown[TEXT_SHORT_BYTES];
@@ -93,6 +100,13 @@ void table_add_cell(Table *table, const char *text)
     }
     ColumnKind kind = table->columns[table->cell_count % table->column_count].kind;
     table->cells[table->cell_count++] = cell_text(kind, text);
+}
+
+void table_add_integer(Table *table, int64_t value)
+{
+    char *text = mem_printf("%" PRId64, value);
+    table_add_cell(table, text);
+    free(text);
 }
 
 size_t table_row_count(const Table *table)

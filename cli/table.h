@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/base/memory.h"
 
@@ -17,12 +18,21 @@ typedef enum ColumnKind {
     COLUMN_NOTE      // the last one: left, never cut; goes on in further lines, or below its row
 } ColumnKind;
 
+typedef struct ColumnSpec {
+    const char *header;
+    ColumnKind kind;
+} ColumnSpec;
+
 typedef struct Table Table;
 
 Table *table_create(void);
 void table_add_column(Table *table, const char *header, ColumnKind kind);
+void table_add_columns(Table *table, const ColumnSpec *columns, size_t count);
+#define TABLE_ADD_COLUMNS(table, columns)                                                          \
+    table_add_columns((table), (columns), sizeof(columns) / sizeof((columns)[0]))
 // Cells are added row by row, left to right; NULL shows as "-". The text is copied and made harmless.
 void table_add_cell(Table *table, const char *text);
+void table_add_integer(Table *table, int64_t value);
 size_t table_row_count(const Table *table);
 // Lays the rows out; `width` 0 = no limit. Without `has_header` only the rows.
 void table_render(const Table *table, size_t width, bool has_color, bool has_header, StrBuf *out);

@@ -19,9 +19,11 @@ static void add_number(Table *table, int64_t value)
 
 static void add_ms(Table *table, int64_t ms)
 {
-    char *shown = mem_printf("%" PRId64, ms);
-    table_add_cell(table, ms == TOP_UNKNOWN ? NULL : shown);
-    free(shown);
+    if (ms == TOP_UNKNOWN) {
+        table_add_cell(table, NULL);
+    } else {
+        table_add_integer(table, ms);
+    }
 }
 
 static bool matches(const TopState *state, const char *a, const char *b, const char *c)
@@ -32,14 +34,13 @@ static bool matches(const TopState *state, const char *a, const char *b, const c
 
 Table *top_table_queues(const TopState *state, const TopData *data)
 {
+    static const ColumnSpec columns[] = {
+        {"queue", COLUMN_TEXT},      {"status", COLUMN_STATUS},     {"runnable", COLUMN_NUMBER},
+        {"pending", COLUMN_NUMBER},  {"processing", COLUMN_NUMBER}, {"waiting", COLUMN_NUMBER},
+        {"oldest", COLUMN_DURATION},
+    };
     Table *table = table_create();
-    table_add_column(table, "queue", COLUMN_TEXT);
-    table_add_column(table, "status", COLUMN_STATUS);
-    table_add_column(table, "runnable", COLUMN_NUMBER);
-    table_add_column(table, "pending", COLUMN_NUMBER);
-    table_add_column(table, "processing", COLUMN_NUMBER);
-    table_add_column(table, "waiting", COLUMN_NUMBER);
-    table_add_column(table, "oldest", COLUMN_DURATION);
+    TABLE_ADD_COLUMNS(table, columns);
     for (size_t i = 0; i < data->queue_count; i++) {
         const TopQueue *q = &data->queues[i];
         if (matches(state, q->name, "", "")) {
@@ -82,17 +83,15 @@ static void add_worker(Table *table, const TopWorker *w)
     table_add_cell(table, cell);
     free(cell);
     table_add_cell(table, w->pool);
-    cell = mem_printf("%" PRId64, w->pid);
-    table_add_cell(table, cell);
-    free(cell);
+    table_add_integer(table, w->pid);
     table_add_cell(table, w->state);
-    cell = mem_printf("%" PRId64, w->job);
-    table_add_cell(table, w->job == TOP_UNKNOWN ? "" : cell);
-    free(cell);
-    table_add_cell(table, w->job_type);
     if (w->job == TOP_UNKNOWN) {
         table_add_cell(table, "");
+        table_add_cell(table, w->job_type);
+        table_add_cell(table, "");
     } else {
+        table_add_integer(table, w->job);
+        table_add_cell(table, w->job_type);
         add_ms(table, w->since_ms);
     }
     cell = mem_printf("%" PRId64 "%%", w->cpu);
@@ -105,17 +104,14 @@ static void add_worker(Table *table, const TopWorker *w)
 // Nodes with their workers below; a node stands there for any of its workers that is shown.
 Table *top_table_workers(const TopState *state, const TopData *data)
 {
+    static const ColumnSpec columns[] = {
+        {"worker", COLUMN_TEXT},  {"pool", COLUMN_TEXT},  {"pid", COLUMN_NUMBER},
+        {"state", COLUMN_STATUS}, {"job", COLUMN_NUMBER}, {"job_type", COLUMN_TEXT},
+        {"for", COLUMN_DURATION}, {"cpu", COLUMN_NUMBER}, {"memory", COLUMN_NUMBER},
+    };
     Table *table = table_create();
     const char *node = NULL;
-    table_add_column(table, "worker", COLUMN_TEXT);
-    table_add_column(table, "pool", COLUMN_TEXT);
-    table_add_column(table, "pid", COLUMN_NUMBER);
-    table_add_column(table, "state", COLUMN_STATUS);
-    table_add_column(table, "job", COLUMN_NUMBER);
-    table_add_column(table, "job_type", COLUMN_TEXT);
-    table_add_column(table, "for", COLUMN_DURATION);
-    table_add_column(table, "cpu", COLUMN_NUMBER);
-    table_add_column(table, "memory", COLUMN_NUMBER);
+    TABLE_ADD_COLUMNS(table, columns);
     for (size_t i = 0; i < data->worker_count; i++) {
         const TopWorker *w = &data->workers[i];
         if (matches(state, w->node, w->pool, w->job_type)) {
@@ -133,24 +129,21 @@ Table *top_table_workers(const TopState *state, const TopData *data)
 
 Table *top_table_failures(const TopState *state, const TopData *data)
 {
+    static const ColumnSpec columns[] = {
+        {"jobs", COLUMN_NUMBER},   {"retrying", COLUMN_NUMBER}, {"last", COLUMN_AGE},
+        {"newest", COLUMN_NUMBER}, {"job_types", COLUMN_TEXT},  {"failed_with", COLUMN_TEXT},
+    };
     Table *table = table_create();
-    table_add_column(table, "jobs", COLUMN_NUMBER);
-    table_add_column(table, "retrying", COLUMN_NUMBER);
-    table_add_column(table, "last", COLUMN_AGE);
-    table_add_column(table, "newest", COLUMN_NUMBER);
-    table_add_column(table, "job_types", COLUMN_TEXT);
-    table_add_column(table, "failed_with", COLUMN_TEXT);
+    TABLE_ADD_COLUMNS(table, columns);
     for (size_t i = 0; i < data->failure_count; i++) {
         const TopFailure *f = &data->failures[i];
         if (matches(state, f->types, f->message, "")) {
-            char *job = mem_printf("%" PRId64, f->job);
             add_number(table, f->jobs);
             add_number(table, f->retrying);
             add_ms(table, f->last_ms);
-            table_add_cell(table, job);
+            table_add_integer(table, f->job);
             table_add_cell(table, f->types);
             table_add_cell(table, f->message);
-            free(job);
         }
     }
     return table;
