@@ -65,12 +65,31 @@ static bool is_secret_header(const char *header)
     return is_secret;
 }
 
+// The URLs that chat services give out: who knows one may post there. It ends in a long random word, or has one in its query.
+static bool is_secret_url(const char *url)
+{
+    static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    enum { RANDOM_WORD_LEAST = 16 };
+    const char *scheme_end = url != NULL ? strstr(url, "://") : NULL;
+    const char *at = scheme_end != NULL ? scheme_end + 3 : "";
+    at += strcspn(at, "/?");
+    while (*at != '\0') {
+        const size_t length = strspn(at, word);
+        if (length >= RANDOM_WORD_LEAST && strcspn(at, "0123456789") < length) {
+            return true;
+        }
+        at += length > 0 ? length : 1;
+    }
+    return false;
+}
+
 static bool has_webhook_secret(const Config *config)
 {
     bool is_there = false;
     for (size_t i = 0; i < config->handler_count; i++) {
         const WebhookConfig *http = &config->handlers[i].http;
-        is_there = is_there || is_in_file(config, http->secret);
+        is_there = is_there || is_in_file(config, http->secret) ||
+                   (is_secret_url(http->url) && is_in_file(config, http->url));
         for (size_t k = 0; k < http->headers.count; k++) {
             const char *header = http->headers.items[k];
             const char *value = strstr(header, ": ");
@@ -84,7 +103,7 @@ static bool has_webhook_secret(const Config *config)
 static bool is_password_in(const char *text, const char *url)
 {
     StrBuf masked = {0};
-    bool is_written = url != NULL && strstr(text, url) != NULL;
+    bool is_written = strstr(text, url) != NULL;
     if (is_written) {
         config_mask_url(url, &masked);
     }
@@ -95,9 +114,17 @@ static bool is_password_in(const char *text, const char *url)
 
 static bool has_password(const Config *config)
 {
-    const char *url = config->database_url_from_env ? NULL : config->database_url;
-    return is_password_in(config->text, url) ||
-           is_password_in(config->text, config->http_database_url) || has_webhook_secret(config);
+    size_t count = 0;
+    const ConfigOption *options = config_owner_options(OWNER_CONFIG, &count);
+    bool is_there = has_webhook_secret(config);
+    for (size_t i = 0; i < count && !is_there; i++) {
+        StrBuf url = {0};
+        is_there = options[i].shown == SHOWN_WITHOUT_PASSWORD &&
+                   config_value_format(&options[i], config, &url) &&
+                   is_password_in(config->text, url.text);
+        strbuf_free(&url);
+    }
+    return is_there;
 }
 
 static Status load(Config **out, const char *path, bool regular_only, StrBuf *errors)

@@ -77,3 +77,12 @@ void config_mask_url(const char *url, StrBuf *out)
     }
     mask_parameters(url, true, out);
 }
+
+void config_mask_path(const char *url, StrBuf *out)
+{
+    const char *scheme_end = strstr(url, "://");
+    const char *host = scheme_end != NULL ? scheme_end + 3 : url;
+    const char *path = host + strcspn(host, "/?");
+    strbuf_append_bytes(out, url, (size_t)(path - url));
+    strbuf_append(out, path[0] == '\0' || str_equal(path, "/") ? path : "/***");
+}

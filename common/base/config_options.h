@@ -46,6 +46,13 @@ typedef enum OptionZero { // how 0 is written, where 0 is not a quantity
     ZERO_IS_AUTO  // `auto` only
 } OptionZero;
 
+typedef enum OptionShown { // to people, by `ganger config`
+    SHOWN_WHOLE,
+    SHOWN_WITHOUT_PASSWORD, // a connection string of libpq
+    SHOWN_HOST_ONLY,        // a URL whose path may be what lets in: the hooks of chat services
+    SHOWN_NOT
+} OptionShown;
+
 typedef enum SectionId {
     SECTION_TOP,
     SECTION_DATABASE,
@@ -97,7 +104,7 @@ typedef struct ConfigOption {
     const char *example;      // for the sample, when there is no default to show
     OptionZero zero;
     bool takes_one; // OPTION_LIST: a text alone is a list of one
-    bool is_secret; // never shown
+    OptionShown shown;
 } ConfigOption;
 
 // All rows; those of one owner stand together, those of one section too.

@@ -269,7 +269,7 @@ static void print_json(Printer *printer, const ConfigOption *option, const void 
     bool is_digits = value != NULL && value[strspn(value, "0123456789")] == '\0';
     if (value == NULL) {
         strbuf_append(out, "null");
-    } else if (config_value_is_list(option) && !option->is_secret) {
+    } else if (config_value_is_list(option) && option->shown == SHOWN_WHOLE) {
         config_json_append_list(config_value_list(option, owner), out);
     } else if (option->type == OPTION_BOOL || option->type == OPTION_JSON ||
                (option->type == OPTION_INT && is_digits)) {
@@ -282,11 +282,22 @@ static void print_json(Printer *printer, const ConfigOption *option, const void 
     strbuf_append_char(out, '}');
 }
 
-// May hold a password.
-static bool is_connection(const ConfigOption *option)
+static void append_shown(OptionShown shown, const char *value, StrBuf *out)
 {
-    return (option->section == SECTION_DATABASE && strcmp(option->name, "url") == 0) ||
-           (option->section == SECTION_HTTP && strcmp(option->name, "database_url") == 0);
+    switch (shown) {
+    case SHOWN_WHOLE:
+        strbuf_append(out, value);
+        break;
+    case SHOWN_WITHOUT_PASSWORD:
+        config_mask_url(value, out);
+        break;
+    case SHOWN_HOST_ONLY:
+        config_mask_path(value, out);
+        break;
+    case SHOWN_NOT:
+        strbuf_append(out, "***");
+        break;
+    }
 }
 
 static void print_row(Printer *printer, const ConfigOption *option, const void *owner,
@@ -294,16 +305,12 @@ static void print_row(Printer *printer, const ConfigOption *option, const void *
 {
     StrBuf value = {0};
     StrBuf origin = {0};
-    bool is_set = config_value_format(option, owner, &value);
-    if (is_set && is_connection(option)) {
-        StrBuf masked = {0};
-        config_mask_url(value.text, &masked);
-        strbuf_free(&value);
-        value = masked;
-    } else if (is_set && option->is_secret) {
-        strbuf_clear(&value);
-        strbuf_append(&value, "***");
+    StrBuf whole = {0};
+    bool is_set = config_value_format(option, owner, &whole);
+    if (is_set) {
+        append_shown(option->shown, whole.text, &value);
     }
+    strbuf_free(&whole);
     append_origin(printer, option, place, &origin);
     if (printer->json) {
         print_json(printer, option, owner, name, is_set ? value.text : NULL, origin.text);

@@ -51,11 +51,10 @@ static void expect_load_refused(const char *path, const char *expected)
     strbuf_free(&errors);
 }
 
-// Loads a file that everybody may read, with one header of a webhook.
-static void expect_header_warning(const char *header, bool warns)
+// Loads a file that everybody may read, with one webhook.
+static void expect_webhook_warning(const char *webhook, bool warns)
 {
-    char *text = mem_printf(
-        "handlers: {a: {http: {url: \"https://example.com\", headers: {%s}}}}\n", header);
+    char *text = mem_printf("handlers: {a: {http: {%s}}}\n", webhook);
     char *path = write_file(text);
     StrBuf errors = {0};
     Config *config = NULL;
@@ -64,13 +63,41 @@ static void expect_header_warning(const char *header, bool warns)
     const bool has_warned =
         errors.text != NULL && strstr(errors.text, "warning: it holds a password") != NULL;
     if (has_warned != warns) {
-        fail_msg("%s: %s", header, warns ? "no warning" : "a warning");
+        fail_msg("%s: %s", webhook, warns ? "no warning" : "a warning");
     }
     config_destroy(config);
     strbuf_free(&errors);
     (void)unlink(path);
     free(path);
     free(text);
+}
+
+static void expect_header_warning(const char *header, bool warns)
+{
+    char *webhook = mem_printf("url: \"https://example.com\", headers: {%s}", header);
+    expect_webhook_warning(webhook, warns);
+    free(webhook);
+}
+
+static void expect_url_warning(const char *url, bool warns)
+{
+    char *webhook = mem_printf("url: \"%s\"", url);
+    expect_webhook_warning(webhook, warns);
+    free(webhook);
+}
+
+static void test_secret_urls(void **state)
+{
+    (void)state;
+    expect_url_warning("https://hooks.example.com/services/T00/B00/hFb9c2KqXw81MnZa", true);
+    expect_url_warning("https://example.com/hook?code=0123456789abcdef", true);
+    expect_url_warning("https://example.com/6f1c9a52-7d0e-4b1b-9c55-0a1b2c3d4e5f/in", true);
+    expect_url_warning("https://example.com/hooks/orders/2", false);
+    expect_url_warning("https://example.com/a-long-name-of-a-hook/", false);
+    expect_url_warning("https://host-0123456789abcdef.example.com:8443/a", false);
+    assert_int_equal(setenv("GANGER_TEST_HOOK", "hFb9c2KqXw81MnZa", 1), 0);
+    expect_url_warning("https://example.com/${GANGER_TEST_HOOK}", false);
+    assert_int_equal(unsetenv("GANGER_TEST_HOOK"), 0);
 }
 
 static void test_secret_headers(void **state)
@@ -316,6 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_config_files, set_up),
         cmocka_unit_test_setup(test_secret_headers, set_up),
+        cmocka_unit_test_setup(test_secret_urls, set_up),
         cmocka_unit_test_setup(test_config_pipes, set_up),
         cmocka_unit_test_setup(test_config_large_files_are_read_quickly, set_up),
         cmocka_unit_test_setup(test_config_reload_refuses_an_empty_file, set_up),

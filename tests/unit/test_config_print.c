@@ -233,9 +233,10 @@ static void test_print_effective(void **state)
 static void test_print_effective_webhook(void **state)
 {
     (void)state;
-    Config *config = parse("handlers:\n  h:\n    http:\n      url: https://example.com/a\n"
-                           "      secret: s3cr3t-0123456789\n"
-                           "      headers: {Authorization: Bearer s3cr3t, X-A: s3cr3t}\n");
+    Config *config =
+        parse("handlers:\n  h:\n    http:\n      url: https://example.com/a/s3cr3t?k=s3cr3t\n"
+              "      secret: s3cr3t-0123456789\n"
+              "      headers: {Authorization: Bearer s3cr3t, X-A: s3cr3t}\n");
     assert_int_equal(config->handlers[0].kind, HANDLER_HTTP);
     assert_int_equal(config->handlers[0].timeout_ms, CONFIG_WEBHOOK_TIMEOUT_MS);
     assert_string_equal(config->handlers[0].http.headers.items[0], "Authorization: Bearer s3cr3t");
@@ -245,6 +246,7 @@ static void test_print_effective_webhook(void **state)
         assert_null(strstr(out.text, "s3cr3t"));
         assert_non_null(strstr(out.text, "handlers.h.http.headers"));
         assert_non_null(strstr(out.text, "handlers.h.http.secret"));
+        assert_non_null(strstr(out.text, "https://example.com/***"));
         strbuf_free(&out);
     }
     config_destroy(config);
@@ -332,6 +334,29 @@ static void test_mask(void **state)
     }
 }
 
+static void test_mask_path(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        const char *expected;
+    } cases[] = {
+        {"https://example.com", "https://example.com"},
+        {"https://example.com/", "https://example.com/"},
+        {"https://example.com:8443/a", "https://example.com:8443/***"},
+        {"https://example.com/?key=x", "https://example.com/***"},
+        {"https://example.com?key=x", "https://example.com/***"},
+        {"http://[::1]:81/a/b", "http://[::1]:81/***"},
+        {"nonsense/x", "nonsense/***"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        StrBuf out = {0};
+        config_mask_path(cases[i].url, &out);
+        assert_string_equal(out.text, cases[i].expected);
+        strbuf_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +369,7 @@ int main(void)
         cmocka_unit_test_setup(test_print_effective_environment, set_up),
         cmocka_unit_test_setup(test_print_effective_json, set_up),
         cmocka_unit_test_setup(test_mask, set_up),
+        cmocka_unit_test(test_mask_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
