@@ -112,7 +112,8 @@ begin
         live := ganger._api_side(filter, 'job', max_rows + 1, after);
         ended := ganger._api_side(filter, 'history', max_rows + 1, after);
         horizon := greatest(live.horizon, ended.horizon);
-        ids := array(select x from unnest(live.ids || ended.ids) x where horizon is null or x >= horizon order by x desc limit max_rows + 1);
+        -- each once: a job that ends between the two looks is seen by both
+        ids := array(select distinct x from unnest(live.ids || ended.ids) x where horizon is null or x >= horizon order by x desc limit max_rows + 1);
     end if;
     next := horizon;
     foreach one in array ids loop

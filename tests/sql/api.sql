@@ -2,7 +2,7 @@
 -- The operations of the HTTP API as the server calls them: (request, body) to (status, body, headers). What each of them does to jobs is
 -- tested with the functions they call; here it is what comes in and what goes out.
 create extension dblink;
-select plan(181);
+select plan(183);
 
 -- An answer, or the error as problem+json would have it: {status, field, detail}.
 create function pg_temp.ask(statement text, request jsonb default '{}', sent text default null, out status integer, out body jsonb, out headers jsonb)
@@ -145,6 +145,17 @@ from unnest(array['{}', '{"job_type": "b"}', '{"job_type": ["a", "thumb"]}', '{"
                   '{"owner": "nobody"}']) w (filter);
 select is((t.total <= ganger.count_jobs('{"search": {"to": "x"}}'))::text || t.is_exact, 'truefalse', 'at least so many') from ganger._api_total('{"search": {"to": "x"}}') t;
 select is(t.total::text || t.is_exact, ganger.count_jobs('{"status": "cancelled"}') || 'true', 'ended ones are kept counted') from ganger._api_total('{"status": "cancelled"}') t;
+-- one that ends between the look at the live jobs and that at the ended ones
+select ganger.enqueue('twin') as twin \gset
+create temp sequence looks;
+create or replace function ganger._api_window() returns integer language plpgsql volatile as $$
+begin
+    perform ganger.cancel(j.id) from ganger.job j where j.job_type = 'twin' and nextval('pg_temp.looks') > 1;
+    return 20000;
+end $$;
+select is(array(select (x ->> 'id')::bigint from jsonb_array_elements(p.jobs::jsonb) x), array[:twin]::bigint[], 'a job that ends meanwhile is there once')
+from ganger._api_page('{"job_type": "twin"}', 3, null) p;
+select is(j.status, 'cancelled', 'it did') from ganger.get_job(:twin) j;
 create or replace function ganger._api_window() returns integer language sql immutable parallel safe return 20000;
 
 -- ---- changes, and what is stale
