@@ -236,43 +236,52 @@ begin
 end $$;
 
 -- GET /api/jobs/{id}/events and attempts: a page of them.
-create function ganger._api_job_page(request jsonb, what text, id bigint) returns text
+create function ganger._api_job_page(params jsonb, what text, id bigint) returns text
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
 declare
-    params constant jsonb := ganger._api_query(request, '{limit, before, after}');
-    page   constant record := ganger._job_page(id, what, ganger._api_instant(params, 'before'), ganger._api_instant(params, 'after'),
-                                               ganger._api_number(params, 'limit', 1, 1000, 100)::integer);
+    page constant record := ganger._job_page(id, what, ganger._api_instant(params, 'before'), ganger._api_instant(params, 'after'),
+                                             ganger._api_number(params, 'limit', 1, 1000, 100)::integer);
 begin
     return format('{"%s":%s,"next":%s}', what, coalesce(page.rows, '[]'),
                   coalesce(to_json(to_char(page.next at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text, 'null'));
 end $$;
 
+-- What a job is and how far; nulls: there is none that the caller may see. What get_job() has beside it is dear: error_history alone
+-- reads all attempts that failed.
+create function ganger._job_state(id bigint, out job_type text, out status text, out progress integer, out progress_message text, out stage text)
+language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
+    select j.job_type, j.status, j.progress, j.progress_message, j.stage into job_type, status, progress, progress_message, stage
+    from ganger._jobs j where j.id = _job_state.id and ganger._may_see(j.owner, j.queue);
+end $$;
+
 -- What is known of one job beside itself: `what` is events, attempts, explain, log, progress, steps or dependencies.
 create function ganger._api_look(request jsonb, sent text, what text) returns ganger._api_answer
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set jit = off set enable_seqscan = off as $$
+<<look>>
 declare
     params constant jsonb := ganger._api_query(request,
         case what when 'log' then '{attempt}' when 'events' then '{limit, before, after}' when 'attempts' then '{limit, before, after}' else '{}' end::text[]);
-    j     ganger.jobs;
-    found_log record;
+    id     constant bigint := ganger._api_id(request);
+    j      record;
 begin
-    select * into j from ganger.get_job(ganger._api_id(request));
-    if j.id is null then
+    j := ganger._job_state(id);
+    if j.status is null then
         return null;
     end if;
     return (200, case what
-        when 'events' then ganger._api_job_page(request, what, j.id)
-        when 'attempts' then ganger._api_job_page(request, what, j.id)
-        when 'explain' then json_build_object('id', j.id, 'status', j.status, 'explanation', ganger.explain_job(j.id))::text
-        when 'progress' then json_build_object('id', j.id, 'status', j.status, 'progress', j.progress, 'progress_message', j.progress_message,
+        when 'events' then ganger._api_job_page(params, what, id)
+        when 'attempts' then ganger._api_job_page(params, what, id)
+        when 'explain' then json_build_object('id', id, 'status', j.status, 'explanation', ganger.explain_job(id))::text
+        when 'progress' then json_build_object('id', id, 'status', j.status, 'progress', j.progress, 'progress_message', j.progress_message,
                                                'stage', j.stage)::text
-        when 'steps' then json_build_object('steps', ganger._job_steps(j.id))::text
-        when 'dependencies' then ganger._job_ties(j.id)::text
+        when 'steps' then json_build_object('steps', ganger._job_steps(id))::text
+        when 'dependencies' then ganger._job_ties(id)::text
         when 'log' then (select coalesce(
-            (select json_build_object('id', j.id, 'attempt', a.attempt, 'log', coalesce(a.log, ''))::text from ganger.attempts a
-             where a.job_id = j.id and a.attempt = coalesce(ganger._api_number(params, 'attempt', 1, 2147483647, null), a.attempt)
+            (select json_build_object('id', id, 'attempt', a.attempt, 'log', coalesce(a.log, ''))::text from ganger.attempts a
+             where a.job_id = look.id and a.attempt = coalesce(ganger._api_number(params, 'attempt', 1, 2147483647, null), a.attempt)
              order by a.attempt desc, a.started_at desc nulls first limit 1),
-            json_build_object('id', j.id, 'attempt', null, 'log', '')::text))
+            json_build_object('id', id, 'attempt', null, 'log', '')::text))
         end, null::jsonb);
 end $$;
 
@@ -292,12 +301,12 @@ begin
     return (
         select jsonb_build_object(
             'needs', (select coalesce(jsonb_agg(jsonb_build_object('id', d.id, 'job_type', p.job_type, 'status', p.status) order by d.place), '[]')
-                           from unnest(j.depends_on) with ordinality d (id, place) left join lateral ganger.get_job(d.id) p on true),
+                           from unnest(j.depends_on) with ordinality d (id, place) cross join lateral ganger._job_state(d.id) p),
             'tags', coalesce(to_jsonb(j.depends_on_tags), '[]'),
             'needed_by', (select coalesce(jsonb_agg(jsonb_build_object('id', d.job_id, 'job_type', p.job_type, 'status', p.status) order by d.job_id), '[]')
                            from (select x.job_id from ganger.dependency x where x.prerequisite_id = _job_ties.id order by x.job_id limit 1000) d
-                           join lateral ganger.get_job(d.job_id) p on true))
-        from ganger.get_job(_job_ties.id) j);
+                           join lateral ganger._job_state(d.job_id) p on p.status is not null))
+        from ganger._jobs j where j.id = _job_ties.id and ganger._may_see(j.owner, j.queue));
 end $$;
 
 -- Does If-Match name the job as it is now? Null: there is no such header, or it does, and the job's row is held until the end of the

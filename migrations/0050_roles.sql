@@ -171,6 +171,7 @@ begin
             ('_api_group',           '.r.oa', 'function'),
             ('_api_limits',          '.r.oa', 'function'),
             ('_api_hold',            '...oa', 'function'),
+            ('_job_state',           'prwoa', 'function'),
             ('_job_page',            'pr.oa', 'function'),
             ('_job_steps',           'pr.oa', 'function'),
             ('_job_ties',            'pr.oa', 'function'),

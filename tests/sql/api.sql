@@ -214,6 +214,7 @@ insert into ganger.attempt (job_id, attempt, outcome, started_at, finished_at)
 select :many, n, 'error', t.at, t.at + interval '1 s' from generate_series(1, 3000) n, make_interval(mins => n) i, lateral (select '2089-01-01Z'::timestamptz + i) t (at);
 insert into ganger.event (id, job_id, event, at, data)
 select nextval('ganger.seq'), :many, 'failed', '2089-01-01 00:00:01Z'::timestamptz + make_interval(mins => n), jsonb_build_object('n', n) from generate_series(1, 3000) n;
+update ganger.job set last_failed_at = '2089-01-03Z' where id = :many; -- so that get_job() would tell of each failed attempt
 create function pg_temp.page(what text, params jsonb, out first text, out last text, out n integer, out next text) language sql as $$
     select r.body #>> array[what, '0', k.key], r.body #>> array[what, '-1', k.key], jsonb_array_length(r.body -> what), r.body ->> 'next'
     from (select case what when 'attempts' then 'attempt' else 'at' end) k (key),
