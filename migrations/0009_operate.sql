@@ -300,19 +300,31 @@ begin
     return n;
 end $$;
 
--- Deletes ended jobs (completed, failed, cancelled) that finished longer ago than `older_than` (zero or more). Returns how many.
+-- Deletes a job that has ended, with all that belongs to it. False: unknown, or live.
+create function ganger.delete_job(id bigint) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+begin
+    if not ganger._may_see_job(id) then
+        return false;
+    end if;
+    return ganger._forget(array(select h.id from ganger.history h where h.id = delete_job.id for update)) = 1;
+end $$;
+
+-- Deletes ended jobs (completed, failed, cancelled) that finished longer ago than `older_than` (zero or more) when it is called. Returns how many.
 -- Jobs past their retention that a duty is deleting already are left to it. Errors: 22023 older_than missing or below zero.
 create function ganger.cleanup(older_than interval default '30 days') returns bigint
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
 declare
-    n bigint;
-    total bigint := 0;
+    horizon timestamptz;
+    n       bigint;
+    total   bigint := 0;
 begin
     perform ganger._raise_problem(case when older_than is null then '22023 older_than is missing'
                                        else ganger._duration_problem('older_than', older_than, true) end);
+    horizon := clock_timestamp() - older_than; -- once: what ends meanwhile stays, or this would never end
     loop
         n := ganger._forget(array(select h.id from ganger.history h
-            where h.finished_at < clock_timestamp() - older_than and not ganger._is_retiring(h.tableoid)
+            where h.finished_at < horizon and not ganger._is_retiring(h.tableoid)
             limit 10000 for update skip locked));
         total := total + n;
         exit when n = 0;

@@ -1,4 +1,4 @@
--- Many jobs at once: cancel_jobs, retry_jobs, edit_jobs. And redrive: a dead letter's original once more.
+-- Many jobs at once: cancel_jobs, retry_jobs, edit_jobs, delete_jobs. And redrive: a dead letter's original once more.
 --
 -- Each looks for the jobs of its filter once, when it is called. Rows that somebody's open transaction holds are not waited for with the
 -- others in hand, as two such calls could wait for each other: they are tried again for a second, then left, and a warning says so.
@@ -131,6 +131,27 @@ begin
         total := total + cardinality(locked);
         -- one that does not match any more was changed, or is another's business
         rest := ganger._left_over(rest, locked, filter, states, until);
+    end loop;
+    return total;
+end $$;
+
+-- Deletes all jobs of a filter (see list_jobs) that have ended when it is called. Returns how many. Those that another transaction is at are left.
+-- Errors: those of the filter; 22023 filter null. {} is all ended jobs.
+create function ganger.delete_jobs(filter jsonb) returns bigint
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
+declare
+    mark  constant bigint := pg_sequence_last_value('ganger.seq'::regclass); -- what ends from now on has a higher finish_id
+    ids   bigint[];
+    n     bigint;
+    total bigint := 0;
+begin
+    perform ganger._require_filter(filter);
+    loop
+        execute 'select array(select j.id from ganger.history j where ' || ganger._filter_sql(filter, 'history') || ganger._visible_sql()
+                || ' and j.finish_id <= $1 and not ganger._is_retiring(j.tableoid) limit 10000 for update skip locked)' into ids using mark;
+        n := ganger._forget(ids);
+        total := total + n;
+        exit when n = 0;
     end loop;
     return total;
 end $$;

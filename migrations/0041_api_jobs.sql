@@ -406,33 +406,3 @@ begin
                    when 'edit' then ganger.edit_jobs(entry -> 'filter', entry -> 'changes') else ganger.delete_jobs(entry -> 'filter') end;
     return (200, json_build_object('count', n)::text, null::jsonb);
 end $$;
-
--- Deletes a job that has ended, with all that belongs to it. False: unknown, or live.
-create function ganger.delete_job(id bigint) returns boolean
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
-begin
-    if not ganger._may_see_job(id) then
-        return false;
-    end if;
-    return ganger._forget(array(select h.id from ganger.history h where h.id = delete_job.id for update)) = 1;
-end $$;
-
--- Deletes all ended jobs of a filter (see list_jobs). Returns how many. Those that another transaction is at are left.
--- Errors: those of the filter; 22023 filter null. {} is all ended jobs.
-create function ganger.delete_jobs(filter jsonb) returns bigint
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
-declare
-    ids   bigint[];
-    n     bigint;
-    total bigint := 0;
-begin
-    perform ganger._require_filter(filter);
-    loop
-        execute 'select array(select j.id from ganger.history j where ' || ganger._filter_sql(filter, 'history') || ganger._visible_sql()
-                || ' and not ganger._is_retiring(j.tableoid) limit 10000 for update skip locked)' into ids;
-        n := ganger._forget(ids);
-        total := total + n;
-        exit when n = 0;
-    end loop;
-    return total;
-end $$;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- cancel, retry, edit, job_events, stats, cleanup.
-select plan(128);
+-- cancel, retry, edit, job_events, stats, cleanup, delete_jobs.
+select plan(131);
 
 create function pg_temp.job(job bigint) returns setof ganger.jobs language sql as $$ select * from ganger.jobs where id = job $$;
 
@@ -209,6 +209,21 @@ select is((select count(*) from ganger.jobs where status in ('completed', 'faile
 select ok((select count(*) > 0 from ganger.jobs), 'live ones stay');
 select is((ganger.stats() ->> 'total')::bigint, (select count(*) from ganger.jobs), 'the counts follow');
 select is((select (ganger.stats() ->> k)::bigint from unnest(array['completed']) k), 0::bigint, 'to zero');
+
+-- what ends while they work stays: at each pass another job does
+create function pg_temp.end_another() returns trigger language plpgsql as $$
+begin
+    perform ganger.cancel(j.id) from (select x.id from ganger.job x where x.job_type = 'later' order by x.id limit 1) j;
+    return null;
+end $$;
+select ganger.cancel(ganger.enqueue('now')) from generate_series(1, 2) \g /dev/null
+select ganger.enqueue('later') from generate_series(1, 5) \g /dev/null
+create trigger end_another after delete on ganger.history for each statement execute function pg_temp.end_another();
+select is(ganger.cleanup('0 s'), 2::bigint, 'cleanup looks once, when it is called');
+select ganger.cancel(ganger.enqueue('now')) \g /dev/null
+select is(ganger.delete_jobs('{}'), (1 + count(*))::bigint, 'delete_jobs too') from ganger.history where job_type = 'later';
+select ok(count(*) > 0, 'the others have ended, and are there') from ganger.history where job_type = 'later';
+drop trigger end_another on ganger.history;
 select throws_ok(format('select ganger.cleanup(%s)', v), '22023', null, 'cleanup ' || v) from unnest(array['null', $$'-1 s'$$]) v;
 
 select * from finish();
