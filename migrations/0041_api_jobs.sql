@@ -4,18 +4,39 @@
 -- many there are. What it has not found by then is on the next page.
 create function ganger._api_window() returns integer language sql immutable parallel safe return 20000;
 
+-- What a filter says of `key`, one text or an array of them; null: nothing.
+create function ganger._filter_words(filter jsonb, key text) returns text[] language sql immutable as $$
+    select case jsonb_typeof(filter -> key) when 'array' then array(select jsonb_array_elements_text(filter -> key))
+                when 'string' then array[filter ->> key] end
+$$;
+
 -- Which parts of a table a filter can mean, as a condition that leaves out whole partitions; null: none.
 create function ganger._api_parts(filter jsonb, source text) returns text language sql immutable as $$
-    with words as (
-        select case jsonb_typeof(filter -> 'status') when 'array' then array(select jsonb_array_elements_text(filter -> 'status'))
-                    when 'string' then array[filter ->> 'status'] end as statuses
-    )
     select case when source = 'job' then case when w.statuses is null or w.statuses && '{pending, processing, waiting}' then 'true' end
                 when w.statuses is null or ('completed' = any (w.statuses) and w.statuses && '{failed, cancelled}') then 'true'
                 when 'completed' = any (w.statuses) then 'j.status = ''completed'''
                 when w.statuses && '{failed, cancelled}' then 'j.status in (''failed'', ''cancelled'')' end
-    from words w
+    from (select ganger._filter_words(filter, 'status') as statuses) w
 $$;
+
+-- The newest rows of `source` below $1 (null: of all) of which a list or a count looks at `most`, as SQL: from ... limit ...; null: the
+-- filter can mean none.
+create function ganger._api_window_sql(filter jsonb, source text, most integer) returns text language plpgsql volatile as $$
+declare
+    own   text := coalesce(ganger._visible_owner(), case jsonb_typeof(filter -> 'owner') when 'string' then filter ->> 'owner' end);
+    parts text := ganger._api_parts(filter, source);
+begin
+    if parts is null then
+        return null;
+    elsif source = 'job' and ganger._filter_words(filter, 'status') = '{processing}' then -- these have a list of their own
+        parts := 'j.id = any (array(select p.id from ganger._processing p))';
+        own := null;
+    end if;
+    -- bounds, not an equality: then only the index on (owner, id) has this order
+    return format('from ganger.%I j where %s and ($1 is null or j.id < $1) %s limit %s', source, parts,
+        case when own is null then 'order by j.id desc'
+             else format('and j.owner >= %1$L and j.owner <= %1$L order by j.owner desc, j.id desc', own) end, most);
+end $$;
 
 -- One side of a list: what matches in the window below `after`, newest first, at most max_rows; `horizon`: the lowest id looked at, when
 -- the window ended before that; null: all was seen.
@@ -25,29 +46,20 @@ set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set enable_hashjoin = off
 as $$
 declare
-    parts  constant text := ganger._api_parts(filter, source);
-    own    constant text := coalesce(ganger._visible_owner(), case jsonb_typeof(filter -> 'owner') when 'string' then filter ->> 'owner' end);
-    wanted constant text := ganger._filter_sql(filter, source) || ganger._visible_sql();
-    window_sql text;
-    seen   bigint;
+    most      constant integer := ganger._api_window();
+    in_window constant text := ganger._api_window_sql(filter, source, most);
+    wanted    constant text := ganger._filter_sql(filter, source) || ganger._visible_sql();
+    seen      bigint;
 begin
     ids := '{}';
-    if parts is null then
+    if in_window is null then
         return;
     end if;
-    -- bounds, not an equality: then only the index on (owner, id) has this order
-    window_sql := format('select j.* from ganger.%I j where %s and ($1 is null or j.id < $1) %s limit %s', source, parts,
-        case when own is null then 'order by j.id desc'
-             else format('and j.owner >= %1$L and j.owner <= %1$L order by j.owner desc, j.id desc', own) end, ganger._api_window());
-    if source = 'job' and filter -> 'status' in ('"processing"', '["processing"]') then -- these have a list of their own
-        window_sql := 'select j.* from ganger.job j where j.id = any (array(select p.id from ganger._processing p)) and ($1 is null or j.id < $1)';
-    end if;
-    execute format('select coalesce(array_agg(x.id order by x.id desc), ''{}'') from (select j.id from (%s) j where %s order by j.id desc limit $2) x',
-                   window_sql, wanted) into ids using after, max_rows;
+    execute format('select coalesce(array_agg(x.id order by x.id desc), ''{}'') from (select j.id from (select j.* %s) j where %s order by j.id desc limit $2) x',
+                   in_window, wanted) into ids using after, max_rows;
     if cardinality(ids) < max_rows then
-        execute format('select min(x.id), count(*) from (%s) x', replace(window_sql, 'select j.* from ganger.', 'select j.id from ganger.'))
-        into horizon, seen using after;
-        horizon := case when seen >= ganger._api_window() then horizon end;
+        execute format('select min(x.id), count(*) from (select j.id %s) x', in_window) into horizon, seen using after;
+        horizon := case when seen >= most then horizon end;
     end if;
 end $$;
 
@@ -58,38 +70,29 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off
 as $$
 declare
-    seen  record;
-    side  text;
-    most  constant integer := ganger._api_window() * case when filter - '{status, job_type, queue}'::text[] = '{}' then 5 else 1 end; -- quick to tell
-    own   constant text := coalesce(ganger._visible_owner(), case jsonb_typeof(filter -> 'owner') when 'string' then filter ->> 'owner' end);
-    names constant text[] := case jsonb_typeof(filter -> 'job_type') when 'array' then array(select jsonb_array_elements_text(filter -> 'job_type'))
-                                  when 'string' then array[filter ->> 'job_type'] end;
+    seen record;
+    side text;
+    most constant integer := ganger._api_window() * case when filter - '{status, job_type, queue}'::text[] = '{}' then 5 else 1 end; -- quick to tell
+    in_window text;
 begin
     total := 0;
     is_exact := true;
     foreach side in array '{job, history}'::text[] loop
-        continue when ganger._api_parts(filter, side) is null;
+        in_window := ganger._api_window_sql(filter, side, most);
+        continue when in_window is null;
         if side = 'history' and filter - '{status, job_type}'::text[] = '{}' and ganger._visible_sql() = '' then
             -- these are kept counted
             total := total + (select coalesce(sum(c.jobs), 0)
-                              from (select unnest(coalesce(names, array[null])) as name) n, ganger._ended_counts(n.name) c
-                              where ganger._api_has_status(filter, c.status));
+                              from (select unnest(coalesce(ganger._filter_words(filter, 'job_type'), array[null])) as name) n, ganger._ended_counts(n.name) c
+                              where coalesce(c.status::text = any (ganger._filter_words(filter, 'status')), true));
             continue;
         end if;
-        execute format('select count(*) as n, count(*) filter (where %s) as matching from (select j.* from ganger.%I j where %s %s limit %s) j',
-            ganger._filter_sql(filter, side) || ganger._visible_sql(), side, ganger._api_parts(filter, side),
-            case when own is null then 'order by j.id desc'
-                 else format('and j.owner >= %1$L and j.owner <= %1$L order by j.owner desc, j.id desc', own) end, most)
-        into seen;
+        execute format('select count(*) as n, count(*) filter (where %s) as matching from (select j.* %s) j',
+                       ganger._filter_sql(filter, side) || ganger._visible_sql(), in_window) into seen using null::bigint;
         total := total + seen.matching;
         is_exact := is_exact and seen.n < most;
     end loop;
 end $$;
-
-create function ganger._api_has_status(filter jsonb, status ganger.job_status) returns boolean language sql immutable as $$
-    select case jsonb_typeof(filter -> 'status') when 'array' then filter -> 'status' ? status::text
-                when 'string' then filter ->> 'status' = status::text else true end
-$$;
 
 -- A page of a list: the jobs as JSON, and the id that the next page begins below. Ends early at 8 MiB.
 create function ganger._api_page(filter jsonb, max_rows integer, after bigint, out jobs text, out next bigint)

@@ -2,7 +2,7 @@
 -- The operations of the HTTP API as the server calls them: (request, body) to (status, body, headers). What each of them does to jobs is
 -- tested with the functions they call; here it is what comes in and what goes out.
 create extension dblink;
-select plan(183);
+select plan(185);
 
 -- An answer, or the error as problem+json would have it: {status, field, detail}.
 create function pg_temp.ask(statement text, request jsonb default '{}', sent text default null, out status integer, out body jsonb, out headers jsonb)
@@ -184,6 +184,14 @@ select unnest(array[is(jsonb_array_length(r.body), 2, 'claimed'), is(array(selec
     (select array_agg(x order by x) from unnest('{id, lease_id, job_type, payload, attempt, max_attempts, queue, priority, timeout, tags, group_key, owner, metadata, lease_until}'::text[]) x), 'with all that claim() gives')])
 from pg_temp.ask('_api_claim()', '{}', '{"worker": "w", "queues": ["q"], "max_jobs": 2, "lease": "1 min"}') r;
 select is(r.body, '[]', 'nothing more') from pg_temp.ask('_api_claim()', '{}', '{"worker": "w", "queues": ["q"]}') r;
+-- those that run have a list of their own: they are found, and counted, behind any number of others
+create or replace function ganger._api_window() returns integer language sql immutable parallel safe return 3;
+select ganger.enqueue('behind') from generate_series(1, 4) \g /dev/null
+select is(t.total || ' ' || t.is_exact, '2 true', 'all that run are counted') from ganger._api_total('{"status": "processing", "priority": 0}') t;
+select is((select array_agg((x ->> 'id')::bigint) from jsonb_array_elements(p.jobs::jsonb) x), array[:w2, :w1]::bigint[], 'and on the first page')
+from ganger._api_page('{"status": ["processing"], "priority": 0}', 3, null) p;
+create or replace function ganger._api_window() returns integer language sql immutable parallel safe return 20000;
+select ganger.delete_jobs('{}'), ganger.cancel_jobs('{"job_type": "behind"}') \g /dev/null
 select is(array[r.status::text, r.body ->> 'field'], array['400', w.field], w.sent)
 from (values ('{}', 'worker'), ('{"worker": "w", "lease": 30}', 'lease'), ('{"worker": "w", "max_jobs": 0}', 'max_jobs'), ('{"worker": "w", "queue": "q"}', 'queue')) w (sent, field),
      pg_temp.ask('_api_claim()', '{}', w.sent) r;
