@@ -44,10 +44,12 @@ language sql stable security definer set search_path = pg_catalog, ganger, pg_te
     having count(j.status) + count(l.group_key) > 0
 $$;
 
--- What is said of a queue, job type or group: its limits alone, from the small table that has them. Null: nothing.
-create function ganger._api_limits(what text, key text) returns jsonb
-language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
+-- What is said of a queue, job type or group: its limits alone, from the small table that has them. Null: nothing. Until the end of the
+-- transaction nobody else gets them who would change them: a second one would set anew what it read before the first had set it.
+create function ganger._held_limits(what text, key text) returns jsonb
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
+    perform pg_advisory_xact_lock(hashtextextended(format('ganger set %s %s', what, key), 0));
     return case what when 'queue' then (select to_jsonb(q) from ganger.queue q where q.name = key)
                      when 'job_type' then (select to_jsonb(t) from ganger.job_type t where t.name = key)
                      else (select to_jsonb(g) from ganger.group_limit g where g.group_key = key) end;
@@ -74,24 +76,23 @@ begin
 end $$;
 
 -- PUT and PATCH /api/queues/{queue}, job-types/{job_type}, groups/{group_key}: limits. PUT sets all: what is left out has none; PATCH
--- those that are sent. POST .../pause and resume. Answers what holds then.
+-- those that are sent. POST .../pause and resume. Answers what holds then; null: there is none that could be resumed.
 create function ganger._api_set(request jsonb, sent text, what text, how text) returns ganger._api_answer
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
 declare
     key   constant text := coalesce(request #>> '{path,queue}', request #>> '{path,job_type}', request #>> '{path,group_key}');
     known constant text[] := case when how in ('pause', 'resume') then '{}' when what = 'queue' then '{concurrency, group_concurrency, rate, rate_period, retention}'
                                   when what = 'job_type' then '{concurrency, timeout, max_crashes}' else '{concurrency, rate, rate_period}' end;
-    was  jsonb := '{}';
-    i    ganger._api_input;
+    was    jsonb;
+    i      ganger._api_input;
+    now_is text;
 begin
     perform ganger._api_query(request);
     i := ganger._api_read(sent, variadic known);
     if how in ('set', 'patch') then
-        -- one after the other: else a second one would set anew what it read before the first had set it
-        perform pg_advisory_xact_lock(hashtextextended(format('ganger set %s %s', what, key), 0));
+        was := ganger._held_limits(what, key);
     end if;
     if how = 'patch' then
-        was := ganger._api_limits(what, key);
         i := jsonb_populate_record(i, coalesce((select jsonb_object_agg(e.key, e.value) from jsonb_each(was) e
                                                 where e.key = any (known) and not ganger._api_json(sent) ? e.key), '{}'));
     end if;
@@ -103,10 +104,13 @@ begin
         when what = 'queue' then ganger.set_queue(key, i.concurrency, i.group_concurrency, i.rate, i.rate_period, i.retention)::text
         when what = 'job_type' then ganger.set_job_type(key, i.concurrency, i.timeout, i.max_crashes)::text
         else ganger.set_group_limit(key, i.concurrency, i.rate, i.rate_period)::text end;
-    return (200, coalesce(case what when 'queue' then (select row_to_json(q)::text from ganger._api_queues() q where q.name = key)
-                                    when 'job_type' then (select row_to_json(t)::text from ganger._api_job_types() t where t.name = key)
-                                    else (select row_to_json(g)::text from ganger._api_group(key) g) end,
-                          json_build_object(case what when 'group' then 'group_key' else 'name' end, key)::text), null::jsonb);
+    now_is := case what when 'queue' then (select row_to_json(q)::text from ganger._api_queues() q where q.name = key)
+                        when 'job_type' then (select row_to_json(t)::text from ganger._api_job_types() t where t.name = key)
+                        else (select row_to_json(g)::text from ganger._api_group(key) g) end;
+    if now_is is null and how = 'resume' then
+        return null; -- there is no such thing, so nothing could go on
+    end if;
+    return (200, coalesce(now_is, json_build_object(case what when 'group' then 'group_key' else 'name' end, key)::text), null::jsonb);
 end $$;
 
 -- The next ticks of an expression, as a JSON array.

@@ -169,7 +169,7 @@ begin
             ('_api_queues',          '.r.oa', 'function'),
             ('_api_job_types',       '.r.oa', 'function'),
             ('_api_group',           '.r.oa', 'function'),
-            ('_api_limits',          '.r.oa', 'function'),
+            ('_held_limits',         '...oa', 'function'),
             ('_api_hold',            '...oa', 'function'),
             ('_job_state',           'prwoa', 'function'),
             ('_job_page',            'pr.oa', 'function'),

@@ -2,7 +2,7 @@
 -- The operations of the HTTP API as the server calls them: (request, body) to (status, body, headers). What each of them does to jobs is
 -- tested with the functions they call; here it is what comes in and what goes out.
 create extension dblink;
-select plan(185);
+select plan(191);
 
 -- An answer, or the error as problem+json would have it: {status, field, detail}.
 create function pg_temp.ask(statement text, request jsonb default '{}', sent text default null, out status integer, out body jsonb, out headers jsonb)
@@ -191,7 +191,7 @@ select is(t.total || ' ' || t.is_exact, '2 true', 'all that run are counted') fr
 select is((select array_agg((x ->> 'id')::bigint) from jsonb_array_elements(p.jobs::jsonb) x), array[:w2, :w1]::bigint[], 'and on the first page')
 from ganger._api_page('{"status": ["processing"], "priority": 0}', 3, null) p;
 create or replace function ganger._api_window() returns integer language sql immutable parallel safe return 20000;
-select ganger.delete_jobs('{}'), ganger.cancel_jobs('{"job_type": "behind"}') \g /dev/null
+select ganger.cancel_jobs('{"job_type": "behind"}') \g /dev/null
 select is(array[r.status::text, r.body ->> 'field'], array['400', w.field], w.sent)
 from (values ('{}', 'worker'), ('{"worker": "w", "lease": 30}', 'lease'), ('{"worker": "w", "max_jobs": 0}', 'max_jobs'), ('{"worker": "w", "queue": "q"}', 'queue')) w (sent, field),
      pg_temp.ask('_api_claim()', '{}', w.sent) r;
@@ -255,6 +255,10 @@ select is(array[r.body ->> 'name', r.body ->> 'paused', r.body ->> 'concurrency'
 from pg_temp.ask('_api_set(''job_type'', ''patch'')', pg_temp.path('job_type', 'zip'), '{"concurrency": 2}') r;
 select is(array[r.body ->> 'concurrency', r.body ->> 'timeout'], '{2, 00:00:05}', 'and then more')
 from pg_temp.ask('_api_set(''job_type'', ''patch'')', pg_temp.path('job_type', 'zip'), '{"timeout": "5 s"}') r;
+select is(r.status, 200, 'a ' || w.what || ' goes on') from (values ('queue', 'ü/1'), ('job_type', 'zip')) w (what, key),
+    pg_temp.ask(format('_api_set(%L, ''resume'')', w.what), pg_temp.path(w.what, w.key)) r;
+select is(r.status, null, 'one that nobody knows does not: ' || w) from unnest('{queue, job_type}'::text[]) w,
+    pg_temp.ask(format('_api_set(%L, ''resume'')', w), pg_temp.path(w, 'nowhere')) r;
 select ganger.enqueue('t', group_key => 'gü') \g /dev/null
 select r.body as set from pg_temp.ask('_api_set(''group'', ''patch'')', pg_temp.path('group_key', 'gü'), '{"rate": 7, "rate_period": "1 s"}') r \gset
 select is(:'set'::jsonb, to_jsonb(g), 'a group as the view has it') from ganger.groups g where g.group_key = 'gü';
@@ -289,6 +293,17 @@ reset lock_timeout;
 select dblink_exec('one', 'commit') \g /dev/null
 select r.status from dblink_get_result('two') as r (status integer) \g /dev/null
 select is((q.concurrency, q.group_concurrency), (9, 4), 'neither is lost') from ganger.queues q where q.name = 'both';
+-- nor is what the command line sets
+select r.status from dblink_get_result('two') as r (status integer) \g /dev/null
+\set of_queue `cat ../../common/sql/cli_queue_set.sql`
+select dblink_exec('two', 'prepare of_queue (text, text) as ' || :'of_queue') \g /dev/null
+select dblink_exec('one', 'begin') \g /dev/null
+select r.status from dblink('one', pg_temp.patch('both', '{"concurrency": 8}')) as r (status integer) \g /dev/null
+select dblink_send_query('two', $$execute of_queue ('both', '{"rate": 5, "rate_period": "1 s"}')$$) \g /dev/null
+select ok(pg_temp.await_lock(:two), 'the command line waits, too');
+select dblink_exec('one', 'commit') \g /dev/null
+select r.done from dblink_get_result('two') as r (done text) \g /dev/null
+select is((q.concurrency, q.group_concurrency, q.rate), (8, 4, 5), 'and loses nothing') from ganger.queues q where q.name = 'both';
 select dblink_disconnect('one'), dblink_disconnect('two') \g /dev/null
 
 select is(array[r.status::text, r.headers ->> 'Location', jsonb_array_length(r.body -> 'next_runs')::text], '{201, /api/schedules/n%C3%BC%2F1, 5}', 'a schedule, and its next ticks')

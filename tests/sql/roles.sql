@@ -22,7 +22,7 @@ insert into wanted values
     ('resume_batch', 'oa'), ('cancel_batch', 'oa'), ('clear_batch', 'oa'), ('cleanup', 'oa'), ('kill_worker', 'oa'), ('reclaim_stuck', 'oa'), ('maintain', 'woa'),
     ('set_role_owner', 'a'), ('create_api_token', 'a'), ('revoke_api_token', 'a'), ('api_tokens', 'a'), ('delete_job', 'oa'), ('delete_jobs', 'oa'),
     ('_api_page', 'proa'), ('_api_job_text', 'prwoa'), ('_api_total', 'proa'), ('_api_check_job', 'prwoa'), ('_api_may_see_all', 'prwoa'),
-    ('_api_queues', 'roa'), ('_api_job_types', 'roa'), ('_api_group', 'roa'), ('_api_limits', 'roa'),
+    ('_api_queues', 'roa'), ('_api_job_types', 'roa'), ('_api_group', 'roa'), ('_held_limits', 'oa'),
     ('_api_hold', 'oa'), ('_api_tokens', 'wa'), ('_job_page', 'proa'), ('_job_state', 'prwoa'), ('_job_steps', 'proa'),
     ('_job_ties', 'proa'), ('_sees_queues', 'proa'), ('migration', 'prwoa'), ('_set_setting', 'wa'),
     ('_sees_all', 'proa'), ('_sees_owner', 'proa'), ('_worker_text', 'proa'), ('_worker_pid', 'proa'), ('_node_name', 'proa'), ('_is_full', 'proa'), ('_held_jobs', 'roa'), ('_job_brief', 'roa'), ('_process_usage', 'roa'), ('_token_timeout', 'proa'),
