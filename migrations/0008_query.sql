@@ -260,9 +260,11 @@ returns table (job_type text, status ganger.job_status, jobs bigint, run_us bigi
     group by 1, 2
 $$;
 
--- The run time that 95 % of the retained completed jobs did not exceed, by type; the row of type '' tells that of all together.
--- It lies in the bucket of the true one, so it is off by less than a bucket's width: a factor of 2^(1/4), 19 %.
-create function ganger._p95_runs(type text) returns table (job_type text, seconds numeric) language sql stable as $$
+-- Run times that so many per cent of the retained completed jobs did not exceed, by type (`type` null: of each type); the row of
+-- type '' tells those of all together. Each lies in the bucket of the true one, so it is off by less than a bucket's width: a factor of
+-- 2^(1/4), 19 %.
+create function ganger._run_percentiles(type text)
+returns table (job_type text, jobs bigint, p50 numeric, p90 numeric, p95 numeric, p99 numeric) language sql stable as $$
     with runs as (
         select s.job_type, s.bucket, sum(s.jobs) as jobs
         from (select x.job_type, x.bucket, x.jobs from ganger.stat_run x
@@ -273,12 +275,17 @@ create function ganger._p95_runs(type text) returns table (job_type text, second
         having sum(s.jobs) > 0
     ), ranked as (
         select r.job_type, r.bucket, r.jobs, sum(r.jobs) over (partition by r.job_type order by r.bucket) as up_to,
-               0.95 * sum(r.jobs) over (partition by r.job_type) as rank
+               sum(r.jobs) over (partition by r.job_type) as total
         from runs r
+    ), wanted as (
+        select distinct on (r.job_type, p.share) r.job_type, r.total, p.share,
+               round((power(2::double precision, (r.bucket + (1 - (r.up_to - p.share * r.total) / r.jobs)) / 4) / 1e6)::numeric, 6) as seconds
+        from ranked r, (values (0.5), (0.9), (0.95), (0.99)) p (share) where r.up_to >= p.share * r.total
+        order by r.job_type, p.share, r.bucket
     )
-    select distinct on (r.job_type) coalesce(r.job_type, ''),
-           round((power(2::double precision, (r.bucket + (1 - (r.up_to - r.rank) / r.jobs)) / 4) / 1e6)::numeric, 6)
-    from ranked r where r.up_to >= r.rank order by r.job_type, r.bucket
+    select coalesce(w.job_type, ''), min(w.total)::bigint, min(w.seconds) filter (where w.share = 0.5), min(w.seconds) filter (where w.share = 0.9),
+           min(w.seconds) filter (where w.share = 0.95), min(w.seconds) filter (where w.share = 0.99)
+    from wanted w group by w.job_type
 $$;
 
 -- How many jobs ended lately, by type: {last_minute, last_hour, last_day} of the completed and of the failed ones. A minute is
@@ -365,12 +372,12 @@ language sql stable security definer set search_path = pg_catalog, ganger, pg_te
         group by t.job_type
     ), facts as materialized (
         select t.job_type, t.counts || jsonb_build_object(
-            'p95_run_seconds', p.seconds,
+            'p95_run_seconds', p.p95,
             'throughput', jsonb_build_object('last_minute', coalesce(r.completed[1], 0), 'last_hour', coalesce(r.completed[2], 0),
                                              'last_day', coalesce(r.completed[3], 0)),
             'failed_last_hour', coalesce(r.failed[2], 0), 'failed_last_day', coalesce(r.failed[3], 0)) as facts
         from by_type t
-        left join ganger._p95_runs(stats.job_type) p on p.job_type = t.job_type
+        left join ganger._run_percentiles(stats.job_type) p on p.job_type = t.job_type
         left join all_rates r on r.job_type = t.job_type
     )
     select f.facts || case when stats.job_type is null

@@ -273,32 +273,6 @@ end $$;
 
 -- ---- run times and waits
 
--- Run times that so many per cent of the retained completed jobs did not exceed, by type (`type` null: of each type). Less than 19 % off, as
--- run times are kept in steps of 2^(1/4).
-create function ganger._run_percentiles(type text)
-returns table (job_type text, jobs bigint, p50 numeric, p90 numeric, p95 numeric, p99 numeric) language sql stable as $$
-    with runs as (
-        select s.job_type, s.bucket, sum(s.jobs) as jobs
-        from (select x.job_type, x.bucket, x.jobs from ganger.stat_run x
-              union all
-              select x.job_type, b.bucket, x.jobs / cardinality(x.buckets) from ganger.stat_delta x, unnest(x.buckets) as b (bucket)) s
-        where type is null or s.job_type = type
-        group by 1, 2 having sum(s.jobs) > 0
-    ), ranked as (
-        select r.job_type, r.bucket, r.jobs, sum(r.jobs) over (partition by r.job_type order by r.bucket) as up_to,
-               sum(r.jobs) over (partition by r.job_type) as total
-        from runs r
-    ), wanted as (
-        select distinct on (r.job_type, p.share) r.job_type, r.total, p.share,
-               round((power(2::double precision, (r.bucket + (1 - (r.up_to - p.share * r.total) / r.jobs)) / 4) / 1e6)::numeric, 6) as seconds
-        from ranked r, (values (0.5), (0.9), (0.95), (0.99)) p (share) where r.up_to >= p.share * r.total
-        order by r.job_type, p.share, r.bucket
-    )
-    select w.job_type, min(w.total)::bigint, min(w.seconds) filter (where w.share = 0.5), min(w.seconds) filter (where w.share = 0.9),
-           min(w.seconds) filter (where w.share = 0.95), min(w.seconds) filter (where w.share = 0.99)
-    from wanted w group by w.job_type
-$$;
-
 -- One row for each job type that has jobs, retained or live, ended some in a day, or about which something was said. Counts of live ones are
 -- estimates where those of overview() are. failure_share: failed among the completed and failed of the last hour, or of the last day where none ended in
 -- that hour; null: none in a day.
@@ -416,7 +390,7 @@ begin
                'max_crashes', ganger._max_crashes(durations.job_type))
     into result
     from (select) one
-    left join ganger._run_percentiles(durations.job_type) p on true
+    left join ganger._run_percentiles(durations.job_type) p on p.job_type = durations.job_type
     left join ganger.job_type t on t.name = durations.job_type;
     return result;
 end $$;
