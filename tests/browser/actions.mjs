@@ -245,6 +245,16 @@ async function operatorActions(page) {
         await page.locator(".page-head .status-completed").waitFor();
         await page.getByText("100 %").waitFor();
     });
+    await test("a cancelled batch: its items are counted, in the list and on its page", async () => {
+        sql(`select ganger.create_batch('given up', 'echo', '[1, 2, 3, 4]'), ganger.create_batch('none left', 'echo', '[]'); select ganger.cancel_batch(id) from unnest('{given up,none left}'::text[]) id`);
+        await goTo(page, "#/batches");
+        const bar = (place) => place.locator(".bar").getAttribute("aria-label");
+        same(await bar(page.locator("tr", { hasText: "given up" })), "cancelled: 4", "the bar of four");
+        same(await bar(page.locator("tr", { hasText: "none left" })), "nothing", "the bar of none");
+        await page.getByRole("link", { name: "given up" }).click();
+        await page.getByText("0 completed, 0 failed, 4 cancelled").waitFor();
+        same((await bar(page.locator(".batch-progress"))) + ", " + (await page.locator(".batch-progress b").innerText()), "cancelled: 4, 100 %", "on its page");
+    });
     await test("complete a wait token", async () => {
         await goTo(page, "#/tokens");
         const token = sql("select token from ganger.tokens where tags @> '{signature}'");

@@ -17,6 +17,8 @@ const CASES = [
     ["format.js", "dayAndTime", [["2030-01-31T12:00:00Z"], "01-31 21:00 GMT+9"]],
     ["pages/overview.js", "pendingNote", [[{ runnable: 5 }], "all of them could run"], [[{ scheduled: 7, runnable: 9, limited: 0 }], "9 runnable, 7 scheduled"],
         [[{ scheduled: 7, runnable: 9, limited: 2, paused: 3 }], "9 runnable, 7 scheduled and 5 more"], [[{}], "none waits to be run"]],
+    ["pages/batches.js", "cancelledOf", [[{ total: 4, completed: 1, failed: 0, cancelled: true }], 0], [[{ total: 4, completed: 1, failed: 1, cancelled: false, finished_at: "2030-01-01" }], 2],
+        [[{ total: 4, completed: 1, failed: 1, cancelled: true, finished_at: "2030-01-01", items: [{ status: "processing" }, { status: "cancelled" }] }], 1]],
     ["pages/job_attempts.js", "causeOf", [[{ outcome: "timeout", signal: 9 }], "ran past its time limit, stopped by SIGKILL (signal 9)"], [[{ outcome: "crashed", signal: 11, error: "e" }], "ended by SIGSEGV (signal 11): e"],
         [[{ outcome: "error", exit_code: 3, error: "exit code 3: no" }], "exit code 3: no"]]
 ];

@@ -19,10 +19,17 @@ function create() {
         submit: (values) => call("/api/batches", { method: "POST", body: values }), done: (batch) => { if (batch && batch.id) go(link(["batches", batch.id])); return "The batch is there: start it"; } });
 }
 
+/** How many items were cancelled: the rest of a batch that is over, but for those that run again. (b.cancelled: was it cancelled itself?) @param {Object} b @returns {number} */
+export function cancelledOf(b) {
+    const live = (b.items || []).filter((item) => !["completed", "failed", "cancelled"].includes(item.status)).length;
+    return b.finished_at ? Math.max(0, b.total - b.completed - b.failed - live) : 0;
+}
+
 function Progress({ b }) {
-    const left = Math.max(0, b.total - b.completed - b.failed - b.cancelled);
+    const cancelled = cancelledOf(b);
+    const left = Math.max(0, b.total - b.completed - b.failed - cancelled);
     return html`<div class="batch-progress"><${Bar} total=${b.total || 1} parts=${[{ label: "completed", kind: "completed", value: b.completed }, { label: "failed", kind: "failed", value: b.failed },
-        { label: "cancelled", kind: "cancelled", value: b.cancelled }]} /><span class="nowrap"><b>${b.total ? share((b.total - left) / b.total) : "–"}</b> <span class="faint">of ${count(b.total)}</span></span></div>`;
+        { label: "cancelled", kind: "cancelled", value: cancelled }]} /><span class="nowrap"><b>${b.total ? share((b.total - left) / b.total) : "–"}</b> <span class="faint">of ${count(b.total)}</span></span></div>`;
 }
 
 const send = (b, what, done) => () => act(() => call(at`/api/batches/${b.id}/${what}`, { method: "POST", body: {} }), "Batch " + b.id + " " + done);
@@ -61,9 +68,9 @@ export function Batch({ id }) {
         return html`<${PageHead} title=${id} /><${Card}><${Empty} title="There is no such batch">It was never there, or has been cleared. <a href=${link(["batches"])}>All batches</a></${Empty}></${Card}>`;
     }
     return html`<nav class="crumbs" aria-label="Where"><a href=${link(["batches"])}>Batches</a></nav><${Loaded} resource=${answer}>${(b) => html`<${PageHead} title=${b.id} note=${html`<span class="job-line"><${Status} status=${b.status} />
-        <a href=${link(["jobs"], { batch: b.id })}>its jobs</a>${b.job_type && html`<a href=${link(["types", b.job_type])}>${b.job_type}</a>`}</span>`}><${Actions} b=${b} /></${PageHead}><div class="stack">
-        <${Card}><${Progress} b=${{ cancelled: 0, ...b }} /><p class="batch-facts muted">${count(b.completed)} completed, ${count(b.failed)} failed, ${count(b.cancelled || 0)} cancelled
-        ${b.started_at && html`; started <${Time} at=${b.started_at} />`}${b.finished_at && html`, took ${seconds(between(b.started_at, b.finished_at))}`}${b.on_finish_job_id && html`; then <${JobLink} id=${b.on_finish_job_id} />`}</p></${Card}>
+        <a href=${link(["jobs"], { batch: b.id })}>its jobs</a></span>`}><${Actions} b=${b} /></${PageHead}><div class="stack">
+        <${Card}><${Progress} b=${b} /><p class="batch-facts muted">${count(b.completed)} completed, ${count(b.failed)} failed, ${count(cancelledOf(b))} cancelled
+        ${b.started_at && html`; started <${Time} at=${b.started_at} />`}${b.finished_at && html`, took ${seconds(between(b.started_at, b.finished_at))}`}</p></${Card}>
         <${Card} title="Items" flush><div class="table-box cards"><table><thead><tr><th>Job</th><th>Status</th><th class="right">Attempts</th><th>Result or error</th></tr></thead><tbody>${(b.items || []).slice(0, SHOWN).map((item) => html`
         <tr key=${item.id} data-row tabindex="-1"><td><${JobLink} id=${item.id} /></td><td><${Status} status=${item.status} /></td><td class="right" data-label="attempts">${item.attempts}</td><td class="full">${item.error ? html`<span class="clip error-text" title=${item.error}>${item.error}</span>`
             : html`<code class="clip">${item.result === null || item.result === undefined ? "" : JSON.stringify(item.result)}</code>`}</td></tr>`)}</tbody></table></div>
