@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Frame: what is around the pages: keys, colours, the stream of events, the menu of a phone, errors, and the token.
-import { openPage, goTo, sql, untilSql, check, same, axe, test, base } from "./harness.mjs";
+import { openPage, goTo, sql, untilSql, until, check, same, axe, test, base } from "./harness.mjs";
 
 export async function testFrame(browser) {
     const page = await openPage(browser);
@@ -56,6 +56,16 @@ export async function testFrame(browser) {
         await page.locator(".live-live").waitFor();
         sql("select ganger.enqueue('echo')");
         await page.locator(".feed li").first().waitFor();
+    });
+    await test("live: events have the first page asked for again, but not the doctor", async () => {
+        const asked = { "/api/throughput": 0, "/api/doctor": 0 };
+        const note = (request) => { asked[new URL(request.url()).pathname]++; };
+        page.on("request", note);
+        await goTo(page, "#/");
+        await page.locator(".live-live").waitFor();
+        await until(() => { sql("select ganger.enqueue('echo')"); return asked["/api/throughput"] >= 3; }, () => "the figures were asked for " + asked["/api/throughput"] + " times");
+        page.off("request", note);
+        same(asked["/api/doctor"], 1, "how often the doctor was asked");
     });
     await test("no complaint of the browser in all that", async () => same(page.complaints.join("\n"), "", "complaints"));
     await page.context().close();

@@ -43,16 +43,18 @@ export function sql(statement) {
     return execFileSync("psql", ["-XqAt", "-v", "ON_ERROR_STOP=1", "-d", process.env.DATABASE_URL, "-c", statement], { encoding: "utf8" }).trim();
 }
 
+/** Waits until it is so. @param {() => any} holds @param {() => string} what says what was not */
+export async function until(holds, what) {
+    for (const end = Date.now() + WAIT_MS; !(await holds());) {
+        if (Date.now() > end) throw new Error(what());
+        await new Promise((done) => setTimeout(done, 100));
+    }
+}
+
 /** Waits until a statement answers so. */
 export async function untilSql(statement, wanted) {
-    const end = Date.now() + WAIT_MS;
     let got;
-    do {
-        got = sql(statement);
-        if (got === wanted) return;
-        await new Promise((done) => setTimeout(done, 100));
-    } while (Date.now() < end);
-    throw new Error(`${statement}\n  is "${got}", not "${wanted}"`);
+    await until(() => { got = sql(statement); return got === wanted; }, () => `${statement}\n  is "${got}", not "${wanted}"`);
 }
 
 /** Throws when it is not so. */

@@ -91,7 +91,7 @@ function JumpBox() {
 }
 
 function Navigation({ route, close }) {
-    const counts = useResource("/api/overview");
+    const counts = useResource("/api/overview", { when: (event) => event.event === "failed" || event.event === "expired" });
     const failed = counts.data && counts.data.ended.last_hour.failed;
     return html`<nav class="nav" aria-label="Pages"><a class="brand" href="#/" onClick=${close}><${Mark} /><span>ganger</span></a>
         <ul>${PAGES.map((page) => html`<li key=${page.title}><a href=${link(page.path)} onClick=${close} title=${"g " + page.key}

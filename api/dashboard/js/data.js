@@ -5,6 +5,7 @@ import { call } from "./http.js";
 import { useLive, actions } from "./live.js";
 
 const AGAIN_MS = 1000; // not more often than that, whatever happens
+const REST = 4;        // and after what took long so many times as long
 
 // What is being asked for now: parts of a page that want the same share one request.
 const asked = new Map();
@@ -22,13 +23,14 @@ function ask(path, query, key) {
 /**
  * Follows one resource. What was there stays shown while it is asked for again.
  * @param {string|null} path null: nothing yet
- * @param {{query?: Object, when?: (event: Object) => boolean, live?: boolean}} [options] when: which events concern it
+ * @param {{query?: Object, when?: (event: Object) => boolean, every?: number, live?: boolean}} [options] when: which events concern it (what
+ *     it closes over must hold as long as path and query do); every: ms for which an answer is good enough, but for actions of ours
  * @returns {{data: any, error: Error|null, loading: boolean, reload: () => void}}
  */
 export function useResource(path, options = {}) {
     const key = path === null ? null : path + "?" + JSON.stringify(options.query || {});
     const [answer, set] = useState({ key: null, data: null, error: null });
-    const work = useRef({ busy: false, again: false, timer: 0, last: 0, turn: null }).current;
+    const work = useRef({ busy: false, again: false, timer: 0, last: 0, took: 0, failed: false, turn: null }).current;
 
     const load = useCallback(async () => {
         if (key === null) return;
@@ -36,21 +38,25 @@ export function useResource(path, options = {}) {
         work.busy = true;
         work.last = Date.now();
         const turn = {};
+        let failed = false;
         work.turn = turn;
         try {
             const data = await ask(path, options.query, key);
             if (work.turn === turn) set({ key, data, error: null });
         } catch (error) {
             if (work.turn === turn) set((old) => ({ key, data: old.key === key ? old.data : null, error }));
+            failed = true;
         }
         if (work.turn !== turn) return; // the page wants something else by now
+        work.failed = failed;
+        work.took = Date.now() - work.last;
         work.busy = false;
         if (work.again) { work.again = false; soon(); }
     }, [key]);
 
     const soon = useCallback(() => {
         if (work.timer) return;
-        work.timer = setTimeout(() => { work.timer = 0; load(); }, Math.max(0, work.last + AGAIN_MS - Date.now()));
+        work.timer = setTimeout(() => { work.timer = 0; load(); }, Math.max(0, work.last + Math.max(AGAIN_MS, REST * work.took) - Date.now()));
     }, [load]);
 
     useEffect(() => {
@@ -67,6 +73,7 @@ export function useResource(path, options = {}) {
     useLive((events, atOnce) => {
         if (options.live === false || key === null) return;
         if (atOnce) { load(); return; }
+        if (options.every && !work.failed && Date.now() - work.last < options.every) return;
         if (!events || !options.when || events.some(options.when)) soon();
     }, [soon]);
 

@@ -63,7 +63,7 @@ export function Batches() {
 
 /** One batch and its items. @param {{id: string}} props */
 export function Batch({ id }) {
-    const answer = useResource(at`/api/batches/${id}`);
+    const answer = useResource(at`/api/batches/${id}`, { when: (event) => event.batch_id === id });
     if (answer.error && answer.error.status === 404) {
         return html`<${PageHead} title=${id} /><${Card}><${Empty} title="There is no such batch">It was never there, or has been cleared. <a href=${link(["batches"])}>All batches</a></${Empty}></${Card}>`;
     }

@@ -8,6 +8,9 @@ import { plural } from "../format.js";
 
 const WEIGHT = { error: 0, warning: 1, notice: 2, ok: 3 };
 
+/** The doctor is asked seldom, as he takes long. */
+export const SELDOM = { when: () => false, every: 300000 };
+
 function Finding({ row }) {
     const line = /^(select|alter|vacuum|create|drop|analyze|reindex|ganger|gangerd|systemctl)\b/i.test(row.mend || "");
     return html`<li class=${"finding finding-" + row.severity}><${Status} status=${row.severity} /><div><p><b>${row.check_name.replace(/_/g, " ")}</b>${row.subject && html` <code>${row.subject}</code>`}</p><p>${row.finding}</p>
@@ -16,7 +19,7 @@ function Finding({ row }) {
 
 /** What the doctor has found. */
 export function Doctor() {
-    const answer = useResource("/api/doctor", { when: () => false });
+    const answer = useResource("/api/doctor", SELDOM);
     return html`<${PageHead} title="Doctor" note="Looks at the database and the nodes; changes nothing"><${Button} icon="retry" onClick=${answer.reload}>Look again</${Button}></${PageHead}>
         <${Loaded} resource=${answer}>${(data) => {
         const rows = [...rowsOf(data, "findings")].sort((a, b) => WEIGHT[a.severity] - WEIGHT[b.severity]);

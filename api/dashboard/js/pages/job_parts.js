@@ -19,6 +19,8 @@ function told(event) {
     }
 }
 
+const ENDS = ["completed", "failed", "expired", "cancelled"]; // of jobs that this one may need, or that may need it
+
 const eventKey = (event) => [event.at, event.event, event.id].join(" ");
 
 /** What happened, newest first. */
@@ -44,7 +46,7 @@ function JobRow({ job }) {
 
 /** What it waits for, and what waits for it. */
 export function Dependencies({ job }) {
-    const answer = useResource(at`/api/jobs/${job.id}/dependencies`);
+    const answer = useResource(at`/api/jobs/${job.id}/dependencies`, { when: (event) => String(event.job_id) === String(job.id) || ENDS.includes(event.event) });
     const data = answer.data || {};
     const needs = data.needs || data.depends_on || (job.depends_on || []).map((id) => ({ id }));
     const needed = data.needed_by || data.dependents || [];

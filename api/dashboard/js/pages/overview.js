@@ -8,6 +8,7 @@ import { StackedChart, Spark } from "../chart.js";
 import { Icon } from "../icons.js";
 import { link, setQuery } from "../router.js";
 import { count, short, seconds, share, plural } from "../format.js";
+import { SELDOM } from "./doctor.js";
 
 const SPANS = [["2m", "2 min"], ["1h", "1 h"], ["6h", "6 h"], ["24h", "24 h"], ["7d", "7 d"], ["30d", "30 d"]];
 const OUTCOMES = [["completed", "completed"], ["failed", "failed"], ["cancelled", "cancelled"]];
@@ -87,7 +88,7 @@ function Feed() {
 }
 
 function Findings() {
-    const doctor = useResource("/api/doctor");
+    const doctor = useResource("/api/doctor", SELDOM);
     const rows = (doctor.data && (doctor.data.findings || doctor.data)) || [];
     const bad = Array.isArray(rows) ? rows.filter((row) => row.severity === "error" || row.severity === "warning") : [];
     if (!bad.length) return null;

@@ -57,7 +57,7 @@ function QueueRow({ queue, top }) {
 }
 
 function Groups() {
-    const answer = useResource("/api/groups");
+    const answer = useResource("/api/groups", { when: () => false });
     const rows = rowsOf(answer.data, "groups");
     if (!rows.length) return null;
     return html`<${Card} title="Groups" note="jobs with a group key" flush><div class="table-box cards"><table><thead><tr><th>Group</th><th class="right">Pending</th><th class="right">Limited</th>

@@ -60,7 +60,7 @@ function stateOf(t) {
 }
 
 function ApiTokens() {
-    const answer = useResource("/api/api-tokens");
+    const answer = useResource("/api/api-tokens", { when: () => false });
     if (answer.error && answer.error.status === 403) return html`<${Card}><${Empty} title="Only for administrators" command="ganger api-tokens list">Your token does not have the scope admin. On the machine where ganger runs:</${Empty}></${Card}>`;
     return html`<${Card} flush><${Loaded} resource=${answer}>${(data) => {
         const rows = rowsOf(data, "api_tokens").length ? rowsOf(data, "api_tokens") : rowsOf(data, "tokens");
