@@ -263,6 +263,12 @@ async function operatorActions(page) {
         await inDialog(page, "Complete").click();
         await page.getByText("The token is completed").waitFor();
         same(sql(`select status || ' ' || (data ->> 'by') from ganger.tokens where token = '${token}'`), "completed ann", "the token");
+        sql("select count(ganger.create_token('1 day')) from generate_series(1, 100)");
+        await goTo(page, "#/tokens");
+        await page.getByText("The newest 100.").waitFor();
+        same(await page.getByText(token).count(), 0, "the token in the list");
+        await goTo(page, "#/tokens?token=" + token);
+        await page.locator("tr", { hasText: token }).locator(".status-completed").waitFor();
     });
     await test("stop a worker: its job ends as crashed, another worker comes", async () => {
         const [worker, job] = sql("select id || ' ' || job_id from ganger.workers where job_id in (select id from ganger.jobs where job_type = 'export_report')").split(" ");

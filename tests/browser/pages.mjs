@@ -28,7 +28,7 @@ function pages() {
         ["hostile job", "#/jobs/" + jobOf(`job_type = '${HOSTILE}'`), HOSTILE], ["no job", "#/jobs/999999999", "There is no job 999999999"], ["failures", "#/failures", "card of customer"],
         ["queues", "#/queues", "20 at once"], ["job types", "#/types", "send_email"], ["job type", "#/types/send_email", "Run times"], ["hostile type", "#/types/" + segment(HOSTILE), HOSTILE],
         ["schedules", "#/schedules", "nightly report"], ["batches", "#/batches", "import-7"], ["batch", "#/batches/import-7", "Items"], ["hostile batch", "#/batches/" + segment('"><img src=x onerror=window.hurt=1>'), "onerror"],
-        ["nodes", "#/nodes", "oak"], ["wait tokens", "#/tokens", "signature"], ["API tokens", "#/tokens?kind=api", "API token"], ["doctor", "#/doctor", "Looked at, and well"], ["no page", "#/nowhere", "There is no such page"]];
+        ["nodes", "#/nodes", "oak"], ["wait tokens", "#/tokens", "signature"], ["no wait token", "#/tokens?token=nobody's", "There is no such token"], ["API tokens", "#/tokens?kind=api", "API token"], ["doctor", "#/doctor", "Looked at, and well"], ["no page", "#/nowhere", "There is no such page"]];
 }
 
 /** All of them, in two tabs. */
@@ -38,7 +38,7 @@ export async function testPages(browser) {
 }
 
 async function testSome(browser, some) {
-    const page = await openPage(browser, {}, /status of 404.*(999999999|job-types.%3Cimg)/);
+    const page = await openPage(browser, {}, /status of 404.*(999999999|job-types.%3Cimg|nobody)/);
     for (const [name, hash, words] of some) {
         await test("page: " + name, async () => {
             page.complaints.length = 0;

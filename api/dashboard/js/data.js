@@ -93,6 +93,9 @@ export function rowsOf(data, name) {
     return (data && data[name]) || [];
 }
 
+/** So many rows, the newest, of a list without pages. */
+export const LIST_ROWS = 100;
+
 const NEWEST = 50;
 const OLDER = 200; // a step back
 

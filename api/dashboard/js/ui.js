@@ -4,6 +4,7 @@ import { html, useState, useEffect } from "./html.js";
 import { Icon } from "./icons.js";
 import { relative, absolute, count } from "./format.js";
 import { link } from "./router.js";
+import { LIST_ROWS } from "./data.js";
 import { toast } from "./toasts.js";
 
 /** A status or an outcome: its colour, a shape that tells it apart without colour, and its name. */
@@ -109,6 +110,11 @@ export function Older({ more, what }) {
         more().catch((error) => toast(error.detail || error.message, "error")).finally(() => work(false));
     };
     return html`<p class="older"><${Button} small icon="down" disabled=${busy} onClick=${ask} label=${"Show older " + what}>Show older</${Button}></p>`;
+}
+
+/** Says so when a list has not all rows. */
+export function Cut({ rows }) {
+    return rows.length < LIST_ROWS ? null : html`<p class="pad faint">The newest ${LIST_ROWS}.</p>`;
 }
 
 /** The head of a page. */

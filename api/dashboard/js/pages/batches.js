@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Batches: how far each is, and its items.
 import { html } from "../html.js";
-import { useResource, rowsOf } from "../data.js";
+import { useResource, rowsOf, LIST_ROWS } from "../data.js";
 import { call, at } from "../http.js";
-import { PageHead, Card, Loaded, Button, Empty, Status, Time, JobLink, Bar } from "../ui.js";
+import { PageHead, Card, Loaded, Button, Empty, Status, Time, JobLink, Bar, Cut } from "../ui.js";
 import { act } from "../toasts.js";
 import { formDialog, confirmDialog } from "../dialogs.js";
 import { useKey } from "../keys.js";
@@ -49,7 +49,7 @@ function Actions({ b }) {
 
 /** All batches. */
 export function Batches() {
-    const answer = useResource("/api/batches");
+    const answer = useResource("/api/batches", { query: { limit: LIST_ROWS } });
     useKey("n", create);
     return html`<${PageHead} title="Batches" note="Many jobs of one type, a few at a time"><${Button} icon="plus" kind="primary" onClick=${create}>New batch</${Button}></${PageHead}><${Card} flush><${Loaded} resource=${answer}>${(data) => {
         const rows = rowsOf(data, "batches");
@@ -57,7 +57,7 @@ export function Batches() {
         return html`<div class="table-box cards"><table><thead><tr><th>Batch</th><th>Status</th><th>Progress</th><th class="right">Failed</th><th>Started</th><th>Ended</th><th><span class="unseen">Actions</span></th></tr></thead>
             <tbody>${rows.map((b) => html`<tr key=${b.id} data-row tabindex="-1"><td class="full"><a class="name" href=${link(["batches", b.id])}>${b.id}</a><span class="sub">${b.job_type}, ${b.concurrency} at a time</span></td>
             <td><${Status} status=${b.status} /></td><td class="wide-bar full"><${Progress} b=${b} /></td><td class="right" data-label="failed">${count(b.failed)}</td><td data-label="started"><${Time} at=${b.started_at} /></td>
-            <td data-label="ended"><${Time} at=${b.finished_at} /></td><td class="actions"><${Actions} b=${b} /></td></tr>`)}</tbody></table></div>`;
+            <td data-label="ended"><${Time} at=${b.finished_at} /></td><td class="actions"><${Actions} b=${b} /></td></tr>`)}</tbody></table></div><${Cut} rows=${rows} />`;
     }}</${Loaded}></${Card}>`;
 }
 

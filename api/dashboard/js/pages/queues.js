@@ -9,6 +9,8 @@ import { formDialog } from "../dialogs.js";
 import { link } from "../router.js";
 import { count, short, interval } from "../format.js";
 
+const GROUPS = 100; // shown
+
 function limitsOf(row) {
     const parts = [];
     if (row.concurrency !== null && row.concurrency !== undefined) parts.push(row.concurrency + " at once");
@@ -61,9 +63,10 @@ function Groups() {
     const rows = rowsOf(answer.data, "groups");
     if (!rows.length) return null;
     return html`<${Card} title="Groups" note="jobs with a group key" flush><div class="table-box cards"><table><thead><tr><th>Group</th><th class="right">Pending</th><th class="right">Limited</th>
-        <th class="right">Places taken</th><th class="right">Processing</th><th>Limits</th><th><span class="unseen">Actions</span></th></tr></thead><tbody>${rows.slice(0, 100).map((g) => html`<tr key=${g.group_key}><td class="full"><a class="name" href=${link(["jobs"], { group_key: g.group_key })}>${g.group_key}</a></td>
+        <th class="right">Places taken</th><th class="right">Processing</th><th>Limits</th><th><span class="unseen">Actions</span></th></tr></thead><tbody>${rows.slice(0, GROUPS).map((g) => html`<tr key=${g.group_key}><td class="full"><a class="name" href=${link(["jobs"], { group_key: g.group_key })}>${g.group_key}</a></td>
         <td class="right" data-label="pending">${count(g.pending)}</td><td class="right" data-label="limited">${count(g.limited)}</td><td class="right" data-label="places taken">${count(g.held)}</td><td class="right" data-label="processing">${count(g.processing)}</td>
-        <td>${limitsOf(g).join(", ") || html`<span class="faint">the queue's</span>`}</td><td class="actions"><${Button} small icon="sliders" onClick=${() => editGroup(g)} label=${"Limits of group " + g.group_key}>Limits</${Button}></td></tr>`)}</tbody></table></div></${Card}>`;
+        <td>${limitsOf(g).join(", ") || html`<span class="faint">the queue's</span>`}</td><td class="actions"><${Button} small icon="sliders" onClick=${() => editGroup(g)} label=${"Limits of group " + g.group_key}>Limits</${Button}></td></tr>`)}</tbody></table></div>
+        ${rows.length > GROUPS && html`<p class="pad faint">The first ${GROUPS} of ${count(rows.length)} by their keys.</p>`}</${Card}>`;
 }
 
 /** All queues. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Tokens: what jobs wait for, to be completed by hand; and for administrators the tokens that open this API.
 import { html } from "../html.js";
-import { useResource, rowsOf } from "../data.js";
+import { useResource, rowsOf, LIST_ROWS } from "../data.js";
 import { call, at } from "../http.js";
-import { PageHead, Card, Loaded, Button, Empty, Status, Time, JobLink, Copy, Tags, Segments, ErrorBox, CommandLine } from "../ui.js";
+import { PageHead, Card, Loaded, Button, Empty, Status, Time, JobLink, Copy, Tags, Segments, CommandLine, Cut } from "../ui.js";
 import { formDialog, confirmDialog, openDialog } from "../dialogs.js";
 import { link, setQuery } from "../router.js";
 
@@ -21,14 +21,15 @@ function createWait() {
 }
 
 function WaitTokens({ chosen }) {
-    const answer = useResource("/api/tokens");
+    const answer = useResource(chosen ? at`/api/tokens/${chosen}` : "/api/tokens", { query: chosen ? {} : { limit: LIST_ROWS } });
+    if (chosen && answer.error && answer.error.status === 404) return html`<${Card}><${Empty} title="There is no such token"><a href=${link(["tokens"])}>All tokens</a></${Empty}></${Card}>`;
     return html`<${Card} flush><${Loaded} resource=${answer}>${(data) => {
-        const rows = rowsOf(data, "tokens").filter((t) => !chosen || t.token === chosen);
-        if (!rows.length) return html`<${Empty} title=${chosen ? "There is no such token" : "No wait token"} command=${chosen ? null : "ganger.wait_for_token(id, lease, token)"}>${chosen ? html`<a href=${link(["tokens"])}>All tokens</a>` : "A job that waits for somebody makes one, hands it out, and goes on when it is completed."}</${Empty}>`;
+        const rows = chosen ? [data] : rowsOf(data, "tokens");
+        if (!rows.length) return html`<${Empty} title="No wait token" command="ganger.wait_for_token(id, lease, token)">A job that waits for somebody makes one, hands it out, and goes on when it is completed.</${Empty}>`;
         return html`<div class="table-box cards"><table><thead><tr><th>Token</th><th>Status</th><th>Job</th><th>Until</th><th>Made</th><th>Tags</th><th><span class="unseen">Actions</span></th></tr></thead><tbody>${rows.map((t) => html`<tr key=${t.token} data-row tabindex="-1">
             <td class="full"><${Copy} text=${t.token} label="the token"><span class="mono">${t.token}</span></${Copy}></td><td><${Status} status=${t.status} /></td><td>${t.job_id ? html`<${JobLink} id=${t.job_id} />` : html`<span class="faint">–</span>`}</td>
             <td data-label="until"><${Time} at=${t.timeout_at} none="no limit" /></td><td data-label="made"><${Time} at=${t.created_at} /></td><td><${Tags} tags=${t.tags} /></td>
-            <td class="actions">${t.status === "waiting" && html`<${Button} small icon="check" label=${"Complete " + t.token} onClick=${() => complete(t)}>Complete</${Button}>`}</td></tr>`)}</tbody></table></div>`;
+            <td class="actions">${t.status === "waiting" && html`<${Button} small icon="check" label=${"Complete " + t.token} onClick=${() => complete(t)}>Complete</${Button}>`}</td></tr>`)}</tbody></table></div><${Cut} rows=${rows} />`;
     }}</${Loaded}></${Card}>`;
 }
 
