@@ -51,14 +51,12 @@ export function Nodes() {
     const nodes = useResource("/api/nodes", { query: { all: all || null } });
     const workers = useResource("/api/workers", { query: { all: all || null } });
     const list = rowsOf(workers.data, "workers");
-    const outside = list.filter((w) => !w.node && w.state !== "dead");
     return html`<${PageHead} title="Nodes and workers" note="Each machine, the supervisor on it, and its workers"><label class="field check"><input type="checkbox" checked=${all} onChange=${() => show(!all)} />ended ones, too</label></${PageHead}>
         <${Loaded} resource=${nodes}>${(data) => {
         const rows = rowsOf(data, "nodes");
         if (!rows.length) return html`<${Card}><${Empty} title="No node is alive" command="systemctl start ganger">Jobs wait until gangerd runs on some machine. Its log says why it does not.</${Empty}></${Card}>`;
         const hosts = [...new Set(rows.map((node) => node.host))];
         return html`<div class="stack">${hosts.map((host) => html`<${Host} key=${host} host=${host} nodes=${rows.filter((node) => node.host === host)} workers=${list} all=${all} />`)}
-            ${outside.length > 0 && html`<${Card} title="Outside gangerd" note="workers that claim by SQL or HTTP" flush><ul class="workers">${outside.map((w) => html`<${Worker} key=${w.id} w=${w} />`)}</ul></${Card}>`}
             ${workers.error && html`<p class="muted">Workers: ${workers.error.message}</p>`}</div>`;
     }}</${Loaded}>`;
 }
