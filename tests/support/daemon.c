@@ -25,16 +25,13 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/base/proc_tree.h"
+#include "tests/support/scale.h"
 
 enum { LOOK_MS = 5, PROCESS_MAX = 4096, LOG_SHOWN_BYTES = 12000, ARGUMENT_MAX = 32 };
 
 int daemon_slowness(void)
 {
-#if defined(__SANITIZE_ADDRESS__)
-    return 3;
-#else
-    return getenv("GANGER_TEST_WRAPPER") != NULL ? 4 : 1;
-#endif
+    return getenv("GANGER_TEST_WRAPPER") != NULL ? 4 : TEST_SLOWNESS;
 }
 
 int64_t slow_ms(int64_t ms)

@@ -3,6 +3,8 @@
 //
 // GANGER_TEST_SCALE says it, as a percentage. The suite does a part; under sanitizers a small one, as they see the programs and not the
 // server, whose races these are. `scripts/test --long` runs the same tests whole.
+//
+// Limits of time are wider there: TEST_SLOWNESS says how many times.
 #ifndef TESTS_SUPPORT_SCALE_H
 #define TESTS_SUPPORT_SCALE_H
 
@@ -10,9 +12,9 @@
 #include <stdlib.h>
 
 #if defined(__SANITIZE_ADDRESS__)
-enum { TEST_SCALE_DEFAULT = 10 };
+enum { TEST_SCALE_DEFAULT = 10, TEST_SLOWNESS = 3 };
 #else
-enum { TEST_SCALE_DEFAULT = 40 };
+enum { TEST_SCALE_DEFAULT = 40, TEST_SLOWNESS = 1 };
 #endif
 
 static inline int64_t test_scale_percent(void)
