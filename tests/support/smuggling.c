@@ -19,6 +19,9 @@ enum { SMUGGLING_MAX = 400 };
 #define EMPTY_LINE "\r\n"
 _Static_assert(sizeof BODY - 1 == 41, "LENGTH and CHUNKED say how long it is");
 
+const char SMUGGLING_CARRIER[] = REQUEST HOST JSON CL EMPTY_LINE BODY;
+const char SMUGGLING_CARRIER_CHUNKED[] = REQUEST HOST JSON TE EMPTY_LINE CHUNKED;
+
 static void add(SmugglingSet *set, const char *name, const char *bytes, size_t length)
 {
     if (set->count == SMUGGLING_MAX) {
@@ -60,14 +63,14 @@ static void add_lengths(SmugglingSet *set)
         "41,",
         ",41",
         "41;",
-        "4_2",
+        "4_1",
         "",
-        "4 2",
+        "4 1",
         "41\t1",
         "1e1",
         "41.0",
         "NaN",
-        "٤٢",
+        "٤١",
         "41\x0b",
         "\x0b"
         "41",

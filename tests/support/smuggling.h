@@ -18,6 +18,10 @@ typedef struct SmugglingSet {
     size_t count;
 } SmugglingSet;
 
+// The carriers themselves, with nothing wrong: a job in the queue `smuggled`.
+extern const char SMUGGLING_CARRIER[];
+extern const char SMUGGLING_CARRIER_CHUNKED[];
+
 SmugglingSet smuggling_set(void);
 void smuggling_set_free(SmugglingSet *set);
 
