@@ -366,7 +366,8 @@ static void test_many_streams(void **state)
     }
     event_stream_close(&last);
     sql_await(test, "(select max(query_start) < clock_timestamp() - interval '1500 ms' from "
-                    "pg_stat_activity where application_name = 'ganger-api')");
+                    "pg_stat_activity where application_name = 'ganger-api' and "
+                    "datname = current_database())");
     int64_t before = cpu_us(test, pid);
     pause_ms(1000);
     int64_t used = cpu_us(test, pid) - before;

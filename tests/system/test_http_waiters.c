@@ -46,8 +46,8 @@ static void expect(SystemTest *test, HttpAnswer *answer, int status, const char 
 static void test_get_waits_for_the_end(void **state)
 {
     SystemTest *test = *state;
-    int64_t id = journal_add(test, 1500, NULL, NULL);
     int64_t at = clock_boot_ms();
+    int64_t id = journal_add(test, 1500, NULL, NULL);
     HttpAnswer answer = ask_for(id, "30s");
     int64_t took = clock_boot_ms() - at;
     char etag[64];
@@ -163,10 +163,10 @@ static void test_leaving_answers(void **state)
     HttpClient client;
     int64_t id = job_add(test, "'noop', run_at => now() + '1 day'");
     send_wait(&client, id, "60s");
-    sql_await(
-        test,
-        "(select count(*) > 0 from pg_stat_activity where application_name = 'ganger-api' "
-        "and query like '%%_which_ended%%' and query_start > clock_timestamp() - interval '1 s')");
+    sql_await(test,
+              "(select count(*) > 0 from pg_stat_activity where application_name = 'ganger-api' "
+              "and datname = current_database() and query like '%%_which_ended%%' and query_start "
+              "> clock_timestamp() - interval '1 s')");
     daemon_signal(daemon, SIGTERM);
     HttpAnswer answer;
     CHECK(test, http_read(&client, &answer, DAEMON_PATIENCE_MS));
@@ -227,7 +227,8 @@ static void test_leaving_before_the_first_answer(void **state)
     hold_job_get(test);
     send_wait(&client, id, "60s");
     sql_await(test, "(select count(*) > 0 from pg_stat_activity where application_name = "
-                    "'ganger-api' and state = 'active' and query like '%%_api_get_job%%')");
+                    "'ganger-api' and datname = current_database() and state = 'active' "
+                    "and query like '%%_api_get_job%%')");
     int leavings = daemon_log_count(daemon, "http.leaving");
     daemon_signal(daemon, SIGTERM);
     int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
