@@ -2,68 +2,19 @@
 // Event stream: see the header.
 #include "tests/support/event_stream.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "common/base/clock.h"
 
-enum { CHUNK_BYTES = 65536, HEAD_LIMIT_MS = 10000 };
-
-static void drop(StrBuf *buf, size_t count)
-{
-    memmove(buf->text, buf->text + count, buf->length - count);
-    buf->length -= count;
-    buf->text[buf->length] = '\0';
-}
-
-static bool take_in(EventStream *stream, int64_t until)
-{
-    static char chunk[CHUNK_BYTES];
-    while (!stream->is_ended) {
-        int64_t left = until - clock_boot_ms();
-        struct pollfd readable = {.fd = stream->client.fd, .events = POLLIN};
-        if (left <= 0 || poll(&readable, 1, (int)left) < 0) {
-            return false;
-        }
-        ssize_t got = recv(stream->client.fd, chunk, sizeof chunk, MSG_DONTWAIT);
-        if (got > 0) {
-            strbuf_append_bytes(&stream->raw, chunk, (size_t)got);
-            return true;
-        }
-        stream->is_ended = got == 0 || (errno != EAGAIN && errno != EINTR);
-    }
-    return false;
-}
-
-// Moves whole chunks over.
-static void decode(EventStream *stream)
-{
-    const char *end = NULL;
-    while (stream->raw.length > 0 && (end = strstr(stream->raw.text, "\r\n")) != NULL) {
-        size_t size = strtoul(stream->raw.text, NULL, 16);
-        size_t head = (size_t)(end - stream->raw.text) + 2;
-        if (size == 0) {
-            stream->is_ended = true;
-            return;
-        }
-        if (stream->raw.length < head + size + 2) {
-            return;
-        }
-        strbuf_append_bytes(&stream->text, stream->raw.text + head, size);
-        drop(&stream->raw, head + size + 2);
-    }
-}
+enum { HEAD_LIMIT_MS = 10000 };
 
 int event_stream_open(EventStream *stream, const char *address, const char *target, int64_t last_id,
                       const char *headers)
 {
     char resume[64] = "";
-    int status = 0;
-    const char *end = NULL;
+    HttpAnswer answer;
     *stream = (EventStream){.last_id = last_id};
     if (!http_connect(&stream->client, address)) {
         return 0;
@@ -76,24 +27,15 @@ int event_stream_open(EventStream *stream, const char *address, const char *targ
                    target, resume, headers != NULL ? headers : "");
     (void)http_send_text(&stream->client, request);
     free(request);
-    int64_t until = clock_boot_ms() + HEAD_LIMIT_MS;
-    while (stream->raw.length == 0 || (end = strstr(stream->raw.text, "\r\n\r\n")) == NULL) {
-        if (!take_in(stream, until)) {
-            return 0;
-        }
-    }
-    // NOLINTNEXTLINE(cert-err34-c): three digits
-    if (sscanf(stream->raw.text, "HTTP/1.1 %3d", &status) != 1) {
-        return 0;
-    }
-    drop(&stream->raw, (size_t)(end - stream->raw.text) + 4);
+    bool is_answered = http_read_head(&stream->client, &answer, HEAD_LIMIT_MS);
+    int status = is_answered ? answer.status : 0;
+    http_answer_free(&answer);
     return status;
 }
 
 void event_stream_close(EventStream *stream)
 {
     http_close(&stream->client);
-    strbuf_free(&stream->raw);
     strbuf_free(&stream->text);
 }
 
@@ -124,19 +66,18 @@ bool event_stream_next(EventStream *stream, StreamedEvent *event, int64_t limit_
     for (;;) {
         const char *end = stream->text.length > 0 ? strstr(stream->text.text, "\n\n") : NULL;
         if (end == NULL) {
-            decode(stream);
-            end = stream->text.length > 0 ? strstr(stream->text.text, "\n\n") : NULL;
-        }
-        if (end == NULL) {
-            if (!take_in(stream, until)) {
+            size_t size = 0;
+            if (stream->is_ended ||
+                !http_read_chunk(&stream->client, &stream->text, &size, until)) {
                 return false;
             }
+            stream->is_ended = size == 0;
             continue;
         }
         char *block = mem_strndup(stream->text.text, (size_t)(end - stream->text.text));
         bool is_event = read_block(stream, block, event);
         free(block);
-        drop(&stream->text, (size_t)(end - stream->text.text) + 2);
+        http_drop(&stream->text, (size_t)(end - stream->text.text) + 2);
         if (is_event) {
             return true;
         }

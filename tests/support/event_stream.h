@@ -7,8 +7,7 @@
 
 typedef struct EventStream {
     HttpClient client;
-    StrBuf raw;      // chunks, as they came
-    StrBuf text;     // without the chunks' sizes
+    StrBuf text;     // came, and is no whole event yet
     int64_t last_id; // as a browser would send it when it comes back; -1: none yet
     bool is_ended;
 } EventStream;

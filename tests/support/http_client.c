@@ -123,12 +123,13 @@ bool http_await_end(HttpClient *client, int64_t limit_ms)
     return client->is_ended;
 }
 
-static void drop(HttpClient *client, size_t count)
+void http_drop(StrBuf *buf, size_t count)
 {
-    StrBuf rest = {0};
-    strbuf_append_bytes(&rest, client->in.text + count, client->in.length - count);
-    strbuf_free(&client->in);
-    client->in = rest;
+    if (count > 0) {
+        buf->length -= count;
+        memmove(buf->text, buf->text + count, buf->length);
+        buf->text[buf->length] = '\0';
+    }
 }
 
 bool http_header(const HttpAnswer *answer, const char *name, char *out, size_t size)
@@ -162,7 +163,7 @@ static bool read_head(HttpClient *client, HttpAnswer *answer, int64_t until)
     if (answer->status < 100 || answer->status > 599) {
         fail_msg("no answer: %.200s", answer->head);
     }
-    drop(client, length);
+    http_drop(&client->in, length);
     return true;
 }
 
@@ -176,26 +177,33 @@ static bool have(HttpClient *client, size_t count, int64_t until)
     return true;
 }
 
-static bool read_chunks(HttpClient *client, StrBuf *body, int64_t until)
+bool http_read_chunk(HttpClient *client, StrBuf *body, size_t *size, int64_t until)
 {
-    for (;;) {
-        const char *end = NULL;
-        while (client->in.length == 0 || (end = strstr(client->in.text, "\r\n")) == NULL) {
-            if (!take_in(client, until)) {
-                return false;
-            }
-        }
-        size_t size = strtoul(client->in.text, NULL, 16);
-        drop(client, (size_t)(end - client->in.text) + 2);
-        if (!have(client, size + 2, until)) {
+    const char *end = NULL;
+    while (client->in.length == 0 || (end = strstr(client->in.text, "\r\n")) == NULL) {
+        if (!take_in(client, until)) {
             return false;
         }
-        strbuf_append_bytes(body, client->in.text, size);
-        drop(client, size + 2);
-        if (size == 0) {
-            return true;
+    }
+    size_t head = (size_t)(end - client->in.text) + 2;
+    *size = strtoul(client->in.text, NULL, 16);
+    if (!have(client, head + *size + 2, until)) {
+        return false;
+    }
+    strbuf_append_bytes(body, client->in.text + head, *size);
+    http_drop(&client->in, head + *size + 2);
+    return true;
+}
+
+static bool read_chunks(HttpClient *client, StrBuf *body, int64_t until)
+{
+    size_t size = 1;
+    while (size > 0) {
+        if (!http_read_chunk(client, body, &size, until)) {
+            return false;
         }
     }
+    return true;
 }
 
 static bool read_body(HttpClient *client, HttpAnswer *answer, int64_t until)
@@ -211,7 +219,7 @@ static bool read_body(HttpClient *client, HttpAnswer *answer, int64_t until)
         is_whole = length == 0 || have(client, length, until);
         if (is_whole && length > 0) {
             strbuf_append_bytes(&body, client->in.text, length);
-            drop(client, length);
+            http_drop(&client->in, length);
         }
     } else if (answer->status != 204 && answer->status != 304) {
         while (take_in(client, until)) {
@@ -219,7 +227,7 @@ static bool read_body(HttpClient *client, HttpAnswer *answer, int64_t until)
         is_whole = client->is_ended;
         strbuf_append_bytes(&body, client->in.text != NULL ? client->in.text : "",
                             client->in.length);
-        drop(client, client->in.length);
+        http_drop(&client->in, client->in.length);
     }
     answer->body_length = body.length;
     answer->body = strbuf_take(&body);

@@ -39,8 +39,13 @@ bool http_send_text(HttpClient *client, const char *text);
 
 // The next answer that is not 1xx, whole; false when none comes in time or the connection ends before.
 bool http_read(HttpClient *client, HttpAnswer *answer, int64_t limit_ms);
-// The same for an answer to HEAD: there is no body.
+// The same for an answer to HEAD: there is no body. Or its body is to be read in another way.
 bool http_read_head(HttpClient *client, HttpAnswer *answer, int64_t limit_ms);
+// After http_read_head: the next chunk of a body that comes in chunks, behind what is in `body`; the last one has the size 0. False when
+// it is not there, whole, by then (of clock_boot_ms): what has come of it is kept.
+bool http_read_chunk(HttpClient *client, StrBuf *body, size_t *size, int64_t until);
+// Takes that much off the front of what has come.
+void http_drop(StrBuf *buf, size_t count);
 void http_answer_free(HttpAnswer *answer);
 // The value of a header, into `out`; false when there is none.
 bool http_header(const HttpAnswer *answer, const char *name, char *out, size_t size);
