@@ -23,11 +23,8 @@ typedef struct Api {
     struct StreamHub *streams;
     struct Waiters *waiters;
     struct Ready *ready;
-    struct Metrics *metrics;
-    int64_t started_at; // clock_boot_ms
-    bool is_leaving;    // no new work
-    // Told of each answered request (status 0: the client went before), for the metrics; `route` NULL: none. NULL: nobody is.
-    void (*on_request_done)(const struct Api *api, const Route *route, int status, int64_t took_us);
+    struct Metrics *metrics; // NULL: at the end
+    bool is_leaving;         // no new work
 } Api;
 
 #endif

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api/answer.h"
 #include "api/http_internal.h"
+#include "api/metrics.h"
 #include "api/problem.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -37,8 +37,8 @@ static void tell_done(const Exchange *exchange)
     int64_t took_us = clock_boot_us() - exchange->began_us;
     log_debug("http.request", "method=%s route=%s status=%d took_us=%lld", exchange->method,
               route == NULL ? "-" : route->pattern, exchange->status, (long long)took_us);
-    if (api->on_request_done != NULL) {
-        api->on_request_done(api, route, exchange->status, took_us);
+    if (api->metrics != NULL) { // else the process is leaving
+        metrics_note_request(api->metrics, route, exchange->status, took_us);
     }
 }
 

@@ -144,11 +144,6 @@ static CommandLine read_command_line(int argc, char **argv)
     return line;
 }
 
-static void count_request(const Api *api, const Route *route, int status, int64_t took_us)
-{
-    metrics_note_request(api->metrics, route, status, took_us);
-}
-
 // STATUS_FATAL: nothing to listen on (logged).
 static Status start(Process *self, const Config *config, Scoreboard *board)
 {
@@ -156,7 +151,6 @@ static Status start(Process *self, const Config *config, Scoreboard *board)
     api->loop = ev_default_loop(EVFLAG_AUTO);
     api->config = config;
     api->board = board;
-    api->started_at = clock_boot_ms();
     start_watchers(self);
     // libpq looks a host up in this thread: a name server that does not answer holds everything up, but not for long.
     (void)setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
@@ -172,7 +166,6 @@ static Status start(Process *self, const Config *config, Scoreboard *board)
     api->streams = stream_hub_create(api);
     api->waiters = waiters_create(api);
     api->ready = ready_create(api);
-    api->on_request_done = count_request;
     TRY(server_create(&api->server, api));
     if (!confine_enter()) {
         log_warn("http.unconfined", "reason=\"%s\"", strerror(errno));
@@ -188,7 +181,6 @@ static void stop(Process *self)
     metrics_destroy(api->metrics);
     api->metrics = NULL; // streams are closed with the server
     pool_close(api->pool);
-    api->on_request_done = NULL;
     server_destroy(api->server);
     token_cache_destroy(api->tokens);
     stream_hub_destroy(api->streams);

@@ -10,6 +10,7 @@
 #include "api/metrics_process.h"
 #include "api/metrics_text.h"
 #include "api/problem.h"
+#include "api/stream.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "sql_queries.h"
@@ -29,10 +30,8 @@ struct Metrics {
     PoolTicket *ticket; // of the sample that is being taken; NULL none
     int64_t asked_us;
     int64_t wanted_until; // clock_boot_ms
-    int64_t next_at;      // no sample before
-    ev_timer timer;       // runs while somebody looks
+    ev_timer timer;       // runs while somebody looks, until the next sample is due
     uint64_t scrapes;
-    int64_t streams;
 };
 
 static void arm(Metrics *self, int64_t in_ms)
@@ -40,12 +39,6 @@ static void arm(Metrics *self, int64_t in_ms)
     ev_timer_stop(self->api->loop, &self->timer);
     ev_timer_set(&self->timer, (double)in_ms / 1000, 0);
     ev_timer_start(self->api->loop, &self->timer);
-}
-
-static void plan_next(Metrics *self)
-{
-    self->next_at = clock_boot_ms() + self->sample.pace_ms;
-    arm(self, self->sample.pace_ms);
 }
 
 static void on_sample(void *data, const PoolAnswer *answer)
@@ -65,7 +58,7 @@ static void on_sample(void *data, const PoolAnswer *answer)
                      (long long)self->sample.pace_ms);
         }
     }
-    plan_next(self);
+    arm(self, self->sample.pace_ms);
 }
 
 static void take_sample(Metrics *self)
@@ -122,7 +115,7 @@ static void note_interest(Metrics *self)
     self->scrapes++;
     self->wanted_until = now + INTEREST_MS;
     if (!ev_is_active(&self->timer) && self->ticket == NULL) {
-        arm(self, self->next_at > now ? self->next_at - now : 0);
+        arm(self, 0);
     }
 }
 
@@ -160,7 +153,7 @@ static void write_self(const Metrics *self, MetricsText *text)
     metrics_text_count(text, METRIC_NO_LABELS, self->scrapes);
     metrics_text_family(text, METRIC_GAUGE, "ganger_http_event_streams",
                         "Event streams that are open.");
-    metrics_text_number(text, METRIC_NO_LABELS, (double)self->streams);
+    metrics_text_number(text, METRIC_NO_LABELS, (double)stream_hub_count(self->api->streams));
     metrics_text_family(text, METRIC_GAUGE, "ganger_database_up",
                         "1 while the HTTP API has a connection to the database.");
     metrics_text_count(text, METRIC_NO_LABELS, pool_is_up(self->api->pool) ? 1 : 0);
@@ -185,9 +178,4 @@ void metrics_answer(Exchange *exchange)
 void metrics_note_request(Metrics *self, const Route *route, int status, int64_t took_us)
 {
     metrics_http_note(self->http, route, status, took_us);
-}
-
-void metrics_note_stream(Metrics *self, int change)
-{
-    self->streams += change;
 }

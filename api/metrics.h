@@ -20,9 +20,7 @@ void metrics_destroy(Metrics *self);
 
 // Of ROUTE_METRICS.
 void metrics_answer(Exchange *exchange);
-// A request was answered. `route`: NULL where none fitted, or a file was sent.
+// A request was answered; status 0: the client went before. `route`: NULL where none fitted, or a file was sent.
 void metrics_note_request(Metrics *self, const Route *route, int status, int64_t took_us);
-// An event stream was opened (1) or has ended (-1).
-void metrics_note_stream(Metrics *self, int change);
 
 #endif

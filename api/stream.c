@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/metrics.h"
 #include "api/stream_internal.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -112,9 +111,6 @@ static void on_closed(void *data)
         ev_timer_stop(hub->api->loop, &hub->timer);
         stream_feed_stop(hub);
     }
-    if (hub->api->metrics != NULL) {
-        metrics_note_stream(hub->api->metrics, -1);
-    }
 }
 
 static void join(StreamHub *hub, Stream *stream, int64_t after)
@@ -151,9 +147,6 @@ static void open_stream(Exchange *exchange, StreamFilter *filter, int64_t after)
         exchange_open_stream(exchange, "text/event-stream", STREAM_BUFFER_BYTES, on_closed, stream);
     (void)stream_write(stream, RETRY, sizeof RETRY - 1);
     join(hub, stream, after);
-    if (hub->api->metrics != NULL) {
-        metrics_note_stream(hub->api->metrics, 1);
-    }
 }
 
 static const char *query_of(const void *exchange, const char *name, size_t index)
@@ -240,6 +233,11 @@ StreamHub *stream_hub_create(Api *api)
         hub->asks[i].hub = hub;
     }
     return hub;
+}
+
+int stream_hub_count(const StreamHub *hub)
+{
+    return hub->count;
 }
 
 void stream_hub_destroy(StreamHub *hub)

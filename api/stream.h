@@ -18,6 +18,8 @@ typedef struct StreamHub StreamHub;
 StreamHub *stream_hub_create(Api *api);
 // After the server, which closes the streams; before the pool is destroyed.
 void stream_hub_destroy(StreamHub *hub);
+// How many streams are open.
+int stream_hub_count(const StreamHub *hub);
 
 // Of ROUTE_EVENTS.
 void stream_answer(Exchange *exchange);
