@@ -41,17 +41,6 @@ bool answer_is_known(const char *if_none_match, const char *etag)
 
 // --- errors
 
-static void reply_sent_problem(Exchange *exchange, const Problem *problem)
-{
-    StrBuf text = {0};
-    if (problem->status == 503) {
-        exchange_add_header(exchange, "Retry-After", "1");
-    }
-    problem_write(&text, problem);
-    exchange_reply(exchange, problem->status, "application/problem+json", text.text, text.length);
-    strbuf_free(&text);
-}
-
 // The server speaks of timeouts of its own; ganger's functions say with the same code what they have found.
 static const char *plain_words(const PGresult *error, const char *sqlstate, const char *message)
 {
@@ -104,7 +93,10 @@ static void reply_error(Exchange *exchange, const PGresult *error)
         .hint = hint,
         .field = PQresultErrorField(error, PG_DIAG_COLUMN_NAME),
     };
-    reply_sent_problem(exchange, &problem);
+    if (status == 503) {
+        exchange_add_header(exchange, "Retry-After", "1");
+    }
+    exchange_reply_described(exchange, &problem);
     strbuf_free(&text);
 }
 
@@ -175,7 +167,7 @@ static void reply_row(Exchange *exchange, const PGresult *row)
             "the server could not do this; the log of ganger says why (http.error)");
     } else {
         const char *if_none_match =
-            etag == NULL || status != 200 || !str_equal(exchange_route(exchange)->method, "GET")
+            etag == NULL || status != 200 || !route_is_read(exchange_route(exchange))
                 ? NULL
                 : exchange_header(exchange, "If-None-Match");
         if (etag != NULL) {

@@ -95,7 +95,6 @@ static bool grant(Exchange *exchange, const ApiToken *token)
         .owner = exchange->actor_texts[0],
         .queues = exchange->actor_texts[1],
     };
-    exchange->has_actor = true;
     memcpy(exchange->token, token->sha256, sizeof exchange->token);
     return true;
 }

@@ -78,7 +78,7 @@ void exchange_destroy(Exchange *exchange)
     free(exchange);
 }
 
-static void wake(Exchange *exchange)
+void exchange_wake(Exchange *exchange)
 {
     if (exchange->is_suspended) {
         exchange->is_suspended = false;
@@ -99,7 +99,7 @@ void exchange_abandon(Exchange *exchange)
         if (exchange->on_gone != NULL) {
             exchange->on_gone(exchange->gone_data);
         }
-        wake(exchange);
+        exchange_wake(exchange);
     }
 }
 
@@ -145,12 +145,6 @@ const char *exchange_header(const Exchange *exchange, const char *name)
     return MHD_lookup_connection_value(exchange->mhd, MHD_HEADER_KIND, name);
 }
 
-const char *exchange_body(const Exchange *exchange, size_t *length)
-{
-    *length = exchange->body.length;
-    return exchange->body.text;
-}
-
 const char *exchange_token(const Exchange *exchange)
 {
     return exchange->token;
@@ -158,7 +152,7 @@ const char *exchange_token(const Exchange *exchange)
 
 const PoolActor *exchange_actor(const Exchange *exchange)
 {
-    return exchange->has_actor ? &exchange->actor : NULL;
+    return exchange->actor.role != NULL ? &exchange->actor : NULL;
 }
 
 // The headers a statement may look at.
@@ -201,7 +195,8 @@ static void write_query(const Target *target, StrBuf *out)
     }
 }
 
-const char *exchange_request_json(Exchange *exchange)
+// $1 of a route's statement (route.h).
+static const char *request_json(Exchange *exchange)
 {
     StrBuf *out = &exchange->request_json;
     if (out->length > 0) {
@@ -291,7 +286,7 @@ void exchange_reply_response(Exchange *exchange, int status, struct MHD_Response
     exchange->response = response;
     exchange->on_gone = NULL;
     add_headers(exchange, response);
-    wake(exchange);
+    exchange_wake(exchange);
 }
 
 enum MHD_Result exchange_send(Exchange *exchange)
@@ -334,7 +329,7 @@ void exchange_reply(Exchange *exchange, int status, const char *content_type, co
                             MHD_create_response_from_buffer(length, copy, MHD_RESPMEM_MUST_COPY));
 }
 
-static void reply_problem(Exchange *exchange, const Problem *problem)
+void exchange_reply_described(Exchange *exchange, const Problem *problem)
 {
     StrBuf text = {0};
     problem_write(&text, problem);
@@ -351,7 +346,7 @@ void exchange_reply_problem(Exchange *exchange, int status, const char *code, co
     vsnprintf(detail, sizeof detail, format, arguments);
     va_end(arguments);
     const Problem problem = {.status = status, .code = code, .detail = detail};
-    reply_problem(exchange, &problem);
+    exchange_reply_described(exchange, &problem);
 }
 
 void exchange_refuse_parameter(Exchange *exchange, const char *name, const char *format, ...)
@@ -362,7 +357,7 @@ void exchange_refuse_parameter(Exchange *exchange, const char *name, const char 
     vsnprintf(detail, sizeof detail, format, arguments);
     va_end(arguments);
     const Problem problem = {.status = 400, .code = "22023", .detail = detail, .field = name};
-    reply_problem(exchange, &problem);
+    exchange_reply_described(exchange, &problem);
 }
 
 void exchange_reply_busy(Exchange *exchange, int retry_after_sec, const char *code,
@@ -398,10 +393,10 @@ void exchange_ask(Exchange *exchange,
     const PoolAsk ask = {
         .statement = route->statement,
         .count = 2,
-        .values = {exchange_request_json(exchange), exchange->body.text},
+        .values = {request_json(exchange), exchange->body.text},
         .actor = exchange_actor(exchange),
         .is_slow = is_slow(exchange),
-        .is_write = !str_equal(route->method, "GET"),
+        .is_write = !route_is_read(route),
         .on_answer = on_asked,
         .data = exchange,
     };

@@ -14,6 +14,7 @@
 
 #include "api/api.h"
 #include "api/pool.h"
+#include "api/problem.h"
 #include "api/route.h"
 
 typedef struct Exchange Exchange;
@@ -32,14 +33,10 @@ const char *exchange_query(const Exchange *exchange, const char *name, size_t in
 const char *exchange_unknown_query(const Exchange *exchange, const char *const *known);
 // The header's value, whatever the case of its name; NULL when it is not there.
 const char *exchange_header(const Exchange *exchange, const char *name);
-// The body; NULL when there is none.
-const char *exchange_body(const Exchange *exchange, size_t *length);
 // For whom statements are run; NULL (http.auth is none): the connection's own user. What it is bound to is in it.
 const PoolActor *exchange_actor(const Exchange *exchange);
 // The digest of the token that was shown, as token_cache_has takes it; "" none.
 const char *exchange_token(const Exchange *exchange);
-// $1 of a route's statement (route.h).
-const char *exchange_request_json(Exchange *exchange);
 
 // --- waiting
 
@@ -56,6 +53,7 @@ void exchange_reply(Exchange *exchange, int status, const char *content_type, co
 // application/problem+json. `code` is a word for programs, `detail` a sentence for people that says what to do.
 void exchange_reply_problem(Exchange *exchange, int status, const char *code, const char *format,
                             ...) __attribute__((format(printf, 4, 5)));
+void exchange_reply_described(Exchange *exchange, const Problem *problem);
 // 400 for a parameter of the query that cannot be taken, told as the SQL API tells it: the code is its SQLSTATE (22023).
 void exchange_refuse_parameter(Exchange *exchange, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

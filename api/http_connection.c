@@ -117,13 +117,8 @@ static void look_after(HttpConnection *connection, int64_t now)
         return;
     }
     bool is_write = exchange->ticket != NULL && exchange->match.route != NULL &&
-                    !str_equal(exchange->match.route->method, "GET");
-    if (is_write || !http_connection_is_gone(connection)) {
-        return;
-    }
-    if (exchange->stream != NULL) {
-        http_stream_drop(exchange->stream);
-    } else {
+                    !route_is_read(exchange->match.route);
+    if (!is_write && http_connection_is_gone(connection)) {
         exchange_abandon(exchange);
     }
 }

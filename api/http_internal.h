@@ -74,15 +74,13 @@ struct Exchange {
     struct MHD_Connection *mhd;
     ExchangePhase phase;
     bool is_suspended;
-    bool is_in_handler;
     bool has_body;
     bool closes; // the connection ends with the answer
     char *raw_target;
     char method[16];
     Target target;
     RouterMatch match;
-    PoolActor actor;
-    bool has_actor;
+    PoolActor actor;             // role NULL: the connection's own user
     char token[TOKEN_HEX_BYTES]; // digest of the actor's
     char *actor_texts[2];        // owner, queues: a newer token cache may have others
     StrBuf body;
@@ -149,6 +147,8 @@ Exchange *exchange_create(Server *server, struct MHD_Connection *mhd, const char
 void exchange_destroy(Exchange *exchange);
 void exchange_abandon(Exchange *exchange);
 enum MHD_Result exchange_send(Exchange *exchange);
+// What is suspended is looked at again.
+void exchange_wake(Exchange *exchange);
 void exchange_reply_response(Exchange *exchange, int status, struct MHD_Response *response);
 
 // --- admission.c

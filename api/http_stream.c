@@ -42,16 +42,6 @@ static ssize_t on_read(void *data, uint64_t position, char *to, size_t size)
     return 0;
 }
 
-static void wake(HttpStream *stream)
-{
-    Exchange *exchange = stream->exchange;
-    if (exchange->is_suspended) {
-        exchange->is_suspended = false;
-        MHD_resume_connection(exchange->mhd);
-        exchange->server->needs_pump = true;
-    }
-}
-
 HttpStream *exchange_open_stream(Exchange *exchange, const char *content_type, size_t limit,
                                  void (*on_closed)(void *data), void *data)
 {
@@ -80,7 +70,7 @@ bool http_stream_write(HttpStream *stream, const char *bytes, size_t length)
         stream->taken = 0;
     }
     strbuf_append_bytes(&stream->buffer, bytes, length);
-    wake(stream);
+    exchange_wake(stream->exchange);
     return true;
 }
 
@@ -93,14 +83,14 @@ void http_stream_end(HttpStream *stream)
 {
     stream->is_ended = true;
     stream->exchange->connection->deadline = clock_boot_ms() + HTTP_IDLE_LIMIT_MS;
-    wake(stream);
+    exchange_wake(stream->exchange);
 }
 
 void http_stream_drop(HttpStream *stream)
 {
     stream->is_ended = true;
     http_connection_cut(stream->exchange->connection);
-    wake(stream);
+    exchange_wake(stream->exchange);
 }
 
 void http_stream_destroy(HttpStream *stream)

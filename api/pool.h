@@ -76,7 +76,7 @@ void pool_forget(PoolTicket *ticket);
 
 // The database answers: some connection stands.
 bool pool_is_up(const Pool *pool);
-// Why the last try to connect failed; "" when none did. Without secrets.
+// Why the last try to connect failed; "" when none did. Without secrets. The log says it too: this is for tests.
 const char *pool_error(const Pool *pool);
 void pool_read_state(const Pool *pool, PoolState *state);
 

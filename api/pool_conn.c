@@ -446,7 +446,7 @@ static void on_io(struct ev_loop *loop, ev_io *watcher, int events)
     } else {
         (void)PQisBusy(conn->conn); // notices, and the server's farewell
     }
-    if (conn->conn == NULL || conn->state == POOL_CONN_CONNECTING) {
+    if (conn->conn == NULL) {
         return; // given up meanwhile
     }
     if (is_broken || PQstatus(conn->conn) == CONNECTION_BAD) {

@@ -11,6 +11,7 @@
 #ifndef API_ROUTE_H
 #define API_ROUTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/db/sql_statement.h"
@@ -53,5 +54,7 @@ typedef struct Route {
 } Route;
 
 const Route *route_table(size_t *count);
+// It changes nothing.
+bool route_is_read(const Route *route);
 
 #endif

@@ -2,6 +2,7 @@
 // Route table: every operation of the HTTP API. docs/http-api.md describes them.
 #include "api/route.h"
 
+#include "common/base/memory.h"
 #include "sql_queries.h"
 
 // clang-format off
@@ -114,6 +115,11 @@ static const Route routes[] = {
     {"GET", "/api/v1/collections/jobs/{id}", ROUTE_WAIT, SCOPE_READ, ROUTE_BOUND, &SQL_api_job_get},
 };
 // clang-format on
+
+bool route_is_read(const Route *route)
+{
+    return str_equal(route->method, "GET");
+}
 
 const Route *route_table(size_t *count)
 {

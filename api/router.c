@@ -93,7 +93,6 @@ RouterOutcome router_find(const Route *routes, size_t count, const char *method,
             memcpy(match->variables, one.variables, sizeof one.variables);
             match->variable_count = one.variable_count;
             match->route = &routes[i];
-            match->index = i;
         }
     }
     if (match->route != NULL) {

@@ -25,7 +25,6 @@ typedef enum RouterOutcome {
 
 typedef struct RouterMatch {
     const Route *route;
-    size_t index; // of the route in the table
     RouterVariable variables[ROUTER_VARIABLE_MAX];
     size_t variable_count;
     char allow[ROUTER_ALLOW_BYTES];

@@ -2,7 +2,6 @@
 // Digest: see the header.
 #include "common/crypto/digest.h"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
@@ -51,11 +50,6 @@ void digest_hex(const unsigned char digest[DIGEST_BYTES], char out[DIGEST_HEX_BY
         out[2 * i + 1] = digits[digest[i] & 15];
     }
     out[DIGEST_HEX_BYTES - 1] = '\0';
-}
-
-bool digest_is_equal(const unsigned char a[DIGEST_BYTES], const unsigned char b[DIGEST_BYTES])
-{
-    return CRYPTO_memcmp(a, b, DIGEST_BYTES) == 0;
 }
 
 Status digest_random(void *out, size_t length)

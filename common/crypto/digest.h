@@ -3,7 +3,6 @@
 #ifndef COMMON_CRYPTO_DIGEST_H
 #define COMMON_CRYPTO_DIGEST_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/base/status.h"
@@ -20,8 +19,6 @@ void digest_hmac_sha256(const void *key, size_t key_length, const DigestPart *pa
                         unsigned char out[DIGEST_BYTES]);
 // Lower-case hexadecimal, with a NUL.
 void digest_hex(const unsigned char digest[DIGEST_BYTES], char out[DIGEST_HEX_BYTES]);
-// Takes as long whether they are equal or not.
-bool digest_is_equal(const unsigned char a[DIGEST_BYTES], const unsigned char b[DIGEST_BYTES]);
 // Unforeseeable bytes. STATUS_FATAL: the machine has none.
 MUST_CHECK Status digest_random(void *out, size_t length);
 
