@@ -36,6 +36,7 @@ typedef struct File {
 
 struct Files {
     bool has_dashboard;
+    bool is_cut; // there are more than FILES_MAX
     File *items; // sorted by name
     size_t count;
 };
@@ -88,7 +89,7 @@ static const char *type_of(const char *name)
     return NULL;
 }
 
-// The whole file; NULL when it is no regular one, too large, or not to be read.
+// The whole file; NULL when it is no regular one, too large, or not to be read to its end.
 static char *read_file(int folder, const char *name, size_t *length)
 {
     int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -108,6 +109,10 @@ static char *read_file(int folder, const char *name, size_t *length)
         *length += (size_t)got;
     }
     close(fd);
+    if (*length < (size_t)info.st_size) {
+        free(bytes);
+        return NULL;
+    }
     return bytes;
 }
 
@@ -124,7 +129,15 @@ static void make_etag(File *file)
 static void keep_file(Files *files, int folder, const char *prefix, const char *name)
 {
     const char *type = type_of(name);
-    if (type == NULL || files->count == FILES_MAX) {
+    if (type == NULL) {
+        return;
+    }
+    if (files->count == FILES_MAX) {
+        if (!files->is_cut) {
+            log_warn("http.dashboard_cut", "files=%d first_left_out=\"%s%s\"", FILES_MAX, prefix,
+                     name);
+        }
+        files->is_cut = true;
         return;
     }
     File *file = &files->items[files->count];
