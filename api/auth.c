@@ -12,7 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-enum { SECRET_BYTES_MAX = 256, ADDRESS_BYTES = 64 };
+enum { SECRET_BYTES_MAX = 256 };
 
 // A proxy may add a line of its own to those the client has sent: the last one counts.
 static enum MHD_Result note_forwarded(void *data, enum MHD_ValueKind kind, const char *name,
@@ -27,7 +27,7 @@ static enum MHD_Result note_forwarded(void *data, enum MHD_ValueKind kind, const
 }
 
 // The client's address: what the proxy says last, when there is one. "" when it is not to be told from others'.
-static void client_address(const Exchange *exchange, char address[ADDRESS_BYTES])
+static void client_address(const Exchange *exchange, char address[THROTTLE_ADDRESS_BYTES])
 {
     const char *text = exchange->connection->peer;
     if (exchange->server->api->config->http_behind_proxy) {
@@ -36,7 +36,7 @@ static void client_address(const Exchange *exchange, char address[ADDRESS_BYTES]
         const char *last = forwarded == NULL ? NULL : strrchr(forwarded, ',');
         text = last != NULL ? last + 1 + strspn(last + 1, " ") : forwarded;
     }
-    if (text == NULL || !str_copy(address, ADDRESS_BYTES, text)) {
+    if (text == NULL || !str_copy(address, THROTTLE_ADDRESS_BYTES, text)) {
         address[0] = '\0';
     }
 }
@@ -104,7 +104,7 @@ static bool grant(Exchange *exchange, const ApiToken *token)
 static bool refuse_guess(Exchange *exchange)
 {
     const Api *api = exchange->server->api;
-    char address[ADDRESS_BYTES];
+    char address[THROTTLE_ADDRESS_BYTES];
     client_address(exchange, address);
     int64_t now = clock_boot_ms();
     int64_t wait_ms = throttle_wait_ms(api->throttle, address, now);

@@ -9,8 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/target.h"
+
 enum {
-    GUARD_TARGET_BYTES_MAX = 8192,
+    GUARD_TARGET_BYTES_MAX = TARGET_BYTES_MAX,
     GUARD_HEADER_BYTES_MAX = 16384, // all names and values, with ": " and the end of line
     GUARD_HEADER_COUNT_MAX = 100
 };

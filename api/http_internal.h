@@ -11,6 +11,7 @@
 #include "api/router.h"
 #include "api/server.h"
 #include "api/target.h"
+#include "api/throttle.h"
 #include "api/token_cache.h"
 #include "common/base/listen_address.h"
 #include "common/base/memory.h"
@@ -31,7 +32,7 @@ enum {
     HTTP_ANSWERS_BYTES_MAX = 128 * 1024 * 1024, // the same of answers, until they are sent
     HTTP_SMALL_ANSWER_BYTES = 4096,             // has room always
     HTTP_EXTRA_HEADER_MAX = 12,
-    HTTP_PEER_BYTES = 64
+    HTTP_PEER_BYTES = THROTTLE_ADDRESS_BYTES
 };
 
 typedef struct Listener {

@@ -74,6 +74,11 @@ PoolTicket *pool_ask(Pool *pool, const PoolAsk *ask);
 // The asker has gone: no callback. A statement that only reads is cancelled.
 void pool_forget(PoolTicket *ticket);
 
+// With tokens each request has the rights of one; what the process looks up for all of them has these.
+extern const PoolActor POOL_READER;
+// Says what the server has refused, as `event`, but once a minute; of its connections the pool itself speaks. `told_at`: 0 at first.
+void pool_complain(const char *event, int64_t *told_at, const PoolAnswer *answer);
+
 // The database answers: some connection stands.
 bool pool_is_up(const Pool *pool);
 // Why the last try to connect failed; "" when none did. Without secrets. The log says it too: this is for tests.

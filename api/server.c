@@ -11,7 +11,12 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-enum { DESCRIPTORS_OF_OURS = 128, DRAIN_LAST_PUMPS = 5 };
+enum {
+    DESCRIPTORS_OF_OURS = 128,
+    DRAIN_SWEEP_MS = 20, // leaving: two seconds are all there is at a shutdown
+    // A connection is resumed, told the end of its answer and closed in a turn of libmicrohttpd each; two are to spare.
+    DRAIN_LAST_PUMPS = 5
+};
 
 static void on_log(void *data, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
@@ -296,7 +301,7 @@ void server_drain(Server *server, int64_t limit_ms, void (*on_drained)(void *dat
     server->drain_until = server->drain_since + limit_ms;
     server->on_drained = on_drained;
     server->drained_data = data;
-    server->sweep.repeat = 0.02;
+    server->sweep.repeat = DRAIN_SWEEP_MS / 1e3;
     ev_timer_again(server->api->loop, &server->sweep);
     (void)quiet_down(server);
 }

@@ -23,9 +23,6 @@ enum { // columns of api_feed.sql
     COLUMN_JSON
 };
 
-// With tokens each request has the rights of one; what a stream is told is up to its filter.
-static const PoolActor READER = {.role = "ganger_reader", .owner = "", .queues = ""};
-
 static const char *text_at(const PGresult *rows, int row, int column)
 {
     return PQgetisnull(rows, row, column) ? NULL : PQgetvalue(rows, row, column);
@@ -115,19 +112,6 @@ static bool is_lost(int64_t cursor, int64_t mark)
     return cursor > mark || mark - cursor > STREAM_BEHIND_MAX;
 }
 
-static void complain(StreamHub *hub, const PoolAnswer *answer)
-{
-    int64_t now = clock_boot_ms();
-    if (answer->outcome != POOL_ERROR ||
-        (hub->complained_at != 0 && now - hub->complained_at < STREAM_COMPLAIN_MS)) {
-        return; // the pool speaks of its connections
-    }
-    hub->complained_at = now;
-    log_error("http.feed_failed", "sqlstate=%s message=\"%s\"",
-              PQresultErrorField(answer->result, PG_DIAG_SQLSTATE),
-              PQresultErrorField(answer->result, PG_DIAG_MESSAGE_PRIMARY));
-}
-
 // `is_urgent`: the follower, whom all others hear. Who is behind waits its turn among the requests.
 static PoolTicket *ask_feed(StreamHub *hub, int64_t after, int rows, bool is_urgent,
                             void (*on_answer)(void *data, const PoolAnswer *answer), void *data)
@@ -140,7 +124,8 @@ static PoolTicket *ask_feed(StreamHub *hub, int64_t after, int rows, bool is_urg
         .statement = &SQL_api_feed,
         .count = 2,
         .values = {after >= 0 ? from : NULL, most},
-        .actor = hub->api->tokens != NULL ? &READER : NULL,
+        // What a stream is told is up to its filter.
+        .actor = hub->api->tokens != NULL ? &POOL_READER : NULL,
         .is_urgent = is_urgent,
         .on_answer = on_answer,
         .data = data,
@@ -191,7 +176,7 @@ static void on_live(void *data, const PoolAnswer *answer)
     StreamHub *hub = data;
     hub->ticket = NULL;
     if (answer->outcome != POOL_DONE || hub->api->is_leaving) {
-        complain(hub, answer);
+        pool_complain("http.feed_failed", &hub->complained_at, answer);
         return;
     }
     int64_t mark = mark_of(answer->result);
@@ -258,7 +243,7 @@ static void on_own(void *data, const PoolAnswer *answer)
     ask->ticket = NULL;
     ask->stream = NULL;
     if (answer->outcome != POOL_DONE) {
-        complain(hub, answer);
+        pool_complain("http.feed_failed", &hub->complained_at, answer);
         return;
     }
     if (stream != NULL && !hub->api->is_leaving) {

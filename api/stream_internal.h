@@ -15,8 +15,7 @@ enum {
     STREAM_OWN_ROWS = 200,  // of a stream that reads for itself,
     STREAM_OWN_ASKS = 2,    // of which so many at a time
     STREAM_BEHIND_MAX = 100000, // numbers of the feed: who is further behind begins anew
-    STREAM_EVENT_BYTES = STREAM_BUFFER_BYTES / 2, // what is longer is told without its data
-    STREAM_COMPLAIN_MS = 60000
+    STREAM_EVENT_BYTES = STREAM_BUFFER_BYTES / 2 // what is longer is told without its data
 };
 
 typedef enum StreamMode {

@@ -6,11 +6,9 @@
 
 #include "common/base/memory.h"
 
-enum { ADDRESS_BYTES = 64 };
-
 typedef struct Tries {
-    char address[ADDRESS_BYTES]; // "" free
-    int64_t since;               // of the period
+    char address[THROTTLE_ADDRESS_BYTES]; // "" free
+    int64_t since;                        // of the period
     int64_t last;
     int count;
 } Tries;

@@ -6,7 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { THROTTLE_TRIES = 10, THROTTLE_PERIOD_MS = 60000, THROTTLE_ADDRESSES = 1024 };
+enum {
+    THROTTLE_ADDRESS_BYTES = 64,
+    THROTTLE_TRIES = 10,
+    THROTTLE_PERIOD_MS = 60000,
+    THROTTLE_ADDRESSES = 1024
+};
 
 typedef struct Throttle Throttle;
 

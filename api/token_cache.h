@@ -8,10 +8,11 @@
 
 #include "api/api.h"
 #include "api/route.h"
+#include "common/crypto/digest.h"
 
 typedef struct TokenCache TokenCache;
 
-enum { TOKEN_HEX_BYTES = 65 };
+enum { TOKEN_HEX_BYTES = DIGEST_HEX_BYTES };
 
 typedef struct ApiToken {
     char sha256[TOKEN_HEX_BYTES]; // lower-case hexadecimal

@@ -14,7 +14,7 @@
 #include "common/base/memory.h"
 #include "sql_queries.h"
 
-enum { LOOK_MS = 100, COMPLAIN_MS = 60000, COLUMN_STATUS = 0, COLUMN_BODY = 1, COLUMN_HEADERS = 2 };
+enum { LOOK_MS = 100, COLUMN_STATUS = 0, COLUMN_BODY = 1, COLUMN_HEADERS = 2 };
 
 typedef enum WaiterPhase {
     WAITER_ASKED,   // the route's statement is on its way
@@ -45,9 +45,6 @@ struct Waiters {
     PoolTicket *ticket;
     int64_t complained_at;
 };
-
-// With tokens each request has the rights of one. Whether a job has ended is all that is asked here.
-static const PoolActor READER = {.role = "ganger_reader", .owner = "", .queues = ""};
 
 static void forget(Waiter *waiter)
 {
@@ -134,13 +131,7 @@ static void on_ended(void *data, const PoolAnswer *answer)
     Waiters *self = data;
     self->ticket = NULL;
     if (answer->outcome == POOL_ERROR) {
-        int64_t now = clock_boot_ms();
-        if (self->complained_at == 0 || now - self->complained_at >= COMPLAIN_MS) {
-            self->complained_at = now;
-            log_error("http.wait_failed", "sqlstate=%s message=\"%s\"",
-                      PQresultErrorField(answer->result, PG_DIAG_SQLSTATE),
-                      PQresultErrorField(answer->result, PG_DIAG_MESSAGE_PRIMARY));
-        }
+        pool_complain("http.wait_failed", &self->complained_at, answer);
         return;
     }
     if (answer->outcome != POOL_DONE || PQgetisnull(answer->result, 0, 0)) {
@@ -167,7 +158,7 @@ static void ask(Waiters *self)
             .statement = &SQL_api_ended_jobs,
             .count = 1,
             .values = {ids.text},
-            .actor = self->api->tokens != NULL ? &READER : NULL,
+            .actor = self->api->tokens != NULL ? &POOL_READER : NULL,
             .is_urgent = true,
             .on_answer = on_ended,
             .data = self,
