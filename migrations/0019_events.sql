@@ -14,6 +14,27 @@ language sql stable security definer set search_path = pg_catalog, ganger, pg_te
     select least(s.lo, (select e.lo from ganger.epoch e order by e.epoch limit 1)) from ganger.epoch_state s
 $$;
 
+-- The first n events after number `first`, up to `mark`, in order, of ended and live jobs (job_type null: the job is to be looked for; `data`
+-- null: there is none, or it is what job_type and queue tell). Inlined into its callers, whose settings have the indexes used.
+create function ganger._events_after(first bigint, mark bigint, n integer)
+returns table (number bigint, job bigint, event text, at timestamptz, data jsonb, job_type text, queue text, batch_id text, owner text)
+language sql stable as $$
+    select * from (
+        (select j.id as number, j.id as job, 'added' as event, j.created_at as at, null::jsonb as data, j.job_type, j.queue, j.batch_id,
+                j.owner
+         from ganger.job j where j.id > first and j.id <= mark order by j.id limit n)
+        union all
+        (select h.id, h.id, 'added', h.created_at, null, h.job_type, h.queue, h.batch_id, h.owner
+         from ganger.history h where h.id > first and h.id <= mark order by h.id limit n)
+        union all
+        (select h.finish_id, h.id, 'completed', h.finished_at, null, h.job_type, h.queue, h.batch_id, h.owner
+         from ganger.history_completed h where h.finish_id > first and h.finish_id <= mark order by h.finish_id limit n)
+        union all
+        (select e.id, e.job_id, e.event, e.at, e.data, null, null, null, null
+         from ganger.event e where e.id > first and e.id <= mark order by e.id limit n)) u
+    order by u.number limit n
+$$;
+
 -- What happened in all jobs after event `after`, in the order of event_id, up to last_event_id(): at most max_rows (1 .. 10,000)
 -- events. Followed by a cursor (the last event_id as the next `after`) it gives each event once, whoever commits late.
 --
@@ -38,17 +59,7 @@ begin
         return;
     end if;
     return query
-    select * from (
-        (select j.id as number, j.id, 'added', j.created_at, jsonb_build_object('job_type', j.job_type, 'queue', j.queue)
-         from ganger.job j where j.id > first and j.id <= mark order by j.id limit max_rows)
-        union all
-        (select h.id, h.id, 'added', h.created_at, jsonb_build_object('job_type', h.job_type, 'queue', h.queue)
-         from ganger.history h where h.id > first and h.id <= mark order by h.id limit max_rows)
-        union all
-        (select h.finish_id, h.id, 'completed', h.finished_at, null::jsonb
-         from ganger.history_completed h where h.finish_id > first and h.finish_id <= mark order by h.finish_id limit max_rows)
-        union all
-        (select e.id, e.job_id, e.event, e.at, e.data
-         from ganger.event e where e.id > first and e.id <= mark order by e.id limit max_rows)) x
-    order by x.number limit max_rows;
+    select x.number, x.job, x.event, x.at,
+           case when x.event = 'added' and x.data is null then jsonb_build_object('job_type', x.job_type, 'queue', x.queue) else x.data end
+    from ganger._events_after(first, mark, max_rows) x order by x.number;
 end $$;

@@ -18,21 +18,7 @@ begin
     select x.number, x.job, x.event, x.at, coalesce(x.data, '{}'),
            coalesce(x.job_type, j.job_type, h.job_type), coalesce(x.queue, j.queue, h.queue),
            coalesce(x.batch_id, j.batch_id, h.batch_id, x.data ->> 'batch_id'), coalesce(x.owner, j.owner, h.owner)
-    from (
-        select * from (
-            (select j.id as number, j.id as job, 'added' as event, j.created_at as at, null::jsonb as data, j.job_type, j.queue, j.batch_id,
-                    j.owner
-             from ganger.job j where j.id > after and j.id <= mark order by j.id limit max_rows)
-            union all
-            (select h.id, h.id, 'added', h.created_at, null::jsonb, h.job_type, h.queue, h.batch_id, h.owner
-             from ganger.history h where h.id > after and h.id <= mark order by h.id limit max_rows)
-            union all
-            (select h.finish_id, h.id, 'completed', h.finished_at, null::jsonb, h.job_type, h.queue, h.batch_id, h.owner
-             from ganger.history_completed h where h.finish_id > after and h.finish_id <= mark order by h.finish_id limit max_rows)
-            union all
-            (select e.id, e.job_id, e.event, e.at, e.data, null, null, null, null
-             from ganger.event e where e.id > after and e.id <= mark order by e.id limit max_rows)) u
-        order by u.number limit max_rows) x
+    from ganger._events_after(after, mark, max_rows) x
     left join lateral (select j.job_type, j.queue, j.batch_id, j.owner from ganger.job j where x.job_type is null and j.id = x.job offset 0) j on true
     left join lateral (select h.job_type, h.queue, h.batch_id, h.owner from ganger.history h
                        where x.job_type is null and j.job_type is null and h.id = x.job limit 1) h on true
