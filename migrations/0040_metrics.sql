@@ -20,9 +20,9 @@ create table ganger.stat_total (
 --   snapshot_xids, snapshot_seconds   the oldest snapshot that keeps dead rows from being removed
 --   late_results     results that wait for a row somebody else has locked
 --
--- At most `names` queues have rows of their own, those with the most jobs; '(other)' has the rest. The same for nodes. Live
+-- At most 100 queues have rows of their own, those with the most jobs; '(other)' has the rest. The same for nodes. Live
 -- jobs are counted, or estimated where they are many: see _live_counts().
-create function ganger._metrics(names integer default 100)
+create function ganger._metrics()
 returns table (what text, name text, state text, value double precision)
 language sql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off as $$
     with live as materialized (
@@ -30,7 +30,7 @@ language sql stable security definer set search_path = pg_catalog, ganger, pg_te
                sum(l.jobs)::bigint as n, min(l.oldest) as oldest, bool_and(l.is_exact) as is_exact
         from ganger._live_counts() l group by 1, 2
     ), ranked as materialized (
-        select q.queue, case when row_number() over (order by sum(q.n) desc, q.queue) <= names and q.queue <> '(other)' then q.queue else '(other)' end as name
+        select q.queue, case when row_number() over (order by sum(q.n) desc, q.queue) <= 100 and q.queue <> '(other)' then q.queue else '(other)' end as name
         from (select l.queue, l.n from live l union all select k.name, 0 from ganger.queue k union all select distinct a.queue, 0 from ganger.lane a) q
         group by q.queue
     ), shown as materialized (
@@ -67,7 +67,7 @@ language sql stable security definer set search_path = pg_catalog, ganger, pg_te
     group by v.state
     union all
     (select 'node_silence', n.name, null, greatest(extract(epoch from clock_timestamp() - n.seen_at), 0)
-     from ganger.node n where n.state = 'alive' order by n.id limit names)
+     from ganger.node n where n.state = 'alive' order by n.id limit 100)
     union all
     select 'workers', null, v.state, count(w.id)
     from unnest('{alive, dead}'::text[]) v (state)

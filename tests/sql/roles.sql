@@ -26,7 +26,7 @@ insert into wanted values
     ('_api_hold', 'oa'), ('_api_tokens', 'wa'), ('_job_page', 'proa'), ('_job_state', 'prwoa'), ('_job_steps', 'proa'),
     ('_job_ties', 'proa'), ('_sees_queues', 'proa'), ('migration', 'prwoa'), ('_set_setting', 'wa'),
     ('_sees_all', 'proa'), ('_sees_owner', 'proa'), ('_worker_text', 'proa'), ('_worker_pid', 'proa'), ('_node_name', 'proa'), ('_is_full', 'proa'), ('_held_jobs', 'roa'), ('_job_brief', 'roa'), ('_process_usage', 'roa'), ('_token_timeout', 'proa'),
-    ('_error_history', 'proa'), ('_metrics', 'rw'), ('_feed', 'rwoa'), ('_which_ended', 'rwoa');
+    ('_error_history', 'proa'), ('_metrics', 'rwoa'), ('_feed', 'rwoa'), ('_which_ended', 'rwoa');
 -- what gangerd's programs call: whatever private function stands in their statements
 \set called `grep -ohE 'ganger\._[a-z_]+' $(ls ../../common/sql/*.sql | grep -v /migrate_) | sed 's/^ganger\.//' | sort -u | tr '\n' ' '`
 insert into wanted select n, 'w' from string_to_table(trim(:'called'), ' ') n on conflict (name) do nothing;
