@@ -303,16 +303,16 @@ declare
     rules record;
 begin
     if worker is null then
-        raise exception 'worker is missing: give this worker a name' using errcode = '22023';
+        raise exception 'worker is missing: give this worker a name' using errcode = '22023', column = 'worker';
     end if;
     perform ganger._raise_problem(ganger._name_problem('worker', worker));
     max_jobs := coalesce(max_jobs, 1);
     lease := coalesce(lease, interval '60 s');
     if max_jobs not between 1 and 1000 then
-        raise exception 'max_jobs must be between 1 and 1000, not %', max_jobs using errcode = '22003';
+        raise exception 'max_jobs must be between 1 and 1000, not %', max_jobs using errcode = '22003', column = 'max_jobs';
     end if;
     if lease < interval '1 s' or lease > interval '1 day' then
-        raise exception 'lease must be between 1 second and 1 day, not %', lease using errcode = '22003';
+        raise exception 'lease must be between 1 second and 1 day, not %', lease using errcode = '22003', column = 'lease';
     end if;
     until := clock_timestamp() + lease;
     queues := coalesce(queues, '{default}');

@@ -63,7 +63,7 @@ create function ganger.heartbeat(id bigint, lease_id uuid, extend interval defau
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
     if extend is null or extend < interval '1 s' or extend > interval '1 day' then
-        raise exception 'extend must be between 1 second and 1 day, not %', coalesce(extend::text, 'null') using errcode = '22003';
+        raise exception 'extend must be between 1 second and 1 day, not %', coalesce(extend::text, 'null') using errcode = '22003', column = 'extend';
     end if;
     return ganger._note(id, lease_id, 'heartbeat', null, clock_timestamp() + extend);
 end $$;
@@ -74,7 +74,7 @@ create function ganger.set_progress(id bigint, lease_id uuid, percent integer, m
 returns boolean language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
     if percent not between 0 and 100 then
-        raise exception 'percent must be between 0 and 100, not %', percent using errcode = '22003';
+        raise exception 'percent must be between 0 and 100, not %', percent using errcode = '22003', column = 'percent';
     end if;
     return ganger._note(id, lease_id, 'progress', jsonb_build_object('percent', percent, 'message', message, 'stage', stage)::text);
 end $$;

@@ -10,7 +10,7 @@ declare
     bad     text;
 begin
     if jsonb_typeof(changes) is distinct from 'object' then
-        raise exception 'changes must be a JSON object' using errcode = '22023';
+        raise exception 'changes must be a JSON object' using errcode = '22023', column = 'changes', hint = 'For example {"priority": 5}.';
     end if;
     select k into bad from jsonb_object_keys(changes) k
     where k not in ('payload', 'queue', 'priority', 'run_at', 'max_attempts', 'timeout', 'kill_grace', 'retry_delay', 'retry_backoff',
@@ -165,7 +165,7 @@ create function ganger._check_changes(changes jsonb) returns void
 language plpgsql stable set search_path = pg_catalog, ganger, pg_temp as $$
 begin
     if jsonb_typeof(changes) is distinct from 'object' then
-        raise exception 'changes must be a JSON object' using errcode = '22023';
+        raise exception 'changes must be a JSON object' using errcode = '22023', column = 'changes', hint = 'For example {"priority": 5}.';
     end if;
     perform ganger._edited_input(null, 0, '{"job_type": "x"}' || changes);
 end $$;

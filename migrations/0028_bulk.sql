@@ -7,7 +7,7 @@
 create function ganger._require_filter(filter jsonb) returns void language plpgsql stable as $$
 begin
     if filter is null or filter = 'null' then
-        raise exception 'filter is missing' using errcode = '22023',
+        raise exception 'filter is missing' using errcode = '22023', column = 'filter',
             hint = 'For example {"status": "pending", "job_type": "mail"}; {} means all jobs.';
     end if;
     perform ganger._filter_sql(filter, null);

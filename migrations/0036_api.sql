@@ -1,4 +1,5 @@
--- What the operations of the HTTP API share, and those on jobs. (0041_api_work.sql: workers; 0042_api_operate.sql: all else.)
+-- What the operations of the HTTP API share, and those that are asked most. (0041_api_jobs.sql: jobs; 0042_api_work.sql: workers;
+-- 0043_api_operate.sql: all else.)
 --
 -- An operation gets the request as JSON and the body as it was sent (api/route.h), and answers with a status, a body and headers; null:
 -- there is no such thing. It runs with the rights of who asks: what that may not do is refused by the functions it calls.
@@ -16,7 +17,6 @@ create type ganger._api_input as (
     job_id            bigint,
     job_type          text,
     payload           jsonb,
-    queue             text,
     lease_id          uuid,
     output            jsonb,
     error             text,
@@ -30,7 +30,6 @@ create type ganger._api_input as (
     message           text,
     stage             text,
     line              text,
-    step              text,
     result            jsonb,
     token             text,
     worker            text,
@@ -38,8 +37,6 @@ create type ganger._api_input as (
     job_types         text[],
     max_jobs          integer,
     lease             interval,
-    filter            jsonb,
-    changes           jsonb,
     concurrency       integer,
     group_concurrency integer,
     rate              integer,
@@ -146,6 +143,16 @@ exception when data_exception then
     raise;
 end $$;
 
+-- The instant that a query parameter names; null: it was not given.
+create function ganger._api_instant(params jsonb, key text) returns timestamptz language plpgsql stable as $$
+declare
+    sent constant text := ganger._api_text(params, key);
+begin
+    return sent::timestamptz;
+exception when data_exception then
+    perform ganger._api_refuse(key, format('%s must be an instant, not "%s"', key, left(sent, 40)), 'For example 2030-01-31T12:00:00Z.');
+end $$;
+
 -- The body as JSON; '{}' when there is none.
 create function ganger._api_json(sent text) returns jsonb language plpgsql immutable as $$
 begin
@@ -173,17 +180,17 @@ end $$;
 -- The body of an operation that knows these keys.
 create function ganger._api_read(sent text, variadic known text[]) returns ganger._api_input language plpgsql stable as $$
 declare
-    entry constant jsonb := ganger._api_object(sent, known);
-    one   record;
-    input ganger._api_input;
+    entry     constant jsonb := ganger._api_object(sent, known);
+    intervals constant text[] := '{extend, delay, duration, lease, rate_period, retention, timeout, retry_delay, expires_in}';
+    one       record;
+    input     ganger._api_input;
 begin
     for one in select e.key, e.value from jsonb_each(entry) e
-               where e.key in ('extend', 'delay', 'duration', 'lease', 'rate_period', 'retention', 'timeout', 'retry_delay', 'expires_in')
+               where e.key = any (intervals)
                  and e.value <> 'null' and (jsonb_typeof(e.value) <> 'string' or e.value #>> '{}' ~ '^\s*[-+]?[0-9.]+\s*$')
-                  or e.key in ('id', 'name', 'job_type', 'queue', 'worker', 'token', 'step', 'cron', 'timezone', 'owner', 'error')
+                  or e.key in ('id', 'name', 'job_type', 'worker', 'token', 'cron', 'timezone', 'owner', 'error')
                  and jsonb_typeof(e.value) not in ('string', 'null') loop
-        perform ganger._api_refuse(one.key, case when one.key in ('extend', 'delay', 'duration', 'lease', 'rate_period', 'retention',
-                                                                  'timeout', 'retry_delay', 'expires_in')
+        perform ganger._api_refuse(one.key, case when one.key = any (intervals)
             then format('%s has no unit: %s', one.key, one.value) else format('%s is a JSON %s, not a string', one.key, jsonb_typeof(one.value)) end,
             case when jsonb_typeof(one.value) = 'number' then 'For example "30s", "5 min".' else '' end);
     end loop;
@@ -208,6 +215,7 @@ declare
     filter jsonb := '{}';
     key    text;
     value  jsonb;
+    sent   text;
     bound  text[];
 begin
     for key, value in select e.key, e.value from jsonb_each(params) e loop
@@ -227,19 +235,16 @@ begin
             end if;
             filter := filter || jsonb_build_object(key, (params ->> key)::integer);
         when key = 'search' then
+            sent := ganger._api_text(params, key);
             begin
-                filter := filter || jsonb_build_object(key, ganger._api_text(params, key)::jsonb);
+                filter := filter || jsonb_build_object(key, sent::jsonb);
             exception when data_exception or program_limit_exceeded then
                 perform ganger._api_refuse(key, 'search is not JSON: ' || sqlerrm,
                     'It is what the payload must contain, for example {"customer": 7}, or "a string" with its quotes.');
             end;
         when key ~ '^(created|finished|run)_(after|before)$' then
             bound := case when key like '%_after' then '{gte}' else '{lt}' end;
-            begin
-                perform ganger._api_text(params, key)::timestamptz;
-            exception when data_exception then
-                perform ganger._api_refuse(key, key || ': ' || sqlerrm, 'For example 2030-01-31T12:00:00Z.');
-            end;
+            perform ganger._api_instant(params, key);
             filter := jsonb_set(case when filter ? (split_part(key, '_', 1) || '_at') then filter
                                      else filter || jsonb_build_object(split_part(key, '_', 1) || '_at', '{}'::jsonb) end,
                                 array[split_part(key, '_', 1) || '_at'] || bound, value);
@@ -280,7 +285,7 @@ create function ganger._api_id(request jsonb) returns bigint language sql immuta
 create function ganger._api_get_job(request jsonb, sent text) returns ganger._api_answer
 language plpgsql volatile as $$
 declare
-    job constant text := ganger._api_job_text((request #>> '{path,id}')::bigint);
+    job constant text := ganger._api_job_text(ganger._api_id(request));
 begin
     if request -> 'query' <> '{}' then
         perform ganger._api_query(request, '{wait}');
@@ -288,7 +293,7 @@ begin
     if job is null then
         return null;
     end if;
-    return (200, job, jsonb_build_object('ETag', '"' || md5(job) || '"'));
+    return (200, job, jsonb_build_object('ETag', ganger._api_etag(job)));
 end $$;
 
 -- A job to be enqueued, as enqueue_many() is told it, from what was sent: `request_data` and, with `is_collection`, `type` and

@@ -164,14 +164,6 @@ begin
     return (200, json_build_object('count', ganger.count_jobs(ganger._api_filter(ganger._api_query(request, ganger._api_filter_keys()))))::text, null::jsonb);
 end $$;
 
--- The instant that a query parameter names; null: it was not given.
-create function ganger._api_instant(params jsonb, key text) returns timestamptz language plpgsql stable as $$
-begin
-    return ganger._api_text(params, key)::timestamptz;
-exception when invalid_datetime_format or datetime_field_overflow then
-    perform ganger._api_refuse(key, format('%s must be an instant, not "%s"', key, left(params ->> key, 40)), 'For example 2030-01-31T12:00:00Z.');
-end $$;
-
 -- Where the events or the attempts of a job begin or end of which a page of max_rows can be made, between `since` and before `until`:
 -- with `newest` the instant of the last but max_rows, else that of the first but max_rows; null: there are not so many. Of more than
 -- one table the narrower one. What is not in these tables is one row each.
@@ -367,7 +359,8 @@ begin
     if done and what = 'delete' then
         return (204, null::text, null::jsonb);
     end if;
-    select j.status, row_to_json(j)::text into status, job from ganger.get_job(id) j;
+    job := ganger._api_job_text(id);
+    status := job::json ->> 'status';
     if job is null then
         return null;
     elsif not done and not (what = 'cancel' and status = 'cancelled') then
@@ -400,11 +393,6 @@ declare
     n     bigint;
 begin
     perform ganger._api_query(request);
-    if coalesce(entry -> 'filter', 'null') = 'null' then
-        perform ganger._api_refuse('filter', 'filter is missing', 'For example {"status": "failed", "job_type": "mail"}; {} means all jobs.');
-    elsif what = 'edit' and coalesce(entry -> 'changes', 'null') = 'null' then
-        perform ganger._api_refuse('changes', 'changes is missing', 'For example {"priority": 5}.');
-    end if;
     n := case what when 'cancel' then ganger.cancel_jobs(entry -> 'filter') when 'retry' then ganger.retry_jobs(entry -> 'filter')
                    when 'edit' then ganger.edit_jobs(entry -> 'filter', entry -> 'changes') else ganger.delete_jobs(entry -> 'filter') end;
     return (200, json_build_object('count', n)::text, null::jsonb);

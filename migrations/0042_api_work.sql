@@ -7,15 +7,8 @@ declare
     i constant ganger._api_input := ganger._api_read(sent, 'worker', 'queues', 'job_types', 'max_jobs', 'lease');
 begin
     perform ganger._api_query(request);
-    if i.worker is null then
-        perform ganger._api_refuse('worker', 'worker is missing', 'Give this worker a name: {"worker": "mailer-1", "queues": ["mail"]}.');
-    elsif coalesce(i.max_jobs not between 1 and 1000, false) then
-        perform ganger._api_refuse('max_jobs', format('max_jobs must be between 1 and 1000, not %s', i.max_jobs));
-    elsif coalesce(i.lease < interval '1 s' or i.lease > interval '1 day', false) then
-        perform ganger._api_refuse('lease', format('lease must be between 1 second and 1 day, not %s', i.lease));
-    end if;
     return (200, (select coalesce(json_agg(c), '[]')::text
-                  from ganger.claim(i.worker, coalesce(i.queues, '{default}'), i.job_types, coalesce(i.max_jobs, 1), coalesce(i.lease, '60 s')) c), null::jsonb);
+                  from ganger.claim(i.worker, i.queues, i.job_types, i.max_jobs, i.lease) c), null::jsonb);
 end $$;
 
 -- POST /api/jobs/{id}/complete, fail, ...: what the holder of a lease says. 409: the lease is no longer valid.
@@ -41,10 +34,6 @@ begin
         when 'wait' then ganger._api_read(sent, 'lease_id', 'duration', 'at', 'token') end;
     if i.lease_id is null then
         perform ganger._api_refuse('lease_id', 'lease_id is missing', 'It is what POST /api/claim has given with the job.');
-    elsif what = 'progress' and coalesce(i.percent, i.progress, 0) not between 0 and 100 then
-        perform ganger._api_refuse('percent', format('percent must be between 0 and 100, not %s', coalesce(i.percent, i.progress)));
-    elsif what = 'snooze' and i.delay is null then
-        perform ganger._api_refuse('delay', 'delay is missing', 'For example "30s".');
     elsif what = 'wait' and num_nonnulls(i.duration, i.at, i.token) <> 1 then
         perform ganger._api_refuse('duration', 'one of duration, at and token says what the job waits for');
     elsif what = 'wait' and i.token is not null then

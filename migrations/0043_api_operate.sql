@@ -130,9 +130,8 @@ exception when data_exception then
     return '[]'; -- its zone is gone: last_error of the schedule says so
 end $$;
 
-create function ganger._api_schedule(name text, ticks integer default 5) returns text language sql stable as $$
+create function ganger._api_schedule(s ganger.schedules, ticks integer default 5) returns text language sql stable as $$
     select (to_jsonb(s) || jsonb_build_object('next_runs', case when s.paused then '[]' else ganger._api_ticks(s.cron, s.timezone, ticks) end))::text
-    from ganger.schedules s where s.name = _api_schedule.name
 $$;
 
 -- GET /api/schedules, with the next ticks of each: `next` says how many, five unless said.
@@ -141,7 +140,7 @@ language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set time
 declare
     ticks constant integer := ganger._api_number(ganger._api_query(request, '{next}'), 'next', 0, 20, 5);
 begin
-    return (200, (select format('{"schedules":[%s]}', string_agg(ganger._api_schedule(s.name, ticks), ',' order by s.name))
+    return (200, (select format('{"schedules":[%s]}', string_agg(ganger._api_schedule(s, ticks), ',' order by s.name))
                   from ganger.schedules s), null::jsonb);
 end $$;
 
@@ -193,7 +192,7 @@ begin
     if not done then
         return null;
     end if;
-    return (case what when 'create' then 201 when 'delete' then 204 else 200 end, case when what <> 'delete' then ganger._api_schedule(key) end,
+    return (case what when 'create' then 201 when 'delete' then 204 else 200 end, (select ganger._api_schedule(s) from ganger.schedules s where s.name = key),
             case when what = 'create' then jsonb_build_object('Location', '/api/schedules/' || ganger._api_segment(key)) end);
 end $$;
 

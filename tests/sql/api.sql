@@ -2,7 +2,7 @@
 -- The operations of the HTTP API as the server calls them: (request, body) to (status, body, headers). What each of them does to jobs is
 -- tested with the functions they call; here it is what comes in and what goes out.
 create extension dblink;
-select plan(191);
+select plan(202);
 
 -- An answer, or the error as problem+json would have it: {status, field, detail}.
 create function pg_temp.ask(statement text, request jsonb default '{}', sent text default null, out status integer, out body jsonb, out headers jsonb)
@@ -129,8 +129,14 @@ select is((r.body ->> 'count')::bigint, ganger.count_jobs('{"job_type": "mail"}'
 select is(array[r.status::text, r.body ->> 'field'], array['400', w.field], 'a list with ' || w.query::text)
 from (values ('{"limit": "0"}'::jsonb, 'limit'), ('{"limit": "1001"}', 'limit'), ('{"limit": "x"}', 'limit'), ('{"after": "-1"}', 'after'), ('{"page": "2"}', 'page'),
              ('{"status": "done"}', 'status'), ('{"search": "{"}', 'search'), ('{"created_after": "yesterdayish"}', 'created_after'),
+             ('{"created_after": "2030-01-31T12:00:00 Nowhere/Land"}', 'created_after'), ('{"search": ["1", "2"]}', 'search'),
              ('{"priority": "high"}', 'priority'), ('{"limit": ["1", "2"]}', 'limit')) w (query, field),
      pg_temp.ask('_api_list_jobs()', pg_temp.query(w.query)) r;
+
+select is(r.body ->> 'detail', w.detail, 'it says what: ' || w.query)
+from (values ('{"search": ["1", "2"]}', 'search was given several times'), ('{"run_before": ["2030-01-01", "2031-01-01"]}', 'run_before was given several times'),
+             ('{"run_before": "soon"}', 'run_before must be an instant, not "soon"')) w (query, detail),
+     pg_temp.ask('_api_list_jobs()', pg_temp.query(w.query::jsonb)) r;
 
 -- a window of two rows: what is rare is found all the same, on later pages; a total says that it is not exact
 create or replace function ganger._api_window() returns integer language sql immutable parallel safe return 2;
@@ -174,6 +180,7 @@ select ganger.cancel(:job) \gset
 select is(r.status, 204, 'deleted') from pg_temp.ask('_api_change_job(''delete'')', pg_temp.job(:job)) r;
 select is(r.status, null, 'and gone') from pg_temp.ask('_api_change_job(''delete'')', pg_temp.job(:job)) r;
 select is(r.body ->> 'field', 'filter', 'of many: a filter must be given') from pg_temp.ask('_api_change_jobs(''cancel'')', '{}', '{}') r;
+select is(r.body ->> 'field', 'changes', 'and what to change') from pg_temp.ask('_api_change_jobs(''edit'')', '{}', '{"filter": {}}') r;
 select is((r.body ->> 'count')::bigint, 3::bigint, 'cancelled by a filter') from pg_temp.ask('_api_change_jobs(''cancel'')', '{}', '{"filter": {"job_type": ["a", "thumb"]}}') r;
 select is((r.body ->> 'count')::bigint, 3::bigint, 'deleted by a filter') from pg_temp.ask('_api_change_jobs(''delete'')', '{}', '{"filter": {"job_type": ["a", "thumb"], "status": "cancelled"}}') r;
 
@@ -193,7 +200,7 @@ from ganger._api_page('{"status": ["processing"], "priority": 0}', 3, null) p;
 create or replace function ganger._api_window() returns integer language sql immutable parallel safe return 20000;
 select ganger.cancel_jobs('{"job_type": "behind"}') \g /dev/null
 select is(array[r.status::text, r.body ->> 'field'], array['400', w.field], w.sent)
-from (values ('{}', 'worker'), ('{"worker": "w", "lease": 30}', 'lease'), ('{"worker": "w", "max_jobs": 0}', 'max_jobs'), ('{"worker": "w", "queue": "q"}', 'queue')) w (sent, field),
+from (values ('{}', 'worker'), ('{"worker": "w", "lease": 30}', 'lease'), ('{"worker": "w", "max_jobs": 0}', 'max_jobs'), ('{"worker": "w", "lease": "1 week"}', 'lease'), ('{"worker": "w", "queue": "q"}', 'queue')) w (sent, field),
      pg_temp.ask('_api_claim()', '{}', w.sent) r;
 select lease_id as lease1 from ganger.job where id = :w1 \gset
 select lease_id as lease2 from ganger.job where id = :w2 \gset
@@ -205,6 +212,9 @@ select is(array[r.status::text, r.body ->> 'code'], '{409, stale_lease}', 'a sta
     pg_temp.ask(format('_api_report(%L)', w), pg_temp.job(:w1), jsonb_build_object('lease_id', :'lease1')::text) r;
 select is(r.status, 200, 'complete again has the same answer') from pg_temp.ask('_api_report(''complete'')', pg_temp.job(:w1), jsonb_build_object('lease_id', :'lease1')::text) r;
 select is(r.body ->> 'field', 'lease_id', 'a lease must be given') from pg_temp.ask('_api_report(''complete'')', pg_temp.job(:w2), '{}') r;
+select is(array[r.status::text, r.body ->> 'field'], array['400', w.field], w.what || ' ' || w.sent)
+from (values ('progress', '{"percent": 101}'::jsonb, 'percent'), ('snooze', '{}', 'delay'), ('heartbeat', '{"extend": "1 week"}', 'extend'), ('wait', '{}', 'duration')) w (what, sent, field),
+    pg_temp.ask(format('_api_report(%L)', w.what), pg_temp.job(:w2), (w.sent || jsonb_build_object('lease_id', :'lease2'))::text) r;
 select is(r.status, 200, 'failed') from pg_temp.ask('_api_report(''fail'')', pg_temp.job(:w2), jsonb_build_object('lease_id', :'lease2', 'error', 'no')::text) r;
 select is(r.body ->> 'log', 'one' || e'\n', 'the log') from pg_temp.ask('_api_look(''log'')', pg_temp.job(:w1)) r;
 select is(r.body #>> '{attempts,0,error}', 'no', 'the attempts') from pg_temp.ask('_api_look(''attempts'')', pg_temp.job(:w2)) r;
