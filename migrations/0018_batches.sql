@@ -51,13 +51,14 @@ select b.id, b.job_type,
             when b.paused then 'paused' else 'running' end as status,
        b.concurrency, b.total, f.completed, f.failed, b.paused and not f.is_over as paused, f.is_cancelled as cancelled, b.created_at,
        b.started_at, case when f.is_over then coalesce(s.finished_at, greatest(s.ended_at, d.ended_at, b.started_at, b.cancelled_at)) end
-       as finished_at, b.owner, s.on_finish_job_id
+       as finished_at, b.owner, s.on_finish_job_id, f.items_cancelled
 from ganger.batch b
 join ganger.batch_state s on s.batch_id = b.id
 cross join lateral (select coalesce(sum(x.completed), 0) as completed, coalesce(sum(x.failed), 0) as failed,
                            coalesce(sum(x.cancelled), 0) as cancelled, max(x.ended_at) as ended_at
                     from ganger.batch_delta x where x.batch_id = b.id) d
 cross join lateral (select (s.completed + d.completed)::integer as completed, (s.failed + d.failed)::integer as failed,
+                           (s.cancelled + d.cancelled)::integer as items_cancelled,
                            coalesce(s.was_cancelled, b.cancelled_at is not null) as is_cancelled,
                            s.finished_at is not null
                            or ((b.started_at is not null or b.cancelled_at is not null)

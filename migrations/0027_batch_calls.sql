@@ -196,8 +196,8 @@ begin
     return true;
 end $$;
 
--- A batch, or null: {id, status, total, completed, failed, paused, cancelled, started_at, finished_at, items: [{id, status, attempts,
--- result, error}]}, items in their order: id and status are the job's, result a completed one's output, error that of one that has
+-- A batch, or null: {id, status, total, completed, failed, paused, cancelled, items_cancelled, started_at, finished_at,
+-- items: [{id, status, attempts, result, error}]}, items in their order: id and status are the job's, result a completed one's output, error that of one that has
 -- failed or is to be retried. Items that retention has deleted are counted, but not among the items any more.
 create function ganger.get_batch(id text) returns jsonb
 language sql stable security definer
@@ -206,7 +206,7 @@ set jit = off set enable_seqscan = off set enable_bitmapscan = off
 as $$
     select jsonb_build_object(
         'id', b.id, 'status', b.status, 'total', b.total, 'completed', b.completed, 'failed', b.failed, 'paused', b.paused,
-        'cancelled', b.cancelled, 'started_at', b.started_at, 'finished_at', b.finished_at,
+        'cancelled', b.cancelled, 'items_cancelled', b.items_cancelled, 'started_at', b.started_at, 'finished_at', b.finished_at,
         'items', (
             select coalesce(jsonb_agg(jsonb_build_object('id', i.id, 'status', i.status, 'attempts', i.attempts, 'result', i.output,
                                                          'error', case when i.status <> 'completed' then i.error end) order by i.id), '[]')

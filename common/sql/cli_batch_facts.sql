@@ -4,7 +4,7 @@ from ganger.batches as b
 cross join lateral (select ganger.get_batch(b.id) as batch offset 0) as g
 cross join lateral (
     select count(*) filter (where i.status = 'processing') as processing, count(*) filter (where i.status = 'waiting') as waiting,
-        count(*) filter (where i.status = 'pending') as pending, count(*) filter (where i.status = 'cancelled') as cancelled,
+        count(*) filter (where i.status = 'pending') as pending,
         count(*) filter (where i.attempts > 1) as retried
     from jsonb_to_recordset(g.batch -> 'items') as i (status text, attempts int)) as n
 cross join lateral (
@@ -18,7 +18,7 @@ cross join lateral (values
     (4, 'items', b.total::text, 'text'),
     (5, 'completed', b.completed::text, 'text'),
     (6, 'failed', nullif(b.failed, 0)::text, 'text'),
-    (7, 'cancelled', nullif(n.cancelled, 0)::text, 'text'),
+    (7, 'cancelled', nullif(b.items_cancelled, 0)::text, 'text'),
     (8, 'processing', nullif(n.processing, 0)::text, 'text'),
     (9, 'waiting', nullif(n.waiting, 0)::text, 'text'),
     (10, 'pending', nullif(n.pending, 0)::text, 'text'),

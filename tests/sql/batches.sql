@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Batches: create, start, pause, resume, cancel, get, clear, stats; places, retries, on_finish, events.
-select plan(151);
+select plan(152);
 
 create function pg_temp.batch(id text) returns setof ganger.batches language sql as $$ select * from ganger.batches b where b.id = $1 $$;
 create function pg_temp.claimed(queue text, n int default 100) returns bigint[] language sql as
@@ -25,7 +25,7 @@ select results_eq($$ select distinct job_type, queue, status, pending_reason, ma
 select ganger.maintain() \g /dev/null
 select is(pg_temp.claimed('b'), '{}', 'nothing runs before the start');
 select is(ganger.get_batch('b') - 'items', '{"id": "b", "status": "pending", "total": 5, "completed": 0, "failed": 0, "paused": false,
-    "cancelled": false, "started_at": null, "finished_at": null}'::jsonb, 'get');
+    "cancelled": false, "items_cancelled": 0, "started_at": null, "finished_at": null}'::jsonb, 'get');
 select is(ganger.get_batch('b') -> 'items' -> 1, (select jsonb_build_object('id', id, 'status', 'pending', 'attempts', 0, 'result', null,
     'error', null) from ganger.jobs where batch_id = 'b' order by id offset 1 limit 1), 'an item');
 select is(ganger.get_batch('nobody'), null, 'an unknown batch');
@@ -236,6 +236,7 @@ select ok(not ganger.cancel_batch('c'), 'not twice');
 select ok(not ganger.pause_batch('c') and not ganger.resume_batch('c') and not ganger.start_batch('c'), 'it does not go on');
 select results_eq($$ select status, cancelled, finished_at from pg_temp.batch('c') $$, $$ values ('cancelled', true, null::timestamptz) $$, 'it has not finished while an item runs');
 select is(jsonb_path_query_array(ganger.get_batch('c'), '$.items[*].status'), '["completed", "processing", "cancelled", "cancelled"]', 'pending items are cancelled at once');
+select is((ganger.get_batch('c') -> 'items_cancelled')::integer, 2, 'and counted');
 select is(pg_temp.claimed('c'), '{}', 'they never start');
 select ok(not ganger.clear_batch('c'), 'nor is it cleared');
 select ok(not ganger.complete(:run, :'lease'), 'the running one is stopped');
@@ -258,7 +259,7 @@ select ganger.create_batch('ci', 'x', '[1, 2, 3]', 1, options => '{"queue": "ci"
 select ganger.maintain() \g /dev/null
 select ok(ganger.cancel((select min(id) from ganger.jobs where batch_id = 'ci')), 'an item cancelled by itself');
 select pg_temp.complete(pg_temp.claimed('ci')), pg_temp.complete(pg_temp.claimed('ci')) \g /dev/null
-select results_eq($$ select status, completed, failed from pg_temp.batch('ci') $$, $$ values ('completed_with_errors', 2, 0) $$, 'gives its place, and is an error of the batch');
+select results_eq($$ select status, completed, failed, items_cancelled from pg_temp.batch('ci') $$, $$ values ('completed_with_errors', 2, 0, 1) $$, 'gives its place, and is an error of the batch');
 select is(ganger.get_batch('ci') #>> '{items,0,status}', 'cancelled', 'its status');
 select ok(not ganger.cancel_batch('ci'), 'a batch that is over is not cancelled, though nobody has written that down yet');
 
