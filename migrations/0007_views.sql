@@ -17,6 +17,11 @@ create function ganger._session_queues() returns text[] language sql stable para
     select nullif(current_setting('ganger.bound_queues', true), '')::text[]
 $$;
 
+-- May the session be at jobs of this queue? (Inlined.)
+create function ganger._in_session(queue text) returns boolean language sql stable parallel safe as $$
+    select coalesce(queue = any (ganger._session_queues()), true)
+$$;
+
 create function ganger._is_session_bound() returns boolean language sql stable parallel safe as $$
     select coalesce(current_setting('ganger.bound_owner', true), '') <> '' or coalesce(current_setting('ganger.bound_queues', true), '') <> ''
 $$;
@@ -164,7 +169,7 @@ create function ganger._may_see(owner text, queue text) returns boolean language
 declare
     own constant text := ganger._visible_owner();
 begin
-    return (own is null or coalesce(owner = own, false)) and coalesce(queue = any (ganger._session_queues()), true);
+    return (own is null or coalesce(owner = own, false)) and ganger._in_session(queue);
 end $$;
 
 -- May the caller see the job with this id? False also for one that does not exist, so that nobody learns of the others; somebody who may

@@ -156,7 +156,7 @@ begin
     owner := ganger._acting_owner(owner);
     select * into j from ganger.job x
     where x.id = cancel.id and (cancel.owner is null or x.owner = cancel.owner)
-      and coalesce(x.queue = any (ganger._session_queues()), true) for update;
+      and ganger._in_session(x.queue) for update;
     if not found then
         return false;
     end if;

@@ -85,10 +85,10 @@ declare
     by_tags record;
 begin
     select count(*) as n, coalesce((array_agg(p.id order by p.id) filter (where (own is null or p.owner = own)
-           and coalesce(p.queue = any (ganger._session_queues()), true)))[1:4], '{}') as ids into by_ids
+           and ganger._in_session(p.queue)))[1:4], '{}') as ids into by_ids
     from ganger.job p where p.id = any (j.depends_on);
     select count(*) as n, coalesce((array_agg(p.id order by p.id) filter (where (own is null or p.owner = own)
-           and coalesce(p.queue = any (ganger._session_queues()), true)))[1:4], '{}') as ids into by_tags
+           and ganger._in_session(p.queue)))[1:4], '{}') as ids into by_tags
     from ganger._drain_blockers(j.id, j.tags, j.depends_on_tags) b (id) join ganger.job p on p.id = any (array[b.id])
     where j.depends_on_tags is not null;
     if by_ids.n = 0 and by_tags.n = 0 then
@@ -142,7 +142,7 @@ begin
         scope := format(' in queue "%s"', j.queue);
     end if;
     select count(*) as n, coalesce((array_agg(x.id order by x.id) filter (where (own is null or x.owner = own)
-           and coalesce(x.queue = any (ganger._session_queues()), true)))[1:4], '{}') as ids into holders
+           and ganger._in_session(x.queue)))[1:4], '{}') as ids into holders
     from ganger._placed x
     where x.group_key = j.group_key and (g.concurrency is not null or x.queue = j.queue);
     if ganger._is_paused(j.queue, j.job_type) then
