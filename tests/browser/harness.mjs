@@ -43,11 +43,11 @@ export function sql(statement) {
     return execFileSync("psql", ["-XqAt", "-v", "ON_ERROR_STOP=1", "-d", process.env.DATABASE_URL, "-c", statement], { encoding: "utf8" }).trim();
 }
 
-/** Waits until it is so. @param {() => any} holds @param {() => string} what says what was not */
-export async function until(holds, what) {
+/** Waits until it is so. @param {() => any} holds @param {() => string} what says what was not @param {number} [everyMs] looks so often */
+export async function until(holds, what, everyMs = 100) {
     for (const end = Date.now() + WAIT_MS; !(await holds());) {
         if (Date.now() > end) throw new Error(what());
-        await new Promise((done) => setTimeout(done, 100));
+        await new Promise((done) => setTimeout(done, everyMs));
     }
 }
 

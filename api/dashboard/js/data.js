@@ -2,7 +2,7 @@
 // Data: what a page shows of the API: asked for when the page opens or its parameters change, and again when events say so.
 import { useState, useEffect, useRef, useCallback } from "./html.js";
 import { call } from "./http.js";
-import { useLive, actions } from "./live.js";
+import { useLive, isStill, actions } from "./live.js";
 
 const AGAIN_MS = 1000; // not more often than that, whatever happens
 const REST = 4;        // and after what took long so many times as long
@@ -56,7 +56,7 @@ export function useResource(path, options = {}) {
 
     const soon = useCallback(() => {
         if (work.timer) return;
-        work.timer = setTimeout(() => { work.timer = 0; load(); }, Math.max(0, work.last + Math.max(AGAIN_MS, REST * work.took) - Date.now()));
+        work.timer = setTimeout(() => { work.timer = 0; if (!isStill()) load(); }, Math.max(0, work.last + Math.max(AGAIN_MS, REST * work.took) - Date.now()));
     }, [load]);
 
     useEffect(() => {

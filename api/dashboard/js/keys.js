@@ -6,8 +6,8 @@ import { openDialog } from "./dialogs.js";
 import { PAGES } from "./pages_list.js";
 
 const SEQUENCE_MS = 1200;
-const OWN = [["/", "search"], ["j  k", "next, previous row"], ["Enter", "open the row"], ["x", "select the row"], ["n", "new job"],
-    ["p", "stop or follow live"], ["t", "light, dark, as the system"], ["Esc", "close, leave a field"], ["?", "this list"]];
+const OWN = [["/", "search"], ["j  k", "next, previous row"], ["Enter", "open the row"], ["x", "mark the row"], ["n", "new job, schedule or batch"],
+    ["r", "retry the job"], ["e", "edit the job"], ["p", "stop or follow live"], ["t", "light, dark, as the system"], ["Esc", "close, leave a field"], ["?", "this list"]];
 const handlers = new Map();
 let first = 0;
 

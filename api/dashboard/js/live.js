@@ -31,8 +31,13 @@ function setState(next) {
     for (const fn of watchers) fn(state);
 }
 
+/** Is nobody told of anything now? When that is over all look again. */
+export function isStill() {
+    return paused || document.hidden;
+}
+
 function tell(events) {
-    if (paused || document.hidden) return;
+    if (isStill()) return;
     for (const fn of [...listeners]) fn(events);
 }
 
@@ -51,7 +56,7 @@ function queue(event) {
 function schedulePoll() {
     clearTimeout(pollTimer);
     pollTimer = setTimeout(() => {
-        if (!paused && !document.hidden) tell(null);
+        tell(null);
         schedulePoll();
     }, state === "live" ? SLOW_POLL_MS : POLL_MS);
 }
@@ -102,8 +107,14 @@ async function read(response) {
     }
 }
 
+// What ends here does not come back by itself.
+function cut() {
+    if (abort) abort.abort();
+    abort = null;
+}
+
 async function connect() {
-    if (paused || stopped || abort) return;
+    if (paused || stopped || document.hidden || abort) return;
     const mine = new AbortController();
     abort = mine;
     let answered = false;
@@ -111,16 +122,19 @@ async function connect() {
         const headers = { Accept: "text/event-stream", ...authorization() };
         if (lastId) headers["Last-Event-ID"] = lastId;
         const response = await fetch("/api/events", { headers, signal: mine.signal, cache: "no-store" });
+        if (abort !== mine) return;
         answered = true;
         if (response.status === 401) refuse(headers.Authorization);
         if (!response.ok || !(response.headers.get("content-type") || "").includes("event-stream")) throw new Error("no stream");
         retryMs = 1000;
+        const isBack = state === "polling" || state === "lost";
         setState("live");
+        if (isBack) tell(null); // what has happened since the last look may be in no event that is still told
         schedulePoll();
         await read(response);
     } catch { /* dropped, refused or ours: below */ }
-    if (abort === mine) abort = null;
-    if (paused || stopped) return;
+    if (abort !== mine) return;
+    abort = null;
     setState(answered ? "polling" : "lost");
     schedulePoll();
     setTimeout(connect, retryMs);
@@ -130,8 +144,7 @@ async function connect() {
 /** Begins to follow; called once, and again after a login. */
 export function start() {
     stopped = false;
-    if (abort) abort.abort();
-    abort = null;
+    cut();
     retryMs = 1000;
     schedulePoll();
     connect();
@@ -141,8 +154,7 @@ export function start() {
 export function stop() {
     stopped = true;
     clearTimeout(pollTimer);
-    if (abort) abort.abort();
-    abort = null;
+    cut();
 }
 
 /** Stops or goes on. @param {boolean} value */
@@ -150,10 +162,9 @@ export function setPaused(value) {
     paused = value;
     if (paused) {
         setState("paused");
-        if (abort) abort.abort();
-        abort = null;
+        cut();
     } else {
-        setState("polling");
+        setState("connecting");
         tell(null);
         retryMs = 1000;
         connect();
@@ -190,6 +201,10 @@ export function useLive(fn, deps = []) {
     }, deps);
 }
 
+// A tab that nobody looks at has no stream either; it goes on where that was left.
 document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && !paused) tell(null);
+    if (document.hidden) { cut(); return; }
+    tell(null);
+    retryMs = 1000;
+    connect();
 });
