@@ -43,7 +43,6 @@ async function jobActions(page) {
         const answer = (dialog) => { asked++; return asked === 1 ? dialog.dismiss() : dialog.accept(); };
         page.on("dialog", answer);
         await page.keyboard.press("Escape");
-        await page.waitForTimeout(50);
         same(asked + " " + (await page.locator("dialog").count()), "1 1", "asked, and still open");
         sql(`select ganger.edit(${id}, '{"priority": 7}')`);
         await inDialog(page, "Save").click();
