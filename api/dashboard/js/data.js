@@ -87,10 +87,9 @@ function sameKind(a, b) {
     return a !== null && b !== null && a.split("?")[0] === b.split("?")[0];
 }
 
-/** The rows of a list, whether the API sends them alone or under their name. @param {any} data @param {string} name @returns {Object[]} */
+/** The rows of a list; none before it is there. @param {Object|null} data @param {string} name of the rows in it @returns {Object[]} */
 export function rowsOf(data, name) {
-    if (Array.isArray(data)) return data;
-    return (data && data[name]) || [];
+    return data ? data[name] : [];
 }
 
 /** So many rows, the newest, of a list without pages. */
@@ -113,7 +112,7 @@ export function useNewest(path, name, keyOf, options = {}) {
         const fresh = rowsOf(answer.data, name);
         const keys = new Set(fresh.map(keyOf));
         if (kept.isOpen && kept.rows.some((row) => keys.has(keyOf(row)))) kept.rows = [...kept.rows.filter((row) => !keys.has(keyOf(row))), ...fresh];
-        else Object.assign(kept, { rows: fresh, next: (answer.data && answer.data.next) || null, isOpen: false });
+        else Object.assign(kept, { rows: fresh, next: answer.data && answer.data.next, isOpen: false });
     }
     const older = async () => {
         const more = await call(path, { query: { limit: OLDER, before: kept.next } });

@@ -39,6 +39,11 @@ export function formDialog(form) {
     openDialog({ title: form.title, wide: form.wide, body: (close) => html`<${Form} close=${close} ...${form} />` });
 }
 
+/** Only those of a form's values that say something, for what is put as a whole: a limit that is left out is none. @param {Object} values @returns {Object} */
+export function filledIn(values) {
+    return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== ""));
+}
+
 /** Where the open dialog is drawn. */
 export function DialogHost() {
     const [dialog, set] = useState(null);

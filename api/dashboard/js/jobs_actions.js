@@ -78,8 +78,8 @@ function sendNew(base, values) {
 }
 
 function openNew(job) {
-    if (job && job.id) go(link(["jobs", String(job.id)]));
-    return job && job.id ? "Job " + job.id + " is enqueued" : "The job is enqueued";
+    go(link(["jobs", String(job.id)]));
+    return "Job " + job.id + " is enqueued";
 }
 
 /** Enqueues another one like it. */

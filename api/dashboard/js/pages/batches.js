@@ -16,7 +16,7 @@ function create() {
     formDialog({ title: "New batch", wide: true, action: "Create", intro: html`<p class="muted">Each item becomes a job with the item as its payload. Nothing runs before you start the batch.</p>`,
         fields: [{ name: "id", label: "Id", help: "Empty: one is made up" }, { name: "job_type", label: "Job type", required: true }, { name: "items", label: "Items", type: "json", value: [], rows: 7, required: true, always: true, help: "An array" },
             { name: "concurrency", label: "At once", type: "number", value: 3 }, { name: "max_attempts", label: "Attempts of each", type: "number", value: 4 }],
-        submit: (values) => call("/api/batches", { method: "POST", body: values }), done: (batch) => { if (batch && batch.id) go(link(["batches", batch.id])); return "The batch is there: start it"; } });
+        submit: (values) => call("/api/batches", { method: "POST", body: values }), done: (batch) => { go(link(["batches", batch.id])); return "The batch is there: start it"; } });
 }
 
 /** How many items were cancelled: the rest of a batch that is over, but for those that run again. (b.cancelled: was it cancelled itself?) @param {Object} b @returns {number} */
@@ -71,8 +71,8 @@ export function Batch({ id }) {
         <a href=${link(["jobs"], { batch: b.id })}>its jobs</a></span>`}><${Actions} b=${b} /></${PageHead}><div class="stack">
         <${Card}><${Progress} b=${b} /><p class="batch-facts muted">${count(b.completed)} completed, ${count(b.failed)} failed, ${count(cancelledOf(b))} cancelled
         ${b.started_at && html`; started <${Time} at=${b.started_at} />`}${b.finished_at && html`, took ${seconds(between(b.started_at, b.finished_at))}`}</p></${Card}>
-        <${Card} title="Items" flush><div class="table-box cards"><table><thead><tr><th>Job</th><th>Status</th><th class="right">Attempts</th><th>Result or error</th></tr></thead><tbody>${(b.items || []).slice(0, SHOWN).map((item) => html`
+        <${Card} title="Items" flush><div class="table-box cards"><table><thead><tr><th>Job</th><th>Status</th><th class="right">Attempts</th><th>Result or error</th></tr></thead><tbody>${b.items.slice(0, SHOWN).map((item) => html`
         <tr key=${item.id} data-row tabindex="-1"><td><${JobLink} id=${item.id} /></td><td><${Status} status=${item.status} /></td><td class="right" data-label="attempts">${item.attempts}</td><td class="full">${item.error ? html`<span class="clip error-text" title=${item.error}>${item.error}</span>`
-            : html`<code class="clip">${item.result === null || item.result === undefined ? "" : JSON.stringify(item.result)}</code>`}</td></tr>`)}</tbody></table></div>
-        ${(b.items || []).length > SHOWN && html`<p class="pad faint">The first ${SHOWN} of ${count(b.items.length)}: <a href=${link(["jobs"], { batch: b.id })}>all of them as jobs</a></p>`}</${Card}></div>`}</${Loaded}>`;
+            : html`<code class="clip">${item.result === null ? "" : JSON.stringify(item.result)}</code>`}</td></tr>`)}</tbody></table></div>
+        ${b.items.length > SHOWN && html`<p class="pad faint">The first ${SHOWN} of ${count(b.items.length)}: <a href=${link(["jobs"], { batch: b.id })}>all of them as jobs</a></p>`}</${Card}></div>`}</${Loaded}>`;
 }

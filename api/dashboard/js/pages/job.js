@@ -61,9 +61,8 @@ function Took({ job }) {
 
 function Explain({ job }) {
     const answer = useResource(at`/api/jobs/${job.id}/explain`, { when: (event) => String(event.job_id) === String(job.id) });
-    const text = typeof answer.data === "string" ? answer.data : answer.data && (answer.data.explanation || answer.data.text || answer.data.explain);
-    if (!text) return null;
-    const told = text.replace(/ ganger\.retry\(\d+\) runs it again\./, ""); // here a button does that
+    if (!answer.data || !answer.data.explanation) return null;
+    const told = answer.data.explanation.replace(/ ganger\.retry\(\d+\) runs it again\./, ""); // here a button does that
     return html`<div class=${"explain explain-" + job.status} role="note"><${Icon} name=${job.status === "failed" ? "failures" : "help"} size=${18} />
         <p><strong>${{ pending: "Why it is not running: ", waiting: "Why it waits: ", processing: "Now: ", failed: "What happened: " }[job.status] || ""}</strong>${told}</p></div>`;
 }
@@ -77,11 +76,11 @@ function Progress({ job }) {
 
 function ErrorPart({ job }) {
     if (!job.error || job.status === "completed") return null;
-    const earlier = (job.error_history || []).slice(0, -1);
+    const earlier = job.error_history.slice(0, -1);
     if (job.status === "failed" && !earlier.length && job.error.length < 300 && !job.error.includes("\n")) return null; // stands in what happened
     return html`<${Card} title="Error" note=${[job.failure_reason, job.will_retry ? "will be retried" : ""].filter(Boolean).join(", ")} actions=${html`<${Copy} text=${job.error} label="the error" />`}>
         <pre class="error-full" tabindex="0">${job.error}</pre>${earlier.length > 0 && html`<details class="earlier"><summary>${earlier.length} earlier</summary>${earlier.map((one, i) => html`
-        <pre key=${i} tabindex="0">${typeof one === "string" ? one : one.error || one.message || JSON.stringify(one)}</pre>`)}</details>`}</${Card}>`;
+        <pre key=${i} tabindex="0">${one.message}</pre>`)}</details>`}</${Card}>`;
 }
 
 function Log({ job, attempts }) {

@@ -36,8 +36,7 @@ export function Steps({ job }) {
     const answer = useResource(at`/api/jobs/${job.id}/steps`, { when: (event) => String(event.job_id) === String(job.id) });
     const rows = rowsOf(answer.data, "steps");
     if (!rows.length) return null;
-    return html`<${Card} title="Steps" note="kept over retries and waits" flush><ul class="steps">${rows.map((one) => html`<li key=${one.step || one.name}><details><summary><b>${one.step || one.name}</b>
-        ${one.created_at && html`<${Time} at=${one.created_at} />`}</summary><${JsonView} value=${one.result} label="the result" /></details></li>`)}</ul></${Card}>`;
+    return html`<${Card} title="Steps" note="kept over retries and waits" flush><ul class="steps">${rows.map((one) => html`<li key=${one.step}><details><summary><b>${one.step}</b></summary><${JsonView} value=${one.result} label="the result" /></details></li>`)}</ul></${Card}>`;
 }
 
 function JobRow({ job }) {
@@ -47,9 +46,8 @@ function JobRow({ job }) {
 /** What it waits for, and what waits for it. */
 export function Dependencies({ job }) {
     const answer = useResource(at`/api/jobs/${job.id}/dependencies`, { when: (event) => String(event.job_id) === String(job.id) || ENDS.includes(event.event) });
-    const data = answer.data || {};
-    const needs = data.needs || data.depends_on || (job.depends_on || []).map((id) => ({ id }));
-    const needed = data.needed_by || data.dependents || [];
+    const needs = rowsOf(answer.data, "needs");
+    const needed = rowsOf(answer.data, "needed_by");
     const tags = job.depends_on_tags || [];
     if (!needs.length && !needed.length && !tags.length) return null;
     return html`<div class="two"><${Card} title="Needs" note=${needs.length ? "runs when these have completed" : ""} flush>${needs.length || tags.length ? html`<ul class="job-rows">${needs.map((one) => html`<${JobRow} key=${one.id} job=${one} />`)}

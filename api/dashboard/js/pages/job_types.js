@@ -7,24 +7,22 @@ import { PageHead, Card, Loaded, Button, Empty, Status, Bar } from "../ui.js";
 import { Histogram, StackedChart } from "../chart.js";
 import { Icon } from "../icons.js";
 import { act } from "../toasts.js";
-import { formDialog } from "../dialogs.js";
+import { formDialog, filledIn } from "../dialogs.js";
 import { link } from "../router.js";
 import { count, short, seconds, share, interval, plural } from "../format.js";
 
-const name = (row) => row.job_type || row.name;
-
 function flip(row) {
     const what = row.paused ? "resume" : "pause";
-    return act(() => call(at`/api/job-types/${name(row)}/${what}`, { method: "POST", body: {} }), name(row) + (row.paused ? " goes on" : " is paused: nothing of it starts"));
+    return act(() => call(at`/api/job-types/${row.job_type}/${what}`, { method: "POST", body: {} }), row.job_type + (row.paused ? " goes on" : " is paused: nothing of it starts"));
 }
 
 function editLimits(row) {
-    formDialog({ title: "Limits of " + name(row), action: "Save", intro: html`<p class="muted">They hold over all nodes. Empty: no limit of its own.</p>`,
+    formDialog({ title: "Limits of " + row.job_type, action: "Save", intro: html`<p class="muted">They hold over all nodes. Empty: no limit of its own.</p>`,
         fields: [{ name: "concurrency", label: "Jobs at once", type: "number", value: row.concurrency, help: "0 stops the type", always: true },
-            { name: "timeout", label: "Time limit of an attempt", value: row.timeout || (row.timeout_seconds ? row.timeout_seconds + " s" : ""), help: "For jobs without one; for example 5 min", always: true },
+            { name: "timeout", label: "Time limit of an attempt", value: row.timeout_seconds ? row.timeout_seconds + " s" : "", help: "For jobs without one; for example 5 min", always: true },
             { name: "max_crashes", label: "Crashes at most", type: "number", value: row.max_crashes, help: "So many, and a job has failed for good", always: true }],
-        submit: (values) => call(at`/api/job-types/${name(row)}`, { method: "PUT", body: Object.fromEntries(Object.entries(values).filter(([, v]) => v !== null && v !== "")) }),
-        done: "Limits of " + name(row) + " are set" });
+        submit: (values) => call(at`/api/job-types/${row.job_type}`, { method: "PUT", body: filledIn(values) }),
+        done: "Limits of " + row.job_type + " are set" });
 }
 
 function FailureShare({ value }) {
@@ -33,11 +31,11 @@ function FailureShare({ value }) {
 }
 
 function TypeRow({ row }) {
-    return html`<tr data-row tabindex="-1"><td class="full"><a class="name" href=${link(["types", name(row)])}>${name(row)}</a> ${row.paused && html`<${Status} status="paused" />`}</td>
+    return html`<tr data-row tabindex="-1"><td class="full"><a class="name" href=${link(["types", row.job_type])}>${row.job_type}</a> ${row.paused && html`<${Status} status="paused" />`}</td>
         <td class="right" data-label="pending">${short(row.pending)}</td><td class="right" data-label="processing">${short(row.processing)}</td><td class="right" data-label="last hour">${short(row.completed_last_hour)}</td>
-        <td class="right" data-label="failed">${row.failed_last_hour ? html`<a href=${link(["failures"], { job_type: name(row) })}>${short(row.failed_last_hour)}</a>` : short(row.failed_last_hour)}</td>
+        <td class="right" data-label="failed">${row.failed_last_hour ? html`<a href=${link(["failures"], { job_type: row.job_type })}>${short(row.failed_last_hour)}</a>` : short(row.failed_last_hour)}</td>
         <td data-label="failing"><${FailureShare} value=${row.failure_share} /></td><td class="right" data-label="p50">${seconds(row.p50_run_seconds)}</td><td class="right" data-label="p95">${seconds(row.p95_run_seconds)}</td>
-        <td class="actions"><${Button} small icon=${row.paused ? "play" : "pause"} onClick=${() => flip(row)} label=${(row.paused ? "Resume " : "Pause ") + name(row)}>${row.paused ? "Resume" : "Pause"}</${Button}></td></tr>`;
+        <td class="actions"><${Button} small icon=${row.paused ? "play" : "pause"} onClick=${() => flip(row)} label=${(row.paused ? "Resume " : "Pause ") + row.job_type}>${row.paused ? "Resume" : "Pause"}</${Button}></td></tr>`;
 }
 
 /** All job types. */
@@ -47,7 +45,7 @@ export function JobTypes() {
         const rows = rowsOf(data, "job_types");
         if (!rows.length) return html`<${Empty} title="No job type yet" command="ganger enqueue echo">A type is there with its first job. Which types a node can run is in the section handlers of its configuration.</${Empty}>`;
         return html`<div class="table-box cards"><table><thead><tr><th>Job type</th><th class="right">Pending</th><th class="right">Processing</th><th class="right">Completed</th><th class="right">Failed</th><th>Share that fails</th>
-            <th class="right">Median</th><th class="right">95 %</th><th><span class="unseen">Actions</span></th></tr></thead><tbody>${rows.map((row) => html`<${TypeRow} key=${name(row)} row=${row} />`)}</tbody></table></div>`;
+            <th class="right">Median</th><th class="right">95 %</th><th><span class="unseen">Actions</span></th></tr></thead><tbody>${rows.map((row) => html`<${TypeRow} key=${row.job_type} row=${row} />`)}</tbody></table></div>`;
     }}</${Loaded}></${Card}>`;
 }
 
@@ -95,7 +93,7 @@ export function JobType({ name: type }) {
 
 // What stops jobs of the type before they do more harm.
 function Breaker({ data }) {
-    const facts = [data.concurrency !== null && data.concurrency !== undefined && data.concurrency + " at once", data.timeout_seconds && "time limit " + seconds(data.timeout_seconds),
+    const facts = [data.concurrency !== null && data.concurrency + " at once", data.timeout_seconds && "time limit " + seconds(data.timeout_seconds),
         data.max_crashes && "a job that has crashed " + data.max_crashes + " times has failed for good"].filter(Boolean);
     if (!data.paused && !facts.length) return null;
     return html`<div class=${"explain explain-" + (data.paused ? "pending" : "plain")} role="note"><${Icon} name=${data.paused ? "pause" : "sliders"} size=${18} /><p>${data.paused && html`<strong>Paused: nothing of it starts. </strong>`}${facts.join("; ")}</p></div>`;

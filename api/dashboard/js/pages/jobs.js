@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Jobs: the list, its filters, and actions on those that are marked or on all that match.
 import { html, useState, useEffect } from "../html.js";
-import { useResource } from "../data.js";
+import { useResource, rowsOf } from "../data.js";
 import { call, at } from "../http.js";
 import { PageHead, Card, Loaded, Status, Time, Tags, Button, Empty, ErrorBox } from "../ui.js";
 import { Icon } from "../icons.js";
@@ -106,7 +106,7 @@ function BulkBar({ query, marked, total, clear }) {
             clear();
             return result;
         },
-        done: (result) => plural(result && result.count !== undefined ? result.count : n, "job") + " " + { retry: "retried", cancel: "cancelled", delete: "deleted" }[name] });
+        done: (result) => plural(result.count, "job") + " " + { retry: "retried", cancel: "cancelled", delete: "deleted" }[name] });
     const edit = () => formDialog({ title: "Edit " + plural(n, "job"), action: "Save", intro: html`<p>Only pending ones can be changed. Empty fields stay as they are.</p>`,
         fields: [{ name: "priority", label: "Priority", type: "number" }, { name: "queue", label: "Queue" }, { name: "run_at", label: "Not before", help: "ISO 8601" },
             { name: "max_attempts", label: "Attempts at most", type: "number" }],
@@ -115,7 +115,7 @@ function BulkBar({ query, marked, total, clear }) {
                 : await forEach((id) => call(at`/api/jobs/${id}`, { method: "PATCH", body: changes }));
             clear();
             return result;
-        }, done: (result) => plural(result && result.count !== undefined ? result.count : n, "job") + " changed" });
+        }, done: (result) => plural(result.count, "job") + " changed" });
     return html`<div class="bulk" role="region" aria-label="Marked jobs"><strong>${count(n)} ${all ? "matching" : "marked"}</strong>
         ${total > marked.size && html`<button type="button" class="more" onClick=${switchAll}>${all ? "only the " + marked.size + " marked" : "all " + count(total) + " matching"}</button>`}
         <span class="bulk-actions"><${Button} small icon="retry" onClick=${run("retry", "Retry", false, "Failed and cancelled ones run again.", (id) => call(at`/api/jobs/${id}/retry`, { method: "POST", body: {} }))}>Retry</${Button}>
@@ -149,14 +149,13 @@ export function Jobs({ query }) {
         if (read.problem) toast(read.problem, "error");
         go(link(["jobs"], read.filters), true);
     }, [query.find]);
-    const names = (rows, key) => (Array.isArray(rows) ? rows : []).map((row) => row[key] || row.name);
-    const typeNames = names(types.data && (types.data.job_types || types.data), "job_type");
-    const queueNames = names(overview.data && overview.data.queues, "queue");
+    const typeNames = rowsOf(types.data, "job_types").map((row) => row.job_type);
+    const queueNames = rowsOf(overview.data, "queues").map((row) => row.queue);
     useKey("n", () => newJob(typeNames, queueNames));
     const jobs = list.data ? list.data.jobs : [];
     const toggle = (id) => mark((old) => { const next = new Set(old); if (!next.delete(id)) next.add(id); return next; });
     const allShown = jobs.length > 0 && jobs.every((job) => marked.has(job.id));
-    return html`<${PageHead} title="Jobs" note=${list.data && list.data.total !== null && list.data.total !== undefined ? (list.data.total_is_exact === false ? "at least " : "") + plural(list.data.total, "job") + (Object.keys(filters).length || query.status ? " match" + (list.data.total === 1 ? "es" : "") : "") : html`\u00a0`}>
+    return html`<${PageHead} title="Jobs" note=${list.data ? (!list.data.total_is_exact ? "at least " : "") + plural(list.data.total, "job") + (Object.keys(filters).length || query.status ? " match" + (list.data.total === 1 ? "es" : "") : "") : html`\u00a0`}>
         <${Button} icon="plus" kind="primary" title="New job (n)" onClick=${() => newJob(typeNames, queueNames)}>New job</${Button}></${PageHead}>
         <${StatusTabs} query=${query} counts=${overview.data && overview.data.counts} /><${Search} query=${query} types=${typeNames} queues=${queueNames} /><${Chips} query=${query} />
         <${Card} flush><${Loaded} resource=${list}>${(data) => !data.jobs.length ? html`<${NoJobs} query=${query} filters=${filters} />` : html`

@@ -21,7 +21,7 @@ function Worker({ w }) {
     return html`<li class=${"worker worker-" + w.state} data-row tabindex="-1"><span class="worker-id"><b>${w.id}</b><${Status} status=${w.state} /></span>
         <span class="worker-job">${w.job_id ? html`<${JobLink} id=${w.job_id} /> <span>${w.job_type}</span>${w.job_started_at && html` <span class="faint nowrap">${seconds(between(w.job_started_at))}</span>`}` : html`<span class="faint">${dead ? "ended" : "no job"}</span>`}</span>
         <span class="worker-fact" title="Pool">${w.pool}</span><span class="worker-fact faint">pid ${w.pid}</span>
-        <span class="worker-fact" title="Share of one CPU now, and CPU time in all">${w.cpu_time !== null && w.cpu_time !== undefined ? html`${w.cpu_share !== null && html`<b>${Math.round(w.cpu_share * 100)} %</b> `}<span class="faint">${interval(w.cpu_time)}</span>` : ""}</span>
+        <span class="worker-fact" title="Share of one CPU now, and CPU time in all">${w.cpu_time !== null ? html`${w.cpu_share !== null && html`<b>${Math.round(w.cpu_share * 100)} %</b> `}<span class="faint">${interval(w.cpu_time)}</span>` : ""}</span>
         <span class="worker-fact" title="Memory">${w.rss ? bytes(w.rss) : ""}</span><span class="worker-fact faint">${dead ? html`ended <${Time} at=${w.ended_at} />` : html`up <${Age} at=${w.started_at} />`}</span>
         <span class="worker-end">${w.is_ending ? html`<span class="faint">stopping</span>` : !dead && html`<${Button} small icon="power" kind="danger" label=${"Stop worker " + w.id} onClick=${() => kill(w)}>Stop</${Button}>`}</span></li>`;
 }
@@ -40,8 +40,7 @@ function Supervisor({ node, workers, all }) {
 
 function Host({ host, nodes, workers, all }) {
     const first = nodes.find((node) => node.state === "alive") || nodes[0];
-    const load = Array.isArray(first.load) ? first.load[0] : first.load;
-    return html`<${Card} title=${host || "this machine"} note=${[first.cpu_count && plural(first.cpu_count, "CPU"), load !== null && load !== undefined && "load " + Number(load).toFixed(2), first.clock_offset && Math.abs(intervalSeconds(first.clock_offset)) > 1 && "clock is off by " + interval(first.clock_offset)].filter(Boolean).join(", ")} flush>
+    return html`<${Card} title=${host || "this machine"} note=${[first.cpu_count && plural(first.cpu_count, "CPU"), first.load !== null && "load " + first.load.toFixed(2), first.clock_offset && Math.abs(intervalSeconds(first.clock_offset)) > 1 && "clock is off by " + interval(first.clock_offset)].filter(Boolean).join(", ")} flush>
         ${nodes.map((node) => html`<${Supervisor} key=${node.id} node=${node} all=${all} workers=${workers.filter((w) => w.node === node.name && (node.state === "alive" ? w.state !== "dead" || all : all && w.state === "dead"))} />`)}</${Card}>`;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Overview: is work being done, does it pile up, and what fails.
 import { html, useState } from "../html.js";
-import { useResource } from "../data.js";
+import { useResource, rowsOf } from "../data.js";
 import { useLive } from "../live.js";
 import { PageHead, Card, Loaded, Segments, Bar, JobLink, Empty, Status, Time } from "../ui.js";
 import { StackedChart, Spark } from "../chart.js";
@@ -33,18 +33,18 @@ function Tiles({ data, series }) {
     const rate = data.ended.last_minute;
     const hour = data.ended.last_hour;
     const oldest = data.queues.reduce((most, q) => (q.paused || q.oldest_wait_seconds === null ? most : Math.max(most === null ? 0 : most, q.oldest_wait_seconds)), null);
-    const about = data.is_exact === false ? "≈ " : "";
+    const about = !data.is_exact ? "≈ " : "";
     return html`<div class="tiles">
         <${Tile} kind="completed" label="Completed / min" value=${short(rate.completed)} note=${short(hour.completed) + " in the last hour"}
             href=${link(["jobs"], { status: "completed" })} values=${series && series.completed} />
         <${Tile} kind="pending" label="Pending" value=${about + short(data.counts.pending)} href=${link(["jobs"], { status: "pending" })}
-            note=${pendingNote(data.pending || {})} values=${series && series.enqueued} />
+            note=${pendingNote(data.pending)} values=${series && series.enqueued} />
         <${Tile} kind="processing" label="Processing" value=${short(data.counts.processing)} note=${data.busy_workers + " of " + plural(data.workers, "worker") + " busy"}
             href=${link(["jobs"], { status: "processing" })} />
         <${Tile} kind=${oldest > 60 ? "failed" : "accent"} label="Oldest wait" value=${oldest === null ? "none" : seconds(oldest)}
             note=${oldest === null ? "no runnable job waits" : "of what could run now"} href=${link(["queues"])} />
         <${Tile} kind="waiting" label="Waiting" value=${short(data.counts.waiting)} note="for a time or a token" href=${link(["jobs"], { status: "waiting" })} />
-        <${Tile} kind=${hour.failed ? "failed" : "cancelled"} label="Failed in an hour" value=${short(hour.failed)} note=${hour.completed + hour.failed ? share(hour.failed / (hour.completed + hour.failed)) + " of what ended"
+        <${Tile} kind=${hour.failed ? "failed" : "cancelled"} label="Failed in an hour" value=${short(hour.failed)} note=${hour.completed + hour.failed ? share(hour.failed / (hour.completed + hour.failed)) + " of completed and failed"
             : "nothing ended"} href=${link(["failures"])} values=${series && series.failed} /></div>`;
 }
 
@@ -89,8 +89,7 @@ function Feed() {
 
 function Findings() {
     const doctor = useResource("/api/doctor", SELDOM);
-    const rows = (doctor.data && (doctor.data.findings || doctor.data)) || [];
-    const bad = Array.isArray(rows) ? rows.filter((row) => row.severity === "error" || row.severity === "warning") : [];
+    const bad = rowsOf(doctor.data, "findings").filter((row) => row.severity === "error" || row.severity === "warning");
     if (!bad.length) return null;
     return html`<a class="findings" href=${link(["doctor"])}><${Icon} name="doctor" size=${18} /><span><strong>${plural(bad.length, "finding")} of the doctor.</strong> ${bad[0].finding}</span><${Icon} name="right" /></a>`;
 }
@@ -102,7 +101,7 @@ export function Overview({ query }) {
     const small = useResource("/api/throughput", { query: { since: "1h" } });
     const nothing = (data) => Object.values(data.counts).every((n) => !n) && !data.workers;
     return html`<${PageHead} title="Overview" note=${answer.data && plural(answer.data.nodes, "node") + ", " + plural(answer.data.workers, "worker") +
-        (answer.data.is_exact === false ? "; counts of live jobs are estimates" : "")} />
+        (!answer.data.is_exact ? "; counts of live jobs are estimates" : "")} />
         <${Findings} /><${Loaded} resource=${answer}>${(data) => html`<div class="stack">
         ${nothing(data) && html`<${Card}><${Empty} title="Nobody works here yet" command="gangerd -c /etc/ganger/ganger.yaml">Start gangerd on a machine, and enqueue a first job.</${Empty}></${Card}>`}
         <${Tiles} data=${data} series=${small.data} /><${Throughput} since=${since} />

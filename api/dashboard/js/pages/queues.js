@@ -5,7 +5,7 @@ import { useResource, rowsOf } from "../data.js";
 import { call, at } from "../http.js";
 import { PageHead, Card, Loaded, Button, Empty, Time, Bar, Status } from "../ui.js";
 import { act } from "../toasts.js";
-import { formDialog } from "../dialogs.js";
+import { formDialog, filledIn } from "../dialogs.js";
 import { link } from "../router.js";
 import { count, short, interval } from "../format.js";
 
@@ -13,16 +13,11 @@ const GROUPS = 100; // shown
 
 function limitsOf(row) {
     const parts = [];
-    if (row.concurrency !== null && row.concurrency !== undefined) parts.push(row.concurrency + " at once");
+    if (row.concurrency !== null) parts.push(row.concurrency + " at once");
     if (row.group_concurrency) parts.push(row.group_concurrency + " per group");
     if (row.rate) parts.push(row.rate + " per " + interval(row.rate_period));
     if (row.retention) parts.push("kept " + interval(row.retention));
     return parts;
-}
-
-// What was filled in: a limit that is left out is none.
-function said(values) {
-    return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== ""));
 }
 
 function editLimits(queue) {
@@ -31,14 +26,14 @@ function editLimits(queue) {
             { name: "group_concurrency", label: "At once of each group", type: "number", value: queue.group_concurrency, always: true },
             { name: "rate", label: "Starts", type: "number", value: queue.rate, help: "So many …", always: true }, { name: "rate_period", label: "in a time of", value: queue.rate_period || "", help: "… for example 1 min", always: true },
             { name: "retention", label: "Ended jobs are kept for", value: queue.retention || "", help: "For example 7 days; empty: the general retention", always: true }],
-        submit: (values) => call(at`/api/queues/${queue.name}`, { method: "PUT", body: said(values) }), done: "Limits of " + queue.name + " are set" });
+        submit: (values) => call(at`/api/queues/${queue.name}`, { method: "PUT", body: filledIn(values) }), done: "Limits of " + queue.name + " are set" });
 }
 
 function editGroup(group) {
     formDialog({ title: "Limits of group " + group.group_key, action: "Save", intro: html`<p class="muted">Over all queues. All empty: no limits of its own.</p>`,
         fields: [{ name: "concurrency", label: "Jobs at once", type: "number", value: group.concurrency, always: true }, { name: "rate", label: "Starts", type: "number", value: group.rate, help: "So many …", always: true },
             { name: "rate_period", label: "in a time of", value: group.rate_period || "", help: "… for example 1 min", always: true }],
-        submit: (values) => call(at`/api/groups/${group.group_key}`, { method: "PUT", body: said(values) }), done: "Limits of " + group.group_key + " are set" });
+        submit: (values) => call(at`/api/groups/${group.group_key}`, { method: "PUT", body: filledIn(values) }), done: "Limits of " + group.group_key + " are set" });
 }
 
 function flip(queue) {
@@ -51,9 +46,9 @@ function QueueRow({ queue, top }) {
     return html`<tr data-row tabindex="-1"><td class="full"><a class="name" href=${link(["jobs"], { queue: queue.name })}>${queue.name}</a> ${queue.paused && html`<${Status} status="paused" />`}
         <span class="sub">${limitsOf(queue).join(", ") || "no limits"}</span></td>
         <td class="wide-bar full"><${Bar} total=${top} parts=${[{ label: "processing", kind: "processing", value: queue.processing }, { label: "runnable", kind: "pending", value: queue.runnable },
-            { label: "not yet", kind: "cancelled", value: later }, { label: "waiting", kind: "waiting", value: queue.waiting || 0 }]} /></td>
+            { label: "not yet", kind: "cancelled", value: later }, { label: "waiting", kind: "waiting", value: queue.waiting }]} /></td>
         <td class="right" data-label="runnable">${short(queue.runnable)}</td><td class="right" data-label="not yet">${short(later)}</td><td class="right" data-label="processing">${short(queue.processing)}</td>
-        <td class="right" data-label="waiting">${short(queue.waiting || 0)}</td><td data-label="oldest"><${Time} at=${queue.oldest_runnable_at} none="–" /></td>
+        <td class="right" data-label="waiting">${short(queue.waiting)}</td><td data-label="oldest"><${Time} at=${queue.oldest_runnable_at} none="–" /></td>
         <td class="actions"><${Button} small icon="sliders" onClick=${() => editLimits(queue)} label=${"Limits of " + queue.name}>Limits</${Button}>
         <${Button} small icon=${queue.paused ? "play" : "pause"} onClick=${() => flip(queue)} label=${(queue.paused ? "Resume " : "Pause ") + queue.name}>${queue.paused ? "Resume" : "Pause"}</${Button}></td></tr>`;
 }
@@ -75,7 +70,7 @@ export function Queues() {
     return html`<${PageHead} title="Queues" note="A queue is there with its first job, or when something is said about it" /><div class="stack"><${Card} flush><${Loaded} resource=${answer}>${(data) => {
         const rows = rowsOf(data, "queues");
         if (!rows.length) return html`<${Empty} title="No queue yet" command="ganger enqueue echo --queue default">Enqueue a job: its queue appears here.</${Empty}>`;
-        const top = Math.max(...rows.map((q) => q.pending + q.processing + (q.waiting || 0)), 1);
+        const top = Math.max(...rows.map((q) => q.pending + q.processing + q.waiting), 1);
         return html`<div class="table-box cards"><table><thead><tr><th>Queue</th><th>How full</th><th class="right">Runnable</th><th class="right">Not yet</th><th class="right">Processing</th><th class="right">Waiting</th>
             <th>Oldest</th><th><span class="unseen">Actions</span></th></tr></thead><tbody>${rows.map((queue) => html`<${QueueRow} key=${queue.name} queue=${queue} top=${top} />`)}</tbody></table></div>`;
     }}</${Loaded}></${Card}><${Groups} /></div>`;

@@ -17,7 +17,7 @@ function complete(token) {
 
 function createWait() {
     formDialog({ title: "New wait token", action: "Create", fields: [{ name: "timeout", label: "Time limit", placeholder: "none", help: "For example 3 days" }, { name: "tags", label: "Tags", type: "list", help: "Separated by commas" }],
-        submit: (values) => call("/api/tokens", { method: "POST", body: values }), done: (token) => "Token " + ((token && token.token) || "") + " is there" });
+        submit: (values) => call("/api/tokens", { method: "POST", body: values }), done: (token) => "Token " + token.token + " is there" });
 }
 
 function WaitTokens({ chosen }) {
@@ -55,21 +55,16 @@ function revoke(t) {
         work: () => call(at`/api/api-tokens/${t.id}`, { method: "DELETE" }), done: "The token of " + t.name + " is revoked" });
 }
 
-function stateOf(t) {
-    if (t.revoked_at) return "revoked";
-    return t.expires_at && new Date(t.expires_at) < new Date() ? "expired" : "valid";
-}
-
 function ApiTokens() {
     const answer = useResource("/api/api-tokens", { when: () => false });
     if (answer.error && answer.error.status === 403) return html`<${Card}><${Empty} title="Only for administrators" command="ganger api-tokens list">Your token does not have the scope admin. On the machine where ganger runs:</${Empty}></${Card}>`;
     return html`<${Card} flush><${Loaded} resource=${answer}>${(data) => {
-        const rows = rowsOf(data, "api_tokens").length ? rowsOf(data, "api_tokens") : rowsOf(data, "tokens");
+        const rows = rowsOf(data, "api_tokens");
         if (!rows.length) return html`<${Empty} title="No API token yet" command="ganger api-tokens create me --scope read,operate">With http.auth: tokens every request needs one.</${Empty}>`;
         return html`<div class="table-box cards"><table><thead><tr><th>Name</th><th>Scopes</th><th>Only for</th><th>State</th><th>Made</th><th>Valid until</th><th><span class="unseen">Actions</span></th></tr></thead><tbody>${rows.map((t) => html`<tr key=${t.id} data-row tabindex="-1"><td class="full"><b>${t.name}</b></td>
-            <td><span class="tags">${(t.scopes || []).map((scope) => html`<span key=${scope} class="tag">${scope}</span>`)}</span></td><td>${[t.owner && "owner " + t.owner, t.queues && t.queues.length && "queues " + t.queues.join(", ")].filter(Boolean).join("; ") || html`<span class="faint">–</span>`}</td>
-            <td><${Status} status=${stateOf(t)} /></td><td data-label="made"><${Time} at=${t.created_at} /></td><td data-label="until"><${Time} at=${t.expires_at} none="for ever" /></td>
-            <td class="actions">${stateOf(t) === "valid" && html`<${Button} small icon="cancel" kind="danger" label=${"Revoke " + t.name} onClick=${() => revoke(t)}>Revoke</${Button}>`}</td></tr>`)}</tbody></table></div>`;
+            <td><span class="tags">${t.scopes.map((scope) => html`<span key=${scope} class="tag">${scope}</span>`)}</span></td><td>${[t.owner && "owner " + t.owner, t.queues && t.queues.length && "queues " + t.queues.join(", ")].filter(Boolean).join("; ") || html`<span class="faint">–</span>`}</td>
+            <td><${Status} status=${t.state} /></td><td data-label="made"><${Time} at=${t.created_at} /></td><td data-label="until"><${Time} at=${t.expires_at} none="for ever" /></td>
+            <td class="actions">${t.state === "valid" && html`<${Button} small icon="cancel" kind="danger" label=${"Revoke " + t.name} onClick=${() => revoke(t)}>Revoke</${Button}>`}</td></tr>`)}</tbody></table></div>`;
     }}</${Loaded}></${Card}>`;
 }
 
