@@ -112,7 +112,7 @@ function App() {
         <div class=${"frame" + (menu ? " menu-open" : "")}><${Navigation} route=${route} close=${() => open(false)} />
         ${menu && html`<div class="shade" onClick=${() => open(false)}></div>`}
         <div class="column"><div class="top"><button type="button" class="plain-icon menu-button" aria-label="Pages" aria-expanded=${menu} onClick=${() => open(!menu)}>
-            <${Icon} name="menu" size=${20} /></button><a class="brand top-brand" href="#/" aria-label="ganger, overview"><${Mark} size=${26} /></a>
+            <${Icon} name="menu" size=${20} /></button>
             <${JumpBox} /><${LiveSwitch} /><${ThemeSwitch} /></div>
         <main id="main" tabindex="-1"><${Page} route=${route} /></main></div></div><${DialogHost} /><${Toasts} />`;
 }

@@ -32,8 +32,8 @@ export function confirmDialog(question) {
  * Opens a form.
  * @param {{title: string, intro?: any, fields: Field[], action: string, submit: (values: Object) => Promise<any>,
  *     done: string|((result: any) => string|null), wide?: boolean}} form
- * Field: {name, label, type: text | number | json | area | select | check, value, help?, required?, options?: [[value, label]], group?}.
- * values has only what is filled in or was changed from its value at the beginning; a field that was cleared is null; JSON is parsed.
+ * Field: {name, label, type: text | number | list | json | select | check, value, help?, required?, always?, options?: [[value, label]]}.
+ * values has only what is filled in or was changed from its value at the beginning, and what is `always` said; a field that was cleared is null; JSON is parsed.
  */
 export function formDialog(form) {
     openDialog({ title: form.title, wide: form.wide, body: (close) => html`<${Form} close=${close} ...${form} />` });
@@ -143,7 +143,7 @@ function Field({ field, value, change, wrong }) {
     const id = useId();
     const common = { id, name: field.name, "aria-invalid": wrong ? "true" : undefined, "aria-describedby": field.help ? id + "h" : undefined,
         onInput: (event) => change(event.target.value) };
-    const long = field.type === "json" || field.type === "area";
+    const long = field.type === "json";
     let input;
     if (field.type === "check") {
         return html`<label class="field check"><input type="checkbox" id=${id} name=${field.name} checked=${value}
@@ -152,7 +152,7 @@ function Field({ field, value, change, wrong }) {
         input = html`<select ...${common} onChange=${(event) => change(event.target.value)}>${field.options.map(([key, text]) => html`
             <option key=${key} value=${key} selected=${key === value}>${text}</option>`)}</select>`;
     } else if (long) {
-        input = html`<textarea ...${common} class=${field.type === "json" ? "mono" : ""} rows=${field.rows || 6} spellcheck="false" value=${value}></textarea>`;
+        input = html`<textarea ...${common} class="mono" rows=${field.rows || 6} spellcheck="false" value=${value}></textarea>`;
     } else {
         input = html`<input ...${common} type="text" inputmode=${field.type === "number" ? "numeric" : undefined} autocomplete="off"
             spellcheck="false" placeholder=${field.placeholder} list=${field.suggest ? id + "l" : undefined} value=${value} />

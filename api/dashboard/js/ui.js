@@ -142,7 +142,7 @@ export function Bar({ parts, total, label }) {
 /** A link to a job. */
 export function JobLink({ id, children }) {
     if (!id) return html`<span class="faint">–</span>`;
-    return html`<a class="job-link mono" href=${link(["jobs", String(id)])}>${children || "#" + id}</a>`;
+    return html`<a class="mono" href=${link(["jobs", String(id)])}>${children || "#" + id}</a>`;
 }
 
 /** Words, each of which filters the jobs. */

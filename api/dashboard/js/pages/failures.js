@@ -19,12 +19,12 @@ function retryGroup(group) {
 }
 
 function Group({ group, top }) {
-    return html`<li class="failure" data-row tabindex="-1"><div class="failure-main"><p class="pattern-line"><a href=${link(["jobs"], { error_group: group.error_group, status: group.failed ? "failed" : "pending" })}>${group.pattern || "(no message)"}</a></p>
+    return html`<li class="failure" data-row tabindex="-1"><div><p class="pattern-line"><a href=${link(["jobs"], { error_group: group.error_group, status: group.failed ? "failed" : "pending" })}>${group.pattern || "(no message)"}</a></p>
         <p class="failure-facts">${group.job_types.map((name) => html`<a key=${name} class="tag" href=${link(["types", name])}>${name}</a>`)}${group.reasons.map((reason) => html`<span key=${reason} class="tag reason">${reason}</span>`)}
         <span class="faint">last <${Time} at=${group.last_at} />, first <${Time} at=${group.first_at} />, for example <${JobLink} id=${group.example_job_id} /></span></p></div>
         <div class="failure-count"><strong>${short(group.failed + group.retrying)}</strong><${Bar} total=${top} parts=${[{ label: "failed", kind: "failed", value: group.failed }, { label: "to be retried", kind: "pending", value: group.retrying }]} />
         <span class="faint">${group.failed ? short(group.failed) + " failed" : ""}${group.failed && group.retrying ? ", " : ""}${group.retrying ? short(group.retrying) + " retrying" : ""}</span></div>
-        <div class="failure-actions"><${Button} small icon="retry" disabled=${!group.failed} title=${group.failed ? "" : "They will be retried by themselves"} onClick=${() => retryGroup(group)}>Retry all</${Button}></div></li>`;
+        <div><${Button} small icon="retry" disabled=${!group.failed} title=${group.failed ? "" : "They will be retried by themselves"} onClick=${() => retryGroup(group)}>Retry all</${Button}></div></li>`;
 }
 
 /** Failures by message. */

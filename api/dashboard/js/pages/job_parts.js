@@ -27,7 +27,7 @@ const eventKey = (event) => [event.at, event.event, event.id].join(" ");
 export function Events({ id }) {
     const answer = useNewest(at`/api/jobs/${id}/events`, "events", eventKey, { when: (event) => String(event.job_id) === id });
     return html`<${Card} title="Events"><${Loaded} resource=${answer} lines=${4}>${() => html`<ol class="events">${[...answer.rows].reverse().map((one) => html`
-        <li key=${eventKey(one)}><span class=${"feed-kind kind-" + one.event}>${one.event.replace(/_/g, " ")}</span><span class="event-what">${told(one)}</span><${Time} at=${one.at} /></li>`)}</ol>
+        <li key=${eventKey(one)}><span class=${"feed-kind kind-" + one.event}>${one.event.replace(/_/g, " ")}</span><span>${told(one)}</span><${Time} at=${one.at} /></li>`)}</ol>
         <${Older} more=${answer.older} what="events" />`}</${Loaded}></${Card}>`;
 }
 

@@ -32,7 +32,7 @@ function Supervisor({ node, workers, all }) {
     const alive = workers.filter((w) => w.state !== "dead").length;
     return html`<div class=${"supervisor supervisor-" + node.state}><div class="supervisor-head"><${Status} status=${node.state} /><b>${node.name}</b>${node.leader && html`<span class="tag" title="It does the duties of the whole cluster">leader</span>`}
         <span class="faint">gangerd ${node.version}, pid ${node.pid}</span>
-        ${Object.entries(node.processes || {}).map(([role, use]) => use && html`<span key=${role} class="faint process" title=${role + ": memory, share of one CPU now"}>${role} ${bytes(use.rss)}${use.cpu_share ? ", " + Math.round(use.cpu_share * 100) + " %" : ""}</span>`)}
+        ${Object.entries(node.processes || {}).map(([role, use]) => use && html`<span key=${role} class="faint" title=${role + ": memory, share of one CPU now"}>${role} ${bytes(use.rss)}${use.cpu_share ? ", " + Math.round(use.cpu_share * 100) + " %" : ""}</span>`)}
         <span class="faint">${node.state === "alive" ? html`up <${Age} at=${node.started_at} />, seen <${Time} at=${node.seen_at} />` : html`ended <${Time} at=${node.ended_at || node.seen_at} />`}</span>
         ${node.state === "alive" && html`<span class="supervisor-busy">${busy} of ${plural(alive, "worker")} busy</span>`}</div>
         ${shown.length > 0 && html`<ul class="workers">${shown.map((w) => html`<${Worker} key=${w.id} w=${w} />`)}</ul>`}</div>`;

@@ -41,7 +41,7 @@ function remove(s) {
 function Schedule({ s }) {
     const what = s.paused ? "resume" : "pause";
     const run = () => act(() => call(at`/api/schedules/${s.name}/run`, { method: "POST", body: {} }), (job) => "Job " + job.job_id + " of " + s.name + " is enqueued");
-    return html`<li class="schedule" data-row tabindex="-1"><div class="schedule-main"><p><b>${s.name}</b> ${s.paused && html`<${Status} status="paused" />`}</p>
+    return html`<li class="schedule" data-row tabindex="-1"><div><p><b>${s.name}</b> ${s.paused && html`<${Status} status="paused" />`}</p>
         <p class="schedule-when"><code>${s.cron}</code><span class="faint">${s.timezone}</span><a href=${link(["types", s.job_type])}>${s.job_type}</a></p>
         ${s.last_error && html`<p class="error-text">The last tick made no job: ${s.last_error}</p>`}<p class="faint">${s.last_run_at ? html`last <${Time} at=${s.last_run_at} /> ${s.last_job_id && html`as <${JobLink} id=${s.last_job_id} />`}` : "has made no job yet"}</p></div>
         <ol class="next-runs" aria-label="Next runs">${s.paused ? html`<li class="faint">none while it is paused</li>` : s.next_runs.map((one, i) => html`<li key=${i}><${Time} at=${one} /><span class="faint" title="in the time zone of this browser">${dayAndTime(one)}</span></li>`)}</ol>
