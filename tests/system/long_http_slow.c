@@ -11,9 +11,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/proc_stat.h"
-#include "tests/support/daemon.h"
-#include "tests/support/http_client.h"
 #include "tests/support/http_load.h"
+#include "tests/support/http_operation.h"
 
 enum {
     CLIENTS = 500,
@@ -24,27 +23,15 @@ enum {
     BYTES_A_CLIENT = 64 << 10
 };
 
-static char address[64];
 static HttpClient clients[CLIENTS];
 static int64_t ended_at[CLIENTS];
-
-static Daemon *run_with_api(SystemTest *test)
-{
-    char http[256];
-    http_free_address(address, sizeof address);
-    (void)snprintf(http, sizeof http, "{listen: \"%s\", auth: none}", address);
-    Daemon *daemon = daemon_run(
-        test, "web", 1, &(DaemonOptions){.pools = "{default: {processes: 1}}", .http = http});
-    CHECK(test, http_await(address, "/ready", 200, DAEMON_PATIENCE_MS));
-    return daemon;
-}
 
 // So many clients that have said `begin`, then say `more` each second until they are sent away. Ordinary requests go on meanwhile.
 static void besiege(SystemTest *test, const Daemon *daemon, const char *name, const char *begin,
                     const char *more, int64_t limit_ms)
 {
     HttpLoad load = {0};
-    pid_t api = daemon_child(daemon, "ganger-api", 0);
+    pid_t api = api_of(daemon);
     ProcStat before = {0};
     CHECK(test, proc_stat_read(api, &before));
     int64_t most = 0;
@@ -88,14 +75,15 @@ static void besiege(SystemTest *test, const Daemon *daemon, const char *name, co
     CHECK(test, load.wrong == 0);
     CHECK(test, p99_us < slow_ms(200) * 1000);
     CHECK(test, (most - before.rss_bytes) / CLIENTS <= slow_ms(BYTES_A_CLIENT));
-    CHECK(test, daemon_child(daemon, "ganger-api", 0) == api);
+    CHECK(test, api_of(daemon) == api);
     http_load_free(&load);
 }
 
 static void test_slow_headers(void **state)
 {
     SystemTest *test = *state;
-    const Daemon *daemon = run_with_api(test);
+    use_port();
+    const Daemon *daemon = run_with_api(test, 1, "auth: none");
     besiege(test, daemon, "slow headers", "GET /api/jobs HTTP/1.1\r\nHost: localhost\r\nX-A: ", "a",
             HEADER_LIMIT_MS);
 }
@@ -103,7 +91,8 @@ static void test_slow_headers(void **state)
 static void test_slow_bodies(void **state)
 {
     SystemTest *test = *state;
-    const Daemon *daemon = run_with_api(test);
+    use_port();
+    const Daemon *daemon = run_with_api(test, 1, "auth: none");
     besiege(test, daemon, "slow bodies",
             "POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
             "application/json\r\nContent-Length: 1000\r\n\r\n{",
@@ -114,7 +103,8 @@ static void test_slow_bodies(void **state)
 static void test_idle(void **state)
 {
     SystemTest *test = *state;
-    const Daemon *daemon = run_with_api(test);
+    use_port();
+    const Daemon *daemon = run_with_api(test, 1, "auth: none");
     besiege(test, daemon, "idle after a request", "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
             "", IDLE_LIMIT_MS);
 }

@@ -9,57 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/route.h"
 #include "common/base/clock.h"
-#include "tests/support/daemon.h"
-#include "tests/support/http_client.h"
+#include "tests/support/http_operation.h"
+#include "tests/support/http_routes.h"
 
 enum { GUESSES = 200, GUESSES_CHECKED = 10 };
-
-static char address[128];
-
-static Daemon *run_with_api(SystemTest *test, const char *listen, const char *more)
-{
-    char http[512];
-    (void)snprintf(http, sizeof http, "{listen: \"%s\", %s}", listen, more);
-    Daemon *daemon = daemon_run(
-        test, "web", 1, &(DaemonOptions){.pools = "{default: {processes: 1}}", .http = http});
-    CHECK(test, http_await(listen, "/ready", 200, DAEMON_PATIENCE_MS));
-    return daemon;
-}
-
-static void use_socket(SystemTest *test)
-{
-    (void)snprintf(address, sizeof address, "unix:%s/api.sock", test->folder);
-}
-
-static void add_token(SystemTest *test, const char *secret, const char *scopes, const char *expires)
-{
-    test_db_run(test->conn,
-                "select ganger.create_api_token('%s', sha256('%s'), '{%s}', expires_at => %s)",
-                secret, secret, scopes, expires);
-}
-
-// A path that fits the pattern; {NAME} becomes 1.
-static void fill_pattern(const char *pattern, char *out, size_t size)
-{
-    size_t length = 0;
-    for (const char *at = pattern; *at != '\0' && length + 1 < size; at++) {
-        if (*at == '{') {
-            out[length++] = '1';
-            at += strcspn(at, "}");
-        } else {
-            out[length++] = *at;
-        }
-    }
-    out[length] = '\0';
-}
 
 static int ask_route(const Route *route, const char *token)
 {
     char target[256];
     char header[320] = "";
-    fill_pattern(route->pattern, target, sizeof target);
+    route_target(route, "1", "1", target, sizeof target);
     if (token != NULL) {
         (void)snprintf(header, sizeof header, "Authorization: %s\r\n", token);
     }
@@ -89,21 +49,14 @@ static void test_every_route(void **state)
     size_t asked = 0;
     const Route *routes = route_table(&count);
     use_socket(test);
-    (void)run_with_api(test, address, "auth: tokens");
-    add_token(test, "good", "admin", "null");
-    add_token(test, "expired", "admin", "now() + interval '1 ms'");
-    add_token(test, "reader", "read", "null");
-    add_token(test, "revoked", "admin", "null");
+    (void)run_with_api(test, 1, "auth: tokens");
+    add_token(test, "good", "admin", "");
+    add_token(test, "expired", "admin", ", expires_at => now() + interval '1 ms'");
+    add_token(test, "reader", "read", "");
+    add_token(test, "revoked", "admin", "");
     test_db_run(test->conn,
                 "select ganger.revoke_api_token(id) from ganger.api_tokens where name = 'revoked'");
-    int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
-    for (int status = 0; status != 200; pause_ms(50)) { // the server has read the tokens
-        HttpAnswer answer =
-            http_ask(address, "GET", "/api/jobs", "Authorization: Bearer good\r\n", NULL);
-        status = answer.status;
-        http_answer_free(&answer);
-        CHECK(test, clock_boot_ms() < until);
-    }
+    CHECK(test, await_status("good", 200));
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; routes[i].scope != SCOPE_NONE && j < sizeof tokens / sizeof tokens[0];
              j++) {
@@ -138,34 +91,20 @@ static void test_every_route(void **state)
 static void test_a_revoked_token(void **state)
 {
     SystemTest *test = *state;
-    static const char header[] = "Authorization: Bearer verysecretindeed\r\n";
     use_socket(test);
-    Daemon *daemon = run_with_api(test, address, "auth: tokens");
-    add_token(test, "verysecretindeed", "read", "null");
+    Daemon *daemon = run_with_api(test, 1, "auth: tokens");
+    add_token(test, "verysecretindeed", "read", "");
     test_db_run(test->conn, "update ganger.api_token set name = 'mine'");
-    int status = 0;
-    int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
-    while (status != 200 && clock_boot_ms() < until) {
-        HttpAnswer answer = http_ask(address, "GET", "/api/jobs", header, NULL);
-        status = answer.status;
-        http_answer_free(&answer);
-        pause_ms(20);
-    }
-    CHECK(test, status == 200);
+    CHECK(test, await_status("verysecretindeed", 200));
     HttpClient stream;
     CHECK(test, http_connect(&stream, address));
     CHECK(test, http_send_text(&stream, "GET /api/events HTTP/1.1\r\nHost: localhost\r\n"));
-    CHECK(test, http_send_text(&stream, header) && http_send_text(&stream, "\r\n"));
+    CHECK(test, http_send_text(&stream, header_of("verysecretindeed")) &&
+                    http_send_text(&stream, "\r\n"));
     CHECK(test, !http_await_end(&stream, 1000)); // it stays open
     test_db_run(test->conn, "select ganger.revoke_api_token(id) from ganger.api_tokens");
     int64_t at = clock_boot_ms();
-    while (status != 401 && clock_boot_ms() < at + DAEMON_PATIENCE_MS) {
-        HttpAnswer answer = http_ask(address, "GET", "/api/jobs", header, NULL);
-        status = answer.status;
-        http_answer_free(&answer);
-        pause_ms(20);
-    }
-    CHECK(test, status == 401);
+    CHECK(test, await_status("verysecretindeed", 401));
     (void)printf("a revoked token is refused after %" PRId64 " ms\n", clock_boot_ms() - at);
     CHECK(test, clock_boot_ms() - at < slow_ms(5000));
     CHECK(test, http_await_end(&stream, DAEMON_PATIENCE_MS)); // what it had opened ends with it
@@ -178,8 +117,8 @@ static void test_guessing(void **state)
 {
     SystemTest *test = *state;
     int counts[3] = {0, 0, 0}; // checked, not listened to, otherwise
-    http_free_address(address, sizeof address);
-    (void)run_with_api(test, address, "auth: tokens");
+    use_port();
+    (void)run_with_api(test, 1, "auth: tokens");
     for (int i = 0; i < GUESSES; i++) {
         char header[80];
         (void)snprintf(header, sizeof header, "Authorization: Bearer guess%d\r\n", i);
@@ -191,16 +130,8 @@ static void test_guessing(void **state)
     CHECK(test, counts[2] == 0);
     CHECK(test, counts[0] >= 1 && counts[0] <= GUESSES_CHECKED);
     // Who has a good one is not locked out by who guesses from the same address.
-    add_token(test, "good", "read", "null");
-    static const char good[] = "Authorization: Bearer good\r\n";
-    int status = 0;
-    for (int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
-         status != 200 && clock_boot_ms() < until; pause_ms(20)) {
-        HttpAnswer answer = http_ask(address, "GET", "/api/jobs", good, NULL);
-        status = answer.status;
-        http_answer_free(&answer);
-    }
-    CHECK(test, status == 200);
+    add_token(test, "good", "read", "");
+    CHECK(test, await_status("good", 200));
     // Without a token nothing is guessed.
     CHECK(test, http_status(address, "GET", "/health", NULL) == 200);
     CHECK(test, http_status(address, "GET", "/api/jobs", NULL) == 401);
@@ -267,8 +198,8 @@ static void test_pages_of_other_sites(void **state)
     };
     char headers[512];
     int asked = 0;
-    http_free_address(address, sizeof address);
-    (void)run_with_api(test, address, "auth: none");
+    use_port();
+    (void)run_with_api(test, 1, "auth: none");
     for (size_t i = 0; i < sizeof origins / sizeof origins[0]; i++) {
         for (size_t j = 0; j < sizeof types / sizeof types[0]; j++) {
             (void)snprintf(headers, sizeof headers, "Host: %s\r\n%s%s", address, origins[i],
@@ -307,7 +238,7 @@ static void test_get_changes_nothing(void **state)
     size_t count = 0;
     const Route *routes = route_table(&count);
     use_socket(test);
-    (void)run_with_api(test, address, "auth: none");
+    (void)run_with_api(test, 1, "auth: none");
     test_db_run(test->conn, "select ganger.enqueue('noop', run_at => now() + interval '1 hour'), "
                             "ganger.create_token('1'), ganger.set_queue('1', concurrency => 3)");
     test_db_run(test->conn, "create table before as select id, status, attempts, xmin::text as "

@@ -7,17 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/route.h"
 #include "tests/support/http_operation.h"
-
-static void add_token(SystemTest *test, const char *token, const char *scopes, const char *owner,
-                      const char *queues)
-{
-    test_db_run(test->conn,
-                "select ganger.create_api_token('%s', sha256('%s'), '{%s}', nullif('%s', ''), "
-                "nullif('%s', '')::text[])",
-                token, token, scopes, owner, queues);
-}
+#include "tests/support/http_routes.h"
 
 // --- who may do what
 
@@ -28,22 +19,6 @@ static const char *const SCOPE_WORDS[] = {
 static const char *const TOKENS[] = {"gng_read",  "gng_enqueue", "gng_work",    "gng_operate",
                                      "gng_admin", "gng_bound",   "gng_expired", "gng_unknown"};
 enum { SCOPED_TOKENS = 5 };
-
-// A target of the route, with the name of something that is there in the place of its variables.
-static void fill_target(const Route *route, char *target, size_t size)
-{
-    StrBuf text = {0};
-    for (const char *at = route->pattern; *at != '\0';) {
-        if (*at != '{') {
-            strbuf_append_bytes(&text, at++, 1);
-            continue;
-        }
-        strbuf_append(&text, strncmp(at, "{id}", 4) == 0 ? "2" : "thing");
-        at += strcspn(at, "}") + 1;
-    }
-    (void)snprintf(target, size, "%s", text.text);
-    strbuf_free(&text);
-}
 
 // What the token of TOKENS[which] is to get: 401, 403, or 0 = anything but these and 5xx.
 static int wanted_status(const Route *route, int which)
@@ -71,7 +46,7 @@ static bool try_route(const Route *route, int which)
     if (wanted == 0 && route->kind == ROUTE_EVENTS) {
         return true; // has no end
     }
-    fill_target(route, target, sizeof target);
+    route_target(route, "2", "thing", target, sizeof target);
     bool has_body = (route->flags & ROUTE_BODY) != 0;
     HttpAnswer answer =
         ask(which < 0 ? NULL : TOKENS[which], route->method, target, has_body ? "{}" : NULL);
@@ -94,20 +69,21 @@ static void test_every_route_and_scope(void **state)
     size_t wrong = 0;
     const Route *routes = route_table(&count);
     int tokens = (int)(sizeof TOKENS / sizeof TOKENS[0]);
-    add_token(test, "gng_first", "read", "", "");
-    add_token(test, "gng_second", "read", "", ""); // its id is 2: one of the routes revokes it
+    add_token(test, "gng_first", "read", "");
+    add_token(test, "gng_second", "read", ""); // its id is 2: one of the routes revokes it
     for (int i = 0; i < SCOPED_TOKENS; i++) {
-        add_token(test, TOKENS[i], TOKENS[i] + 4, "", "");
+        add_token(test, TOKENS[i], TOKENS[i] + 4, "");
     }
-    add_token(test, "gng_bound", "admin", "shop", "{shop}");
-    add_token(test, "gng_expired", "admin", "", "");
+    add_token(test, "gng_bound", "admin", ", owner => 'shop', queues => '{shop}'");
+    add_token(test, "gng_expired", "admin", "");
     test_db_run(test->conn,
                 "update ganger.api_token set expires_at = now() where name = 'gng_expired'");
     CHECK(test, job_add(test, "'x', queue => 'outside'") == 2);
     test_db_run(test->conn, "select ganger.create_schedule('thing', '@daily', 'x'), "
                             "ganger.create_batch('thing', 'x', '[1]'),"
                             " ganger.set_queue('thing', 3)");
-    (void)run_with_api(test, "tokens");
+    use_socket(test);
+    (void)run_with_api(test, 1, "auth: tokens");
     for (size_t i = 0; i < count; i++) {
         for (int which = -1; which < tokens; which++) {
             wrong += try_route(&routes[i], which) ? 0 : 1;
@@ -118,28 +94,14 @@ static void test_every_route_and_scope(void **state)
     CHECK(test, wrong == 0);
 }
 
-// The token's next request is answered so within a few seconds.
-static bool await_status(const char *token, int status)
-{
-    for (int i = 0; i < 100 * DAEMON_SLOWNESS; i++) {
-        HttpAnswer answer = ask(token, "GET", "/api/jobs?limit=1", NULL);
-        bool is_so = answer.status == status;
-        http_answer_free(&answer);
-        if (is_so) {
-            return true;
-        }
-        pause_ms(100);
-    }
-    return false;
-}
-
 // A token made by an administrator over HTTP works, and no longer once it was revoked.
 static void test_tokens_come_and_go(void **state)
 {
     SystemTest *test = *state;
     char secret[128] = "";
-    add_token(test, "gng_root", "admin", "", "");
-    Daemon *daemon = run_with_api(test, "tokens");
+    add_token(test, "gng_root", "admin", "");
+    use_socket(test);
+    Daemon *daemon = run_with_api(test, 1, "auth: tokens");
     expect(test, "gng_nobody", "GET", "/api/jobs", NULL, 401, "\"status\": 401");
     HttpAnswer made =
         ask("gng_root", "POST", "/api/api-tokens", "{\"name\": \"ci\", \"scopes\": [\"read\"]}");
@@ -165,12 +127,13 @@ static void test_bound_tokens(void **state)
 {
     SystemTest *test = *state;
     char target[64];
-    add_token(test, "gng_shop", "read,enqueue,operate", "shop", "");
-    add_token(test, "gng_mail", "read,enqueue,operate,work", "", "{mail}");
+    add_token(test, "gng_shop", "read,enqueue,operate", ", owner => 'shop'");
+    add_token(test, "gng_mail", "read,enqueue,operate,work", ", queues => '{mail}'");
     int64_t of_shop = job_add(test, "'x', queue => 'outside', owner => 'shop'");
     int64_t other = job_add(test, "'x', queue => 'outside', owner => 'other'");
     (void)job_add(test, "'x', queue => 'mail'");
-    (void)run_with_api(test, "tokens");
+    use_socket(test);
+    (void)run_with_api(test, 1, "auth: tokens");
     expect(test, "gng_shop", "GET", "/api/jobs", NULL, 200, "\"total\":1,");
     expect(test, "gng_mail", "GET", "/api/jobs", NULL, 200, "\"total\":1,");
     expect(test, "gng_shop", "GET", "/api/jobs?owner=other", NULL, 200, "\"total\":0,");
@@ -207,7 +170,8 @@ static void test_life_of_a_job(void **state)
     SystemTest *test = *state;
     char etag[80] = "";
     char more[256];
-    (void)run_with_api(test, "none");
+    use_socket(test);
+    (void)run_with_api(test, 1, "auth: none");
     HttpAnswer made =
         ask(NULL, "POST", "/api/jobs", "{\"job_type\": \"echo\", \"payload\": {\"a\": 1}}");
     char location[64] = "";
@@ -238,7 +202,8 @@ static void test_life_of_a_job(void **state)
 static void test_other_names(void **state)
 {
     SystemTest *test = *state;
-    (void)run_with_api(test, "none");
+    use_socket(test);
+    (void)run_with_api(test, 1, "auth: none");
     expect(test, NULL, "POST", "/api/jobs/",
            "{\"job_type\": \"echo\", \"request_data\": {\"a\": 1}, \"priority\": 5}", 201,
            "\"payload\":{\"a\": 1}");

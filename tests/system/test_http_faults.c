@@ -11,37 +11,11 @@
 
 #include "common/base/clock.h"
 #include "common/base/proc_stat.h"
-#include "tests/support/daemon.h"
-#include "tests/support/http_client.h"
 #include "tests/support/http_load.h"
+#include "tests/support/http_operation.h"
 
 enum { SLOW_CLIENTS = 50, VANISHING = 150, KILLS = 4, ANSWER_MS = 5000, BLOCKED = 6 };
 enum { SETTLE_MS = 300, WAITED_FOR_MS = 1500 };
-
-static char address[64];
-
-static void describe_http(char *text, size_t size, const char *more)
-{
-    (void)snprintf(text, size, "{listen: \"%s\", auth: none%s}", address, more);
-}
-
-static Daemon *run_with_api(SystemTest *test, int workers, const char *more)
-{
-    char http[512];
-    char pools[64];
-    http_free_address(address, sizeof address);
-    describe_http(http, sizeof http, more);
-    (void)snprintf(pools, sizeof pools, "{default: {processes: %d}}", workers);
-    Daemon *daemon =
-        daemon_run(test, "web", workers, &(DaemonOptions){.pools = pools, .http = http});
-    CHECK(test, http_await(address, "/ready", 200, DAEMON_PATIENCE_MS));
-    return daemon;
-}
-
-static pid_t api_of(const Daemon *daemon)
-{
-    return daemon_child(daemon, "ganger-api", 0);
-}
 
 // True once the process holds no more descriptors than `base`.
 static bool await_files(pid_t pid, int base, int64_t limit_ms)
@@ -82,7 +56,8 @@ static void test_held_row(void **state)
     HttpClient clients[BLOCKED];
     char request[160];
     int64_t slowest = 0;
-    (void)run_with_api(test, 1, ", connections: 4");
+    use_port();
+    (void)run_with_api(test, 1, "auth: none, connections: 4");
     int64_t id = job_add(test, "'noop', run_at => now() + '1 day'");
     test_db_run(test->conn, "begin; select from ganger.job where id = %" PRId64 " for update", id);
     (void)snprintf(request, sizeof request,
@@ -127,7 +102,8 @@ static void test_slow_clients(void **state)
     static const char begun[] = "POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
     HttpClient slow[SLOW_CLIENTS];
     HttpLoad load = {0};
-    (void)run_with_api(test, 1, "");
+    use_port();
+    (void)run_with_api(test, 1, "auth: none");
     for (int i = 0; i < SLOW_CLIENTS; i++) {
         CHECK(test, http_connect(&slow[i], address));
         CHECK(test, http_send(&slow[i], begun, (size_t)(i + 1) % sizeof begun));
@@ -187,7 +163,8 @@ static void vanish(int way)
 static void test_clients_that_vanish(void **state)
 {
     SystemTest *test = *state;
-    Daemon *daemon = run_with_api(test, 1, "");
+    use_port();
+    Daemon *daemon = run_with_api(test, 1, "auth: none");
     test_db_run(
         test->conn,
         "select ganger.enqueue('noop', jsonb_build_object('a', repeat('x', 500)), queue => 'idle') "
@@ -213,7 +190,8 @@ static void test_half_closed(void **state)
     SystemTest *test = *state;
     HttpClient client;
     HttpAnswer answer = {0};
-    (void)run_with_api(test, 1, "");
+    use_port();
+    (void)run_with_api(test, 1, "auth: none");
     CHECK(test, http_connect(&client, address));
     CHECK(test,
           http_send_text(&client,
@@ -229,7 +207,8 @@ static void test_half_closed(void **state)
 static void test_killed_again_and_again(void **state)
 {
     SystemTest *test = *state;
-    Daemon *daemon = run_with_api(test, 2, "");
+    use_port();
+    Daemon *daemon = run_with_api(test, 2, "auth: none");
     pid_t workers[2] = {daemon_child(daemon, "ganger-worker", 0),
                         daemon_child(daemon, "ganger-worker", 1)};
     int64_t worst_ms = 0;
@@ -253,18 +232,6 @@ static void test_killed_again_and_again(void **state)
     CHECK(test, process_is_alive(workers[0]) && process_is_alive(workers[1]));
 }
 
-static bool await_other(const Daemon *daemon, pid_t before)
-{
-    int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
-    for (pid_t now = before; now == before || now == 0; now = api_of(daemon)) {
-        if (clock_boot_ms() > until) {
-            return false;
-        }
-        pause_ms(10);
-    }
-    return true;
-}
-
 // SIGHUP: another limit, another address, none at all.
 static void test_reload(void **state)
 {
@@ -273,19 +240,18 @@ static void test_reload(void **state)
                                "\"....................................................."
                                "..................................................................."
                                ".....................\"}";
-    char http[512];
-    char before[64];
-    Daemon *daemon = run_with_api(test, 1, ", max_body: 1KiB");
+    char before[sizeof address];
+    use_port();
+    Daemon *daemon = run_with_api(test, 1, "auth: none, max_body: 1KiB");
     pid_t first = api_of(daemon);
     CHECK(test, http_status(address, "POST", "/api/jobs", body) == 201);
 
     (void)snprintf(before, sizeof before, "%s", address);
-    http_free_address(address, sizeof address);
-    describe_http(http, sizeof http, ", max_body: 2KiB");
-    (void)daemon_configure(test, "web",
-                           &(DaemonOptions){.pools = "{default: {processes: 1}}", .http = http});
+    use_port();
+    const DaemonOptions changed = api_options(1, "auth: none, max_body: 2KiB");
+    (void)daemon_configure(test, "web", &changed);
     daemon_signal(daemon, SIGHUP);
-    CHECK(test, await_other(daemon, first));
+    CHECK(test, await_other_api(daemon, first));
     CHECK(test, http_await(address, "/ready", 200, DAEMON_PATIENCE_MS));
     CHECK(test, http_status(before, "GET", "/health", NULL) == 0);
 
@@ -305,7 +271,8 @@ static void test_stop_answers_what_is_begun(void **state)
     HttpClient client;
     HttpAnswer answer = {0};
     char request[128];
-    Daemon *daemon = run_with_api(test, 1, "");
+    use_port();
+    Daemon *daemon = run_with_api(test, 1, "auth: none");
     int64_t id = job_add(test, "'sleep', '{\"ms\": %d}'", WAITED_FOR_MS);
     (void)job_await_pid(test, id);
     (void)snprintf(request, sizeof request,
@@ -326,12 +293,11 @@ static void test_stop_answers_what_is_begun(void **state)
 static void test_port_that_is_taken(void **state)
 {
     SystemTest *test = *state;
-    char http[512];
-    (void)run_with_api(test, 1, "");
-    describe_http(http, sizeof http, "");
-    Daemon *second = daemon_run(
-        test, "second", 1,
-        &(DaemonOptions){.pools = "{other: {queues: [other], processes: 1}}", .http = http});
+    use_port();
+    (void)run_with_api(test, 1, "auth: none");
+    DaemonOptions options = api_options(1, "auth: none");
+    options.pools = "{other: {queues: [other], processes: 1}}";
+    Daemon *second = daemon_run(test, "second", 1, &options);
     CHECK(test, daemon_await_log(second, "api.start_failed", DAEMON_PATIENCE_MS));
     CHECK(test, daemon_await_log(second, "Address already in use", DAEMON_PATIENCE_MS));
     CHECK(test, daemon_await_log(second, "supervisor.ready", DAEMON_PATIENCE_MS));
@@ -345,7 +311,8 @@ static void test_it_is_confined(void **state)
     char path[64];
     char line[256];
     long filters = -1;
-    Daemon *daemon = run_with_api(test, 1, "");
+    use_port();
+    Daemon *daemon = run_with_api(test, 1, "auth: none");
     (void)snprintf(path, sizeof path, "/proc/%d/status", (int)api_of(daemon));
     FILE *file = fopen(path, "re");
     CHECK(test, file != NULL);

@@ -10,24 +10,16 @@
 #include <strings.h>
 
 #include "common/base/clock.h"
-#include "tests/support/daemon.h"
-#include "tests/support/http_client.h"
+#include "tests/support/http_operation.h"
 #include "tests/support/smuggling.h"
 
 enum { ANSWER_MS = 3000, NO_ANSWER_MS = 150, BODY_LIMIT = 64 << 10 };
 
-static char address[128];
-
 // An API that asks nobody who he is, so that only what is wrong with a request can stop it.
-static Daemon *run_with_api(SystemTest *test)
+static void run(SystemTest *test)
 {
-    char http[256];
-    (void)snprintf(address, sizeof address, "unix:%s/api.sock", test->folder);
-    (void)snprintf(http, sizeof http, "{listen: \"%s\", auth: none, max_body: 64KiB}", address);
-    Daemon *daemon = daemon_run(
-        test, "web", 1, &(DaemonOptions){.pools = "{default: {processes: 1}}", .http = http});
-    CHECK(test, http_await(address, "/ready", 200, DAEMON_PATIENCE_MS));
-    return daemon;
+    use_socket(test);
+    (void)run_with_api(test, 1, "auth: none, max_body: 64KiB");
 }
 
 // What became of a vector with another request behind it on the same connection.
@@ -113,7 +105,7 @@ static void check_carrier(SystemTest *test, const char *request)
 static void test_ambiguous_requests(void **state)
 {
     SystemTest *test = *state;
-    (void)run_with_api(test);
+    run(test);
     // The carriers themselves are fine, so it is the one thing wrong with each vector that is refused.
     check_carrier(test, SMUGGLING_CARRIER);
     check_carrier(test, SMUGGLING_CARRIER_CHUNKED);
@@ -198,7 +190,7 @@ static int ask_body(size_t bytes, bool is_chunked)
 static void test_sizes_to_the_byte(void **state)
 {
     SystemTest *test = *state;
-    (void)run_with_api(test);
+    run(test);
     assert_int_equal(ask_target(8191), 200);
     assert_int_equal(ask_target(8192), 200);
     assert_int_equal(ask_target(8193), 414);
@@ -225,7 +217,7 @@ static void test_large_bodies_are_not_read(void **state)
     SystemTest *test = *state;
     HttpClient client;
     HttpAnswer answer;
-    (void)run_with_api(test);
+    run(test);
     CHECK(test, http_connect(&client, address));
     CHECK(test,
           http_send_text(&client,

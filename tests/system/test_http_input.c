@@ -54,7 +54,8 @@ static void test_extremes(void **state)
         "/api/jobs?after=1;drop", "/api/jobs?status='%20or%201=1",
         "/api/jobs?search=%5B",   "/api/jobs?created_after=%00x",
         "/api/jobs?sort=id"};
-    (void)run_with_api(test, "none");
+    use_socket(test);
+    (void)run_with_api(test, 1, "auth: none");
     for (size_t i = 0; i < sizeof BODIES / sizeof BODIES[0]; i++) {
         expect(test, NULL, "POST", "/api/jobs", BODIES[i], 400, "\"detail\"");
     }
@@ -144,7 +145,8 @@ static void test_texts_stay_texts(void **state)
                                           "{}",
                                           "$1",
                                           "%s%n"};
-    (void)run_with_api(test, "none");
+    use_socket(test);
+    (void)run_with_api(test, 1, "auth: none");
     (void)job_add(test, "'x', queue => 'outside'");
     for (size_t i = 0; i < sizeof VECTORS / sizeof VECTORS[0]; i++) {
         int64_t at = clock_boot_ms();

@@ -24,17 +24,6 @@ enum {
     GUESSES = 20
 };
 
-static Daemon *run(SystemTest *test, const char *more)
-{
-    char http[512];
-    (void)snprintf(address, sizeof address, "unix:%s/api.sock", test->folder);
-    (void)snprintf(http, sizeof http, "{listen: \"%s\", %s}", address, more);
-    Daemon *daemon = daemon_run(
-        test, "web", 1, &(DaemonOptions){.pools = "{default: {processes: 1}}", .http = http});
-    CHECK(test, http_await(address, "/ready", 200, DAEMON_PATIENCE_MS));
-    return daemon;
-}
-
 static int ask_with(const char *target, const char *headers)
 {
     HttpAnswer answer = http_ask(address, "GET", target, headers, NULL);
@@ -53,18 +42,15 @@ static void check_good_tokens_until_the_end(SystemTest *test, Daemon *daemon)
                                 "Authorization: Bearer wrong\r\n\r\n";
     HttpClient clients[CLIENTS];
     int answers = 0;
-    test_db_run(test->conn, "select ganger.create_api_token('good', sha256('good'), '{read}')");
-    for (int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
-         ask_with("/api/jobs", "Authorization: Bearer good\r\n") != 200; pause_ms(20)) {
-        CHECK(test, clock_boot_ms() < until);
-    }
+    add_token(test, "good", "read", "");
+    CHECK(test, await_status("good", 200));
     for (int i = 0; i < CLIENTS; i++) {
         HttpAnswer answer = {0};
         CHECK(test, http_connect(&clients[i], address) && http_send_text(&clients[i], good));
         CHECK(test, http_read(&clients[i], &answer, ANSWER_MS) && answer.status == 200);
         http_answer_free(&answer);
     }
-    pid_t api = daemon_child(daemon, "ganger-api", 0);
+    pid_t api = api_of(daemon);
     CHECK(test, kill(api, SIGSTOP) == 0);
     for (int i = 0; i < CLIENTS; i++) {
         const char *text = i % 10 == 9 ? wrong : good;
@@ -91,17 +77,6 @@ static void check_good_tokens_until_the_end(SystemTest *test, Daemon *daemon)
     (void)printf("%d answers to %d clients while it ended\n", answers, CLIENTS);
 }
 
-static bool await_other(const Daemon *daemon, pid_t before)
-{
-    int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
-    pid_t now = before;
-    while ((now == before || now == 0) && clock_boot_ms() < until) {
-        pause_ms(10);
-        now = daemon_child(daemon, "ganger-api", 0);
-    }
-    return now != before && now != 0;
-}
-
 // Whoever sends half a request does not keep all others out for as long as a reload waits for answers.
 static void check_reload_with_half_a_request(SystemTest *test, Daemon *daemon)
 {
@@ -110,17 +85,15 @@ static void check_reload_with_half_a_request(SystemTest *test, Daemon *daemon)
         "POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         "Content-Length: 5000\r\n\r\n{\"job_type\": ";
     HttpClient half[2];
-    pid_t before = daemon_child(daemon, "ganger-api", 0);
+    pid_t before = api_of(daemon);
     CHECK(test, http_connect(&half[0], address) && http_send_text(&half[0], headers));
     CHECK(test, http_connect(&half[1], address) && http_send_text(&half[1], body));
     CHECK(test, http_status(address, "GET", "/health", NULL) == 200); // both have been read
-    char http[256];
-    (void)snprintf(http, sizeof http, "{listen: \"%s\", auth: none, max_body: 1MiB}", address);
-    (void)daemon_configure(test, "web",
-                           &(DaemonOptions){.pools = "{default: {processes: 1}}", .http = http});
+    const DaemonOptions changed = api_options(1, "auth: none, max_body: 1MiB");
+    (void)daemon_configure(test, "web", &changed);
     int64_t at = clock_boot_ms();
     daemon_signal(daemon, SIGHUP);
-    CHECK(test, await_other(daemon, before));
+    CHECK(test, await_other_api(daemon, before));
     CHECK(test, http_await(address, "/health", 200, DAEMON_PATIENCE_MS));
     int64_t took_ms = clock_boot_ms() - at;
     (void)printf("half a request, reload: answers again after %" PRId64 " ms\n", took_ms);
@@ -245,7 +218,8 @@ static void check_guessing_behind_a_proxy(SystemTest *test)
 static void test_tokens(void **state)
 {
     SystemTest *test = *state;
-    Daemon *daemon = run(test, "auth: tokens, behind_proxy: true");
+    use_socket(test);
+    Daemon *daemon = run_with_api(test, 1, "auth: tokens, behind_proxy: true");
     check_guessing_behind_a_proxy(test);
     check_good_tokens_until_the_end(test, daemon);
 }
@@ -253,7 +227,8 @@ static void test_tokens(void **state)
 static void test_memory_and_time(void **state)
 {
     SystemTest *test = *state;
-    Daemon *daemon = run(test, "auth: none, max_body: 40MiB");
+    use_socket(test);
+    Daemon *daemon = run_with_api(test, 1, "auth: none, max_body: 40MiB");
     check_no_room_for_a_body(test);
     check_answers_nobody_reads(test);
     check_reload_with_half_a_request(test, daemon);

@@ -9,20 +9,15 @@
 #include <string.h>
 
 #include "common/base/clock.h"
-#include "tests/support/daemon.h"
-#include "tests/support/http_client.h"
 #include "tests/support/http_load.h"
+#include "tests/support/http_operation.h"
 #include "tests/support/private_cluster.h"
-
-static char address[64];
 
 static Daemon *configure(SystemTest *test)
 {
-    char http[512];
-    http_free_address(address, sizeof address);
-    (void)snprintf(http, sizeof http, "{listen: \"%s\", auth: none}", address);
-    return daemon_configure(test, "web",
-                            &(DaemonOptions){.pools = "{default: {processes: 1}}", .http = http});
+    use_port();
+    const DaemonOptions options = api_options(1, "auth: none");
+    return daemon_configure(test, "web", &options);
 }
 
 static void reconnect(SystemTest *test)

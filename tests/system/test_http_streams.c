@@ -9,9 +9,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/proc_stat.h"
-#include "tests/support/daemon.h"
 #include "tests/support/event_stream.h"
-#include "tests/support/http_client.h"
+#include "tests/support/http_operation.h"
 
 enum {
     LATENCY_SAMPLES = 6,
@@ -20,16 +19,12 @@ enum {
     RSS_MAX_BYTES = 25 * 1024 * 1024
 };
 
-static char address[64];
-
 static Daemon *run(SystemTest *test, const char *auth)
 {
-    char http[256];
-    http_free_address(address, sizeof address);
-    (void)snprintf(http, sizeof http, "{listen: \"%s\", auth: %s, connections: 3}", address, auth);
-    Daemon *daemon = daemon_run(test, "web", 2, &(DaemonOptions){.http = http});
-    CHECK(test, http_await(address, "/ready", 200, DAEMON_PATIENCE_MS));
-    return daemon;
+    char settings[64];
+    (void)snprintf(settings, sizeof settings, "auth: %s, connections: 3", auth);
+    use_port();
+    return run_with_api(test, 2, settings);
 }
 
 static void open_stream(SystemTest *test, EventStream *stream, const char *target, int64_t last_id)
@@ -73,7 +68,7 @@ static void follow(SystemTest *test, EventStream *stream, StrBuf *ids, int compl
 
 static void kill_api(SystemTest *test, const Daemon *daemon)
 {
-    pid_t pid = daemon_child(daemon, "ganger-api", 0);
+    pid_t pid = api_of(daemon);
     CHECK(test, pid > 0);
     (void)kill(pid, SIGKILL);
     CHECK(test, process_await_end(pid, DAEMON_PATIENCE_MS));
@@ -191,26 +186,18 @@ static void test_filters(void **state)
     }
 }
 
-static void create_token(SystemTest *test, const char *name, const char *scope, const char *more)
-{
-    test_db_run(test->conn, "select ganger.create_api_token('%s', sha256('%s'), array['%s'] %s)",
-                name, name, scope, more);
-}
-
 static int open_as(EventStream *stream, const char *token)
 {
-    char header[96];
-    (void)snprintf(header, sizeof header, "Authorization: Bearer %s\r\n", token);
-    return event_stream_open(stream, address, "/api/events", -1, header);
+    return event_stream_open(stream, address, "/api/events", -1, header_of(token));
 }
 
 static void test_a_bound_token_hears_of_its_own(void **state)
 {
     SystemTest *test = *state;
-    create_token(test, "everything", "read", "");
-    create_token(test, "of_alice", "read", ", owner => 'alice'");
-    create_token(test, "of_queue", "read", ", queues => '{default,\"a b\"}'");
-    create_token(test, "producer", "enqueue", "");
+    add_token(test, "everything", "read", "");
+    add_token(test, "of_alice", "read", ", owner => 'alice'");
+    add_token(test, "of_queue", "read", ", queues => '{default,\"a b\"}'");
+    add_token(test, "producer", "enqueue", "");
     run(test, "tokens");
     EventStream all;
     EventStream alice;
@@ -292,7 +279,7 @@ static void test_a_slow_client(void **state)
     enum { JOBS = 4000 }; // their events are more than what the kernel holds for the client
     SystemTest *test = *state;
     const Daemon *daemon = run(test, "none");
-    pid_t pid = daemon_child(daemon, "ganger-api", 0);
+    pid_t pid = api_of(daemon);
     EventStream slow;
     EventStream quick;
     StrBuf ids = {0};
@@ -331,7 +318,7 @@ static void test_many_streams(void **state)
 {
     SystemTest *test = *state;
     const Daemon *daemon = run(test, "none");
-    pid_t pid = daemon_child(daemon, "ganger-api", 0);
+    pid_t pid = api_of(daemon);
     EventStream *streams = mem_alloc(STREAMS_MAX * sizeof *streams);
     for (int i = 0; i < STREAMS_MAX; i++) {
         open_stream(test, &streams[i], "/api/events", -1);

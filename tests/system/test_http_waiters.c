@@ -8,22 +8,15 @@
 #include <stdlib.h>
 
 #include "common/base/clock.h"
-#include "tests/support/daemon.h"
-#include "tests/support/http_client.h"
+#include "tests/support/http_operation.h"
 
 enum { MANY = 200, WAITERS_MAX = 1000 };
-
-static char address[64];
 
 static int run(void **state)
 {
     int status = system_setup(state);
-    SystemTest *test = *state;
-    char http[256];
-    http_free_address(address, sizeof address);
-    (void)snprintf(http, sizeof http, "{listen: \"%s\", auth: none, connections: 3}", address);
-    (void)daemon_run(test, "web", 2, &(DaemonOptions){.http = http});
-    CHECK(test, http_await(address, "/ready", 200, DAEMON_PATIENCE_MS));
+    use_port();
+    (void)run_with_api(*state, 2, "auth: none, connections: 3");
     return status;
 }
 
@@ -34,7 +27,7 @@ static HttpAnswer ask_for(int64_t id, const char *wait)
     return http_ask(address, "GET", target, NULL, NULL);
 }
 
-static void expect(SystemTest *test, HttpAnswer *answer, int status, const char *part)
+static void expect_answer(SystemTest *test, HttpAnswer *answer, int status, const char *part)
 {
     if (answer->status != status || strstr(answer->body, part) == NULL) {
         (void)printf("%d %s\n", answer->status, answer->body);
@@ -52,11 +45,11 @@ static void test_get_waits_for_the_end(void **state)
     int64_t took = clock_boot_ms() - at;
     char etag[64];
     CHECK(test, http_header(&answer, "ETag", etag, sizeof etag));
-    expect(test, &answer, 200, "\"status\":\"completed\"");
+    expect_answer(test, &answer, 200, "\"status\":\"completed\"");
     CHECK(test, took >= 1000 && took < slow_ms(15000));
     at = clock_boot_ms();
     answer = ask_for(id, "30s"); // has ended long since
-    expect(test, &answer, 200, "\"status\":\"completed\"");
+    expect_answer(test, &answer, 200, "\"status\":\"completed\"");
     CHECK(test, clock_boot_ms() - at < slow_ms(5000));
 }
 
@@ -67,7 +60,7 @@ static void test_time_is_over(void **state)
     int64_t at = clock_boot_ms();
     HttpAnswer answer = ask_for(id, "1s");
     int64_t took = clock_boot_ms() - at;
-    expect(test, &answer, 200, "\"status\":\"pending\"");
+    expect_answer(test, &answer, 200, "\"status\":\"pending\"");
     CHECK(test, took >= 1000 && took < slow_ms(10000));
 }
 
@@ -76,16 +69,16 @@ static void test_what_is_not_waited_for(void **state)
     SystemTest *test = *state;
     int64_t at = clock_boot_ms();
     HttpAnswer answer = ask_for(987654321, "60s");
-    expect(test, &answer, 404, "not_found");
+    expect_answer(test, &answer, 404, "not_found");
     static const char *const wrong[] = {"0s", "999ms", "61s", "soon", "30", "-1s"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         answer = ask_for(1, wrong[i]);
         CHECK(test, strstr(answer.body, "\"code\": \"22023\"") != NULL);
         CHECK(test, strstr(answer.body, "\"field\": \"wait\"") != NULL);
-        expect(test, &answer, 400, "wait must be a duration between 1s and 60s");
+        expect_answer(test, &answer, 400, "wait must be a duration between 1s and 60s");
     }
     answer = http_ask(address, "POST", "/api/jobs?wait=60s", NULL, "{\"job_type\": 7}");
-    expect(test, &answer, 400, "job_type");
+    expect_answer(test, &answer, 400, "job_type");
     CHECK(test, clock_boot_ms() - at < slow_ms(10000));
 }
 
@@ -96,12 +89,12 @@ static void test_post_waits_for_the_end(void **state)
     HttpAnswer answer =
         http_ask(address, "POST", "/api/jobs?wait=30s", NULL, "{\"job_type\": \"noop\"}");
     CHECK(test, http_header(&answer, "Location", location, sizeof location));
-    expect(test, &answer, 201, "\"status\":\"completed\"");
+    expect_answer(test, &answer, 201, "\"status\":\"completed\"");
     CHECK(test, http_status(address, "GET", location, NULL) == 200);
     answer = http_ask(address, "POST", "/api/jobs?wait=1s", NULL,
                       "{\"job_type\": \"noop\", \"run_at\": \"2100-01-01T00:00Z\"}");
     CHECK(test, http_header(&answer, "Location", location, sizeof location));
-    expect(test, &answer, 202, "\"status\":\"pending\"");
+    expect_answer(test, &answer, 202, "\"status\":\"pending\"");
     CHECK(test, http_status(address, "GET", location, NULL) == 200);
 }
 
@@ -130,7 +123,7 @@ static void test_many_wait_together(void **state)
         http_answer_free(&answer);
         answer = ask_for(id, "1s");
     }
-    expect(test, &answer, 503, "too_many_waiters");
+    expect_answer(test, &answer, 503, "too_many_waiters");
     CHECK(test, http_status(address, "GET", "/api/jobs", NULL) == 200);
     for (int i = MANY; i < WAITERS_MAX; i++) {
         http_close(&clients[i]);
@@ -147,7 +140,7 @@ static void test_many_wait_together(void **state)
     int64_t at = clock_boot_ms();
     for (int i = 0; i < MANY; i++) {
         CHECK(test, http_read(&clients[i], &answer, DAEMON_PATIENCE_MS));
-        expect(test, &answer, 200, "\"status\":\"cancelled\"");
+        expect_answer(test, &answer, 200, "\"status\":\"cancelled\"");
         http_close(&clients[i]);
     }
     (void)printf("%d answers %" PRId64 " ms after the end of their job\n", MANY,
@@ -170,7 +163,7 @@ static void test_leaving_answers(void **state)
     daemon_signal(daemon, SIGTERM);
     HttpAnswer answer;
     CHECK(test, http_read(&client, &answer, DAEMON_PATIENCE_MS));
-    expect(test, &answer, 200, "\"status\":\"pending\"");
+    expect_answer(test, &answer, 200, "\"status\":\"pending\"");
     CHECK(test, daemon_wait(daemon, DAEMON_PATIENCE_MS) == 0);
     http_close(&client);
 }
@@ -238,7 +231,7 @@ static void test_leaving_before_the_first_answer(void **state)
     test_db_run(test->conn, "insert into shown default values");
     HttpAnswer answer;
     CHECK(test, http_read(&client, &answer, DAEMON_PATIENCE_MS));
-    expect(test, &answer, 200, "\"status\":\"pending\"");
+    expect_answer(test, &answer, 200, "\"status\":\"pending\"");
     CHECK(test, daemon_wait(daemon, DAEMON_PATIENCE_MS) == 0);
     http_close(&client);
 }
