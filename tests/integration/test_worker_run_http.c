@@ -574,22 +574,6 @@ static int teardown_db(void **state)
     return teardown(state) != 0 || failed;
 }
 
-// Enqueues a job and claims it, as a worker would have.
-static void claim(Fixture *self)
-{
-    Job *job = &self->run.job;
-    PGresult *row = PQexec(self->admin, "SELECT id, encode(uuid_send(lease_id), 'hex') AS lease "
-                                        "FROM ganger.claim('here')");
-    assert_int_equal(PQntuples(row), 1);
-    job->id = strtoll(PQgetvalue(row, 0, 0), NULL, 10);
-    const char *hex = PQgetvalue(row, 0, 1);
-    for (size_t i = 0; i < sizeof job->lease; i++) {
-        const char byte[] = {hex[2 * i], hex[2 * i + 1], '\0'};
-        job->lease[i] = (uint8_t)strtoul(byte, NULL, 16);
-    }
-    PQclear(row);
-}
-
 static char *token_of(Fixture *self, int request)
 {
     char *token =
@@ -602,7 +586,7 @@ static void test_callback(void **state)
 {
     Fixture *self = *state;
     test_db_run(self->admin, "SELECT ganger.enqueue('probe')");
-    claim(self);
+    worker_run_claim(&self->run, self->admin);
     expect(run_with(self, ANSWER("202 Accepted", "", "")), OUTCOME_WAIT, "{\"token\": \"tok_");
     char *token = token_of(self, 0);
     assert_non_null(strstr(self->run.result.text, token));
@@ -623,7 +607,7 @@ static void test_callback_answered_at_once(void **state)
 {
     Fixture *self = *state;
     test_db_run(self->admin, "SELECT ganger.enqueue('probe')");
-    claim(self);
+    worker_run_claim(&self->run, self->admin);
     expect(run_with(self, ANSWER("200 OK", "", "1")), OUTCOME_COMPLETED, "1");
     char *token = token_of(self, 0);
     free(token);
@@ -633,7 +617,7 @@ static void test_callback_without_data(void **state)
 {
     Fixture *self = *state;
     test_db_run(self->admin, "SELECT ganger.enqueue('probe')");
-    claim(self);
+    worker_run_claim(&self->run, self->admin);
     expect(run_with(self, ANSWER("202 Accepted", "", "")), OUTCOME_WAIT, "tok_");
     char *token = token_of(self, 0);
     test_db_run(self->admin, "SELECT ganger.complete_token('%s')", token);
@@ -658,7 +642,7 @@ static void test_callback_times_out(void **state)
 {
     Fixture *self = *state;
     test_db_run(self->admin, "SELECT ganger.enqueue('probe')");
-    claim(self);
+    worker_run_claim(&self->run, self->admin);
     expect(run_with(self, ANSWER("202 Accepted", "", "")), OUTCOME_WAIT, "tok_");
     char *token = token_of(self, 0);
     char *lease = test_db_text(self->admin, "SELECT lease_id::text FROM ganger.job WHERE id = %lld",
@@ -671,7 +655,7 @@ static void test_callback_times_out(void **state)
                               "SELECT status = 'pending' AND pending_reason IS NULL "
                               "FROM ganger.maintain() AS m, ganger.jobs WHERE id = %lld",
                               (long long)self->run.job.id));
-    claim(self);
+    worker_run_claim(&self->run, self->admin);
     self->run.job.is_first_start = false;
     expect(run(self), OUTCOME_ERROR, "no callback within 1h (callback_timeout)");
     assert_int_equal(http_sink_requests(self->sink), 1);
@@ -687,7 +671,7 @@ static void test_callback_token_grows_old(void **state)
 {
     Fixture *self = *state;
     test_db_run(self->admin, "SELECT ganger.enqueue('probe')");
-    claim(self);
+    worker_run_claim(&self->run, self->admin);
     expect(run_with(self, ANSWER("503 X", "", "")), OUTCOME_ERROR, "HTTP 503");
     char *token = token_of(self, 0);
     time_out(self, token);

@@ -55,18 +55,8 @@ static int teardown(void **state)
 // Enqueues a job and claims it, as a worker would have.
 static void claim(Fixture *self)
 {
-    Job *job = &self->run.job;
     test_db_run(self->admin, "SELECT ganger.enqueue('probe')");
-    PGresult *row = PQexec(self->admin, "SELECT id, encode(uuid_send(lease_id), 'hex') AS lease "
-                                        "FROM ganger.claim('here')");
-    assert_int_equal(PQntuples(row), 1);
-    job->id = strtoll(PQgetvalue(row, 0, 0), NULL, 10);
-    const char *hex = PQgetvalue(row, 0, 1);
-    for (size_t i = 0; i < sizeof job->lease; i++) {
-        const char byte[] = {hex[2 * i], hex[2 * i + 1], '\0'};
-        job->lease[i] = (uint8_t)strtoul(byte, NULL, 16);
-    }
-    PQclear(row);
+    worker_run_claim(&self->run, self->admin);
 }
 
 static const RunResult *run_function(Fixture *self, RunFunction function)

@@ -64,19 +64,12 @@ static inline int memory_run_teardown(void **state)
 // Claims the job, as a worker would have.
 static inline void memory_run_claim(MemoryRun *self)
 {
-    Job *job = &self->run.job;
     PGresult *row = PQexec(
         self->admin, "SELECT id, encode(uuid_send(lease_id), 'hex') AS lease, was_started FROM "
                      "ganger._take_jobs(NULL, NULL, 'here', now() + interval '1 hour', "
                      "'{default}', NULL, 1, NULL, NULL)");
-    assert_int_equal(PQntuples(row), 1);
-    job->id = strtoll(PQgetvalue(row, 0, 0), NULL, 10);
-    const char *hex = PQgetvalue(row, 0, 1);
-    for (size_t i = 0; i < sizeof job->lease; i++) {
-        const char byte[] = {hex[2 * i], hex[2 * i + 1], '\0'};
-        job->lease[i] = (uint8_t)strtoul(byte, NULL, 16);
-    }
-    job->is_first_start = PQgetvalue(row, 0, 2)[0] == 'f';
+    worker_run_take(&self->run, row);
+    self->run.job.is_first_start = PQgetvalue(row, 0, 2)[0] == 'f';
     PQclear(row);
 }
 

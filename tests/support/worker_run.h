@@ -4,6 +4,7 @@
 #define TESTS_SUPPORT_WORKER_RUN_H
 
 #include <fcntl.h>
+#include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -76,6 +77,27 @@ static inline void worker_run_stop(WorkerRun *run, StopCause cause)
     atomic_store(&run->slot->stop_cause, cause);
     atomic_store(&run->slot->stop_serial, atomic_load(&run->slot->run_serial));
     assert_int_equal(eventfd_write(FD_WAKE, 1), 0);
+}
+
+// The job is the one row's, of the columns id and lease (in hex).
+static inline void worker_run_take(WorkerRun *run, const PGresult *row)
+{
+    assert_int_equal(PQntuples(row), 1);
+    run->job.id = strtoll(PQgetvalue(row, 0, 0), NULL, 10);
+    const char *hex = PQgetvalue(row, 0, 1);
+    for (size_t i = 0; i < sizeof run->job.lease; i++) {
+        const char byte[] = {hex[2 * i], hex[2 * i + 1], '\0'};
+        run->job.lease[i] = (uint8_t)strtoul(byte, NULL, 16);
+    }
+}
+
+// Claims the one job there is, as a worker would have.
+static inline void worker_run_claim(WorkerRun *run, PGconn *admin)
+{
+    PGresult *row = PQexec(admin, "SELECT id, encode(uuid_send(lease_id), 'hex') AS lease "
+                                  "FROM ganger.claim('here')");
+    worker_run_take(run, row);
+    PQclear(row);
 }
 
 static inline void worker_run_forget_result(WorkerRun *run)
