@@ -29,17 +29,40 @@ stop_dev() {
     dev_pid=
 }
 
-# start_dev ARGUMENTS...: returns when a worker is there.
-start_dev() {
-    "$ganger" dev --state "$place/state" "$@" >"$place/log" 2>&1 </dev/null &
-    dev_pid=$!
-    until "$ganger" --state "$place/state" workers 2>/dev/null | grep -q idle; do
+# await NAME COMMAND...: waits until the command succeeds. The test ends when ganger dev does before, or in a minute.
+await() {
+    local name=$1 deadline=$((SECONDS + 60))
+    shift
+    until "$@"; do
         kill -0 "$dev_pid" 2>/dev/null || {
-            complain "ganger dev has ended"
+            complain "$name: ganger dev has ended"
+            exit 1
+        }
+        [ $SECONDS -lt $deadline ] || {
+            complain "$name: not in time"
             exit 1
         }
         sleep 0.05
     done
+}
+
+has_idle_worker() {
+    "$ganger" --state "$place/state" workers 2>/dev/null | grep -q idle
+}
+
+is_listening() {
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+has_api_at_socket() {
+    curl -sf --unix-socket "$place/state/api.sock" http://localhost/api/jobs | grep -q '"jobs"'
+}
+
+# start_dev ARGUMENTS...: returns when a worker is there.
+start_dev() {
+    "$ganger" dev --state "$place/state" "$@" >"$place/log" 2>&1 </dev/null &
+    dev_pid=$!
+    await "a worker is there" has_idle_worker
 }
 
 # refuses TEXT ARGUMENTS...: ganger ARGUMENTS ends with 1 and says TEXT.
@@ -115,20 +138,13 @@ test_http() {
     grep -q '^  auth: none' "$place/state/dev.yaml" || complain "no token is asked for"
     [ "$(http_of)" = "http://$(listen_of | tr -d '"')/" ] || complain "the banner says where it listens"
     port=$(http_of | sed 's|.*:\([0-9]*\)/$|\1|')
-    until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
-        kill -0 "$dev_pid" || break
-        sleep 0.05
-    done
+    await "the API listens" is_listening "$port"
     refuses "cannot listen on 127.0.0.1:$port" dev --state "$place/none" --http "127.0.0.1:$port"
     stop_dev
     # what --help advises where the machine is shared
     start_dev --http "unix:$place/state/api.sock"
     [ "$(http_of)" = "unix:$place/state/api.sock" ] || complain "the banner names the socket"
-    until curl -sf --unix-socket "$place/state/api.sock" http://localhost/api/jobs | grep -q '"jobs"'; do
-        kill -0 "$dev_pid" || break
-        sleep 0.05
-    done
-    kill -0 "$dev_pid" || complain "the API answers at a unix socket"
+    await "the API answers at a unix socket" has_api_at_socket
     stop_dev
 }
 

@@ -17,6 +17,24 @@ shows() {
     done
 }
 
+# await NAME COMMAND...: waits until the command succeeds; the test ends when it does not in a minute.
+await() {
+    local what=$1 deadline=$((SECONDS + 60))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $deadline ] || {
+            complain "$what: not in time"
+            exit 1
+        }
+        sleep 0.02
+    done
+}
+
+has_newer_job() {
+    id=$(run_sql "select coalesce(max(id), 0) from ganger.jobs")
+    [ "$id" != "$1" ]
+}
+
 # waiting NAME ARGUMENTS...: runs `ganger enqueue --wait ARGUMENTS` beside us, and waits for its job: $id. The end of it: ended CODE.
 waiting() {
     name=$1
@@ -25,10 +43,7 @@ waiting() {
     before=$(run_sql "select coalesce(max(id), 0) from ganger.jobs")
     "$ganger" enqueue --wait "$@" >"$place/out" 2>"$place/err" </dev/null &
     waiter=$!
-    id=$before
-    until [ "$id" != "$before" ]; do
-        id=$(run_sql "select coalesce(max(id), 0) from ganger.jobs")
-    done
+    await "the job is added" has_newer_job "$before"
 }
 
 ended() {
@@ -213,7 +228,7 @@ test_top_signals() {
     live
     kill -TSTP "$(cat "$place/pid")"
     shows $'\033[?1049l'
-    until grep -q '^State:.*T' "/proc/$(cat "$place/pid")/status"; do sleep 0.02; done
+    await "Ctrl-Z stops it" grep -q '^State:.*T' "/proc/$(cat "$place/pid")/status"
     kill -CONT "$(cat "$place/pid")"
     shows $'\033[?1049h' 2
     shows "Nodes and workers" 2
