@@ -51,7 +51,9 @@ static void test_every_route(void **state)
     use_socket(test);
     (void)run_with_api(test, 1, "auth: tokens");
     add_token(test, "good", "admin", "");
-    add_token(test, "expired", "admin", ", expires_at => now() + interval '1 ms'");
+    add_token(test, "expired", "admin", ", expires_at => now() + interval '1 h'");
+    test_db_run(test->conn, "update ganger.api_token set expires_at = now() - interval '1 ms' "
+                            "where name = 'expired'");
     add_token(test, "reader", "read", "");
     add_token(test, "revoked", "admin", "");
     test_db_run(test->conn,
