@@ -71,7 +71,7 @@ static void test_held_row(void **state)
         const int64_t took[] = {
             ask_quickly(test, "GET", "/ready", NULL, 200),
             ask_quickly(test, "GET", "/api/jobs", NULL, 200),
-            ask_quickly(test, "GET", "/api/jobs/stats", NULL, 200),
+            ask_quickly(test, "GET", "/api/queues", NULL, 200),
         };
         for (size_t i = 0; i < sizeof took / sizeof took[0]; i++) {
             slowest = took[i] > slowest ? took[i] : slowest;
