@@ -125,7 +125,7 @@ bool http_await_end(HttpClient *client, int64_t limit_ms)
 
 void http_drop(StrBuf *buf, size_t count)
 {
-    if (count > 0) {
+    if (count > 0 && buf->text != NULL) {
         buf->length -= count;
         memmove(buf->text, buf->text + count, buf->length);
         buf->text[buf->length] = '\0';
