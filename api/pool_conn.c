@@ -31,6 +31,7 @@ void pool_conn_init(PoolConn *conn, Pool *pool)
 void pool_conn_deinit(PoolConn *conn)
 {
     free(conn->prepared);
+    strbuf_free(&conn->lacking);
 }
 
 static void watch(PoolConn *conn, int events)
@@ -193,6 +194,7 @@ static void set_up(PoolConn *conn)
     const char *const values[] = {pid, limit, lock_limit};
     conn->state = POOL_CONN_SETTING;
     conn->is_pooled = true;
+    strbuf_clear(&conn->lacking);
     if (PQsetnonblocking(conn->conn, 1) != 0 || PQenterPipelineMode(conn->conn) == 0 ||
         PQsendQueryParams(conn->conn, SQL_connect_settings.text, 1, NULL, values, NULL, NULL, 0) ==
             0 ||
@@ -223,9 +225,37 @@ static void go_on_connecting(PoolConn *conn)
     }
 }
 
+// Once: another connection through a pooler may meet another of its sessions, but no other settings.
+static void tell_settings(Pool *pool, const PoolConn *conn)
+{
+    if (conn->lacking.length > 0 && !pool->has_told_settings) {
+        log_warn("http.database_pooled",
+                 "lacking=\"%s\" mend=\"ALTER ROLE %s SET each, then RECONNECT in the pooler\"",
+                 conn->lacking.text, PQuser(conn->conn));
+    }
+    pool->has_told_settings = true;
+}
+
+// One row of connect_settings, and one of api_session.
+static void take_settings(PoolConn *conn, const PGresult *settings)
+{
+    const char *lacking = db_text(settings, 0, "lacking");
+    if (lacking != NULL && lacking[0] != '\0') {
+        strbuf_printf(&conn->lacking, "%s%s", conn->lacking.length > 0 ? ", " : "", lacking);
+    }
+    if (PQfnumber(settings, "pooled") < 0) {
+        return;
+    }
+    conn->is_pooled = db_bool(settings, 0, "pooled");
+    if (!conn->pool->has_told_settings) {
+        db_tell_durable(settings);
+    }
+}
+
 static void stand(PoolConn *conn)
 {
     Pool *pool = conn->pool;
+    tell_settings(pool, conn);
     ev_timer_stop(pool->loop, &conn->timer);
     conn->state = POOL_CONN_IDLE;
     conn->failures = 0;
@@ -233,7 +263,6 @@ static void stand(PoolConn *conn)
     pool_on_connected(pool);
 }
 
-// The rows of connect_settings say whether a pooler stands between; those of api_session follow.
 static void read_settings(PoolConn *conn)
 {
     while (!PQisBusy(conn->conn)) {
@@ -244,8 +273,8 @@ static void read_settings(PoolConn *conn)
             pool_conn_drop(conn, PQerrorMessage(conn->conn), false);
             return;
         }
-        if (status == PGRES_TUPLES_OK && PQfnumber(result, "pooled") >= 0) {
-            conn->is_pooled = db_bool(result, 0, "pooled");
+        if (status == PGRES_TUPLES_OK) {
+            take_settings(conn, result);
         }
         PQclear(result);
         if (status == PGRES_PIPELINE_SYNC) {

@@ -4,6 +4,7 @@
 #define API_POOL_INTERNAL_H
 
 #include "api/pool.h"
+#include "common/base/memory.h"
 #include "common/db/db_hosts.h"
 
 enum {
@@ -71,6 +72,7 @@ typedef struct PoolConn {
     PGresult *kept;      // the statement's rows, or the first error
     bool is_failed;      // `kept` is an error
     bool is_pooled;      // no named statements: a pooler stands between
+    StrBuf lacking;      // settings, behind a pooler; while it is set up
     bool is_unconfirmed; // the commit did not wait for the synchronous standby, as it should have
     PoolCommand commands[POOL_COMMAND_MAX];
     const SqlStatement *statements[POOL_COMMAND_MAX];
@@ -107,9 +109,10 @@ struct Pool {
     ev_timer sweep;
     ev_timer refuser; // fed, never started
     bool is_closed;
-    bool has_failed;       // since a connection last stood
-    const PoolConn *scout; // while it has: the only one that tries. Looking up a host may block
-    bool is_few;           // said of those that stand, until all do
+    bool has_failed;        // since a connection last stood
+    const PoolConn *scout;  // while it has: the only one that tries. Looking up a host may block
+    bool has_told_settings; // of the first connection that stood
+    bool is_few;            // said of those that stand, until all do
     char error[256];
     PoolState totals;
 };

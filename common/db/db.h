@@ -56,6 +56,8 @@ bool db_is_pooled(const Db *db);
 const char *db_lacking_settings(const Db *db);
 // The statement can be run again, prepared anew: what was prepared is gone, or a migration has changed what it returns.
 bool db_error_is_stale(const PGresult *error);
+// Warns when a commit of the session may be lost with a crash of the server; `settings`: what connect_settings has answered.
+void db_tell_durable(const PGresult *settings);
 // The notice of a commit that did not wait for the synchronous standby, as it should have: the next failover may undo it.
 bool db_notice_is_unconfirmed(const PGresult *notice);
 // Text of the last error for people, and its SQLSTATE ("" when none); valid until the next call.

@@ -262,6 +262,15 @@ static Status connect_until(PGconn *conn, int64_t deadline, StrBuf *why)
     return STATUS_OK;
 }
 
+void db_tell_durable(const PGresult *settings)
+{
+    if (!db_bool(settings, 0, "durable")) {
+        log_warn("db.not_durable",
+                 "reason=\"synchronous_commit is off behind the pooler\" hint=\"ALTER ROLE ... SET "
+                 "synchronous_commit = on\"");
+    }
+}
+
 static Status apply_settings(Db *db, int64_t deadline)
 {
     DbParams params;
@@ -274,13 +283,8 @@ static Status apply_settings(Db *db, int64_t deadline)
     db->is_pooled = db_bool(result, 0, "pooled");
     const char *lacking = db_text(result, 0, "lacking");
     db->lacking_settings = mem_strdup(lacking == NULL ? "" : lacking);
-    bool is_durable = db_bool(result, 0, "durable");
+    db_tell_durable(result);
     PQclear(result);
-    if (!is_durable) {
-        log_warn("db.not_durable",
-                 "reason=\"synchronous_commit is off behind the pooler\" hint=\"ALTER ROLE ... SET "
-                 "synchronous_commit = on\"");
-    }
     if (db->is_pooled) {
         log_debug("db.pooled", "name=%s", PQparameterStatus(db->conn, "application_name"));
     }
