@@ -5,7 +5,7 @@ import { call } from "./http.js";
 import { useLive, isStill, actions } from "./live.js";
 
 const AGAIN_MS = 1000; // not more often than that, whatever happens
-const REST = 4;        // and after what took long so many times as long
+const REST = 2;        // and after what took long so many times as long, from when it was asked for
 
 // What is being asked for now: parts of a page that want the same share one request.
 const asked = new Map();
