@@ -49,18 +49,16 @@ declare
     most      constant integer := ganger._api_window();
     in_window constant text := ganger._api_window_sql(filter, source, most);
     wanted    constant text := ganger._filter_sql(filter, source) || ganger._visible_sql();
-    seen      bigint;
 begin
     ids := '{}';
     if in_window is null then
         return;
     end if;
-    execute format('select coalesce(array_agg(x.id order by x.id desc), ''{}'') from (select j.id from (select j.* %s) j where %s order by j.id desc limit $2) x',
-                   in_window, wanted) into ids using after, max_rows;
-    if cardinality(ids) < max_rows then
-        execute format('select min(x.id), count(*) from (select j.id %s) x', in_window) into horizon, seen using after;
-        horizon := case when seen >= most then horizon end;
-    end if;
+    -- what is wanted of a row is decided inside: a whole row that leaves the window costs more than its look
+    execute format('select coalesce(array_agg(x.id order by x.id desc) filter (where x.is_wanted), ''{}''), min(x.id) filter (where x.n = %s)
+                    from (select * from (select w.*, row_number() over () as n from (select j.id, coalesce(%s, false) as is_wanted %s) w) r
+                          where r.is_wanted or r.n = %1$s limit $2) x',
+                   most, wanted, in_window) into ids, horizon using after, max_rows;
 end $$;
 
 -- How many jobs match: exact, or at least so many where the filter would have to look at more of them than a window.
@@ -87,7 +85,7 @@ begin
                               where coalesce(c.status::text = any (ganger._filter_words(filter, 'status')), true));
             continue;
         end if;
-        execute format('select count(*) as n, count(*) filter (where %s) as matching from (select j.* %s) j',
+        execute format('select count(*) as n, count(*) filter (where w.is_wanted) as matching from (select %s as is_wanted %s) w',
                        ganger._filter_sql(filter, side) || ganger._visible_sql(), in_window) into seen using null::bigint;
         total := total + seen.matching;
         is_exact := is_exact and seen.n < most;
