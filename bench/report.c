@@ -68,6 +68,8 @@ bool report_is_met(const ReportRow *row)
     switch (row->figure->goal_kind) {
     case GOAL_NONE:
         return true;
+    case GOAL_AT_LEAST:
+        return stats_median(row->values, row->count) >= row->figure->goal;
     case GOAL_AT_MOST:
         return stats_median(row->values, row->count) <= row->figure->goal;
     case GOAL_RATIO_AT_LEAST:
@@ -79,6 +81,7 @@ bool report_is_met(const ReportRow *row)
 }
 
 static const char *const goal_words[] = {[GOAL_NONE] = "",
+                                         [GOAL_AT_LEAST] = "at least",
                                          [GOAL_AT_MOST] = "at most",
                                          [GOAL_RATIO_AT_LEAST] = "ratio at least",
                                          [GOAL_RATIO_AT_MOST] = "ratio at most"};

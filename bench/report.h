@@ -12,7 +12,8 @@ enum { REPORT_REPEATS_MAX = 20, REPORT_CURVES_MAX = 8 };
 
 typedef enum GoalKind {
     GOAL_NONE,
-    GOAL_AT_MOST,        // the figure itself
+    GOAL_AT_LEAST, // the figure itself
+    GOAL_AT_MOST,
     GOAL_RATIO_AT_LEAST, // figure / raw limit
     GOAL_RATIO_AT_MOST
 } GoalKind;

@@ -29,8 +29,9 @@ enum {
 
 #define RAW "8 connections, the same statement, prepared"
 
+// Both cores for the statement, the API and the clients.
 static const Figure get_rate = {
-    "http", "GET /api/jobs/{id}, 8 clients", "1/s", GOAL_RATIO_AT_LEAST, 0.6, RAW};
+    "http", "GET /api/jobs/{id}, 8 clients", "1/s", GOAL_AT_LEAST, 10000, RAW};
 static const Figure post_rate = {"http", "POST /api/jobs, 8 clients",
                                  "1/s",  GOAL_RATIO_AT_LEAST,
                                  0.5,    "8 connections: select ganger.enqueue(...)"};
