@@ -163,6 +163,7 @@ begin
             -- what the HTTP API asks for its callers; those that begin with _api_ and have their caller's rights are for all, see below
             ('_api_page',            'pr.oa', 'function'),
             ('_api_job_text',        'prwoa', 'function'),
+            ('_usual_job_text',      'p.w..', 'function'),
             ('_api_total',           'pr.oa', 'function'),
             ('_api_check_job',       'prwoa', 'function'),
             ('_api_may_see_all',     'prwoa', 'function'),

@@ -2,7 +2,7 @@
 -- The operations of the HTTP API as the server calls them: (request, body) to (status, body, headers). What each of them does to jobs is
 -- tested with the functions they call; here it is what comes in and what goes out.
 create extension dblink;
-select plan(202);
+select plan(210);
 
 -- An answer, or the error as problem+json would have it: {status, field, detail}.
 create function pg_temp.ask(statement text, request jsonb default '{}', sent text default null, out status integer, out body jsonb, out headers jsonb)
@@ -36,6 +36,24 @@ select is(:'r_status'::text, '201', 'a job is created');
 select (:'r_body'::jsonb ->> 'id')::bigint as job \gset
 select is(:'r_headers'::jsonb, jsonb_build_object('Location', '/api/jobs/' || :job), 'and it says where it is');
 select is(:'r_body'::jsonb, (select to_jsonb(j) from ganger.jobs j where j.id = :job), 'as the view jobs has it');
+-- the usual job takes a short way
+create function pg_temp.usual(sent text, out text text) language plpgsql as $$
+begin
+    select r.body into text from pg_temp.ask('_api_create_job()', '{"path": {}, "query": {}, "headers": {}}', sent) r;
+    select is(text::jsonb, to_jsonb(j), sent) into text from ganger.jobs j where j.id = (text::jsonb ->> 'id')::bigint;
+end $$;
+select pg_temp.usual('{"job_type": "usual"}');
+select pg_temp.usual('{"job_type": "usual", "payload": {"a": "é\\u0022"}, "queue": "other", "priority": -7}');
+set ganger.bound_owner = 'ann';
+select pg_temp.usual('{"job_type": "usual", "payload": "of ann"}');
+reset ganger.bound_owner;
+select is((select j.owner from ganger.jobs j where j.payload = '"of ann"'), 'ann', 'also that of an owner');
+select ganger.pause_queue('other');
+select pg_temp.usual('{"job_type": "usual", "queue": "other"}');
+select is((select count(distinct j.pending_reason) from ganger.jobs j where j.queue = 'other'), 1::bigint, 'of a paused queue it says so');
+select ganger.set_job_type('usual', concurrency => 0);
+select pg_temp.usual('{"job_type": "usual", "payload": null}');
+select is((select string_agg(distinct j.pending_reason, ' ') from ganger.jobs j where j.job_type = 'usual'), 'limited paused', 'and of a limit that is full');
 select is((select array_agg(k order by n) from json_object_keys((select a.body from ganger._api_get_job(pg_temp.job(:job), null) a)::json)
            with ordinality x (k, n)),
           (select array_agg(a.attname::text order by a.attnum) from pg_attribute a where a.attrelid = 'ganger.jobs'::regclass and a.attnum > 0),
@@ -91,7 +109,7 @@ from pg_temp.ask(:'create', pg_temp.head('{"traceparent": "00-zz"}'), '{"job_typ
 -- the other name
 select is(array[r.status::text, r.body ->> 'job_type', r.body ->> 'payload', r.body ->> 'metadata', r.headers ->> 'Location'],
           array['201', 'thumb', '{"a": 1}', '{"a": 1}', '/api/v1/collections/jobs/' || (r.body ->> 'id')], 'type and metadata of a collection')
-from pg_temp.ask('_api_create_job(true)', '{}', '{"type": "thumb", "metadata": {"a": 1}}') r;
+from pg_temp.ask('_api_make_job(true)', '{}', '{"type": "thumb", "metadata": {"a": 1}}') r;
 -- many
 select is(array[r.status::text, jsonb_array_length(r.body -> 'ids')::text], '{201, 2}', 'many jobs')
 from pg_temp.ask('_api_create_jobs()', '{}', '[{"job_type": "a", "request_data": 5}, {"job_type": "b", "depends_on": [-1]}]') r;

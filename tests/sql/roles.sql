@@ -21,7 +21,7 @@ insert into wanted values
     ('delete_schedule', 'oa'), ('run_schedule', 'oa'), ('create_batch', 'oa'), ('start_batch', 'oa'), ('pause_batch', 'oa'),
     ('resume_batch', 'oa'), ('cancel_batch', 'oa'), ('clear_batch', 'oa'), ('cleanup', 'oa'), ('kill_worker', 'oa'), ('reclaim_stuck', 'oa'), ('maintain', 'woa'),
     ('set_role_owner', 'a'), ('create_api_token', 'a'), ('revoke_api_token', 'a'), ('api_tokens', 'a'), ('delete_job', 'oa'), ('delete_jobs', 'oa'),
-    ('_api_page', 'proa'), ('_api_job_text', 'prwoa'), ('_api_total', 'proa'), ('_api_check_job', 'prwoa'), ('_api_may_see_all', 'prwoa'),
+    ('_api_page', 'proa'), ('_api_job_text', 'prwoa'), ('_usual_job_text', 'pw'), ('_api_total', 'proa'), ('_api_check_job', 'prwoa'), ('_api_may_see_all', 'prwoa'),
     ('_api_queues', 'roa'), ('_api_job_types', 'roa'), ('_api_group', 'roa'), ('_held_limits', 'oa'),
     ('_api_hold', 'oa'), ('_api_tokens', 'wa'), ('_job_page', 'proa'), ('_job_state', 'prwoa'), ('_job_steps', 'proa'),
     ('_job_ties', 'proa'), ('_sees_queues', 'proa'), ('migration', 'prwoa'), ('_set_setting', 'wa'),
