@@ -229,9 +229,11 @@ static void go_on_connecting(PoolConn *conn)
 static void tell_settings(Pool *pool, const PoolConn *conn)
 {
     if (conn->lacking.length > 0 && !pool->has_told_settings) {
-        log_warn("http.database_pooled",
-                 "lacking=\"%s\" mend=\"ALTER ROLE %s SET each, then RECONNECT in the pooler\"",
-                 conn->lacking.text, PQuser(conn->conn));
+        log_warn(
+            "http.database_pooled",
+            "role=%s lacking=\"%s\" mend=\"give http.database_url a role of its own, ALTER ROLE "
+            "... SET each, then RECONNECT in the pooler\"",
+            PQuser(conn->conn), conn->lacking.text);
     }
     pool->has_told_settings = true;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "tests/support/http_client.h"
 #include "tests/support/pooled.h"
 
 enum { COMMAND_WORDS = 8 };
@@ -138,19 +139,29 @@ static void test_role_settings(void **state)
     SystemTest *test = *state;
     test_db_run(test->conn, "drop role if exists pooled; create role pooled login in role "
                             "ganger_worker; alter role pooled set synchronous_commit = off");
-    Daemon *daemon = pooled_run(test, "settings", "pooled", NULL);
+    char address[128];
+    char http[256];
+    (void)snprintf(address, sizeof address, "unix:%s/api.sock", test->folder);
+    (void)snprintf(http, sizeof http, "{listen: \"%s\"}", address);
+    Daemon *daemon = pooled_run(test, "settings", "pooled", &(DaemonOptions){.http = http});
     CHECK(test, daemon_log_count(daemon, "event=db.not_durable") >= 1);
+    CHECK(test,
+          daemon_await_log(daemon, "jit = 'off', statement_timeout = '5000'", DAEMON_PATIENCE_MS));
+    CHECK(test, daemon_log_count(daemon, "event=http.database_pooled role=pooled") == 1);
     CHECK(test, daemon_log_count(daemon, "lacking=\"client_connection_check_interval = '1s', "
                                          "lock_timeout = '5s', jit = 'off'\"") == 1);
     CHECK(test, daemon_log_count(daemon, "ALTER ROLE pooled SET") == 1);
     test_db_run(test->conn, "alter role pooled set client_connection_check_interval = '1s';"
                             "alter role pooled set lock_timeout = '5s'; alter role pooled set jit "
-                            "= off; alter role pooled set synchronous_commit = on");
+                            "= off; alter role pooled set synchronous_commit = on;"
+                            "alter role pooled set statement_timeout = '5s'");
     int before = daemon_log_count(daemon, "event=db.not_durable");
     restart_as(test, daemon);
     CHECK(test, daemon_await_log(daemon, "level=info role=reaper", DAEMON_PATIENCE_MS));
     CHECK(test, daemon_log_count(daemon, "event=database.pooled") == 2);
-    CHECK(test, daemon_log_count(daemon, "lacking=") == 1);
+    CHECK(test, http_await(address, "/ready", 200, DAEMON_PATIENCE_MS));
+    CHECK(test, daemon_log_count(daemon, "lacking=") ==
+                    2); // as before: one of the reaper, one of the API
     CHECK(test, daemon_log_count(daemon, "event=db.not_durable") == before);
     job_await(test, job_add(test, "'noop'"), "completed");
     daemon_signal(daemon, SIGTERM);
