@@ -153,24 +153,31 @@ static bool pass_body(Exchange *exchange, const GuardBody *body)
     return true;
 }
 
-bool admission_check(Exchange *exchange, const char *version)
+bool admission_go_on(Exchange *exchange)
 {
-    GuardBody body;
-    if (!pass_guard(exchange, version, &body)) {
+    switch (auth_check(exchange)) {
+    case AUTH_REFUSED:
         return false;
-    }
-    if (!pass_origin(exchange) || !find_route(exchange)) {
+    case AUTH_OPEN:
+        exchange->phase = EXCHANGE_CALLER;
+        exchange->connection->deadline = INT64_MAX;
+        auth_await(exchange);
         return false;
+    case AUTH_GRANTED:
+        break;
     }
-    if (!auth_check(exchange)) {
-        return false;
-    }
-    if (!pass_body(exchange, &body)) {
+    if (!pass_body(exchange, &exchange->announced)) {
         return false;
     }
     exchange->phase = EXCHANGE_BODY;
     exchange->connection->deadline = clock_boot_ms() + HTTP_BODY_LIMIT_MS;
     return true;
+}
+
+bool admission_check(Exchange *exchange, const char *version)
+{
+    return pass_guard(exchange, version, &exchange->announced) && pass_origin(exchange) &&
+           find_route(exchange) && admission_go_on(exchange);
 }
 
 // In the middle of a body libmicrohttpd takes no answer: it is given one past it, and the connection ends.

@@ -41,16 +41,16 @@ static void client_address(const Exchange *exchange, char address[THROTTLE_ADDRE
     }
 }
 
-static bool reply_unauthorized(Exchange *exchange, const char *detail, bool is_wrong)
+static AuthVerdict reply_unauthorized(Exchange *exchange, const char *detail, bool is_wrong)
 {
     exchange_add_header(exchange, "WWW-Authenticate",
                         is_wrong ? "Bearer realm=\"ganger\", error=\"invalid_token\""
                                  : "Bearer realm=\"ganger\"");
     exchange_reply_problem(exchange, 401, "unauthorized", "%s", detail);
-    return false;
+    return AUTH_REFUSED;
 }
 
-static bool reply_throttled(Exchange *exchange, int64_t wait_ms)
+static AuthVerdict reply_throttled(Exchange *exchange, int64_t wait_ms)
 {
     char seconds[24];
     snprintf(seconds, sizeof seconds, "%lld", (long long)(wait_ms + 999) / 1000);
@@ -58,7 +58,14 @@ static bool reply_throttled(Exchange *exchange, int64_t wait_ms)
     exchange->closes = true;
     exchange_reply_problem(exchange, 429, "too_many_tries",
                            "too many wrong tokens came from this address: wait a minute");
-    return false;
+    return AUTH_REFUSED;
+}
+
+static AuthVerdict reply_unknown(Exchange *exchange)
+{
+    exchange_reply_busy(exchange, 2, "database_down",
+                        "the database cannot be asked for the tokens now: try again");
+    return AUTH_REFUSED;
 }
 
 // NULL: no bearer token, or none that could be one.
@@ -73,20 +80,20 @@ static const char *bearer(const Exchange *exchange)
     return length > 0 && length <= SECRET_BYTES_MAX ? header : NULL;
 }
 
-static bool grant(Exchange *exchange, const ApiToken *token)
+static AuthVerdict grant(Exchange *exchange, const ApiToken *token)
 {
     const Route *route = exchange->match.route;
     bool is_bound = token->owner[0] != '\0' || token->queues[0] != '\0';
     if (!scope_is_granted(token->scopes, route->scope)) {
         exchange_reply_problem(exchange, 403, "scope", "this token lacks the scope %s",
                                scope_name(route->scope));
-        return false;
+        return AUTH_REFUSED;
     }
     if (is_bound && (route->flags & ROUTE_BOUND) == 0) {
         exchange_reply_problem(
             exchange, 403, "bound",
             "this token is bound to an owner or to queues, and this is about more than them");
-        return false;
+        return AUTH_REFUSED;
     }
     exchange->actor_texts[0] = mem_strdup(token->owner);
     exchange->actor_texts[1] = mem_strdup(token->queues);
@@ -96,12 +103,12 @@ static bool grant(Exchange *exchange, const ApiToken *token)
         .queues = exchange->actor_texts[1],
     };
     memcpy(exchange->token, token->sha256, sizeof exchange->token);
-    return true;
+    return AUTH_GRANTED;
 }
 
 // Of one address only so many wrong tokens a minute are worth a look and a line. A good one always passes: 256 bits are not guessed, and
 // whoever shares the address (a proxy's, 127.0.0.1) must not be locked out by others.
-static bool refuse_guess(Exchange *exchange)
+static AuthVerdict refuse_guess(Exchange *exchange)
 {
     const Api *api = exchange->server->api;
     char address[THROTTLE_ADDRESS_BYTES];
@@ -111,6 +118,12 @@ static bool refuse_guess(Exchange *exchange)
     if (wait_ms > 0) {
         return reply_throttled(exchange, wait_ms);
     }
+    if (exchange->token_wait.reading == 0) {
+        return AUTH_OPEN;
+    }
+    if (!token_cache_has_read(api->tokens, &exchange->token_wait)) {
+        return reply_unknown(exchange);
+    }
     throttle_note(api->throttle, address, now);
     if (throttle_wait_ms(api->throttle, address, now) > 0) {
         log_warn("http.too_many_tries", "peer=%s", address);
@@ -119,11 +132,11 @@ static bool refuse_guess(Exchange *exchange)
                               true);
 }
 
-bool auth_check(Exchange *exchange)
+AuthVerdict auth_check(Exchange *exchange)
 {
     const Api *api = exchange->server->api;
     if (api->tokens == NULL || exchange->match.route->scope == SCOPE_NONE) {
-        return true;
+        return AUTH_GRANTED;
     }
     const char *secret = bearer(exchange);
     if (secret == NULL) {
@@ -131,10 +144,25 @@ bool auth_check(Exchange *exchange)
                                   false);
     }
     if (!token_cache_is_fresh(api->tokens)) {
-        exchange_reply_busy(exchange, 2, "database_down",
-                            "the database cannot be asked for the tokens now: try again");
-        return false;
+        return reply_unknown(exchange);
     }
     const ApiToken *token = token_cache_find(api->tokens, secret, strlen(secret));
     return token == NULL ? refuse_guess(exchange) : grant(exchange, token);
+}
+
+static void on_read(void *data)
+{
+    exchange_wake(data);
+}
+
+void auth_await(Exchange *exchange)
+{
+    token_cache_await(exchange->server->api->tokens, &exchange->token_wait, on_read, exchange);
+}
+
+void auth_forget(Exchange *exchange)
+{
+    if (exchange->token_wait.is_waiting) {
+        token_cache_forget(exchange->server->api->tokens, &exchange->token_wait);
+    }
 }

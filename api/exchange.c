@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/auth.h"
 #include "api/http_internal.h"
 #include "api/metrics.h"
 #include "api/problem.h"
@@ -94,7 +95,11 @@ void exchange_abandon(Exchange *exchange)
         pool_forget(exchange->ticket);
         exchange->ticket = NULL;
     }
-    if (exchange->phase == EXCHANGE_WORKING) {
+    if (exchange->phase == EXCHANGE_CALLER) {
+        auth_forget(exchange);
+        exchange->phase = EXCHANGE_ABANDONED;
+        exchange_wake(exchange);
+    } else if (exchange->phase == EXCHANGE_WORKING) {
         exchange->phase = EXCHANGE_ABANDONED;
         if (exchange->on_gone != NULL) {
             exchange->on_gone(exchange->gone_data);

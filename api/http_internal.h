@@ -57,6 +57,7 @@ typedef struct HttpConnection {
 
 typedef enum ExchangePhase {
     EXCHANGE_HEADERS, // the request line has been read
+    EXCHANGE_CALLER,  // the tokens are read once more
     EXCHANGE_BODY,
     EXCHANGE_WORKING,  // its handler has been called
     EXCHANGE_ANSWERED, // the response is there
@@ -75,6 +76,7 @@ struct Exchange {
     struct MHD_Connection *mhd;
     ExchangePhase phase;
     bool is_suspended;
+    GuardBody announced;
     bool has_body;
     bool closes; // the connection ends with the answer
     char *raw_target;
@@ -83,7 +85,8 @@ struct Exchange {
     RouterMatch match;
     PoolActor actor;             // role NULL: the connection's own user
     char token[TOKEN_HEX_BYTES]; // digest of the actor's
-    char *actor_texts[2];        // owner, queues: a newer token cache may have others
+    TokenWait token_wait;
+    char *actor_texts[2]; // owner, queues: a newer token cache may have others
     StrBuf body;
     StrBuf request_json;
     PoolTicket *ticket;
@@ -153,8 +156,10 @@ void exchange_wake(Exchange *exchange);
 void exchange_reply_response(Exchange *exchange, int status, struct MHD_Response *response);
 
 // --- admission.c
-// The first look at a request: false when it has been answered.
+// The first look at a request: false when it has been answered, or waits as EXCHANGE_CALLER.
 bool admission_check(Exchange *exchange, const char *version);
+// Phase EXCHANGE_CALLER: more is known now.
+bool admission_go_on(Exchange *exchange);
 // A part of the body; false: the connection is to be cut.
 bool admission_take_body(Exchange *exchange, const char *data, size_t length);
 // The body is there: false when the request has been answered.

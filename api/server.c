@@ -61,17 +61,28 @@ static bool is_half_a_request(const Exchange *exchange)
     return exchange->phase == EXCHANGE_HEADERS || exchange->phase == EXCHANGE_BODY;
 }
 
+static enum MHD_Result suspend(Exchange *exchange)
+{
+    MHD_suspend_connection(exchange->mhd);
+    exchange->is_suspended = true;
+    return MHD_YES;
+}
+
+// What is answered before the body has been read ends the connection; without a body there is no need to.
+static enum MHD_Result let_in(Exchange *exchange, bool is_in)
+{
+    if (exchange->phase == EXCHANGE_CALLER) {
+        return suspend(exchange);
+    }
+    return is_in || (!exchange->has_body && !exchange->closes) ? MHD_YES : exchange_send(exchange);
+}
+
 static enum MHD_Result work(Exchange *exchange)
 {
     exchange->phase = EXCHANGE_WORKING;
     exchange->connection->deadline = INT64_MAX;
     dispatch(exchange);
-    if (exchange->phase == EXCHANGE_WORKING) {
-        MHD_suspend_connection(exchange->mhd);
-        exchange->is_suspended = true;
-        return MHD_YES;
-    }
-    return exchange_send(exchange);
+    return exchange->phase == EXCHANGE_WORKING ? suspend(exchange) : exchange_send(exchange);
 }
 
 static enum MHD_Result on_access(void *data, struct MHD_Connection *mhd, const char *url,
@@ -91,10 +102,9 @@ static enum MHD_Result on_access(void *data, struct MHD_Connection *mhd, const c
         if (!str_copy(exchange->method, sizeof exchange->method, method)) {
             log_debug("http.method", "cut=yes");
         }
-        // What is answered before the body has been read ends the connection; without a body there is no need to.
-        return admission_check(exchange, version) || (!exchange->has_body && !exchange->closes)
-                   ? MHD_YES
-                   : exchange_send(exchange);
+        return let_in(exchange, admission_check(exchange, version));
+    case EXCHANGE_CALLER:
+        return let_in(exchange, admission_go_on(exchange));
     case EXCHANGE_BODY:
         if (*upload_size > 0) {
             bool is_taken = admission_take_body(exchange, upload, *upload_size);

@@ -17,6 +17,7 @@
 enum {
     CACHE_PERIOD_MS = 2000,
     CACHE_FIRST_PERIOD_MS = 200, // until they have been read once
+    CACHE_GAP_MS = 10,           // between two readings that somebody waits for
     CACHE_FRESH_MS = 5000        // a revoked token works no longer than that
 };
 
@@ -26,6 +27,9 @@ struct TokenCache {
     size_t count;
     int64_t read_at; // when the answer it comes from was asked for; 0 never
     int64_t asked_at;
+    uint64_t asked; // readings begun
+    uint64_t read;  // the last one that was answered with the tokens
+    TokenWait *waits;
     ev_timer timer;
     PoolTicket *ticket;
     bool has_warned;
@@ -128,7 +132,32 @@ static void keep_rows(TokenCache *cache, const PGresult *rows)
     }
     qsort(cache->tokens, cache->count, sizeof *cache->tokens, compare_tokens);
     cache->read_at = cache->asked_at;
+    cache->read = cache->asked;
     cache->has_warned = false;
+}
+
+static void plan_next(TokenCache *cache)
+{
+    int64_t delay_ms = cache->read_at == 0 ? CACHE_FIRST_PERIOD_MS : CACHE_PERIOD_MS;
+    if (cache->waits != NULL) {
+        delay_ms = cache->asked_at + CACHE_GAP_MS - clock_boot_ms();
+    }
+    ev_timer_stop(cache->api->loop, &cache->timer);
+    ev_timer_set(&cache->timer, delay_ms > 0 ? (double)delay_ms / 1e3 : 0, 0);
+    ev_timer_start(cache->api->loop, &cache->timer);
+}
+
+// Those whose reading has been answered, well or not. Called back, they may wait for another.
+static void release(TokenCache *cache)
+{
+    TokenWait *next = NULL;
+    for (TokenWait *wait = cache->waits; wait != NULL; wait = next) {
+        next = wait->next;
+        if (wait->reading <= cache->asked) {
+            token_cache_forget(cache, wait);
+            wait->on_read(wait->data);
+        }
+    }
 }
 
 static void on_tokens(void *data, const PoolAnswer *answer)
@@ -144,10 +173,8 @@ static void on_tokens(void *data, const PoolAnswer *answer)
                   PQresultErrorField(answer->result, PG_DIAG_SQLSTATE),
                   PQresultErrorField(answer->result, PG_DIAG_MESSAGE_PRIMARY));
     }
-    ev_timer_stop(cache->api->loop, &cache->timer);
-    ev_timer_set(&cache->timer,
-                 (cache->read_at == 0 ? CACHE_FIRST_PERIOD_MS : CACHE_PERIOD_MS) / 1e3, 0);
-    ev_timer_start(cache->api->loop, &cache->timer);
+    release(cache);
+    plan_next(cache);
 }
 
 static void ask(TokenCache *cache)
@@ -159,6 +186,7 @@ static void ask(TokenCache *cache)
         .data = cache,
     };
     cache->asked_at = clock_boot_ms();
+    cache->asked++;
     cache->ticket = pool_ask(cache->api->pool, &wanted);
 }
 
@@ -190,6 +218,36 @@ void token_cache_destroy(TokenCache *cache)
     }
     free_tokens(cache);
     free(cache);
+}
+
+void token_cache_await(TokenCache *cache, TokenWait *wait, void (*on_read)(void *data), void *data)
+{
+    *wait = (TokenWait){.next = cache->waits,
+                        .reading = cache->asked + 1,
+                        .is_waiting = true,
+                        .on_read = on_read,
+                        .data = data};
+    cache->waits = wait;
+    if (cache->ticket == NULL) {
+        plan_next(cache);
+    }
+}
+
+void token_cache_forget(TokenCache *cache, TokenWait *wait)
+{
+    TokenWait **at = &cache->waits;
+    while (wait->is_waiting && *at != wait) {
+        at = &(*at)->next;
+    }
+    if (wait->is_waiting) {
+        *at = wait->next;
+        wait->is_waiting = false;
+    }
+}
+
+bool token_cache_has_read(const TokenCache *cache, const TokenWait *wait)
+{
+    return cache->read >= wait->reading;
 }
 
 bool token_cache_is_fresh(const TokenCache *cache)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// TokenCache: the API tokens of the database, in memory, read anew every few seconds.
+// TokenCache: the API tokens of the database, in memory, read anew every few seconds, and when somebody shows one that is not there.
 #ifndef API_TOKEN_CACHE_H
 #define API_TOKEN_CACHE_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "api/api.h"
 #include "api/route.h"
@@ -21,6 +22,15 @@ typedef struct ApiToken {
     char *queues;                 // text[] literal; "" not bound
 } ApiToken;
 
+// One who waits until the tokens have been read by a statement that was sent after he came. Zeroed at first.
+typedef struct TokenWait {
+    struct TokenWait *next;
+    uint64_t reading; // its number
+    bool is_waiting;
+    void (*on_read)(void *data);
+    void *data;
+} TokenWait;
+
 // Begins to read. The pool must outlive it.
 TokenCache *token_cache_create(Api *api);
 void token_cache_destroy(TokenCache *cache);
@@ -28,6 +38,13 @@ void token_cache_destroy(TokenCache *cache);
 bool token_cache_is_fresh(const TokenCache *cache);
 // NULL: no such token; one that was revoked or has expired is soon not there any more. Valid until the loop goes on.
 const ApiToken *token_cache_find(const TokenCache *cache, const char *secret, size_t length);
+
+// Calls on_read once, from the loop: token_cache_has_read says how it went. Many wait for one reading, and there are not more than
+// a hundred a second.
+void token_cache_await(TokenCache *cache, TokenWait *wait, void (*on_read)(void *data), void *data);
+void token_cache_forget(TokenCache *cache, TokenWait *wait);
+// Whether what was waited for has been read.
+bool token_cache_has_read(const TokenCache *cache, const TokenWait *wait);
 
 // Whether the token of that digest is still there, for what outlives its request.
 bool token_cache_has(const TokenCache *cache, const char *sha256);

@@ -13,7 +13,7 @@
 #include "tests/support/http_operation.h"
 #include "tests/support/http_routes.h"
 
-enum { GUESSES = 200, GUESSES_CHECKED = 10 };
+enum { NEW_TOKENS = 20, GUESSES = 200, GUESSES_CHECKED = 10 };
 
 static int ask_route(const Route *route, const char *token)
 {
@@ -112,6 +112,43 @@ static void test_a_revoked_token(void **state)
     CHECK(test, http_await_end(&stream, DAEMON_PATIENCE_MS)); // what it had opened ends with it
     http_close(&stream);
     CHECK(test, daemon_log_count(daemon, "verysecret") == 0);
+}
+
+// One that has just been made is good at once. While the tokens cannot be read, nobody is told that his does not exist.
+static void test_a_new_token(void **state)
+{
+    SystemTest *test = *state;
+    HttpClient clients[2];
+    use_port();
+    const Daemon *daemon = run_with_api(test, 1, "auth: tokens");
+    for (int i = 0; i < NEW_TOKENS; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "new%d", i);
+        add_token(test, name, "read,enqueue", "");
+        if (i % 2 == 0) {
+            expect(test, name, "GET", "/api/jobs", NULL, 200, NULL);
+        } else {
+            expect(test, name, "POST", "/api/jobs", "{\"job_type\": \"noop\"}", 201, NULL);
+        }
+    }
+    pid_t api = api_of(daemon);
+    test_db_run(test->conn, "begin; lock table ganger.api_token");
+    expect(test, "unknown", "GET", "/api/jobs", NULL, 503, "cannot be asked for the tokens");
+    for (int i = 0; i < 2; i++) {
+        CHECK(test, http_connect(&clients[i], address));
+        CHECK(test, http_send_text(&clients[i], "GET /api/jobs HTTP/1.1\r\nHost: localhost\r\n") &&
+                        http_send_text(&clients[i], header_of("unknown")) &&
+                        http_send_text(&clients[i], "\r\n"));
+    }
+    http_close(&clients[0]); // has gone before it is known
+    test_db_run(test->conn, "rollback");
+    HttpAnswer answer;
+    CHECK(test, http_read(&clients[1], &answer, DAEMON_PATIENCE_MS));
+    CHECK(test, answer.status == 401 || answer.status == 503);
+    http_answer_free(&answer);
+    http_close(&clients[1]);
+    CHECK(test, await_status("unknown", 401) && await_status("new0", 200));
+    CHECK(test, api_of(daemon) == api);
 }
 
 // S3: who guesses is soon not listened to, and others are.
@@ -263,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_every_route, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_a_revoked_token, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_a_new_token, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_guessing, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_pages_of_other_sites, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_get_changes_nothing, system_setup, system_teardown),
