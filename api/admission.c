@@ -161,7 +161,6 @@ bool admission_go_on(Exchange *exchange)
     case AUTH_OPEN:
         exchange->phase = EXCHANGE_CALLER;
         exchange->connection->deadline = INT64_MAX;
-        auth_await(exchange);
         return false;
     case AUTH_GRANTED:
         break;

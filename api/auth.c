@@ -106,23 +106,29 @@ static AuthVerdict grant(Exchange *exchange, const ApiToken *token)
     return AUTH_GRANTED;
 }
 
-// Of one address only so many wrong tokens a minute are worth a look and a line. A good one always passes: 256 bits are not guessed, and
-// whoever shares the address (a proxy's, 127.0.0.1) must not be locked out by others.
+static void on_read(void *data)
+{
+    exchange_wake(data);
+}
+
+// Of one address only so many wrong tokens a minute are worth a line. A good one always passes: 256 bits are not guessed, and whoever
+// shares the address (a proxy's, 127.0.0.1) must not be locked out by others. So does one that was made just now.
 static AuthVerdict refuse_guess(Exchange *exchange)
 {
     const Api *api = exchange->server->api;
+    TokenWait *wait = &exchange->token_wait;
     char address[THROTTLE_ADDRESS_BYTES];
+    if (wait->reading == 0 && token_cache_await(api->tokens, wait, on_read, exchange)) {
+        return AUTH_OPEN;
+    }
+    if (wait->reading == 0 || !token_cache_has_read(api->tokens, wait)) {
+        return reply_unknown(exchange);
+    }
     client_address(exchange, address);
     int64_t now = clock_boot_ms();
     int64_t wait_ms = throttle_wait_ms(api->throttle, address, now);
     if (wait_ms > 0) {
         return reply_throttled(exchange, wait_ms);
-    }
-    if (exchange->token_wait.reading == 0) {
-        return AUTH_OPEN;
-    }
-    if (!token_cache_has_read(api->tokens, &exchange->token_wait)) {
-        return reply_unknown(exchange);
     }
     throttle_note(api->throttle, address, now);
     if (throttle_wait_ms(api->throttle, address, now) > 0) {
@@ -148,16 +154,6 @@ AuthVerdict auth_check(Exchange *exchange)
     }
     const ApiToken *token = token_cache_find(api->tokens, secret, strlen(secret));
     return token == NULL ? refuse_guess(exchange) : grant(exchange, token);
-}
-
-static void on_read(void *data)
-{
-    exchange_wake(data);
-}
-
-void auth_await(Exchange *exchange)
-{
-    token_cache_await(exchange->server->api->tokens, &exchange->token_wait, on_read, exchange);
 }
 
 void auth_forget(Exchange *exchange)

@@ -7,13 +7,12 @@
 
 typedef enum AuthVerdict {
     AUTH_REFUSED, // the request has been answered (401, 403, 429, 503)
-    AUTH_OPEN,    // the token may have been made just now: auth_await, then ask again
-    AUTH_GRANTED  // the exchange has its actor
+    AUTH_OPEN, // the token may have been made just now: it is woken when more is known, and asks again
+    AUTH_GRANTED // the exchange has its actor
 } AuthVerdict;
 
 AuthVerdict auth_check(Exchange *exchange);
-// Wakes the exchange, which is to be suspended, when auth_check can say more; it says AUTH_OPEN once only.
-void auth_await(Exchange *exchange);
+// Who has got AUTH_OPEN, and is to be suspended, goes without being woken. It is got once only.
 void auth_forget(Exchange *exchange);
 
 #endif

@@ -173,7 +173,7 @@ static Status start(Process *self, const Config *config, Scoreboard *board)
     return STATUS_OK;
 }
 
-// Suspended requests must have their answers before libmicrohttpd is stopped: the pool ends first. The tokens stay until nothing is
+// Suspended requests must have their answers before libmicrohttpd is stopped: the pool ends first, and the waiting for tokens. These stay until nothing is
 // admitted any more: without them every request would be good, or looked up in what is freed.
 static void stop(Process *self)
 {
@@ -181,6 +181,7 @@ static void stop(Process *self)
     metrics_destroy(api->metrics);
     api->metrics = NULL; // streams are closed with the server
     pool_close(api->pool);
+    token_cache_close(api->tokens);
     server_destroy(api->server);
     token_cache_destroy(api->tokens);
     stream_hub_destroy(api->streams);

@@ -188,17 +188,18 @@ static void set_up(PoolConn *conn)
     char pid[16];
     snprintf(pid, sizeof pid, "%d", PQbackendPID(conn->conn));
     char limit[16];
-    snprintf(limit, sizeof limit, "%d", POOL_STATEMENT_TIMEOUT_MS);
+    snprintf(limit, sizeof limit, "%ds", POOL_STATEMENT_TIMEOUT_MS / 1000);
     char lock_limit[16];
-    snprintf(lock_limit, sizeof lock_limit, "%d", POOL_LOCK_TIMEOUT_MS);
-    const char *const values[] = {pid, limit, lock_limit};
+    snprintf(lock_limit, sizeof lock_limit, "%ds", POOL_LOCK_TIMEOUT_MS / 1000);
+    const char *const settings[] = {pid, lock_limit};
+    const char *const limits[] = {pid, limit};
     conn->state = POOL_CONN_SETTING;
     conn->is_pooled = true;
     strbuf_clear(&conn->lacking);
     if (PQsetnonblocking(conn->conn, 1) != 0 || PQenterPipelineMode(conn->conn) == 0 ||
-        PQsendQueryParams(conn->conn, SQL_connect_settings.text, 1, NULL, values, NULL, NULL, 0) ==
-            0 ||
-        PQsendQueryParams(conn->conn, SQL_api_session.text, 3, NULL, values, NULL, NULL, 0) == 0 ||
+        PQsendQueryParams(conn->conn, SQL_connect_settings.text, 2, NULL, settings, NULL, NULL,
+                          0) == 0 ||
+        PQsendQueryParams(conn->conn, SQL_api_session.text, 2, NULL, limits, NULL, NULL, 0) == 0 ||
         PQpipelineSync(conn->conn) == 0) {
         pool_conn_drop(conn, PQerrorMessage(conn->conn), false);
         return;
@@ -229,11 +230,11 @@ static void go_on_connecting(PoolConn *conn)
 static void tell_settings(Pool *pool, const PoolConn *conn)
 {
     if (conn->lacking.length > 0 && !pool->has_told_settings) {
-        log_warn(
-            "http.database_pooled",
-            "role=%s lacking=\"%s\" mend=\"give http.database_url a role of its own, ALTER ROLE "
-            "... SET each, then RECONNECT in the pooler\"",
-            PQuser(conn->conn), conn->lacking.text);
+        log_warn("http.database_pooled",
+                 "database_role=%s lacking=\"%s\" mend=\"give http.database_url a role of its own, "
+                 "ALTER ROLE "
+                 "... SET each, then RECONNECT in the pooler\"",
+                 PQuser(conn->conn), conn->lacking.text);
     }
     pool->has_told_settings = true;
 }

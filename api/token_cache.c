@@ -17,8 +17,10 @@
 enum {
     CACHE_PERIOD_MS = 2000,
     CACHE_FIRST_PERIOD_MS = 200, // until they have been read once
-    CACHE_GAP_MS = 10,           // between two readings that somebody waits for
-    CACHE_FRESH_MS = 5000        // a revoked token works no longer than that
+    CACHE_GAP_MS = 10,           // between two readings that somebody waits for, and
+    CACHE_GAP_TIMES = 4,         // so many times as long as the last one took
+    CACHE_WAITS_MAX = 100,
+    CACHE_FRESH_MS = 5000 // a revoked token works no longer than that
 };
 
 struct TokenCache {
@@ -27,9 +29,11 @@ struct TokenCache {
     size_t count;
     int64_t read_at; // when the answer it comes from was asked for; 0 never
     int64_t asked_at;
-    uint64_t asked; // readings begun
-    uint64_t read;  // the last one that was answered with the tokens
+    int64_t took_ms; // the last reading
+    uint64_t asked;  // readings begun
+    uint64_t read;   // the last one that was answered with the tokens
     TokenWait *waits;
+    int wait_count;
     ev_timer timer;
     PoolTicket *ticket;
     bool has_warned;
@@ -140,20 +144,22 @@ static void plan_next(TokenCache *cache)
 {
     int64_t delay_ms = cache->read_at == 0 ? CACHE_FIRST_PERIOD_MS : CACHE_PERIOD_MS;
     if (cache->waits != NULL) {
-        delay_ms = cache->asked_at + CACHE_GAP_MS - clock_boot_ms();
+        int64_t times_ms = CACHE_GAP_TIMES * cache->took_ms;
+        delay_ms =
+            cache->asked_at + (times_ms > CACHE_GAP_MS ? times_ms : CACHE_GAP_MS) - clock_boot_ms();
     }
     ev_timer_stop(cache->api->loop, &cache->timer);
     ev_timer_set(&cache->timer, delay_ms > 0 ? (double)delay_ms / 1e3 : 0, 0);
     ev_timer_start(cache->api->loop, &cache->timer);
 }
 
-// Those whose reading has been answered, well or not. Called back, they may wait for another.
-static void release(TokenCache *cache)
+// Those whose reading has been answered, well or not.
+static void release(TokenCache *cache, uint64_t reading)
 {
     TokenWait *next = NULL;
     for (TokenWait *wait = cache->waits; wait != NULL; wait = next) {
         next = wait->next;
-        if (wait->reading <= cache->asked) {
+        if (wait->reading <= reading) {
             token_cache_forget(cache, wait);
             wait->on_read(wait->data);
         }
@@ -164,6 +170,7 @@ static void on_tokens(void *data, const PoolAnswer *answer)
 {
     TokenCache *cache = data;
     cache->ticket = NULL;
+    cache->took_ms = clock_boot_ms() - cache->asked_at;
     if (answer->outcome == POOL_DONE) {
         keep_rows(cache, answer->result);
     } else if (answer->outcome == POOL_ERROR && !cache->has_warned &&
@@ -173,7 +180,7 @@ static void on_tokens(void *data, const PoolAnswer *answer)
                   PQresultErrorField(answer->result, PG_DIAG_SQLSTATE),
                   PQresultErrorField(answer->result, PG_DIAG_MESSAGE_PRIMARY));
     }
-    release(cache);
+    release(cache, cache->asked);
     plan_next(cache);
 }
 
@@ -207,6 +214,13 @@ TokenCache *token_cache_create(Api *api)
     return cache;
 }
 
+void token_cache_close(TokenCache *cache)
+{
+    if (cache != NULL) {
+        release(cache, UINT64_MAX);
+    }
+}
+
 void token_cache_destroy(TokenCache *cache)
 {
     if (cache == NULL) {
@@ -220,8 +234,12 @@ void token_cache_destroy(TokenCache *cache)
     free(cache);
 }
 
-void token_cache_await(TokenCache *cache, TokenWait *wait, void (*on_read)(void *data), void *data)
+bool token_cache_await(TokenCache *cache, TokenWait *wait, void (*on_read)(void *data), void *data)
 {
+    if (cache->wait_count == CACHE_WAITS_MAX) {
+        return false;
+    }
+    cache->wait_count++;
     *wait = (TokenWait){.next = cache->waits,
                         .reading = cache->asked + 1,
                         .is_waiting = true,
@@ -231,6 +249,7 @@ void token_cache_await(TokenCache *cache, TokenWait *wait, void (*on_read)(void 
     if (cache->ticket == NULL) {
         plan_next(cache);
     }
+    return true;
 }
 
 void token_cache_forget(TokenCache *cache, TokenWait *wait)
@@ -242,6 +261,7 @@ void token_cache_forget(TokenCache *cache, TokenWait *wait)
     if (wait->is_waiting) {
         *at = wait->next;
         wait->is_waiting = false;
+        cache->wait_count--;
     }
 }
 

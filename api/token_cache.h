@@ -33,15 +33,17 @@ typedef struct TokenWait {
 
 // Begins to read. The pool must outlive it.
 TokenCache *token_cache_create(Api *api);
+// The process is leaving: nobody waits any longer.
+void token_cache_close(TokenCache *cache);
 void token_cache_destroy(TokenCache *cache);
 // False: the database has not said lately which tokens there are.
 bool token_cache_is_fresh(const TokenCache *cache);
 // NULL: no such token; one that was revoked or has expired is soon not there any more. Valid until the loop goes on.
 const ApiToken *token_cache_find(const TokenCache *cache, const char *secret, size_t length);
 
-// Calls on_read once, from the loop: token_cache_has_read says how it went. Many wait for one reading, and there are not more than
-// a hundred a second.
-void token_cache_await(TokenCache *cache, TokenWait *wait, void (*on_read)(void *data), void *data);
+// Calls on_read once, from the loop: token_cache_has_read says how it went. Many wait for one reading; these take a fifth of the time at
+// most. False: too many wait.
+bool token_cache_await(TokenCache *cache, TokenWait *wait, void (*on_read)(void *data), void *data);
 void token_cache_forget(TokenCache *cache, TokenWait *wait);
 // Whether what was waited for has been read.
 bool token_cache_has_read(const TokenCache *cache, const TokenWait *wait);

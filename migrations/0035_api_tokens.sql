@@ -31,7 +31,7 @@ create function ganger._api_token_problem(scopes text[], queues text[]) returns 
         else (select ganger._name_problem('queues', q) from unnest(queues) q where ganger._name_problem('queues', q) is not null limit 1) end
 $$;
 
--- Makes a token known to the API, within two seconds.
+-- Makes a token, which is good at once.
 --
 --   name        what people call it, 1..255 bytes; one valid token for each name
 --   sha256      of the token's text, 32 bytes; the token itself never comes here

@@ -264,7 +264,7 @@ $$;
 -- it may be only after it was not found among the live ones, and twice should it just be retried.
 create function ganger._api_job_text(id bigint) returns text
 language plpgsql volatile security definer
-set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set jit = off set enable_seqscan = off as $$
+set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' set jit = off set enable_seqscan = off as $$
 declare
     job text;
 begin
@@ -349,8 +349,14 @@ end $$;
 -- twice the time, as it asks for the type of each column); null: a pause or a limit may keep it from running.
 create function ganger._usual_job_text(id bigint, job_type text, queue text, priority integer, payload jsonb) returns text
 language plpgsql volatile security definer
-set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set jit = off set enable_seqscan = off as $$
+set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' set jit = off set enable_seqscan = off as $$
+declare
+    owner text;
 begin
+    if not ganger._is_at_home() then
+        owner := ganger._acting_owner(null);
+        perform ganger._check_queue(queue);
+    end if;
     if exists (select from ganger.queue q where q.name = _usual_job_text.queue and (q.paused or q.concurrency is not null or q.rate is not null))
        or exists (select from ganger.job_type t where t.name = _usual_job_text.job_type and (t.paused or t.concurrency is not null)) then
         return null;
@@ -363,7 +369,7 @@ begin
         '"failure_reason":null,"will_retry":null,"worker":null,"node":null,"wait_until":null,"wait_token":null,"created_at":%6$s,'
         '"started_at":null,"finished_at":null,"last_failed_at":null,"last_retried_at":null,"last_cancelled_at":null}',
         id, to_json(job_type), to_json(queue), priority, payload, to_json(now()),
-        coalesce(case when not ganger._is_at_home() then to_json(ganger._acting_owner(null)) end::text, 'null'));
+        coalesce(to_json(owner)::text, 'null'));
 end $$;
 
 -- POST /api/jobs. The usual job, of which nothing but its name, place and payload is said, takes the short way: what a call costs is the
@@ -393,7 +399,7 @@ end $$;
 
 -- POST /api/jobs, whatever is said of the job; with `is_collection` POST /api/v1/collections/jobs. 200 instead of 201: the job was known already.
 create function ganger._api_make_job(request jsonb, sent text, is_collection boolean default false) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     entry  jsonb := ganger._api_json(sent);
     i      ganger.job_input;
@@ -449,7 +455,7 @@ end $$;
 
 -- POST /api/jobs/bulk: an array of jobs, or {"jobs": [...]}. All or none; ids in their order.
 create function ganger._api_create_jobs(request jsonb, sent text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     jobs jsonb := ganger._api_json(sent);
     ids  bigint[];

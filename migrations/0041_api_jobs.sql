@@ -94,7 +94,7 @@ end $$;
 
 -- A page of a list: the jobs as JSON, and the id that the next page begins below. Ends early at 8 MiB.
 create function ganger._api_page(filter jsonb, max_rows integer, after bigint, out jobs text, out next bigint)
-language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set jit = off set enable_seqscan = off
+language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' set jit = off set enable_seqscan = off
 as $$
 declare
     ids     bigint[];
@@ -134,7 +134,7 @@ end $$;
 
 -- GET /api/jobs
 create function ganger._api_list_jobs(request jsonb, sent text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     params    constant jsonb := ganger._api_query(request, ganger._api_filter_keys('limit', 'after', 'total'));
     filter   constant jsonb := ganger._api_filter(params);
@@ -191,7 +191,7 @@ end $$;
 -- first ones after it. Those of one instant are not parted, so it may be a few more. `next`: where the page behind it in that
 -- direction goes on; null: there is none. Reads no more than the page where the job has many.
 create function ganger._job_page(id bigint, what text, before timestamptz, after timestamptz, max_rows integer, out rows text, out next timestamptz)
-language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set jit = off set enable_seqscan = off as $$
+language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' set jit = off set enable_seqscan = off as $$
 declare
     newest  constant boolean := before is not null or after is null;
     since   timestamptz := coalesce(after + interval '1 us', '-infinity');
@@ -230,7 +230,7 @@ end $$;
 
 -- GET /api/jobs/{id}/events and attempts: a page of them.
 create function ganger._api_job_page(params jsonb, what text, id bigint) returns text
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     page constant record := ganger._job_page(id, what, ganger._api_instant(params, 'before'), ganger._api_instant(params, 'after'),
                                              ganger._api_number(params, 'limit', 1, 1000, 100)::integer);
@@ -250,7 +250,7 @@ end $$;
 
 -- What is known of one job beside itself: `what` is events, attempts, explain, log, progress, steps or dependencies.
 create function ganger._api_look(request jsonb, sent text, what text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set jit = off set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' set jit = off set enable_seqscan = off as $$
 <<look>>
 declare
     params constant jsonb := ganger._api_query(request,
@@ -333,7 +333,7 @@ end $$;
 
 -- PUT and PATCH, DELETE /api/jobs/{id}; POST /api/jobs/{id}/cancel and retry.
 create function ganger._api_change_job(request jsonb, sent text, what text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     id     constant bigint := ganger._api_id(request);
     entry  jsonb;
@@ -373,7 +373,7 @@ end $$;
 
 -- POST /api/jobs/{id}/redrive
 create function ganger._api_redrive(request jsonb, sent text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     made bigint;
 begin

@@ -2,7 +2,7 @@
 
 -- POST /api/claim: {worker, queues, job_types, max_jobs, lease}. An array of what claim() gives.
 create function ganger._api_claim(request jsonb, sent text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     i constant ganger._api_input := ganger._api_read(sent, 'worker', 'queues', 'job_types', 'max_jobs', 'lease');
 begin
@@ -13,7 +13,7 @@ end $$;
 
 -- POST /api/jobs/{id}/complete, fail, ...: what the holder of a lease says. 409: the lease is no longer valid.
 create function ganger._api_report(request jsonb, sent text, what text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     id   constant bigint := ganger._api_id(request);
     i    ganger._api_input;

@@ -57,7 +57,7 @@ end $$;
 
 -- GET /api/queues, job-types, groups, nodes, workers, doctor, jobs/stats, batches/stats. `all=true`: also what is over, of nodes and workers.
 create function ganger._api_show(request jsonb, sent text, what text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     params constant jsonb := ganger._api_query(request, case when what in ('nodes', 'workers') then '{all}' else '{}' end::text[]);
     whole constant boolean := ganger._api_bool(params, 'all');
@@ -78,7 +78,7 @@ end $$;
 -- PUT and PATCH /api/queues/{queue}, job-types/{job_type}, groups/{group_key}: limits. PUT sets all: what is left out has none; PATCH
 -- those that are sent. POST .../pause and resume. Answers what holds then; null: there is none that could be resumed.
 create function ganger._api_set(request jsonb, sent text, what text, how text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     key   constant text := coalesce(request #>> '{path,queue}', request #>> '{path,job_type}', request #>> '{path,group_key}');
     known constant text[] := case when how in ('pause', 'resume') then '{}' when what = 'queue' then '{concurrency, group_concurrency, rate, rate_period, retention}'
@@ -115,7 +115,7 @@ end $$;
 
 -- The next ticks of an expression, as a JSON array.
 create function ganger._api_ticks(cron text, timezone text, n integer) returns jsonb
-language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     at    timestamptz := clock_timestamp();
     ticks jsonb := '[]';
@@ -136,7 +136,7 @@ $$;
 
 -- GET /api/schedules, with the next ticks of each: `next` says how many, five unless said.
 create function ganger._api_schedules(request jsonb, sent text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     ticks constant integer := ganger._api_number(ganger._api_query(request, '{next}'), 'next', 0, 20, 5);
 begin
@@ -146,7 +146,7 @@ end $$;
 
 -- GET /api/cron?cron=&timezone=&next=: the next ticks of an expression that is no schedule yet.
 create function ganger._api_cron(request jsonb, sent text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     params constant jsonb := ganger._api_query(request, '{cron, timezone, next}');
     cron  constant text := ganger._api_text(params, 'cron');
@@ -161,7 +161,7 @@ end $$;
 
 -- The rest of /api/schedules: get, create, edit, delete, pause, resume, run.
 create function ganger._api_change_schedule(request jsonb, sent text, what text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     key  text := request #>> '{path,name}';
     i    ganger._api_input;
@@ -204,7 +204,7 @@ $$;
 
 -- GET /api/batches: newest first.
 create function ganger._api_batches(request jsonb, sent text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     params constant jsonb := ganger._api_query(request, '{status, limit}');
 begin
@@ -215,7 +215,7 @@ end $$;
 
 -- The rest of /api/batches: get, create, start, pause, resume, cancel, clear.
 create function ganger._api_change_batch(request jsonb, sent text, what text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     key   text := request #>> '{path,batch}';
     i     ganger._api_input;
@@ -255,7 +255,7 @@ end $$;
 
 -- GET /api/tokens: newest first.
 create function ganger._api_tokens_list(request jsonb, sent text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     params constant jsonb := ganger._api_query(request, '{status, job_id, limit}');
     job   constant bigint := ganger._api_number(params, 'job_id', 1, 9223372036854775807, null);
@@ -268,7 +268,7 @@ end $$;
 
 -- POST /api/tokens, GET /api/tokens/{token}, POST /api/tokens/{token}/complete.
 create function ganger._api_token(request jsonb, sent text, what text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     key  text := request #>> '{path,token}';
     i    ganger._api_input;
@@ -295,7 +295,7 @@ end $$;
 
 -- The tokens of the API itself: GET /api/api-tokens, POST (the answer has the token, this once), DELETE /api/api-tokens/{id}.
 create function ganger._api_api_token(request jsonb, sent text, what text) returns ganger._api_answer
-language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
     i      ganger._api_input;
     secret text;

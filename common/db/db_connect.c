@@ -25,6 +25,7 @@ typedef struct Opening {
 } Opening;
 
 static const char DB_TIMEOUT_TEXT[] = "timeout";
+static const char LOCK_TIMEOUT[] = "5s";
 
 static Status connect_until(PGconn *conn, int64_t deadline, StrBuf *why);
 static Status apply_settings(Db *db, int64_t deadline);
@@ -276,6 +277,7 @@ static Status apply_settings(Db *db, int64_t deadline)
     DbParams params;
     db_params_init(&params);
     db_param_int(&params, PQbackendPID(db->conn));
+    db_param_text(&params, LOCK_TIMEOUT);
     // Nothing is known about the other side yet: no name is left behind in a pooler's session.
     db->is_pooled = true;
     PGresult *result = NULL;

@@ -1,5 +1,5 @@
 -- The settings of one session, in one round trip after connecting.
--- $1 int: the backend's pid as the client was told it.
+-- $1 int: the backend's pid as the client was told it; $2 text: how long a statement may wait for a lock, as 5s.
 -- Columns: `pooled`: true when a pooler stands between (it hands out pids of its own); then nothing is set,
 --   as the session belongs to others too, and ALTER ROLE ... SET has to do it;
 --   `lacking`: what it has not done, as NAME = VALUE; empty without a pooler;
@@ -16,7 +16,8 @@ with wanted (name, value, harmful) as (
         ('tcp_keepalives_interval', '5', null),
         ('tcp_keepalives_count', '3', null),
         -- nothing of ours waits for a lock longer than that; it is tried again
-        ('lock_timeout', '5s', '0'),
+        ('lock_timeout', $2::text, (select current_setting('lock_timeout') from pg_settings
+            where name = 'lock_timeout' and setting::int not between 1 and extract(epoch from $2::text::interval) * 1000)),
         -- handlers hold transactions; their time limit is the job's timeout
         ('idle_in_transaction_session_timeout', '0', null),
         -- short statements only: compiling costs more than it brings

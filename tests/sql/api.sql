@@ -2,7 +2,7 @@
 -- The operations of the HTTP API as the server calls them: (request, body) to (status, body, headers). What each of them does to jobs is
 -- tested with the functions they call; here it is what comes in and what goes out.
 create extension dblink;
-select plan(210);
+select plan(211);
 
 -- An answer, or the error as problem+json would have it: {status, field, detail}.
 create function pg_temp.ask(statement text, request jsonb default '{}', sent text default null, out status integer, out body jsonb, out headers jsonb)
@@ -48,6 +48,11 @@ set ganger.bound_owner = 'ann';
 select pg_temp.usual('{"job_type": "usual", "payload": "of ann"}');
 reset ganger.bound_owner;
 select is((select j.owner from ganger.jobs j where j.payload = '"of ann"'), 'ann', 'also that of an owner');
+set intervalstyle = 'iso_8601';
+select r.body ->> 'retry_delay' as made, r.body ->> 'id' as styled from pg_temp.ask('_api_create_job()', '{}', '{"job_type": "x"}') r \gset
+select is(array[:'made', g.body::jsonb ->> 'retry_delay'], '{00:01:00, 00:01:00}', 'durations are written alike, wherever the session is')
+from ganger._api_get_job(pg_temp.job(:styled), null) g;
+reset intervalstyle;
 select ganger.pause_queue('other');
 select pg_temp.usual('{"job_type": "usual", "queue": "other"}');
 select is((select count(distinct j.pending_reason) from ganger.jobs j where j.queue = 'other'), 1::bigint, 'of a paused queue it says so');
