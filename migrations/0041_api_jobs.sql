@@ -61,9 +61,10 @@ begin
                    most, wanted, in_window) into ids, horizon using after, max_rows;
 end $$;
 
--- How many jobs match: exact, or at least so many where the filter would have to look at more of them than a window.
-create type ganger._api_count as (total bigint, is_exact boolean);
-create function ganger._api_total(filter jsonb, out total bigint, out is_exact boolean)
+-- How many jobs match: exact, or at least so many where the filter would have to look at more of them than a window. `is_ended`: none of
+-- them is live.
+create type ganger._api_count as (total bigint, is_exact boolean, is_ended boolean);
+create function ganger._api_total(filter jsonb, out total bigint, out is_exact boolean, out is_ended boolean)
 language plpgsql volatile security definer
 set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off
 as $$
@@ -75,6 +76,7 @@ declare
 begin
     total := 0;
     is_exact := true;
+    is_ended := true;
     foreach side in array '{job, history}'::text[] loop
         in_window := ganger._api_window_sql(filter, side, most);
         continue when in_window is null;
@@ -89,18 +91,19 @@ begin
                        ganger._filter_sql(filter, side) || ganger._visible_sql(), in_window) into seen using null::bigint;
         total := total + seen.matching;
         is_exact := is_exact and seen.n < most;
+        is_ended := is_ended and (side = 'history' or (seen.matching = 0 and seen.n < most));
     end loop;
 end $$;
 
--- A page of a list: the jobs as JSON, and the id that the next page begins below. Ends early at 8 MiB.
-create function ganger._api_page(filter jsonb, max_rows integer, after bigint, out jobs text, out next bigint)
+-- A page of a list: the jobs as JSON, and the id that the next page begins below. Ends early at 8 MiB. `is_ended`: no live ones are
+-- looked for.
+create function ganger._api_page(filter jsonb, max_rows integer, after bigint, is_ended boolean default false, out jobs text, out next bigint)
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' set jit = off set enable_seqscan = off
 as $$
 declare
-    ids     bigint[];
-    live    record;
-    ended   record;
+    ids     bigint[] := '{}';
     horizon bigint;
+    ended   record;
     one     bigint;
     job     text;
     n       integer := 0;
@@ -110,11 +113,13 @@ begin
     if filter ?| '{batch, idempotency_key}' then
         ids := array(select j.id from ganger.list_jobs(filter, max_rows + 1, after) j order by j.id desc);
     else
-        live := ganger._api_side(filter, 'job', max_rows + 1, after);
+        if not is_ended then
+            select live.ids, live.horizon into ids, horizon from ganger._api_side(filter, 'job', max_rows + 1, after) live;
+        end if;
         ended := ganger._api_side(filter, 'history', max_rows + 1, after);
-        horizon := greatest(live.horizon, ended.horizon);
+        horizon := greatest(horizon, ended.horizon);
         -- each once: a job that ends between the two looks is seen by both
-        ids := array(select distinct x from unnest(live.ids || ended.ids) x where horizon is null or x >= horizon order by x desc limit max_rows + 1);
+        ids := array(select distinct x from unnest(ids || ended.ids) x where horizon is null or x >= horizon order by x desc limit max_rows + 1);
     end if;
     next := horizon;
     foreach one in array ids loop
@@ -136,22 +141,24 @@ end $$;
 create function ganger._api_list_jobs(request jsonb, sent text) returns ganger._api_answer
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres' as $$
 declare
-    params    constant jsonb := ganger._api_query(request, ganger._api_filter_keys('limit', 'after', 'total'));
+    params   constant jsonb := ganger._api_query(request, ganger._api_filter_keys('limit', 'after', 'total'));
     filter   constant jsonb := ganger._api_filter(params);
     max_rows constant integer := ganger._api_number(params, 'limit', 1, 1000, 100);
     after    constant bigint := ganger._api_number(params, 'after', 1, 9223372036854775807, null);
-    page     constant record := ganger._api_page(filter, max_rows, after);
+    page     record;
     counted  ganger._api_count;
 begin
     if ganger._api_text(params, 'total') is null or ganger._api_bool(params, 'total') then
         if filter ?| '{batch, idempotency_key}' then
-            counted := (ganger.count_jobs(filter), true);
+            counted := (ganger.count_jobs(filter), true, false);
         else
             counted := ganger._api_total(filter);
         end if;
+        page := ganger._api_page(filter, max_rows, after, counted.is_ended);
         return (200, format('{"jobs":%s,"total":%s,"total_is_exact":%s,"next":%s}', page.jobs, counted.total, to_json(counted.is_exact),
                             coalesce(page.next::text, 'null')), null::jsonb);
     end if;
+    page := ganger._api_page(filter, max_rows, after);
     return (200, format('{"jobs":%s,"next":%s}', page.jobs, coalesce(page.next::text, 'null')), null::jsonb);
 end $$;
 

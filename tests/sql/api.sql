@@ -2,7 +2,7 @@
 -- The operations of the HTTP API as the server calls them: (request, body) to (status, body, headers). What each of them does to jobs is
 -- tested with the functions they call; here it is what comes in and what goes out.
 create extension dblink;
-select plan(211);
+select plan(212);
 
 -- An answer, or the error as problem+json would have it: {status, field, detail}.
 create function pg_temp.ask(statement text, request jsonb default '{}', sent text default null, out status integer, out body jsonb, out headers jsonb)
@@ -173,6 +173,8 @@ select bag_eq(format($$
 from unnest(array['{}', '{"job_type": "b"}', '{"job_type": ["a", "thumb"]}', '{"status": ["cancelled", "pending"], "priority": 5}', '{"status": "cancelled"}', '{"tags": ["a"]}',
                   '{"owner": "nobody"}']) w (filter);
 select is((t.total <= ganger.count_jobs('{"search": {"to": "x"}}'))::text || t.is_exact, 'truefalse', 'at least so many') from ganger._api_total('{"search": {"to": "x"}}') t;
+select is(array_agg(t.is_ended order by f), '{f, t, f}', 'that none of them is live is known only when all were looked at')
+from (values (1, '{"job_type": "usual"}'), (2, '{"status": "cancelled"}'), (3, '{"search": {"nobody": "x"}}')) w (f, filter), ganger._api_total(w.filter::jsonb) t;
 select is(t.total::text || t.is_exact, ganger.count_jobs('{"status": "cancelled"}') || 'true', 'ended ones are kept counted') from ganger._api_total('{"status": "cancelled"}') t;
 -- one that ends between the look at the live jobs and that at the ended ones
 select ganger.enqueue('twin') as twin \gset
