@@ -20,8 +20,10 @@ create function ganger._api_parts(filter jsonb, source text) returns text langua
 $$;
 
 -- The newest rows of `source` below $1 (null: of all) of which a list or a count looks at `most`, as SQL: from ... limit ...; null: the
--- filter can mean none.
-create function ganger._api_window_sql(filter jsonb, source text, most integer) returns text language plpgsql volatile as $$
+-- filter can mean none. `any_order`: $1 is null, and which they are does not matter: of a small table its pages are read one after the
+-- other, which is twice as fast.
+create function ganger._api_window_sql(filter jsonb, source text, most integer, any_order boolean default false) returns text
+language plpgsql volatile as $$
 declare
     own   text := coalesce(ganger._visible_owner(), case jsonb_typeof(filter -> 'owner') when 'string' then filter ->> 'owner' end);
     parts text := ganger._api_parts(filter, source);
@@ -31,6 +33,9 @@ begin
     elsif source = 'job' and ganger._filter_words(filter, 'status') = '{processing}' then -- these have a list of their own
         parts := 'j.id = any (array(select p.id from ganger._processing p))';
         own := null;
+    end if;
+    if any_order and own is null and source = 'job' and pg_relation_size(format('ganger.%I', source)::regclass) <= 64 * 1024 * 1024 then
+        return format('from ganger.%I j where %s and $1 is null limit %s', source, parts, most);
     end if;
     -- bounds, not an equality: then only the index on (owner, id) has this order
     return format('from ganger.%I j where %s and ($1 is null or j.id < $1) %s limit %s', source, parts,
@@ -78,7 +83,7 @@ begin
     is_exact := true;
     is_ended := true;
     foreach side in array '{job, history}'::text[] loop
-        in_window := ganger._api_window_sql(filter, side, most);
+        in_window := ganger._api_window_sql(filter, side, most, true);
         continue when in_window is null;
         if side = 'history' and filter - '{status, job_type}'::text[] = '{}' and ganger._visible_sql() = '' then
             -- these are kept counted
