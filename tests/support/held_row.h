@@ -5,6 +5,7 @@
 
 #include "tests/support/unit.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "common/base/log.h"
