@@ -140,16 +140,23 @@ static void keep_rows(TokenCache *cache, const PGresult *rows)
     cache->has_warned = false;
 }
 
+// Until the next reading, which those who do not wait may rely on as well.
+static int64_t delay_ms(const TokenCache *cache)
+{
+    if (cache->waits == NULL) {
+        return cache->read_at == 0 ? CACHE_FIRST_PERIOD_MS : CACHE_PERIOD_MS;
+    }
+    int64_t gap_ms = CACHE_GAP_TIMES * cache->took_ms;
+    gap_ms = gap_ms > CACHE_GAP_MS ? gap_ms : CACHE_GAP_MS;
+    gap_ms = gap_ms < CACHE_PERIOD_MS ? gap_ms : CACHE_PERIOD_MS;
+    int64_t left_ms = cache->asked_at + gap_ms - clock_boot_ms();
+    return left_ms > 0 ? left_ms : 0;
+}
+
 static void plan_next(TokenCache *cache)
 {
-    int64_t delay_ms = cache->read_at == 0 ? CACHE_FIRST_PERIOD_MS : CACHE_PERIOD_MS;
-    if (cache->waits != NULL) {
-        int64_t times_ms = CACHE_GAP_TIMES * cache->took_ms;
-        delay_ms =
-            cache->asked_at + (times_ms > CACHE_GAP_MS ? times_ms : CACHE_GAP_MS) - clock_boot_ms();
-    }
     ev_timer_stop(cache->api->loop, &cache->timer);
-    ev_timer_set(&cache->timer, delay_ms > 0 ? (double)delay_ms / 1e3 : 0, 0);
+    ev_timer_set(&cache->timer, (double)delay_ms(cache) / 1e3, 0);
     ev_timer_start(cache->api->loop, &cache->timer);
 }
 
