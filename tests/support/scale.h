@@ -14,7 +14,7 @@
 #if defined(__SANITIZE_ADDRESS__)
 enum { TEST_SCALE_DEFAULT = 10, TEST_SLOWNESS = 3 };
 #else
-enum { TEST_SCALE_DEFAULT = 40, TEST_SLOWNESS = 1 };
+enum { TEST_SCALE_DEFAULT = 20, TEST_SLOWNESS = 1 };
 #endif
 
 static inline int64_t test_scale_percent(void)
