@@ -7,9 +7,9 @@ create temp table measured (state text, n integer, ms numeric, pages bigint, wal
 create function pg_temp.rows_read() returns bigint language sql as $$
     select coalesce(sum(pg_stat_get_xact_tuples_returned(c.oid)), 0)::bigint
     from pg_class c where c.relnamespace = 'ganger'::regnamespace and c.relkind in ('r', 'i') $$;
--- The former alone, by table.
+-- The former alone, by table: rows, and how often it was read so.
 create function pg_temp.scanned() returns jsonb language sql as $$
-    select coalesce(jsonb_object_agg(c.relname, pg_stat_get_xact_tuples_returned(c.oid)), '{}')
+    select coalesce(jsonb_object_agg(c.relname, array[pg_stat_get_xact_tuples_returned(c.oid), pg_stat_get_xact_numscans(c.oid)]), '{}')
     from pg_class c where c.relnamespace = 'ganger'::regnamespace and c.relkind = 'r' and pg_stat_get_xact_numscans(c.oid) > 0 $$;
 -- Queries compiled, of those inside functions: known where pg_stat_statements is loaded.
 create function pg_temp.compiled() returns bigint language plpgsql as $$
@@ -43,9 +43,12 @@ begin
         rows_was := pg_temp.rows_read();
         execute 'explain (analyze, buffers, wal, timing off, format json) ' || c.call into plan;
         m.rows_read := pg_temp.rows_read() - rows_was;
-        -- tables of more rows than a page or two has
-        select string_agg(format('%s %s', s.key, s.value::bigint - coalesce((seq_was ->> s.key)::bigint, 0)), ', ' order by s.key) into m.scanned
-        from jsonb_each_text(pg_temp.scanned()) s where s.value::bigint - coalesce((seq_was ->> s.key)::bigint, 0) > 500;
+        -- tables of more rows than a page or two has: a smaller one may well be read so for each of many jobs
+        select string_agg(format('%s %s', s.key, d.rows), ', ' order by s.key) into m.scanned
+        from jsonb_each(pg_temp.scanned()) s
+        cross join lateral (select (s.value ->> 0)::bigint - coalesce((seq_was -> s.key ->> 0)::bigint, 0) as rows,
+                                   (s.value ->> 1)::bigint - coalesce((seq_was -> s.key ->> 1)::bigint, 0) as scans) d
+        where d.rows > 500 * d.scans;
         m.jit := pg_temp.compiled() - jit_was + coalesce((plan #>> '{0,JIT,Functions}')::bigint, 0);
         m.ms := (plan #>> '{0,Execution Time}')::numeric;
         m.pages := (plan #>> '{0,Plan,Shared Hit Blocks}')::bigint + (plan #>> '{0,Plan,Shared Read Blocks}')::bigint;

@@ -479,15 +479,18 @@ static void test_junk_in_connections(void **state)
     (void)run(test, 3, NULL, &(DaemonOptions){.pools = "{default: {processes: 3}}"});
     test_db_run(test->conn, "create table bystander as select n, md5(n::text) as text from "
                             "generate_series(1, 1000) n");
-    test_db_run(test->conn,
-                "select ganger.enqueue('misbehave', jsonb_build_object('do', 'junk', 'n', n %% 2), "
-                "max_attempts => 2, retry_delay => '1 ms') from generate_series(1, %d) n",
-                count);
+    test_db_run(
+        test->conn,
+        "select ganger.enqueue('misbehave', jsonb_build_object('do', 'junk', 'n', n %% 2), "
+        "max_attempts => 2, retry_delay => '1 ms', timeout => '2 s', kill_grace => '100 ms') "
+        "from generate_series(1, %d) n",
+        count);
     for (int i = 0; i < count; i++) {
         (void)journal_add(test, 0, NULL, "priority => 1");
     }
-    // Now and then the server takes junk for the head of a long message: the worker gives such a statement up after its 30 s.
-    CHECK(test, test_db_await(test->conn, slow_ms(4 * DB_STATEMENT_TIMEOUT_MS + 300 * count),
+    // Now and then the server takes junk for the head of a long message, and waits: in the job's transaction until its timeout, else until
+    // the worker gives its statement up.
+    CHECK(test, test_db_await(test->conn, 4 * DB_STATEMENT_TIMEOUT_MS + slow_ms(300 * count),
                               "select count(*) = %d from ganger.jobs where status in "
                               "('completed', 'failed')",
                               2 * count));
