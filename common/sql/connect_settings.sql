@@ -16,8 +16,8 @@ with wanted (name, value, harmful) as (
         ('tcp_keepalives_interval', '5', null),
         ('tcp_keepalives_count', '3', null),
         -- nothing of ours waits for a lock longer than that; it is tried again
-        ('lock_timeout', $2::text, (select current_setting('lock_timeout') from pg_settings
-            where name = 'lock_timeout' and setting::int not between 1 and extract(epoch from $2::text::interval) * 1000)),
+        ('lock_timeout', $2::text, case when current_setting('lock_timeout')::interval not between '1 ms' and $2::text::interval
+            then current_setting('lock_timeout') end),
         -- handlers hold transactions; their time limit is the job's timeout
         ('idle_in_transaction_session_timeout', '0', null),
         -- short statements only: compiling costs more than it brings
