@@ -3,12 +3,8 @@
 #ifndef TESTS_SUPPORT_EFFECT_RUN_H
 #define TESTS_SUPPORT_EFFECT_RUN_H
 
-#include "handlers/ganger/handler.h"
-#include "tests/support/test_db.h"
-#include "tests/support/worker_run.h"
+#include "tests/support/run_database.h"
 #include "worker/handler_table.h"
-
-typedef enum ganger_result (*RunFunction)(const ganger_job *job, ganger_context *context);
 
 typedef struct Fixture {
     WorkerRun run;
@@ -22,15 +18,9 @@ static Fixture *now_running; // what handler functions of this test look at
 static inline int setup(void **state)
 {
     Fixture *self = mem_alloc(sizeof *self);
-    worker_run_setup(&self->run);
-    void *db = NULL;
-    if (test_db_setup(&db) != 0) {
+    if (run_database_open(&self->run, &self->db, &self->admin) != 0) {
         return 1;
     }
-    self->db = db;
-    self->admin = test_db_connect(self->db);
-    self->run.context.db = test_db_open(self->db);
-    self->run.context.url = self->db->url;
     test_db_run(self->admin, "CREATE TABLE effect (job_id bigint, attempt int)");
     *state = self;
     now_running = self;
@@ -40,12 +30,7 @@ static inline int setup(void **state)
 static inline int teardown(void **state)
 {
     Fixture *self = *state;
-    db_close(self->run.context.db);
-    db_close(self->run.context.aux);
-    PQfinish(self->admin);
-    worker_run_teardown(&self->run);
-    void *db = self->db;
-    const int failed = test_db_teardown(&db);
+    const int failed = run_database_close(&self->run, self->db, self->admin);
     free(self);
     return failed;
 }

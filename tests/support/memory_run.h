@@ -5,12 +5,8 @@
 
 #include <stdio.h>
 
-#include "handlers/ganger/handler.h"
-#include "tests/support/test_db.h"
-#include "tests/support/worker_run.h"
+#include "tests/support/run_database.h"
 #include "worker/job_context.h"
-
-typedef enum ganger_result (*RunFunction)(const ganger_job *job, ganger_context *context);
 
 typedef struct MemoryRun {
     WorkerRun run;
@@ -27,15 +23,9 @@ static MemoryRun *memory_run_now; // what handler functions of a test look at
 static inline int memory_run_setup(void **state)
 {
     MemoryRun *self = mem_alloc(sizeof *self);
-    worker_run_setup(&self->run);
-    void *db = NULL;
-    if (test_db_setup(&db) != 0) {
+    if (run_database_open(&self->run, &self->db, &self->admin) != 0) {
         return 1;
     }
-    self->db = db;
-    self->admin = test_db_connect(self->db);
-    self->run.context.db = test_db_open(self->db);
-    self->run.context.url = self->db->url;
     (void)snprintf(self->shell, sizeof self->shell, "/bin/sh");
     (void)snprintf(self->shell_option, sizeof self->shell_option, "-c");
     self->program[0] = self->shell;
@@ -49,12 +39,7 @@ static inline int memory_run_setup(void **state)
 static inline int memory_run_teardown(void **state)
 {
     MemoryRun *self = *state;
-    db_close(self->run.context.db);
-    db_close(self->run.context.aux);
-    PQfinish(self->admin);
-    worker_run_teardown(&self->run);
-    void *db = self->db;
-    const int failed = test_db_teardown(&db);
+    const int failed = run_database_close(&self->run, self->db, self->admin);
     free(self->program[2]);
     free(self->token);
     free(self);
