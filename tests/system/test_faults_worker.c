@@ -488,9 +488,11 @@ static void test_junk_in_connections(void **state)
     for (int i = 0; i < count; i++) {
         (void)journal_add(test, 0, NULL, "priority => 1");
     }
-    // Now and then the server takes junk for the head of a long message, and waits: in the job's transaction until its timeout, else until
-    // the worker gives its statement up.
-    CHECK(test, test_db_await(test->conn, 4 * DB_STATEMENT_TIMEOUT_MS + slow_ms(300 * count),
+    // Now and then the server takes junk for the head of a long message, and waits: in the job's transaction until its
+    // timeout, else until the worker gives its statement up.
+    const int64_t patience_ms =
+        (int64_t)4 * DB_STATEMENT_TIMEOUT_MS + slow_ms((int64_t)300 * count);
+    CHECK(test, test_db_await(test->conn, patience_ms,
                               "select count(*) = %d from ganger.jobs where status in "
                               "('completed', 'failed')",
                               2 * count));
