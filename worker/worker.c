@@ -45,7 +45,7 @@ bool worker_should_leave(const Worker *self)
            deadman_is_leaving(self->deadman);
 }
 
-// The pool's limits on one process's life, looked at between batches only; and what a plugin has left of it.
+// The pool's limits on one process's life; and what a plugin has left of it. Looked at between jobs.
 static const char *recycle_reason(const Worker *self)
 {
     const PoolConfig *pool = self->pool;
@@ -76,8 +76,7 @@ static void run_batch(Worker *self)
     int64_t total_us = 0;
     int64_t longest_us = 0;
     for (int i = 0;
-         i < self->job_count && !worker_should_leave(self) && process_state_spoiled() == NULL;
-         i++) {
+         i < self->job_count && !worker_should_leave(self) && recycle_reason(self) == NULL; i++) {
         int64_t took_us = run_job(self, i);
         if (took_us < 0) {
             continue;

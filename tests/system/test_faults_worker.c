@@ -450,6 +450,30 @@ static void test_leaked_files(void **state)
     CHECK(test, count_files(daemon->pid) <= supervisor_files + 2);
 }
 
+// A megabyte is kept by each job. The worker goes when it has more than its limit, with the job at hand, and nothing is lost by it.
+static void test_leaked_memory(void **state)
+{
+    SystemTest *test = *state;
+    const int count = times(300, 10000);
+    const Daemon *daemon =
+        run(test, 1, NULL, &(DaemonOptions){.pools = "{default: {processes: 1, max_rss: 150MiB}}"});
+    test_db_run(test->conn,
+                "select ganger.enqueue('misbehave', '{\"do\": \"keep\"}', max_attempts => 1) from "
+                "generate_series(1, %d)",
+                count);
+    CHECK(test,
+          test_db_await(test->conn, slow_ms(20000 + (int64_t)20 * count),
+                        "select count(*) = %d from ganger.jobs where status = 'completed'", count));
+    note_figure(
+        (double)test_db_int(test->conn, "select max((output->>'kib')::int) from ganger.jobs") /
+        1024);
+    const double most = tell_figures("F7 memory of the worker", "MiB");
+    CHECK(test, most > 100 && most <= 150 + 1.5);
+    sql_check(test, "(select max(attempts) = 1 and count(distinct worker) >= %d from ganger.jobs)",
+              count / 150);
+    CHECK(test, daemon_log_count(daemon, "reason=max_rss") >= count / 150);
+}
+
 static void test_closed_files(void **state)
 {
     SystemTest *test = *state;
@@ -744,6 +768,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_kills_are_punctual, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_blocked_beside_a_stopped_supervisor, system_setup,
                                         system_teardown),
+        cmocka_unit_test_setup_teardown(test_leaked_memory, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_leaked_files, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_closed_files, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_junk_in_connections, system_setup, system_teardown),

@@ -8,6 +8,7 @@
 #include <locale.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LIFELINE = 4, FILES_MAX = 1024, CHUNK_BYTES = 8 << 20, CHUNKS_MAX = 512, JUNK_BYTES = 64 };
+enum {
+    LIFELINE = 4,
+    FILES_MAX = 1024,
+    CHUNK_BYTES = 8 << 20,
+    KEPT_BYTES = 1 << 20,
+    CHUNKS_MAX = 512,
+    JUNK_BYTES = 64
+};
 
 // MISBEHAVE_START=die: dies while it is loaded, but not in the trial, where the worker's files are closed.
 __attribute__((constructor)) static void start(void)
@@ -124,6 +132,33 @@ static enum ganger_result take_memory(const ganger_job *job, ganger_context *con
         chunks[i] = NULL;
     }
     return result;
+}
+
+// Keeps 1 MiB for good. Its output: {"kib": <what the worker has in memory now>}.
+static enum ganger_result keep_memory(const ganger_job *job, ganger_context *context)
+{
+    static char *kept;
+    (void)job;
+    char *more = malloc(KEPT_BYTES);
+    if (more == NULL) {
+        ganger_set_error(context, strerror(errno));
+        return GANGER_ERROR;
+    }
+    memset(more, 1, KEPT_BYTES);
+    memcpy(more, &kept, sizeof kept); // a chain, so that it is no leak
+    kept = more;
+
+    char text[64] = "";
+    FILE *file = fopen("/proc/self/statm", "re"); // pages: total, resident, ...
+    const bool is_read = file != NULL && fgets(text, sizeof text, file) != NULL;
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    const char *resident = is_read ? strchr(text, ' ') : NULL;
+    const long pages = resident != NULL ? strtol(resident, NULL, 10) : 0;
+    const int length =
+        snprintf(text, sizeof text, "{\"kib\": %ld}", pages * (sysconf(_SC_PAGESIZE) / 1024));
+    return ganger_output(context, text, (size_t)length) == GANGER_DONE ? GANGER_OK : GANGER_ERROR;
 }
 
 // Opens n files and leaves them open.
@@ -347,6 +382,7 @@ static const struct {
     {"_exit", call_exit_at_once},
     {"quick_exit", call_quick_exit},
     {"memory", take_memory},
+    {"keep", keep_memory},
     {"leak", leak_files},
     {"bomb", fork_bomb},
     {"spin", spin},
