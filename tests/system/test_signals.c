@@ -102,12 +102,16 @@ static void test_pause_and_go(void **state)
 {
     SystemTest *test = *state;
     const Daemon *daemon = daemon_run(test, "pause", 2, NULL);
-    int64_t running = journal_add(test, 400, NULL, NULL);
-    journal_await_begin(test, running, 1);
+    // Each worker has one, or has long been idle: no claim is on its way.
+    int64_t one = journal_add(test, 400, NULL, NULL);
+    int64_t other = journal_add(test, 400, NULL, NULL);
+    journal_await_begin(test, one, 1);
+    journal_await_begin(test, other, 1);
     daemon_signal(daemon, SIGTSTP);
     CHECK(test, daemon_await_log(daemon, "supervisor.quiet", DAEMON_PATIENCE_MS));
     int64_t waiting = job_add(test, "'noop'");
-    job_await(test, running, "completed");
+    job_await(test, one, "completed");
+    job_await(test, other, "completed");
     pause_ms(400); // several polls
     sql_check(test, "(select status = 'pending' from ganger.jobs where id = %" PRId64 ")", waiting);
     daemon_signal(daemon, SIGCONT);
