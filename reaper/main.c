@@ -30,7 +30,7 @@ typedef struct Loop {
 static void follow_connection(Loop *self)
 {
     const Reaper *reaper = &self->reaper;
-    if (reaper->db == NULL) {
+    if (reaper->db == NULL || reaper->deaf_until != 0) {
         ev_io_stop(self->ev, &self->database);
     } else if (reaper->connections != self->connections || !ev_is_active(&self->database)) {
         ev_io_stop(self->ev, &self->database);

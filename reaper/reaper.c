@@ -20,6 +20,11 @@
 
 enum {
     IDLE_RECHECK_MS = 30,    // after announcing idleness: for enqueues that had looked just before
+    NOTES_FLOOD = 100,       // so many notifications within
+    NOTES_WINDOW_MS = 100,   // are a flood;
+    NOTES_PAUSE_MS = 20,     // then they are read so often
+    NOTES_MANY = 64,         // a reading that brings so many is followed by another,
+    NOTES_MOST = 20000,      // until they are so many
     BUSY_PATIENCE_MS = 1000, // all workers busy for so long: enqueuers need not notify any more
     RETRY_MIN_MS = 100,      // after an error, doubling
     RETRY_MAX_MS = 1000
@@ -116,21 +121,45 @@ static void on_notification(Reaper *self, const char *payload)
     }
 }
 
-void reaper_on_database(Reaper *self)
+static int take_notifications(Reaper *self)
 {
-    if (self->db == NULL) {
-        return;
-    }
-    PGconn *conn = db_conn(self->db);
-    if (PQconsumeInput(conn) == 0 || PQstatus(conn) != CONNECTION_OK) {
-        session_drop(self, PQerrorMessage(conn));
-        return;
-    }
-    for (PGnotify *note; (note = PQnotifies(conn)) != NULL;) {
-        counter_add(&self->header->reaper.notifications, 1);
+    int taken = 0;
+    for (PGnotify *note; (note = PQnotifies(db_conn(self->db))) != NULL; taken++) {
         on_notification(self, note->extra);
         PQfreemem(note);
     }
+    counter_add(&self->header->reaper.notifications, (uint64_t)taken);
+    return taken;
+}
+
+// Anybody may notify, as often as he likes. Where each would be read as it comes the reading would cost more than all else; but what
+// has come is read whole, as the server answers nothing else before it is rid of it.
+static void count_notifications(Reaper *self, int taken)
+{
+    int64_t now = clock_boot_ms();
+    if (now - self->notes_since >= NOTES_WINDOW_MS) {
+        self->notes_since = now;
+        self->notes = 0;
+    }
+    self->notes += taken;
+    self->deaf_until = self->notes >= NOTES_FLOOD ? now + NOTES_PAUSE_MS : 0;
+}
+
+void reaper_on_database(Reaper *self)
+{
+    int all = 0;
+    for (int taken = NOTES_MANY; taken >= NOTES_MANY && all < NOTES_MOST; all += taken) {
+        if (self->db == NULL) {
+            return;
+        }
+        PGconn *conn = db_conn(self->db);
+        if (PQconsumeInput(conn) == 0 || PQstatus(conn) != CONNECTION_OK) {
+            session_drop(self, PQerrorMessage(conn));
+            return;
+        }
+        taken = take_notifications(self);
+    }
+    count_notifications(self, all);
 }
 
 // Nobody announces work behind a pooler. Where some has come more is likely to, so it is looked for soon, and then ever more
@@ -366,6 +395,7 @@ static int64_t next_turn(const Reaper *self, int64_t now)
     next = earliest(next, earliest(self->next_watch_at, self->recheck_at));
     next = earliest(next, earliest(self->wanted_at, self->next_apply_at));
     next = earliest(next, wake_next_turn(self));
+    next = self->deaf_until != 0 ? earliest(next, self->deaf_until) : next;
     return self->is_leader ? earliest(next, self->next_due_at) : next;
 }
 

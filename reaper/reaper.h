@@ -81,7 +81,11 @@ typedef struct Reaper {
     int64_t ticked_at;
     int64_t recheck_at;  // after announcing idleness: look once more; INT64_MAX none
     int64_t busy_since;  // all workers busy since; 0 = one is idle
-    int calls;           // of enqueuers,
+    int notes;           // notifications,
+    int64_t notes_since; // since then
+    int64_t
+        deaf_until; // they come in a flood: read at the next turn, at the latest then; 0 at once
+    int calls;      // of enqueuers,
     int64_t calls_since; // since then
     int64_t flood_until; // calls come in a flood (wake.c); 0 they do not
     int64_t flood_wake_at;
