@@ -1,8 +1,9 @@
 -- Dependencies: jobs that wait for other jobs (depends_on), or until no job with certain tags is left (depends_on_tags).
 --
--- The truth is job.depends_on and job.depends_on_tags together with the state of those jobs; ganger.dependency only says, for a job
--- that ends, who waits for it. Prerequisites are read without a lock, so one may end while a dependent is being committed, or two
--- of a dependent's prerequisites at the same time. Then nobody sees the whole; a signal has it looked at again after the commits.
+-- What a job still waits for by id is told by ganger.dependency together with the state of those jobs: all of its depends_on while it is
+-- new; once retried, those that were live then, and what had ended is left behind, even if it is retried later. Prerequisites are read
+-- without a lock, so one may end while a dependent is being committed, or two of a dependent's prerequisites at the same time. Then
+-- nobody sees the whole; a signal has it looked at again after the commits.
 
 create table ganger.dependency (
     prerequisite_id bigint not null,
@@ -78,6 +79,12 @@ end $$;
 create view ganger._barriers as
 select j.* from ganger.job j
 where j.pending_reason = 'blocked' and j.depends_on_tags is not null and j.cancel_requested is null;
+
+-- The live jobs that a pending one waits for by id. Becomes part of the statement that asks.
+create function ganger._awaited(job_id bigint) returns setof bigint language sql stable as $$
+    select d.prerequisite_id from ganger.dependency d
+    where d.job_id = _awaited.job_id and exists (select from ganger.job p where p.id = d.prerequisite_id offset 0)
+$$;
 
 -- What new jobs depend on was written in this transaction: notes who waits for whom. Errors: 22023 a circle by tags.
 create function ganger._note_dependencies(ids bigint[]) returns void
@@ -223,7 +230,7 @@ begin
         select j.id, j.owner, j.depends_on_tags as drained, coalesce(j.tags @> j.depends_on_tags, false) as is_among
         from ganger.job j
         where j.id = any (_unblocked.ids)
-          and (j.depends_on is null or case when exists (select from ganger.job p where p.id = any (j.depends_on)) then false
+          and (j.depends_on is null or case when exists (select from ganger._awaited(j.id)) then false
                                             else ganger._bad_prerequisites(array[j.id]) = '{}' end)
     ), apart as materialized (
         select a.drained, a.owner, a.is_among, array_agg(a.id) as ids from asked a group by a.drained, a.owner, a.is_among

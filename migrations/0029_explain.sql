@@ -86,7 +86,7 @@ declare
 begin
     select count(*) as n, coalesce((array_agg(p.id order by p.id) filter (where (own is null or p.owner = own)
            and ganger._in_session(p.queue)))[1:4], '{}') as ids into by_ids
-    from ganger.job p where p.id = any (j.depends_on);
+    from ganger._awaited(j.id) a (id) join ganger.job p on p.id = any (array[a.id]);
     select count(*) as n, coalesce((array_agg(p.id order by p.id) filter (where (own is null or p.owner = own)
            and ganger._in_session(p.queue)))[1:4], '{}') as ids into by_tags
     from ganger._drain_blockers(j.id, j.tags, j.depends_on_tags) b (id) join ganger.job p on p.id = any (array[b.id])

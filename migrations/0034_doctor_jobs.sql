@@ -117,7 +117,7 @@ language sql stable set jit = off set enable_seqscan = off as $$
     from (select distinct x.job_id from (select d.job_id from ganger.dependency d order by d.n limit 5000) x) d
     join ganger.job j on j.id = d.job_id
     where j.pending_reason = 'blocked' and j.depends_on_tags is null
-      and not exists (select from ganger.job p where p.id = any (j.depends_on))
+      and not exists (select from ganger._awaited(j.id))
       and not exists (select from ganger.signal s where s.kind = 'blocked' and s.job_id = j.id or s.kind = 'ended' and s.job_id = any (j.depends_on))
     union all
     (with recursive keys (key, n) as (

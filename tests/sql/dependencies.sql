@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- depends_on and depends_on_tags in one session; test_dependencies.c has what several do at once.
-select plan(68);
+select plan(76);
 
 create function pg_temp.stands(which bigint) returns text language sql as
 $$ select coalesce((select case when j.status = 'pending' then coalesce(j.pending_reason, 'runnable') else j.status::text end from ganger.job j where j.id = which),
@@ -93,6 +93,17 @@ select ok(ganger.retry(:c1), 'after its prerequisite was retried');
 select is(pg_temp.stands(:c1), 'blocked', 'it waits for that');
 select is(pg_temp.run(:r1), 'completed', 'and goes on');
 select is(pg_temp.run(:c1), 'completed', 'after it');
+-- of a retried one what had ended is left behind for good: nobody would be told that it has ended again
+select ganger.enqueue('q1') as q1, ganger.enqueue('q2') as q2 \gset
+select ganger.enqueue('c2', depends_on => array[:q1, :q2]) as c2 \gset
+select is(pg_temp.run(:q1, 'failed'), 'failed', 'one of two prerequisites fails');
+select ok(ganger.retry(:c2), 'the dependent is retried first');
+select ok(ganger.retry(:q1), 'then what had failed');
+select is(pg_temp.stands(:c2), 'blocked', 'it waits for the other one');
+select is(ganger.explain_job(:c2), format('Job %s is blocked: it waits until job %s has completed.', :c2, :q2), 'and says so');
+select is(pg_temp.run(:q2), 'completed', 'which ends');
+select is(pg_temp.stands(:c2), 'runnable', 'it goes on, while the first is live again');
+select is(pg_temp.run(:c2) || pg_temp.run(:q1), 'completedcompleted', 'all are done');
 
 -- ---- by tags
 select ganger.enqueue('t1', tags => '{a,b}') as t1, ganger.enqueue('t2', tags => '{a}') as t2 \gset

@@ -66,7 +66,7 @@ select dblink_connect('other', :'conninfo') \g /dev/null
 select dblink_exec('other', 'begin isolation level repeatable read') \g /dev/null
 select r.pid as other from dblink('other', 'select pg_backend_pid()') as r (pid integer) \gset
 select ok(pg_temp.is_fine('snapshots'), 'a transaction that is new');
-select matches(pg_temp.says('snapshots', '0 s'), '^warning session ' || :other || ': open for T, a session \(.*\) of role ".*" is idle in transaction: dead rows of the last \d+ transactions', 'one that is open for longer');
+select matches(pg_temp.says('snapshots', '0 s'), '(?n)^warning session ' || :other || ': open for T, a session \(.*\) of role ".*" is idle in transaction: dead rows of the last \d+ transactions', 'one that is open for longer');
 select pg_temp.mend('snapshots', '0 s') \gset
 do $$ begin
     for i in 1..500 loop
@@ -75,7 +75,7 @@ do $$ begin
         perform pg_sleep(0.01);
     end loop;
 end $$;
-select ok(pg_temp.is_fine('snapshots', '0 s'), 'ended');
+select unalike(coalesce(pg_temp.says('snapshots', '0 s'), ''), '%session ' || :other || ':%', 'ended');
 select dblink_disconnect('other') \g /dev/null
 
 -- ---- autovacuum, bloat
@@ -253,9 +253,9 @@ select ok(pg_temp.is_fine('waiting'), 'with something to wait for');
 select ganger.set_group_limit('k', concurrency => 2) \gset
 select ok(pg_temp.is_fine('waiting'), 'with a signal');
 delete from ganger.signal;
-update ganger.job set depends_on = array[-5] where id = :blocked;
+update ganger.dependency set prerequisite_id = -5 where job_id = :blocked;
 select is(pg_temp.says('waiting'), format(E'error group "k": a place is free, and job %s does not get it\nerror job %s: blocked, and nothing that it depends on is left', :placeless, :blocked), 'signals that were lost');
-update ganger.job set depends_on = array[:due] where id = :blocked;
+update ganger.dependency set prerequisite_id = :due where job_id = :blocked;
 select ganger._signal('group', 'k') \gset
 select pg_temp.settle() \gset
 select ok(pg_temp.is_fine('waiting'), 'mended');

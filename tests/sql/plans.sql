@@ -128,7 +128,7 @@ insert into excused values
     ('enqueue', 'inserts one row; reads lanes and nodes by their keys'), ('_schedule_job', 'updates the row it has made, by its id'),
     ('_tell_batch', 'inserts one row'), ('_retake_unique_key', 'inserts one row'), ('_filter_sql', 'makes text'),
     ('_enqueue_all', 'inserts; reads what it was given'), ('_complete_one', 'its callers have them'), ('_job_events', 'inlined into its callers, which have them'),
-    ('_events_after', 'inlined into its callers, which have them'),
+    ('_events_after', 'inlined into its callers, which have them'), ('_awaited', 'inlined into its callers, which have them'),
     ('cleanup', 'looks through the history, as it is asked to'), ('_expire_rows', 'looks through partitions that have to go'),
     ('_live_ids', 'any filter'), ('retry_jobs', 'any filter'), ('delete_jobs', 'any filter'), ('count_jobs', 'any filter'), ('stats', 'counts all live jobs'),
     ('_live_counts', 'counts all live jobs, or a bounded part of them');

@@ -129,8 +129,7 @@ static const char *const ALWAYS[][2] = {
      "by 1 having count(*) > 2"},
     {"a blocked job that could go on has a signal",
      "select j.id from ganger.job j where j.pending_reason = 'blocked' and j.depends_on_tags is "
-     "null and not exists (select from ganger.job p where p.id = any (j.depends_on)) and not "
-     "exists "
+     "null and not exists (select from ganger._awaited(j.id)) and not exists "
      "(select from ganger.signal s where s.kind = 'blocked' and s.job_id = j.id or s.kind = "
      "'ended' and s.job_id = any (j.depends_on))"},
     {"a limited job that could go on has a signal",
