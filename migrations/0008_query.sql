@@ -277,11 +277,14 @@ returns table (job_type text, jobs bigint, p50 numeric, p90 numeric, p95 numeric
         select r.job_type, r.bucket, r.jobs, sum(r.jobs) over (partition by r.job_type order by r.bucket) as up_to,
                sum(r.jobs) over (partition by r.job_type) as total
         from runs r
-    ), wanted as (
-        select distinct on (r.job_type, p.share) r.job_type, r.total, p.share,
-               round((power(2::double precision, (r.bucket + (1 - (r.up_to - p.share * r.total) / r.jobs)) / 4) / 1e6)::numeric, 6) as seconds
+    ), met as ( -- the bucket in which each share is reached
+        select distinct on (r.job_type, p.share) r.job_type, r.bucket, r.jobs, r.up_to, r.total, p.share
         from ranked r, (values (0.5), (0.9), (0.95), (0.99)) p (share) where r.up_to >= p.share * r.total
         order by r.job_type, p.share, r.bucket
+    ), wanted as (
+        select m.job_type, m.total, m.share,
+               round((power(2::double precision, (m.bucket + (1 - (m.up_to - m.share * m.total) / m.jobs)) / 4) / 1e6)::numeric, 6) as seconds
+        from met m
     )
     select coalesce(w.job_type, ''), min(w.total)::bigint, min(w.seconds) filter (where w.share = 0.5), min(w.seconds) filter (where w.share = 0.9),
            min(w.seconds) filter (where w.share = 0.95), min(w.seconds) filter (where w.share = 0.99)

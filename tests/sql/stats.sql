@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- stats(): the same before and after folding; run times, what ended lately, per type and together; what retention takes off.
-select plan(43);
+select plan(44);
 
 -- Runs one job of `job_type` for each element of `ran`, microseconds; they ended `ago`.
 create function pg_temp.ended(job_type text, ran bigint[], ago interval default '0 s', status ganger.job_status default 'completed')
@@ -41,6 +41,10 @@ select ok(pg_temp.near(ganger.stats('even') ->> 'p95_run_seconds', 0.95), 'evenl
 select ok(pg_temp.near(ganger.stats('steps') ->> 'p95_run_seconds', 0.00002), 'nineteen of twenty');
 select ok(pg_temp.near(ganger.stats('few') ->> 'p95_run_seconds', 3600), 'one long one');
 select ok((ganger.stats('quick') ->> 'p95_run_seconds')::numeric < 0.000002, 'none at all');
+begin; -- far from most of them, where a share of a bucket is no number any more
+insert into ganger.stat_run (job_type, bucket, jobs) values ('lone', 40, 1000000), ('lone', 80, 1);
+select ok(pg_temp.near(ganger.stats('lone') ->> 'p95_run_seconds', power(2, 10.25)::numeric / 1e6), 'one far behind a million');
+rollback;
 select is(ganger.stats('bad') -> 'p95_run_seconds', 'null'::jsonb, 'failed ones do not count');
 select is((ganger.stats('even') ->> 'average_run_seconds')::numeric, 0.5005, 'the average is exact');
 select ok(pg_temp.near(ganger.stats() ->> 'p95_run_seconds',
