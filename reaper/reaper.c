@@ -20,11 +20,8 @@
 
 enum {
     IDLE_RECHECK_MS = 30,    // after announcing idleness: for enqueues that had looked just before
-    NOTES_FLOOD = 100,       // so many notifications within
-    NOTES_WINDOW_MS = 100,   // are a flood;
-    NOTES_PAUSE_MS = 20,     // then they are read so often
-    NOTES_MANY = 64,         // a reading that brings so many is followed by another,
-    NOTES_MOST = 20000,      // until they are so many
+    NOTICES_MANY = 64,       // a reading that brings so many is followed by another,
+    NOTICES_MOST = 20000,    // until they are so many
     BUSY_PATIENCE_MS = 1000, // all workers busy for so long: enqueuers need not notify any more
     RETRY_MIN_MS = 100,      // after an error, doubling
     RETRY_MAX_MS = 1000
@@ -132,23 +129,11 @@ static int take_notifications(Reaper *self)
     return taken;
 }
 
-// Anybody may notify, as often as he likes. Where each would be read as it comes the reading would cost more than all else; but what
-// has come is read whole, as the server answers nothing else before it is rid of it.
-static void count_notifications(Reaper *self, int taken)
-{
-    int64_t now = clock_boot_ms();
-    if (now - self->notes_since >= NOTES_WINDOW_MS) {
-        self->notes_since = now;
-        self->notes = 0;
-    }
-    self->notes += taken;
-    self->deaf_until = self->notes >= NOTES_FLOOD ? now + NOTES_PAUSE_MS : 0;
-}
-
+// All that has come: the server answers nothing else before it is rid of it.
 void reaper_on_database(Reaper *self)
 {
     int all = 0;
-    for (int taken = NOTES_MANY; taken >= NOTES_MANY && all < NOTES_MOST; all += taken) {
+    for (int taken = NOTICES_MANY; taken >= NOTICES_MANY && all < NOTICES_MOST; all += taken) {
         if (self->db == NULL) {
             return;
         }
@@ -159,7 +144,7 @@ void reaper_on_database(Reaper *self)
         }
         taken = take_notifications(self);
     }
-    count_notifications(self, all);
+    self->deaf_until = notice_pace_read(&self->notices, all, clock_boot_ms());
 }
 
 // Nobody announces work behind a pooler. Where some has come more is likely to, so it is looked for soon, and then ever more
@@ -395,7 +380,6 @@ static int64_t next_turn(const Reaper *self, int64_t now)
     next = earliest(next, earliest(self->next_watch_at, self->recheck_at));
     next = earliest(next, earliest(self->wanted_at, self->next_apply_at));
     next = earliest(next, wake_next_turn(self));
-    next = self->deaf_until != 0 ? earliest(next, self->deaf_until) : next;
     return self->is_leader ? earliest(next, self->next_due_at) : next;
 }
 
@@ -414,5 +398,7 @@ int64_t reaper_turn(Reaper *self, int64_t now)
     if (self->node_id != 0) {
         atomic_store(&own->state, SLOT_RUNNING);
     }
-    return next_turn(self, after);
+    int64_t next = next_turn(self, after);
+    bool is_deaf = self->db != NULL && self->deaf_until != 0;
+    return is_deaf ? earliest(next, self->deaf_until) : next;
 }

@@ -18,6 +18,7 @@
 #include "reaper/clock_watch.h"
 #include "reaper/horizon_watch.h"
 #include "reaper/node_watch.h"
+#include "reaper/notice_pace.h"
 #include "reaper/usage.h"
 
 enum {
@@ -79,12 +80,11 @@ typedef struct Reaper {
     uint64_t done_seen;     // as many the workers had taken when that was looked at last
     int64_t polled_at;
     int64_t ticked_at;
-    int64_t recheck_at;  // after announcing idleness: look once more; INT64_MAX none
-    int64_t busy_since;  // all workers busy since; 0 = one is idle
-    int notes;           // notifications,
-    int64_t notes_since; // since then
+    int64_t recheck_at; // after announcing idleness: look once more; INT64_MAX none
+    int64_t busy_since; // all workers busy since; 0 = one is idle
+    NoticePace notices;
     int64_t
-        deaf_until; // they come in a flood: read at the next turn, at the latest then; 0 at once
+        deaf_until; // notifications are read at the next turn, at the latest then; 0 as they come
     int calls;      // of enqueuers,
     int64_t calls_since; // since then
     int64_t flood_until; // calls come in a flood (wake.c); 0 they do not
