@@ -45,7 +45,7 @@ bool worker_should_leave(const Worker *self)
            deadman_is_leaving(self->deadman);
 }
 
-// The pool's limits on one process's life; and what a plugin has left of it. Looked at between jobs.
+// The pool's limits on one process's life; and what a plugin has left of it.
 static const char *recycle_reason(const Worker *self)
 {
     const PoolConfig *pool = self->pool;
@@ -59,6 +59,15 @@ static const char *recycle_reason(const Worker *self)
         return "max_rss";
     }
     return process_state_spoiled();
+}
+
+// Looked at after each job; and once there is a reason it stays, as memory may shrink again.
+static bool is_recycled(Worker *self)
+{
+    if (self->recycled == NULL) {
+        self->recycled = recycle_reason(self);
+    }
+    return self->recycled != NULL;
 }
 
 // There may be more than one batch: the reaper wakes one more worker, if one is idle.
@@ -75,8 +84,10 @@ static void run_batch(Worker *self)
     int ran = 0;
     int64_t total_us = 0;
     int64_t longest_us = 0;
-    for (int i = 0;
-         i < self->job_count && !worker_should_leave(self) && recycle_reason(self) == NULL; i++) {
+    for (int i = 0; i < self->job_count && !worker_should_leave(self); i++) {
+        if (self->jobs_done > 0 && is_recycled(self)) {
+            break; // never before its first one: limits below what a worker is born with would let none run
+        }
         int64_t took_us = run_job(self, i);
         if (took_us < 0) {
             continue;
@@ -253,8 +264,7 @@ ExitCode worker_run(Worker *self)
 {
     self->started_at = clock_boot_ms();
     Status status = start(self);
-    const char *recycled = NULL;
-    while (status == STATUS_OK && !worker_should_leave(self) && recycled == NULL) {
+    while (status == STATUS_OK && !worker_should_leave(self) && self->recycled == NULL) {
         link_drop_if_old(self);
         if (self->db == NULL) {
             status = link_connect(self, LINK_FOR_WORK);
@@ -268,15 +278,15 @@ ExitCode worker_run(Worker *self)
         } else {
             claim_and_run(self);
         }
-        recycled = recycle_reason(self);
+        (void)is_recycled(self);
     }
     if (status == STATUS_FATAL) {
         return EXIT_CODE_CONFIG;
     }
     unprepare(self);
-    leave(self, recycled != NULL ? "its worker was recycled" : "its worker was stopped");
-    if (recycled != NULL && !worker_should_leave(self)) {
-        log_info("worker.recycled", "reason=%s jobs=%" PRId64, recycled, self->jobs_done);
+    leave(self, self->recycled != NULL ? "its worker was recycled" : "its worker was stopped");
+    if (self->recycled != NULL && !worker_should_leave(self)) {
+        log_info("worker.recycled", "reason=%s jobs=%" PRId64, self->recycled, self->jobs_done);
         return EXIT_CODE_RECYCLED;
     }
     return exit_code_of(self, status);

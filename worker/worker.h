@@ -38,8 +38,9 @@ typedef struct Worker {
     int64_t claimed_at; // when it began
     int64_t started_at;
     int64_t jobs_done;
-    bool is_lease_lost; // the database says this worker is dead: leave without a word
-    bool has_given_up;  // a result could not be written: leave it, and the rest, to the reaper
+    const char *recycled; // why it ends after the job at hand; NULL it goes on
+    bool is_lease_lost;   // the database says this worker is dead: leave without a word
+    bool has_given_up;    // a result could not be written: leave it, and the rest, to the reaper
 } Worker;
 
 // Runs until drained, recycled or orphaned. The scoreboard and configuration outlive it.

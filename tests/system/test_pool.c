@@ -42,6 +42,17 @@ static void test_max_rss(void **state)
     CHECK(test, daemon_log_count(daemon, "reason=max_rss") >= 2);
 }
 
+// A limit below what a worker is born with: each runs one job.
+static void test_tiny_max_rss(void **state)
+{
+    SystemTest *test = *state;
+    daemon_run(test, "tiny", 1,
+               &(DaemonOptions){.pools = "{default: {processes: 1, max_rss: 1MiB}}"});
+    test_db_run(test->conn, "select ganger.enqueue('noop') from generate_series(1, 10)");
+    sql_await(test, "(select count(*) from ganger.jobs where status = 'completed') = 10");
+    sql_check(test, "(select max(attempts) = 1 and count(distinct worker) = 10 from ganger.jobs)");
+}
+
 static void test_max_age(void **state)
 {
     SystemTest *test = *state;
@@ -261,6 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_max_jobs, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_max_rss, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_tiny_max_rss, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_max_age, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_descriptors_stay_inside, system_setup,
                                         system_teardown),
