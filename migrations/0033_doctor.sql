@@ -26,9 +26,9 @@ create function ganger._horizon_holders()
 returns table (kind text, subject text, held_for interval, xids integer, horizon text, finding text, mend text)
 language sql stable security definer set search_path = pg_catalog, ganger, pg_temp as $$
     select 'session', format('session %s', a.pid), clock_timestamp() - a.xact_start, x.xids, x.horizon,
-           case when a.usename is null then format('it is PostgreSQL''s %s', a.backend_type)
+           case when a.usesysid is null then format('it is PostgreSQL''s %s', a.backend_type)
                 else format('%s (%s) of role "%s" is %s', case when w.id is not null then format('worker %s', w.id) else 'a session' end,
-                            coalesce(nullif(a.application_name, ''), 'no application_name'), a.usename, coalesce(a.state, 'in a transaction')) end,
+                            coalesce(nullif(a.application_name, ''), 'no application_name'), coalesce(a.usename, a.usesysid::text), coalesce(a.state, 'in a transaction')) end,
            format('select pg_terminate_backend(%s);', a.pid)
     from pg_stat_activity a
     cross join lateral (select greatest(age(a.backend_xid), age(a.backend_xmin)) as xids,
