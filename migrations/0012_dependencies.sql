@@ -139,8 +139,9 @@ begin
             return other;
         end if;
         front := array(
-            select p.id from ganger.job j join ganger.job p on p.id = any (j.depends_on)
-            where j.id = any (front) and p.pending_reason = 'blocked' and p.id <> all (seen)
+            select p.id from ganger.dependency d cross join lateral (select x.id, x.pending_reason from ganger.job x
+                                                                     where x.id = d.prerequisite_id offset 0) p
+            where d.job_id = any (front) and p.pending_reason = 'blocked' and p.id <> all (seen)
             union
             select p.id from ganger.job j join ganger.job p on p.tags @> j.depends_on_tags and ganger._may_bar(p.owner, j.owner)
             where j.id = any (front) and p.pending_reason = 'blocked' and p.id <> all (seen));
@@ -326,10 +327,10 @@ begin
         -- chains are followed to their end; another round is for tags alone
         exit when not exists (select from ganger._barriers);
         with ended as (
-            select h.id, h.tags, h.owner, h.depends_on, h.depends_on_tags, f.root
+            select h.id, h.tags, h.owner, h.depends_on, h.depends_on_tags, h.started_at, f.root
             from unnest(front, origin) f (id, root) join ganger.history h on h.id = any (array[f.id])
             union all
-            select j.id, j.tags, j.owner, j.depends_on, j.depends_on_tags, f.root
+            select j.id, j.tags, j.owner, j.depends_on, j.depends_on_tags, j.started_at, f.root
             from unnest(front, origin) f (id, root) join ganger.job j on j.id = any (array[f.id])
         ), fresh as (
             select distinct on (b.id) b.id, e.root
@@ -337,7 +338,9 @@ begin
             -- (offset 0: the order by is not to walk through every job)
             join (select * from ganger._barriers offset 0) b on b.depends_on_tags <@ e.tags and ganger._may_bar(e.owner, b.owner)
             where b.id <> all (hit)
-              and not (e.id > b.id and coalesce(b.id = any (e.depends_on) or e.depends_on_tags <@ b.tags, false)) -- waited for b
+              -- waited for b; what was retried and has started has left that behind
+              and not (e.id > b.id and e.started_at is null
+                       and coalesce(b.id = any (e.depends_on) or e.depends_on_tags <@ b.tags, false))
             order by b.id, e.root
         )
         select coalesce(array_agg(f.id), '{}'), coalesce(array_agg(f.root), '{}') into front, origin from fresh f;
@@ -378,7 +381,7 @@ begin
     insert into ganger.signal (kind, job_id, not_before)
     select 'blocked', j.id, clock_timestamp() + interval '200 ms' from ganger.job j
     where j.id = any (ids) and j.pending_reason = 'blocked'
-      and (j.id <> all (free) or (j.depends_on is not null and ganger._is_any_held(j.depends_on)));
+      and (j.id <> all (free) or (j.depends_on is not null and ganger._is_any_held(array(select a from ganger._awaited(j.id) a))));
     bad := ganger._bad_prerequisites(free);
     if cardinality(bad) > 0 then
         perform ganger._cancel_dependents(bad);

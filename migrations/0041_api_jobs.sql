@@ -298,7 +298,7 @@ begin
             where s.job_id = _job_steps.id and ganger._may_see_job(_job_steps.id));
 end $$;
 
--- For whom a job waits, and who waits for it, of the jobs that the caller may see: {needs, tags, needed_by}; needs and needed_by are
+-- What a job was enqueued to run after, and who waits for it, of the jobs that the caller may see: {needs, tags, needed_by}; needs and needed_by are
 -- [{id, job_type, status}], job_type null: deleted, or another's. needed_by: those that still wait, at most 1,000.
 create function ganger._job_ties(id bigint) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- depends_on and depends_on_tags in one session; test_dependencies.c has what several do at once.
-select plan(76);
+select plan(80);
 
 create function pg_temp.stands(which bigint) returns text language sql as
 $$ select coalesce((select case when j.status = 'pending' then coalesce(j.pending_reason, 'runnable') else j.status::text end from ganger.job j where j.id = which),
@@ -104,6 +104,23 @@ select is(ganger.explain_job(:c2), format('Job %s is blocked: it waits until job
 select is(pg_temp.run(:q2), 'completed', 'which ends');
 select is(pg_temp.stands(:c2), 'runnable', 'it goes on, while the first is live again');
 select is(pg_temp.run(:c2) || pg_temp.run(:q1), 'completedcompleted', 'all are done');
+-- nor does it close a circle
+select ganger.enqueue('q3', tags => '{q3}') as q3, ganger.enqueue('q4') as q4 \gset
+select ganger.enqueue('q5', depends_on_tags => '{q3}') as q5 \gset
+select ganger.enqueue('c3', depends_on => array[:q4, :q5], tags => '{c3}') as c3 \gset
+select ganger.cancel(:q5), ganger.retry(:c3), ganger.retry(:q5) \gset
+select lives_ok($$ select ganger.enqueue('q6', tags => '{q3}', depends_on_tags => '{c3}') $$, 'it does not wait for that one any more');
+select ganger.cancel(j.id) from ganger.jobs j where j.job_type ~ '^[qc][3-6]' and j.status = 'pending' \g /dev/null
+-- a barrier that was retried waits for one that had waited for it, and is cancelled with that
+select ganger.enqueue('q7', tags => '{q7}') as q7, ganger.enqueue('b7', depends_on_tags => '{q7}') as b7 \gset
+select ganger.enqueue('c7', depends_on => array[:b7], tags => '{q7}') as c7 \gset
+select ganger.cancel(:b7), pg_temp.run(:q7), ganger.retry(:c7) \gset
+select id as c7, lease_id as c7_lease from ganger.claim('w', job_types => '{c7}') \gset
+select ok(ganger.retry(:b7), 'a barrier is retried');
+select is(pg_temp.stands(:b7), 'blocked', 'while one runs that had waited for it');
+select ganger.fail(:c7, :'c7_lease', 'x', false) \gset
+select pg_temp.settle() \gset
+select is(pg_temp.stands(:b7), 'cancelled', 'it goes with that');
 
 -- ---- by tags
 select ganger.enqueue('t1', tags => '{a,b}') as t1, ganger.enqueue('t2', tags => '{a}') as t2 \gset

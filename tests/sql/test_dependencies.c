@@ -127,6 +127,28 @@ static void end_two(bool first_commits_first, bool second_completes)
     cancel(stage.duty, d);
 }
 
+// A dependent is retried while somebody has retried one of its prerequisites, and not committed yet: it waits for the other one.
+static void test_retries_that_do_not_see_each_other(void **state)
+{
+    (void)state;
+    int64_t p1 = enqueue(stage.duty, "");
+    int64_t p2 = test_db_int(stage.duty, "select ganger.enqueue('p2')");
+    int64_t d = test_db_int(
+        stage.duty, "select ganger.enqueue('d', depends_on => array[%" PRId64 ", %" PRId64 "])", p1,
+        p2);
+    cancel(stage.duty, p1);
+    assert_stands(d, "cancelled");
+    test_db_run(stage.one, "begin; select ganger.retry(%" PRId64 ")", p1);
+    test_db_run(stage.duty, "select ganger.retry(%" PRId64 ")", d);
+    test_db_run(stage.one, "commit");
+    assert_true(await_stands(d, "blocked"));
+    test_db_run(stage.duty, "select * from ganger.claim('w', job_types => '{p2}')");
+    finish(stage.duty, p2, true);
+    assert_true(await_stands(d, "runnable"));
+    cancel(stage.duty, d);
+    cancel(stage.duty, p1);
+}
+
 static void test_two_ends_in_open_transactions(void **state)
 {
     (void)state;
@@ -529,6 +551,7 @@ static void test_bulk_calls_try_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_retries_that_do_not_see_each_other, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_ends_in_open_transactions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_of_two_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(test_none_is_stuck, setup, teardown),

@@ -6,9 +6,10 @@
 
 static const int64_t START = 70000;
 
-// Lets notifications come for `for_ms`, `each_ms` in each millisecond or one in each -each_ms; they are read as the pace has it. How
-// many readings that were. The longest time one was not read: `late_ms`.
-static int read_all(NoticePace *pace, int64_t start, int each_ms, int64_t for_ms, int64_t *late_ms)
+// Lets `count` notifications come every `every_ms` for `for_ms`; they are read as the pace has it. How many readings that were. The
+// longest time one was not read: `late_ms`.
+static int read_all(NoticePace *pace, int64_t start, int count, int every_ms, int64_t for_ms,
+                    int64_t *late_ms)
 {
     int readings = 0;
     int waiting = 0;
@@ -16,7 +17,7 @@ static int read_all(NoticePace *pace, int64_t start, int each_ms, int64_t for_ms
     int64_t deaf_until = 0;
     *late_ms = 0;
     for (int64_t now = start; now < start + for_ms; now++) {
-        const int come = each_ms > 0 ? each_ms : (int)((now - start) % -each_ms == 0);
+        const int come = (now - start) % every_ms == 0 ? count : 0;
         for (int i = 0; i < come; i++) {
             oldest = waiting == 0 ? now : oldest;
             waiting++;
@@ -41,17 +42,17 @@ static void test_what_comes_now_and_then_is_read_at_once(void **state)
     (void)state;
     NoticePace pace = {0};
     int64_t late_ms = 0;
-    assert_int_equal(read_all(&pace, START, -2, 10000, &late_ms), 5000);
+    assert_int_equal(read_all(&pace, START, 1, 2, 10000, &late_ms), 5000);
     assert_int_equal(late_ms, 0);
 }
 
 static void test_a_flood_is_read_by_many(void **state)
 {
     (void)state;
-    for (int each_ms = 2; each_ms <= 200; each_ms *= 10) {
+    for (int count = 2; count <= 200; count *= 10) {
         NoticePace pace = {0};
         int64_t late_ms = 0;
-        const int readings = read_all(&pace, START, each_ms, 10000, &late_ms);
+        const int readings = read_all(&pace, START, count, 1, 10000, &late_ms);
         assert_in_range(readings, 10000 / NOTICE_PAUSE_MS, 10000 / NOTICE_PAUSE_MS + NOTICE_FLOOD);
         assert_in_range(late_ms, 1, NOTICE_PAUSE_MS);
     }
@@ -62,11 +63,11 @@ static void test_after_a_flood_they_are_read_at_once(void **state)
     (void)state;
     NoticePace pace = {0};
     int64_t late_ms = 0;
-    (void)read_all(&pace, START, 100, 10000, &late_ms);
-    (void)read_all(&pace, START + 10000, -1000, 3 * NOTICE_WINDOW_MS,
-                   &late_ms); // one, then silence
-    assert_int_equal(read_all(&pace, START + 10000 + 3 * NOTICE_WINDOW_MS, -50, 1000, &late_ms),
-                     20);
+    (void)read_all(&pace, START, 100, 1, 10000, &late_ms);
+    int64_t now = START + 10000;
+    (void)read_all(&pace, now, 1, 1000, 300, &late_ms); // one, then silence
+    now += 300;
+    assert_int_equal(read_all(&pace, now, 1, 50, 1000, &late_ms), 20);
     assert_int_equal(late_ms, 0);
 }
 
