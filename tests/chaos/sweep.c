@@ -26,7 +26,8 @@ enum {
         1600, // past the node's own lease (1 s), every deadline of the load, and a woken worker's patience
     CASES_MAX = 4 * FAULT_NAME_COUNT,
     ENDED_LIMIT_MS = 30000,
-    LATER_JOBS = 40,
+    SHORT_JOBS = 80, // until the worker claims many at once again
+    LATER_JOBS = 20,
     ACTION_BYTES = 32
 };
 
@@ -290,9 +291,10 @@ static void test_case(void **state)
     cancel(test, endless);
     await_ended(sweep);
     // A drain in the middle of a batch, and what is left over is another gangerd's.
-    add(sweep, LATER_JOBS, "journal", 10, "", "");
+    add(sweep, SHORT_JOBS, "journal", 0, "", "");
+    add(sweep, LATER_JOBS, "journal", 30, "", "");
     await_begin(
-        sweep, test_db_int(test->conn, "select max(id) - %d from chaos_added", LATER_JOBS / 2 + 2));
+        sweep, test_db_int(test->conn, "select max(id) - %d from chaos_added", LATER_JOBS * 3 / 4));
     drain(sweep);
     daemon_start(sweep->daemon);
     await_ended(sweep);
