@@ -263,6 +263,7 @@ static ExitCode exit_code_of(const Worker *self, Status status)
 ExitCode worker_run(Worker *self)
 {
     self->started_at = clock_boot_ms();
+    self->recycled = NULL;
     Status status = start(self);
     while (status == STATUS_OK && !worker_should_leave(self) && self->recycled == NULL) {
         link_drop_if_old(self);
