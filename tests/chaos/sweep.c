@@ -291,10 +291,13 @@ static void test_case(void **state)
     cancel(test, endless);
     await_ended(sweep);
     // A drain in the middle of a batch, and what is left over is another gangerd's.
+    test_db_run(test->conn, "begin");
     add(sweep, SHORT_JOBS, "journal", 0, "", "");
     add(sweep, LATER_JOBS, "journal", 30, "", "");
-    await_begin(
-        sweep, test_db_int(test->conn, "select max(id) - %d from chaos_added", LATER_JOBS * 3 / 4));
+    test_db_run(test->conn, "commit"); // at once, or the worker would claim fewer and fewer
+    await_begin(sweep, test_db_int(test->conn,
+                                   "select id from chaos_added order by id desc offset %d limit 1",
+                                   LATER_JOBS * 3 / 4));
     drain(sweep);
     daemon_start(sweep->daemon);
     await_ended(sweep);
