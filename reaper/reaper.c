@@ -20,10 +20,10 @@
 
 enum {
     IDLE_RECHECK_MS = 30,    // after announcing idleness: for enqueues that had looked just before
-    NOTICES_MANY = 64,       // a reading that brings so many is followed by another,
-    NOTICES_MOST = 20000,    // until they are so many
-    BUSY_PATIENCE_MS = 1000, // all workers busy for so long: enqueuers need not notify any more
-    RETRY_MIN_MS = 100,      // after an error, doubling
+    NOTIFICATIONS_MANY = 64, // a reading that brings so many is followed by another,
+    NOTIFICATIONS_MOST = 20000, // until they are so many
+    BUSY_PATIENCE_MS = 1000,    // all workers busy for so long: enqueuers need not notify any more
+    RETRY_MIN_MS = 100,         // after an error, doubling
     RETRY_MAX_MS = 1000
 };
 
@@ -133,7 +133,8 @@ static int take_notifications(Reaper *self)
 void reaper_on_database(Reaper *self)
 {
     int all = 0;
-    for (int taken = NOTICES_MANY; taken >= NOTICES_MANY && all < NOTICES_MOST; all += taken) {
+    for (int taken = NOTIFICATIONS_MANY; taken >= NOTIFICATIONS_MANY && all < NOTIFICATIONS_MOST;
+         all += taken) {
         if (self->db == NULL) {
             return;
         }
@@ -144,7 +145,7 @@ void reaper_on_database(Reaper *self)
         }
         taken = take_notifications(self);
     }
-    self->deaf_until = notice_pace_read(&self->notices, all, clock_boot_ms());
+    self->deaf_until = notify_pace_read(&self->notify_pace, all, clock_boot_ms());
 }
 
 // Nobody announces work behind a pooler. Where some has come more is likely to, so it is looked for soon, and then ever more

@@ -18,7 +18,7 @@
 #include "reaper/clock_watch.h"
 #include "reaper/horizon_watch.h"
 #include "reaper/node_watch.h"
-#include "reaper/notice_pace.h"
+#include "reaper/notify_pace.h"
 #include "reaper/usage.h"
 
 enum {
@@ -82,7 +82,7 @@ typedef struct Reaper {
     int64_t ticked_at;
     int64_t recheck_at; // after announcing idleness: look once more; INT64_MAX none
     int64_t busy_since; // all workers busy since; 0 = one is idle
-    NoticePace notices;
+    NotifyPace notify_pace;
     int64_t
         deaf_until; // notifications are read at the next turn, at the latest then; 0 as they come
     int calls;      // of enqueuers,
