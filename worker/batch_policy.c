@@ -49,6 +49,11 @@ void batch_policy_claimed(BatchPolicy *policy, int asked, int got, size_t bytes)
     }
 }
 
+bool batch_policy_is_over(int64_t elapsed_us)
+{
+    return elapsed_us >= BATCH_CUT_US;
+}
+
 void batch_policy_ran(BatchPolicy *policy, int ran, int64_t elapsed_us, int64_t longest_us)
 {
     if (ran < 1) {

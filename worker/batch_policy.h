@@ -8,12 +8,14 @@
 #ifndef WORKER_BATCH_POLICY_H
 #define WORKER_BATCH_POLICY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-    BATCH_BUDGET_US = 50000,       // a job waits for its batch neighbours at most about so long
-    BATCH_BYTES = 8 * 1024 * 1024, // and its jobs, payloads and all, take about so much memory
+    BATCH_BUDGET_US = 40000, // a batch is meant to take no longer
+    BATCH_CUT_US = 50000,    // one that did begins no other job: what has come since may be more urgent
+    BATCH_BYTES = 8 * 1024 * 1024, // its jobs, payloads and all, take about so much memory
     BATCH_GROWTH = 4,
     BATCH_SHORT_US = 1000 // a job waits for one so short no longer than for another worker's claim
 };
@@ -31,6 +33,9 @@ int batch_policy_next(const BatchPolicy *policy, int most);
 
 // After a claim: asked for and got, and the memory that takes.
 void batch_policy_claimed(BatchPolicy *policy, int asked, int got, size_t bytes);
+
+// Has a batch that has run for `elapsed_us` taken so long that the rest of it is to go back?
+bool batch_policy_is_over(int64_t elapsed_us);
 
 // After a batch: `ran` jobs took `elapsed_us` in all, the longest `longest_us`.
 void batch_policy_ran(BatchPolicy *policy, int ran, int64_t elapsed_us, int64_t longest_us);

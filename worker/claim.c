@@ -180,8 +180,8 @@ static Status run_exchange(Worker *self, FinishBatch *finish, PGresult **results
     return status;
 }
 
-// What the finish of the whole batch does not cover, before the next one takes its place: jobs given back (by the reaper, which
-// may have died over it), and results that could not be written when their handler returned.
+// What the finish of the whole batch does not cover, before the next one takes its place: jobs to be given back (as the batch took too
+// long, or by a reaper that has died over it), and results that could not be written when their handler returned.
 static Status settle_rest(Worker *self)
 {
     const Slot *slot = self->slot;
@@ -212,7 +212,7 @@ static Status settle_rest(Worker *self)
     if (is_unfinished) {
         TRY(finish_one_by_one(self));
     }
-    return is_unreturned ? finish_release_unstarted(self, "a job before it in its batch ran long")
+    return is_unreturned ? finish_release_unstarted(self, "what came before it in its batch ran long")
                          : STATUS_OK;
 }
 

@@ -85,6 +85,9 @@ static void run_batch(Worker *self)
     int64_t total_us = 0;
     int64_t longest_us = 0;
     for (int i = 0; i < self->job_count && !worker_should_leave(self); i++) {
+        if (batch_policy_is_over(total_us)) {
+            break; // what has not begun goes back before the next claim
+        }
         if (self->jobs_done > 0 && is_recycled(self)) {
             break; // never before its first one: limits below what a worker is born with would let none run
         }

@@ -351,6 +351,23 @@ static void test_long_job_frees_its_batch(void **state)
     job_await(test, slow, "completed");
 }
 
+// None of them is long alone; but together they would keep an urgent one waiting.
+static void test_slow_batch_is_cut(void **state)
+{
+    SystemTest *test = *state;
+    daemon_run(test, "cut", 1, NULL);
+    test_db_run(test->conn, "begin");
+    test_db_run(test->conn,
+                "select ganger.enqueue('sleep', '{\"ms\": 1}') from generate_series(1, 100)");
+    test_db_run(test->conn,
+                "select ganger.enqueue('sleep', '{\"ms\": 20}') from generate_series(1, 40)");
+    test_db_run(test->conn, "commit");
+    sql_await(test, "(select count(*) from ganger.jobs where status = 'completed') = 140");
+    sql_check(test, "(select max(attempts) = 1 from ganger.jobs)");
+    sql_check(test, "(select count(*) > 0 from ganger.jobs j, ganger.job_events(j.id) e where "
+                    "e.event = 'released' and e.data::text like '%%what came before it%%')");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +385,7 @@ int main(void)
                                         system_teardown),
         cmocka_unit_test_setup_teardown(test_long_job_frees_its_batch, system_setup,
                                         system_teardown),
+        cmocka_unit_test_setup_teardown(test_slow_batch_is_cut, system_setup, system_teardown),
     };
     return cmocka_run_group_tests_name("jobs", tests, NULL, NULL);
 }

@@ -53,6 +53,14 @@ static void test_stays_within_the_budget(void **state)
     assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), BATCH_BUDGET_US / 5000);
 }
 
+static void test_is_over_when_it_took_longer_than_meant(void **state)
+{
+    (void)state;
+    assert_false(batch_policy_is_over(0));
+    assert_false(batch_policy_is_over(BATCH_BUDGET_US));
+    assert_true(batch_policy_is_over(BATCH_CUT_US));
+}
+
 static void test_long_jobs_go_alone(void **state)
 {
     (void)state;
@@ -147,6 +155,7 @@ int main(void)
         cmocka_unit_test_setup(test_begins_with_one, setup),
         cmocka_unit_test_setup(test_grows_with_short_jobs, setup),
         cmocka_unit_test_setup(test_stays_within_the_budget, setup),
+        cmocka_unit_test_setup(test_is_over_when_it_took_longer_than_meant, setup),
         cmocka_unit_test_setup(test_long_jobs_go_alone, setup),
         cmocka_unit_test_setup(test_one_long_job_is_remembered, setup),
         cmocka_unit_test_setup(test_does_not_hoard, setup),
