@@ -396,6 +396,29 @@ begin
     return not is_cancelled;
 end $$;
 
+-- Gives back, uncounted, running jobs whose rows the caller holds: what _end_attempt does with `released`, for all of them at once. None of
+-- them is to be cancelled, is in a group or batch, or has said anything that was put off.
+create function ganger._give_back(ids bigint[], reason text) returns void
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    clock constant timestamptz := clock_timestamp();
+    seqs  constant bigint[] := ganger._take_seqs(cardinality(ids));
+begin
+    insert into ganger.event (id, job_id, event, data)
+    select g.seq, j.id, 'released', jsonb_build_object('attempt', j.attempts, 'reason', _give_back.reason)
+    from unnest(ids, seqs) g (id, seq) join ganger.job j on j.id = any (array[g.id]);
+    insert into ganger.attempt (job_id, attempt, lease_id, outcome, error, worker_id, worker_name, started_at, finished_at, log)
+    select j.id, j.attempts, j.lease_id, 'released', _give_back.reason, j.worker_id, j.worker_name, j.started_at, clock, j.log
+    from unnest(ids) g (id) join ganger.job j on j.id = any (array[g.id]);
+    update ganger.job j
+    set status = 'pending', seq = null, lease_id = null, worker_id = null, worker_name = null, lease_until = null, log = null,
+        attempts = j.attempts - 1
+    from unnest(ids) g (id) where j.id = any (array[g.id]);
+    perform ganger._make_runnable(ids, true);
+end $$;
+
 -- Gives back, uncounted, jobs that were claimed but never started. ids/leases in parallel; a lease that is stale is passed
 -- over; one whose row somebody holds goes back as soon as it is free. Returns how many went back or will. Waits for no row.
 create function ganger._release(ids bigint[], leases uuid[], reason text) returns integer
@@ -406,11 +429,21 @@ declare
     held bigint[] := array(
         select j.id from ganger.job j join unnest(ids, leases) g (id, lease) on j.id = any (array[g.id]) and g.lease = j.lease_id
         order by j.id + 0 for update of j skip locked);
+    plain bigint[] := array(
+        select j.id from unnest(held) h (id)
+        cross join lateral (select x.* from ganger.job x where x.id = h.id offset 0) j
+        where j.cancel_requested is not true and j.group_key is null and j.batch_id is null
+          and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id)
+        order by j.id);
     item record;
-    n    integer := 0;
+    n    integer := cardinality(plain);
 begin
+    if n > 0 then
+        perform ganger._give_back(plain, reason);
+    end if;
     for item in
-        select g.id, g.lease from unnest(ids, leases) g (id, lease) order by g.id
+        select g.id, g.lease from unnest(ids, leases) g (id, lease)
+        where not exists (select from unnest(plain) p (id) where p.id = g.id) order by g.id
     loop
         n := n + ganger._settle_held(held, item.id, item.lease, 'released', reason, null, null)::integer;
     end loop;

@@ -163,14 +163,14 @@ set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_ha
 as $$
 #variable_conflict use_variable
 declare
-    rest_outcome constant text := case when charge_rest then 'node_lost' else 'released' end;
     held    bigint[] := array(
         select j.id from ganger.job j
         where j.id = any (ganger._claimed_ids(worker)) and j.worker_id = worker and j.status = 'processing'
         order by j.id for update skip locked);
     item    record;
-    settled integer;
-    rest    text[] := '{}';
+    rest_ids    bigint[]; -- what it holds besides
+    rest_leases uuid[];
+    rest        text[];   -- the first of them
 begin
     finished := 0;
     charged := 0;
@@ -188,21 +188,20 @@ begin
         charged := ganger._settle_held(held, running_id, running_lease, running_outcome, running_message, null,
             (exit_code, signal, cpu_us, max_rss, log, ran_us, null)::ganger.attempt_facts)::integer;
     end if;
-    for item in
-        select j.id, j.lease_id, j.job_type from ganger.job j
-        where j.id = any (ganger._claimed_ids(worker)) and j.worker_id = worker and j.status = 'processing'
-          and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id
-                          and not ganger._is_note(l.outcome))
-        order by j.id
-    loop
-        settled := ganger._settle_held(held, item.id, item.lease_id, rest_outcome, rest_message, null, null)::integer;
-        charged := charged + case when charge_rest then settled else 0 end;
-        released := released + case when charge_rest then 0 else settled end;
-        if settled > 0 and cardinality(rest) < 20 then
-            rest := rest || format('%s %s', item.id, item.job_type);
-        end if;
-    end loop;
-    rest_jobs := array_to_string(rest, ', ');
+    select coalesce(array_agg(j.id order by j.id), '{}'), coalesce(array_agg(j.lease_id order by j.id), '{}'),
+           (array_agg(format('%s %s', j.id, j.job_type) order by j.id))[1:20]
+    into rest_ids, rest_leases, rest from ganger.job j
+    where j.id = any (ganger._claimed_ids(worker)) and j.worker_id = worker and j.status = 'processing'
+      and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id
+                      and not ganger._is_note(l.outcome));
+    if charge_rest then
+        for item in select * from unnest(rest_ids, rest_leases) r (id, lease) loop
+            charged := charged + ganger._settle_held(held, item.id, item.lease, 'node_lost', rest_message, null, null)::integer;
+        end loop;
+    else
+        released := ganger._release(rest_ids, rest_leases, rest_message);
+    end if;
+    rest_jobs := coalesce(array_to_string(rest, ', '), '');
     return next;
 end $$;
 

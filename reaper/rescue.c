@@ -27,7 +27,10 @@ bool rescue_is_due(const Slot *slot, int64_t now)
         EntryState state = entry_state(&slot->batch[i]);
         is_waiting = state == ENTRY_UNSTARTED || state == ENTRY_RETURNING || state == ENTRY_RUNNING;
     }
-    return is_waiting && slot_last_progress_at(slot) <= now - RESCUE_AFTER_MS;
+    int state = atomic_load(&slot->state);
+    bool is_settling = state == SLOT_CLAIMING || state == SLOT_STOPPING;
+    return is_waiting && slot_last_progress_at(slot) <=
+                             now - (is_settling ? RESCUE_SETTLING_MS : RESCUE_AFTER_MS);
 }
 
 static Status send_result(Reaper *self, const EntryCopy *copy)

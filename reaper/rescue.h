@@ -5,9 +5,13 @@
 
 #include "reaper/reaper.h"
 
-enum { RESCUE_AFTER_MS = 50 }; // without progress in the batch (ARCHITECTURE.md, intervals)
+// Without progress in the batch (ARCHITECTURE.md, intervals).
+enum {
+    RESCUE_AFTER_MS = 50,
+    RESCUE_SETTLING_MS = 2000 // when the worker has left its batch, and gives the rest back itself
+};
 
-// Has the batch made no progress for RESCUE_AFTER_MS, although something of it has not ended? When all has ended, the
+// Has the batch made no progress for so long, although something of it has not ended? When all has ended, the
 // worker is writing the results itself. Pure.
 bool rescue_is_due(const Slot *slot, int64_t now);
 

@@ -355,7 +355,7 @@ static void test_long_job_frees_its_batch(void **state)
 static void test_slow_batch_is_cut(void **state)
 {
     SystemTest *test = *state;
-    daemon_run(test, "cut", 1, NULL);
+    daemon_run(test, "cut", 1, &(DaemonOptions){.pools = "{default: {processes: 1}}"});
     test_db_run(test->conn, "begin");
     test_db_run(test->conn,
                 "select ganger.enqueue('sleep', '{\"ms\": 1}') from generate_series(1, 100)");

@@ -68,6 +68,19 @@ static void test_when_it_is_due(void **state)
     assert_false(rescue_is_due(&slot, late));
 }
 
+// Both would write the same: the one that comes second finds the rows locked, and puts its results off.
+static void test_worker_that_gives_back_itself_is_let_be(void **state)
+{
+    (void)state;
+    static const SlotState settling[] = {SLOT_CLAIMING, SLOT_STOPPING};
+    entry_set_state(&slot.batch[0], ENTRY_RETURNING);
+    for (size_t i = 0; i < sizeof settling / sizeof *settling; i++) {
+        atomic_store(&slot.state, (int)settling[i]);
+        assert_false(rescue_is_due(&slot, 1000 + RESCUE_SETTLING_MS - 1));
+        assert_true(rescue_is_due(&slot, 1000 + RESCUE_SETTLING_MS));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -75,6 +88,7 @@ int main(void)
         cmocka_unit_test_setup(test_from_the_last_start_on, setup),
         cmocka_unit_test_setup(test_from_the_last_end_on, setup),
         cmocka_unit_test_setup(test_when_it_is_due, setup),
+        cmocka_unit_test_setup(test_worker_that_gives_back_itself_is_let_be, setup),
     };
     return cmocka_run_group_tests_name("rescue", tests, NULL, NULL);
 }
