@@ -12,7 +12,7 @@
 #include "bench/sql.h"
 #include "common/base/memory.h"
 
-enum { JOBS = 40000, WORKERS = 4, TIMEOUT_MS = 120000, SAMPLE_MS = 2 };
+enum { JOBS = 200000, WORKERS = 4, TIMEOUT_MS = 120000, SAMPLE_MS = 2 };
 
 #define ONE_ABOUT "the same 4 workers on one node"
 

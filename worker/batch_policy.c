@@ -9,6 +9,7 @@ void batch_policy_init(BatchPolicy *policy)
     policy->size = 1;
     policy->mean_us = -1;
     policy->mean_bytes = 0;
+    policy->since_long = BATCH_LONG_MEMORY;
 }
 
 int batch_policy_next(const BatchPolicy *policy, int most)
@@ -19,10 +20,12 @@ int batch_policy_next(const BatchPolicy *policy, int most)
         if (fits < size) {
             size = (int)fits;
         }
-    } else if (policy->mean_us < 0) {
+    }
+    bool is_wary = policy->mean_us < 0 || policy->since_long < BATCH_LONG_MEMORY;
+    if (is_wary) {
         size = 1;
     }
-    if (size == 1 && policy->mean_us >= 0 && policy->mean_us <= BATCH_SHORT_US) {
+    if (size == 1 && !is_wary && policy->mean_us <= BATCH_SHORT_US) {
         size = 2;
     }
     if (policy->mean_bytes * size > BATCH_BYTES) {
@@ -59,10 +62,11 @@ void batch_policy_ran(BatchPolicy *policy, int ran, int64_t elapsed_us, int64_t 
     if (ran < 1) {
         return;
     }
-    double mean = (double)elapsed_us / ran;
-    // One long job among short ones says that the next batch may hold another: slow to forget, quick to learn.
-    if (longest_us > BATCH_BUDGET_US && mean < (double)longest_us / 2) {
-        mean = (double)longest_us / 2;
+    const double mean = (double)elapsed_us / ran;
+    if (longest_us > BATCH_BUDGET_US) {
+        policy->since_long = 0;
+    } else if (policy->since_long < BATCH_LONG_MEMORY) {
+        policy->since_long += ran;
     }
     if (policy->mean_us < 0 || mean > policy->mean_us) {
         policy->mean_us = mean;

@@ -5,6 +5,8 @@
 // BATCH_BUDGET_US of work and BATCH_BYTES of memory, at most BATCH_GROWTH times as many as before per full claim; and when a
 // claim comes back short, twice what it got, so that a worker does not hoard while others idle. Two at least, where jobs are
 // short: one that is alone comes back as one of two, so it is known to be alone, and no other worker is woken to look for more.
+// After a long job one at a time for a while, as the next one may be long, too: what is claimed with it, or comes more urgent than
+// that, would have to wait.
 #ifndef WORKER_BATCH_POLICY_H
 #define WORKER_BATCH_POLICY_H
 
@@ -17,6 +19,7 @@ enum {
     BATCH_CUT_US = 50000,    // one that did begins no other job: what has come since may be more urgent
     BATCH_BYTES = 8 * 1024 * 1024, // its jobs, payloads and all, take about so much memory
     BATCH_GROWTH = 4,
+    BATCH_LONG_MEMORY = 64, // jobs after one longer than the budget; of a twentieth that are long one run in 27 has none
     BATCH_SHORT_US = 1000 // a job waits for one so short no longer than for another worker's claim
 };
 
@@ -24,6 +27,7 @@ typedef struct BatchPolicy {
     int size;          // what the next claim asks for
     double mean_us;    // of recent jobs; negative = nothing known
     double mean_bytes; // of the jobs claimed last; 0 = nothing known
+    int since_long;    // jobs since the last long one, at most BATCH_LONG_MEMORY
 } BatchPolicy;
 
 void batch_policy_init(BatchPolicy *policy);

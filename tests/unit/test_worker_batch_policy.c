@@ -76,14 +76,12 @@ static void test_one_long_job_is_remembered(void **state)
         (void)run_full(10);
     }
     batch_policy_claimed(&policy, SCOREBOARD_BATCH_MAX, SCOREBOARD_BATCH_MAX, 500);
-    batch_policy_ran(&policy, SCOREBOARD_BATCH_MAX, 3000000, 2900000);
-    assert_int_equal(batch_policy_next(&policy, SCOREBOARD_BATCH_MAX), 1);
-    // Quick to learn, slow to forget, but it forgets.
-    int rounds = 0;
-    while (run_full(10) < 64) {
-        assert_true(++rounds < 40);
+    batch_policy_ran(&policy, SCOREBOARD_BATCH_MAX, 60000, BATCH_BUDGET_US + 1);
+    for (int i = 0; i < BATCH_LONG_MEMORY; i++) {
+        assert_int_equal(run_full(10), 1);
     }
-    assert_true(rounds > 3);
+    assert_int_equal(run_full(10), BATCH_GROWTH);
+    assert_int_equal(run_full(10), BATCH_GROWTH * BATCH_GROWTH);
 }
 
 static void test_does_not_hoard(void **state)
