@@ -281,6 +281,7 @@ create table ganger.job_key (
 create index job_key_job on ganger.job_key (job_id);
 -- Unique keys are few, idempotency keys as many as jobs: a look at the former is not to read the latter.
 create index job_key_unique on ganger.job_key (job_id) where kind = 'unique';
+create index job_key_expires on ganger.job_key (expires_at) where expires_at is not null;
 
 -- What is known about an attempt that ended without the job's own word.
 create type ganger.attempt_facts as (

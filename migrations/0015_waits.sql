@@ -340,12 +340,13 @@ set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    due text[];
-    n   integer := 0;
+    clock constant timestamptz := clock_timestamp(); -- a volatile function in the condition would keep the index from it
+    due   text[];
+    n     integer := 0;
 begin
     loop
         due := array(select t.token from ganger.token t
-                     where t.status = 'waiting' and t.timeout_at is not null and t.timeout_at <= clock_timestamp()
+                     where t.status = 'waiting' and t.timeout_at is not null and t.timeout_at <= clock
                      order by t.timeout_at limit 1000 for update skip locked);
         exit when cardinality(due) = 0;
         update ganger.token t set status = 'timed_out' where t.token = any (due);
@@ -371,13 +372,13 @@ set search_path = pg_catalog, ganger, pg_temp
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    n integer;
+    past constant timestamptz := clock_timestamp() - ganger._setting('retention_completed', '30 days')::interval;
+    n    integer;
 begin
     delete from ganger.token t
     where t.token = any (array(
         select x.token from ganger.token x
-        where x.status <> 'waiting'
-          and coalesce(x.completed_at, x.timeout_at) < clock_timestamp() - ganger._setting('retention_completed', '30 days')::interval
+        where x.status <> 'waiting' and coalesce(x.completed_at, x.timeout_at) < past
           and not exists (select from ganger.job j where j.id = x.job_id offset 0)
           and not exists (select from ganger.history h where h.id = x.job_id offset 0)
           and not exists (select from ganger.job j where j.wait_token = x.token offset 0)

@@ -211,16 +211,30 @@ begin
                               where x.job_id = any (ids) and x.kind = 'unique' and x.expires_at is null for update skip locked));
 end $$;
 
--- The same for what was left: keys whose time has passed, or whose holder is not live any more.
+-- How far the last look for keys without a live job has come.
+create sequence ganger.unique_mark;
+
+-- The same for what was left: keys whose time has passed, at most 1000, and of the next 10,000 keys those whose holder is not live any
+-- more: these do no harm, and a look at all of them would grow with what is live.
 create function ganger._forget_unique_keys() returns void
-language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off set enable_bitmapscan = off as $$
+declare
+    clock constant timestamptz := clock_timestamp();
+    since constant bigint := coalesce(pg_sequence_last_value('ganger.unique_mark'::regclass), 0);
+    seen  record;
+begin
+    delete from ganger.job_key k
+    where k.ctid = any (array(select x.ctid from ganger.job_key x where x.expires_at < clock
+                              order by x.expires_at limit 1000 for update skip locked));
+    select max(x.job_id) as last, count(*) as n into seen
+    from (select k.job_id from ganger.job_key k where k.kind = 'unique' and k.job_id >= since order by k.job_id limit 10000) x;
     delete from ganger.job_key k
     where k.ctid = any (array(select x.ctid from ganger.job_key x
-                              where x.kind = 'unique'
-                                and case when x.expires_at is not null then x.expires_at < clock_timestamp()
-                                         else not exists (select from ganger.job j where j.id = x.job_id offset 0) end
-                              limit 1000 for update skip locked))
-$$;
+                              where x.kind = 'unique' and x.job_id >= since and x.job_id <= seen.last and x.expires_at is null
+                                and not exists (select from ganger.job j where j.id = x.job_id offset 0)
+                              for update skip locked));
+    perform setval('ganger.unique_mark', case when seen.n = 10000 then seen.last else 1 end);
+end $$;
 
 -- Whose keys the caller's are: a bound producer's are those of its owner, all others share theirs.
 create function ganger._key_scope() returns text language plpgsql stable as $$

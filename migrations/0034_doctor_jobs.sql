@@ -98,14 +98,14 @@ language sql stable set jit = off set enable_seqscan = off as $$
     select 'due', 'error', ganger._some_jobs((array_agg(d.id order by d.due_at))[1:4], count(*)) || case when count(*) = 1000 then ' or more' else '' end,
            format('due for %s, and nobody lets them go on', ganger._span(clock_timestamp() - min(d.due_at))), 'start gangerd, or: select ganger.maintain();'
     from (select j.id, j.due_at from ganger.job j
-          where j.wait_token is null and j.lease_until is null and j.due_at < clock_timestamp() - patience
+          where j.wait_token is null and j.lease_until is null and j.due_at < (select clock_timestamp() - patience)
           order by j.wait_token, j.lease_until, j.due_at limit 1000) d
     having count(*) > 0
     union all
     select 'due', 'error', format('token %s', t.token), format('timed out %s ago, and who waits for it still does', ganger._span(clock_timestamp() - t.timeout_at)),
            'start gangerd, or: select ganger.maintain();'
     from (select x.token, x.timeout_at from ganger.token x
-          where x.status = 'waiting' and x.timeout_at < clock_timestamp() - patience order by x.timeout_at limit 20) t
+          where x.status = 'waiting' and x.timeout_at < (select clock_timestamp() - patience) order by x.timeout_at limit 20) t
 $$;
 
 -- Jobs that could go on, and whom nobody tells: there must always be a signal, or somebody who holds what they wait for. Looks at the
