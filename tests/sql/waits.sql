@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Steps, waits and tokens.
-select plan(169);
+select plan(170);
 
 -- A running job, by name.
 create temp table t (name text primary key, id bigint, lease_id uuid);
@@ -363,5 +363,12 @@ commit;
 select is(pg_temp.state('y'), 'waiting 0', 'its waiter is woken after it');
 select ganger.maintain() \g /dev/null
 select is(pg_temp.state('y'), 'pending 0', 'by whoever comes next');
+
+-- what has not timed out is not read
+select count(ganger.create_token(timeout => '1 h')) from generate_series(1, 500) \g /dev/null
+begin;
+select ganger._expire_tokens(), ganger._forget_tokens() \g /dev/null
+select cmp_ok(pg_stat_get_xact_tuples_returned('ganger.token_due'::regclass), '<', 100::bigint, 'a tick reads no token that has time');
+commit;
 
 select * from finish();
