@@ -99,11 +99,12 @@ begin
     end loop;
 end $$;
 
--- A number of that epoch, or null: it is over (the lock is refused to nobody else). CASE keeps the order. Inlined where it is called.
+-- A number of that epoch, or null: it is over (the lock is refused to nobody else). CASE keeps the order, and so does NULLIF, which is of its
+-- first argument but when the second equals it. Inlined where it is called.
 create function ganger._seq_in(epoch bigint) returns bigint language sql volatile as $$
     select case when pg_try_advisory_xact_lock_shared(1196312402, (epoch & 2147483647)::integer) then
-           case when nextval('ganger.seq'::regclass) > 0 then
-           case when pg_sequence_last_value('ganger.epoch_seq'::regclass) = epoch then currval('ganger.seq'::regclass) end end end
+           nullif(nextval('ganger.seq'::regclass),
+                  case when pg_sequence_last_value('ganger.epoch_seq'::regclass) <> epoch then currval('ganger.seq'::regclass) end) end
 $$;
 
 -- The lane of a job about to become runnable; signals when the lane is not seen active. Call AFTER

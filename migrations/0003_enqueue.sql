@@ -146,7 +146,7 @@ create function ganger._problem_field(message text) returns text language sql im
 $$;
 
 -- Enqueues one job and returns its id. Part of the caller's transaction: rolled back, it never was.
--- A null argument means its default.
+-- A null argument means its default: now for run_at, 60 s for retry_delay, ignore for on_conflict.
 --
 --   job_type         which handler runs it, 1..255 bytes
 --   payload          any JSON value, at most the setting payload_max (1 MiB) as text
@@ -172,11 +172,11 @@ $$;
 -- knows, 42501 another's owner.
 create function ganger.enqueue(
     job_type text, payload jsonb default '{}', queue text default 'default', priority integer default 0,
-    run_at timestamptz default now(), max_attempts integer default 3, timeout interval default null,
-    kill_grace interval default null, retry_delay interval default '60 s', retry_backoff boolean default true,
+    run_at timestamptz default null, max_attempts integer default 3, timeout interval default null,
+    kill_grace interval default null, retry_delay interval default null, retry_backoff boolean default true,
     retry_delay_max interval default null, expires_at timestamptz default null, tags text[] default null,
     idempotency_key text default null, unique_key text default null, unique_for interval default null,
-    on_conflict text default 'ignore', group_key text default null, depends_on bigint[] default null,
+    on_conflict text default null, group_key text default null, depends_on bigint[] default null,
     depends_on_tags text[] default null, dead_letter_job_type text default null, owner text default null,
     metadata jsonb default null)
 returns bigint
@@ -194,13 +194,13 @@ declare
 begin
     -- What a call costs is the number of its statements, expressions and their parts, as each is made ready anew in every transaction.
     -- So the usual job, with which nothing can be wrong and which waits for nothing, is known by one, and takes the short way. It has its
-    -- number as from _take_seq, without the loop: should the epoch be over just now, the job takes the long way.
+    -- number as from _take_seq, without the loop: should the epoch be over just now, the job takes the long way. An argument
+    -- that is to be null is the cheapest to look at. The bits say that both names have 1 to 128 bytes.
     epoch := case
-        when octet_length(job_type) between 1 and 255 and octet_length(queue) between 1 and 255 and priority between -32768 and 32767
-            and max_attempts between 1 and 1000 and run_at = now() and retry_delay = interval '60 s'
-            and pg_column_size(payload) <= 1024 and pg_column_compression(payload) is null and on_conflict = 'ignore'
-            and num_nonnulls(timeout, kill_grace, retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for, group_key,
-                             depends_on, depends_on_tags, dead_letter_job_type, owner) = 0
+        when ((octet_length(job_type) - 1) | (octet_length(queue) - 1)) & -128 = 0 and priority between -32768 and 32767
+            and max_attempts between 1 and 1000 and pg_column_size(payload) <= 1024 and pg_column_compression(payload) is null
+            and num_nonnulls(run_at, timeout, kill_grace, retry_delay, retry_delay_max, expires_at, tags, idempotency_key, unique_key,
+                             unique_for, on_conflict, group_key, depends_on, depends_on_tags, dead_letter_job_type, owner) = 0
         then pg_sequence_last_value('ganger.epoch_seq'::regclass) end;
     job_id := ganger._seq_in(epoch);
     if job_id is not null then
@@ -215,9 +215,9 @@ begin
             owner, metadata)
         values (job_id, ganger._lane_id(queue, priority, job_type, false), job_id, now(), enqueue.max_attempts, enqueue.priority,
             enqueue.queue, enqueue.job_type, enqueue.payload, nullif(enqueue.retry_backoff, true), enqueue.owner, enqueue.metadata)
-        returning current_setting('transaction_isolation') in ('read committed', 'read uncommitted')
+        returning current_setting('transaction_isolation') = 'read committed'
             and (select l.state = 'active' from ganger.lane l where l.lane_id = j.lane_id)
-            and not exists (select from ganger.node n where n.state = 'alive' and n.idle) into is_quiet;
+            and not exists (select from ganger.node n where n.idle) into is_quiet; -- one that is idle is alive
         if is_quiet then
             return job_id;
         end if;
@@ -241,8 +241,8 @@ begin
     depends_on_tags := nullif(depends_on_tags, '{}');
     job_id := ganger._take_seq();
     if idempotency_key is not null or unique_key is not null then
-        other := ganger._take_keys(job_id, (job_type, payload, queue, priority, run_at, max_attempts, timeout, kill_grace,
-            retry_delay, retry_backoff, retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for,
+        other := ganger._take_keys(job_id, (job_type, payload, queue, priority, coalesce(run_at, now()), max_attempts, timeout, kill_grace,
+            coalesce(retry_delay, '60 s'), retry_backoff, retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for,
             on_conflict, group_key, depends_on, depends_on_tags, dead_letter_job_type, owner, metadata)::ganger.job_input);
         if other is not null then
             return other;

@@ -74,11 +74,11 @@ end $$;
 -- functions below do before they let a caller be free. (The views need it not: they know current_user.)
 
 -- Is the caller the schema's owner, a member of its role or a superuser, who is bound to nobody? So after UNLISTEN. (One whose session
--- is bound is not.) Inlined where it is
--- called, with the rights of the schema's owner.
+-- is bound is not; nor is one who has said SET ROLE, which _acting_owner takes the longer way to find out.) Inlined where it is called,
+-- with the rights of the schema's owner.
 create function ganger._is_at_home() returns boolean language sql stable parallel safe as $$
-    select pg_has_role(ganger._caller(), current_user, 'USAGE') and coalesce(current_setting('ganger.bound_owner', true), '') = ''
-       and coalesce(current_setting('ganger.bound_queues', true), '') = ''
+    select pg_has_role(session_user, current_user, 'USAGE') and current_setting('role') = 'none'
+       and concat(current_setting('ganger.bound_owner', true), current_setting('ganger.bound_queues', true)) = ''
 $$;
 
 -- For functions that write: the owner a job gets, or must have, when the caller says `owner`. Null: it said none, and may act for
