@@ -9,7 +9,7 @@ void batch_policy_init(BatchPolicy *policy)
     policy->size = 1;
     policy->mean_us = -1;
     policy->mean_bytes = 0;
-    policy->since_long = BATCH_LONG_MEMORY;
+    policy->wary = 0;
 }
 
 int batch_policy_next(const BatchPolicy *policy, int most)
@@ -21,7 +21,7 @@ int batch_policy_next(const BatchPolicy *policy, int most)
             size = (int)fits;
         }
     }
-    bool is_wary = policy->mean_us < 0 || policy->since_long < BATCH_LONG_MEMORY;
+    bool is_wary = policy->mean_us < 0 || policy->wary > 0;
     if (is_wary) {
         size = 1;
     }
@@ -64,9 +64,9 @@ void batch_policy_ran(BatchPolicy *policy, int ran, int64_t elapsed_us, int64_t 
     }
     const double mean = (double)elapsed_us / ran;
     if (longest_us > BATCH_BUDGET_US) {
-        policy->since_long = 0;
-    } else if (policy->since_long < BATCH_LONG_MEMORY) {
-        policy->since_long += ran;
+        policy->wary = BATCH_LONG_MEMORY;
+    } else if (policy->wary > 0) {
+        policy->wary -= ran < policy->wary ? ran : policy->wary;
     }
     if (policy->mean_us < 0 || mean > policy->mean_us) {
         policy->mean_us = mean;

@@ -16,10 +16,12 @@
 
 enum {
     BATCH_BUDGET_US = 40000, // a batch is meant to take no longer
-    BATCH_CUT_US = 50000,    // one that did begins no other job: what has come since may be more urgent
+    BATCH_CUT_US =
+        50000, // one that did begins no other job: what has come since may be more urgent
     BATCH_BYTES = 8 * 1024 * 1024, // its jobs, payloads and all, take about so much memory
     BATCH_GROWTH = 4,
-    BATCH_LONG_MEMORY = 64, // jobs after one longer than the budget; of a twentieth that are long one run in 27 has none
+    BATCH_LONG_MEMORY =
+        64, // jobs after one longer than the budget; of a twentieth that are long one run in 27 has none
     BATCH_SHORT_US = 1000 // a job waits for one so short no longer than for another worker's claim
 };
 
@@ -27,7 +29,7 @@ typedef struct BatchPolicy {
     int size;          // what the next claim asks for
     double mean_us;    // of recent jobs; negative = nothing known
     double mean_bytes; // of the jobs claimed last; 0 = nothing known
-    int since_long;    // jobs since the last long one, at most BATCH_LONG_MEMORY
+    int wary;          // so many jobs more are claimed one by one
 } BatchPolicy;
 
 void batch_policy_init(BatchPolicy *policy);

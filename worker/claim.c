@@ -212,8 +212,9 @@ static Status settle_rest(Worker *self)
     if (is_unfinished) {
         TRY(finish_one_by_one(self));
     }
-    return is_unreturned ? finish_release_unstarted(self, "what came before it in its batch ran long")
-                         : STATUS_OK;
+    return is_unreturned
+               ? finish_release_unstarted(self, "what came before it in its batch ran long")
+               : STATUS_OK;
 }
 
 Status claim_batch(Worker *self)

@@ -35,8 +35,8 @@ static void test_rows_of_a_claim_that_ends_meanwhile_are_passed_by(void **state)
     assert_int_equal(claim(first, 1, 10), 10);
     test_db_run(second, "select txid_current()"); // a snapshot knows whom it is younger than
     test_db_run(second, "begin isolation level repeatable read");
-    assert_int_equal(test_db_int(second, "select count(*) from ganger.job where status = 'pending'"),
-                     20);
+    assert_int_equal(
+        test_db_int(second, "select count(*) from ganger.job where status = 'pending'"), 20);
     test_db_run(first, "commit");
     assert_int_equal(claim(second, 2, 20), 10);
     assert_int_equal(test_db_int(first, "select count(*) from (select from ganger.job where "
