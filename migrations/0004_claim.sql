@@ -84,6 +84,38 @@ begin
               order by ganger._lane_order(u.rank, u.frontier), u.frontier, u.lane_id limit case when after_rank is null and rooms is null then 64 end) v);
 end $$;
 
+-- The first 256 of these lanes without those that `seen` says are empty, where nothing has come since: one search through the index for
+-- all of them, in its order, costs a fifth of a look into each. What is read of newer jobs is bounded: where there are more, all lanes count.
+create function ganger._unseen_lanes(queues text[], job_types text[], hint_lanes bigint[], hint_seqs bigint[], seen jsonb)
+returns ganger._claim_lane[] language plpgsql stable
+set plan_cache_mode = force_generic_plan
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    seen_rank     constant integer := seen ->> 'rank';
+    seen_frontier constant bigint := seen ->> 'frontier';
+    seen_lane     constant bigint := seen ->> 'lane';
+    seen_seq      constant bigint := (seen ->> 'seq')::bigint - 1024; -- the margin of hints
+    types         constant jsonb := (select jsonb_object_agg(t, true) from unnest(job_types) t where t is not null);
+begin
+    return array(
+        with visited as materialized (
+            select a.lane_id, a.frontier, a.priority * 2 + a.returned::integer as rank,
+                   (-(a.priority * 2 + a.returned::integer), a.frontier, a.lane_id) < (-seen_rank, seen_frontier, seen_lane) as is_seen
+            from ganger.lane a
+            where a.state <> 'idle' and a.queue = any (queues) and (job_types is null or types ? a.job_type)
+        ), newer as materialized (
+            select j.lane_id from ganger.job j
+            where j.lane_id = any (array(select v.lane_id from visited v where v.is_seen)) and j.seq >= seen_seq and j.status = 'pending' limit 1000
+        )
+        select row(f.lane_id, greatest(f.frontier, case when f.lane_id in (select unnest(hint_lanes)) then hint_seqs[array_position(hint_lanes, f.lane_id)] end,
+                                       case when f.is_seen then seen_seq end),
+                   f.rank, f.frontier, null, null, null)::ganger._claim_lane
+        from (select v.* from visited v
+              where not v.is_seen or v.lane_id in (select n.lane_id from newer n) or (select count(*) from newer) = 1000
+              order by ganger._lane_order(v.rank, v.frontier), v.frontier, v.lane_id limit 256) f);
+end $$;
+
 -- Lanes share what limits leave: each as if those before it took all they may; what they do not take is the next round's.
 create function ganger._share_rooms(lanes ganger._claim_lane[], rooms jsonb, wanted integer) returns ganger._claim_lane[]
 language plpgsql stable as $$
@@ -106,16 +138,18 @@ end $$;
 --                           alive; else GG001 is raised: its jobs have been, or are being, settled
 --   queues, job_types       where to look; job_types null = any
 --   hint_lanes, hint_seqs   where the caller's own hints let it start, per lane (any length, equal)
+--   seen                    the same for all lanes up to one, as an earlier claim of this caller, of these queues and types, has told; {} is
+--                           nothing yet, null: the caller keeps no such thing
 -- Returns the jobs in claim order with the lane and seq they had. Order: priority, lanes of returned jobs first, then the age
 -- of the lane's first job; behind the first 64 lanes, where there is no limit, the frontier stands for that job. was_started: it was claimed before, so it may
--- have steps. waited_us: since its time, run_at or else created_at.
+-- have steps. waited_us: since its time, run_at or else created_at. Where there is something for `seen` it is the payload of a last row without an id.
 --
 -- Small statements, each with what is needed just then, as to set up a large one costs more than a job. Each has a snapshot of its own (at
 -- READ COMMITTED) and sees at least what was committed when the claim began, so no job that was runnable then is missed: a lane that is
 -- not among the first lanes is among those behind them, and one that is only signalled is seen signalled, or active when that has been folded
 -- in meanwhile. A job that becomes runnable later may be seen or not, as ever.
 create function ganger._take_jobs(worker_id bigint, link integer, worker_name text, lease_until timestamptz, queues text[],
-                                  job_types text[], max_jobs integer, hint_lanes bigint[], hint_seqs bigint[])
+                                  job_types text[], max_jobs integer, hint_lanes bigint[], hint_seqs bigint[], seen jsonb default null)
 returns table (id bigint, lease_id uuid, job_type text, payload jsonb, attempt integer, max_attempts integer, queue text,
                priority smallint, timeout interval, kill_grace interval, tags text[], group_key text, owner text,
                metadata jsonb, lane_id bigint, seq bigint, was_started boolean, waited_us bigint)
@@ -128,7 +162,8 @@ as $$
 declare
     lanes   ganger._claim_lane[];
     picks   ganger._claim_pick[];
-    last    ganger._claim_lane; -- the 64th lane, once that has been looked into
+    last    ganger._claim_lane; -- the 64th lane, once that has been looked into (the 256th of _unseen_lanes)
+    seq_then bigint; -- the last number taken before 64 lanes or more were looked into
     rules   record;
     paused_queues text[];
     paused_types  text[];
@@ -149,17 +184,19 @@ declare
     n       integer;
 begin
     -- The first 64 lanes, and whether there is anything else to know: at most times nobody has said anything.
-    select array(select row(f.lane_id, greatest(f.frontier, hint_seqs[array_position(hint_lanes, f.lane_id)]), f.rank, f.frontier,
+    select case when seen ? 'seq' then ganger._unseen_lanes(queues, job_types, hint_lanes, hint_seqs, seen) else
+           array(select row(f.lane_id, greatest(f.frontier, hint_seqs[array_position(hint_lanes, f.lane_id)]), f.rank, f.frontier,
                             null, null, null)::ganger._claim_lane
                  from (select a.lane_id, a.frontier, a.priority * 2 + a.returned::integer as rank from ganger.lane a
                        where a.state <> 'idle' and a.queue = any (queues) and (job_types is null or a.job_type = any (job_types))
-                       order by ganger._lane_order(a.priority * 2 + a.returned::integer, a.frontier), a.frontier, a.lane_id limit 64) f),
+                       order by ganger._lane_order(a.priority * 2 + a.returned::integer, a.frontier), a.frontier, a.lane_id limit 64) f) end,
            exists (select from ganger.signal s where s.n >= signal_floor) or exists (select from ganger.lane_signal s where s.n >= signal_floor)
            or exists (select from ganger.queue q where q.paused or q.concurrency is not null or q.rate is not null)
            or exists (select from ganger.job_type t where t.paused or t.concurrency is not null or t.timeout is not null)
            or exists (select from ganger.group_limit g where g.rate is not null)
     into lanes, is_unlisted;
     if is_unlisted then
+        seen := null; -- more than the order of lanes decides
         rules := ganger._claim_rules(queues, job_types);
         if rules.has_signals and (worker_id is not null or not rules.has_nodes) then
             perform ganger._work_signals(here => worker_id is null); -- what has become free may be the next job
@@ -177,10 +214,11 @@ begin
             lanes := ganger._more_lanes(queues, job_types, paused_queues, paused_types, rooms, hint_lanes, hint_seqs, last);
         end if;
         if cardinality(lanes) > 1 or is_limited then
-            if cardinality(lanes) = 64 and is_behind is not true and rooms is null then
-                last := lanes[64];
+            if is_behind is not true and rooms is null and cardinality(lanes) >= 64 then
+                last := lanes[case when seen ? 'seq' then 256 else 64 end]; -- null where there are not so many
+                seq_then := pg_sequence_last_value('ganger.seq'::regclass);
             end if;
-            if is_behind is not true then
+            if is_behind is not true and (seen ? 'seq') is not true then
                 -- by the age of their first jobs, without those that have none
                 lanes := array(select row(o.lane_id, f.seq, o.rank, o.frontier, null, o.queue, o.job_type)::ganger._claim_lane
                                from unnest(lanes) o
@@ -253,12 +291,20 @@ begin
                 end if;
             end if;
             if n < cardinality(picks) then
+                seen := null;
                 shut := ganger._shut_groups(); -- once more from the first lane, without these
                 is_unlisted := true;
                 is_behind := false;
                 last := null;
                 continue;
             end if;
+        end if;
+        if seq_then is not null and (is_behind or wanted = 0 or last.lane_id is null) and (seen ? 'seq' or (is_behind and seen is not null)) then
+            -- all lanes before that of the last job are empty, or none is left
+            payload := case when wanted > 0 then jsonb_build_object('rank', -65537, 'seq', seq_then) else (
+                select jsonb_build_object('rank', o.rank, 'frontier', o.frontier, 'lane', o.lane_id, 'seq', seq_then) from unnest(lanes) o
+                where o.lane_id = (select j.lane_id from ganger.job j where j.id = any (array[picks[cardinality(picks)].id]))) end;
+            return next;
         end if;
         exit when wanted = 0 or (is_limited is not true and (last.lane_id is null or is_behind));
         is_unlisted := true;

@@ -95,9 +95,21 @@ static bool is_any_open(const Slot *slot)
     return false;
 }
 
+// The last row may be no job but what the next claim is to be told about lanes. Returns how many jobs there are.
+static int read_seen(Worker *self, const PGresult *result)
+{
+    int rows = PQntuples(result);
+    if (rows == 0 || !PQgetisnull(result, rows - 1, COLUMN_ID)) {
+        return rows;
+    }
+    lane_hints_note_seen(&self->hints, PQgetvalue(result, rows - 1, COLUMN_PAYLOAD),
+                         (size_t)PQgetlength(result, rows - 1, COLUMN_PAYLOAD));
+    return rows - 1;
+}
+
 // The batch becomes visible with its count, which is written last: a death before that leaves jobs the slot does not
 // name, and those go back uncounted. Takes the result over.
-static void fill_slot(Worker *self, PGresult *result)
+static void fill_slot(Worker *self, PGresult *result, int count)
 {
     if (is_any_open(self->slot)) {
         panic("a batch was claimed over one with open entries");
@@ -105,7 +117,6 @@ static void fill_slot(Worker *self, PGresult *result)
     claim_forget(self);
     self->claimed = result;
     slot_reset_batch(self->slot);
-    int count = PQntuples(result);
     const int64_t now_us = clock_boot_us();
     for (int i = 0; i < count; i++) {
         Job *job = &self->jobs[i];
@@ -149,6 +160,7 @@ static Status add_claim(Worker *self, DbArray *lanes, DbArray *seqs)
     db_param_array(&params, lanes);
     db_param_array(&params, seqs);
     db_param_int(&params, self->link);
+    db_param_text(&params, lane_hints_seen(&self->hints));
     return db_pipeline_add(self->db, &SQL_claim_jobs, &params);
 }
 
@@ -247,9 +259,9 @@ Status claim_batch(Worker *self)
         PQclear(results[0]);
     }
     finish_batch_free(&finish);
-    int got = PQntuples(claimed);
+    int got = read_seen(self, claimed);
     counts_claimed(self, got, clock_boot_us() - sent_us);
     batch_policy_claimed(&self->batching, self->asked, got, PQresultMemorySize(claimed));
-    fill_slot(self, claimed); // which keeps it
+    fill_slot(self, claimed, got); // which keeps it
     return got > 0 ? STATUS_OK : STATUS_EMPTY;
 }

@@ -2,10 +2,13 @@
 // Lane hints: see the header.
 #include "worker/lane_hints.h"
 
+#include <string.h>
+
 void lane_hints_expire(LaneHints *hints, int64_t now)
 {
     if (now - hints->born_at >= LANE_HINT_LIFE_MS) {
         hints->count = 0;
+        hints->seen[0] = '\0';
         hints->born_at = now;
     }
 }
@@ -25,6 +28,20 @@ void lane_hints_note(LaneHints *hints, int64_t lane, int64_t seq)
         hints->seqs[hints->count] = seq;
         hints->count++;
     }
+}
+
+void lane_hints_note_seen(LaneHints *hints, const char *seen, size_t length)
+{
+    if (length >= sizeof hints->seen) {
+        length = 0;
+    }
+    memcpy(hints->seen, seen, length);
+    hints->seen[length] = '\0';
+}
+
+const char *lane_hints_seen(const LaneHints *hints)
+{
+    return hints->seen[0] != '\0' ? hints->seen : "{}";
 }
 
 void lane_hints_bind(const LaneHints *hints, DbArray *lanes, DbArray *seqs)

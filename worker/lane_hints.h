@@ -5,27 +5,36 @@
 // A hint may pass over jobs that were locked or not yet committed when the worker went by. Two things keep them from being
 // lost: a hint stays LANE_HINT_MARGIN numbers behind (what commits out of order does so within moments), and all
 // hints die after LANE_HINT_LIFE_MS, when the worker falls back to the frontier.
+//
+// Where there are many lanes, claims tell in one value, `seen`, up to which lane and number they have found all empty. It is the
+// claim's own, handed to the next one as it is.
 #ifndef WORKER_LANE_HINTS_H
 #define WORKER_LANE_HINTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/db/db_array.h"
 
-enum { LANE_HINT_MAX = 64, LANE_HINT_MARGIN = 1024, LANE_HINT_LIFE_MS = 1000 };
+enum { LANE_HINT_MAX = 64, LANE_HINT_MARGIN = 1024, LANE_HINT_LIFE_MS = 1000, LANE_SEEN_MAX = 160 };
 
 typedef struct LaneHints {
     int count;
     int64_t born_at; // clock_boot_ms
     int64_t lanes[LANE_HINT_MAX];
     int64_t seqs[LANE_HINT_MAX];
+    char seen[LANE_SEEN_MAX]; // "" = nothing
 } LaneHints;
 
 // Drops all hints when they are too old at `now`.
 void lane_hints_expire(LaneHints *hints, int64_t now);
 // Notes that the job at `seq` was taken from `lane`. With the table full, further lanes have no hint.
 void lane_hints_note(LaneHints *hints, int64_t lane, int64_t seq);
+// Notes what a claim has told; one that is too long is none.
+void lane_hints_note_seen(LaneHints *hints, const char *seen, size_t length);
 // Fills the two arrays the claim takes.
 void lane_hints_bind(const LaneHints *hints, DbArray *lanes, DbArray *seqs);
+// The value of `seen` the claim takes, as JSON.
+const char *lane_hints_seen(const LaneHints *hints);
 
 #endif

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- claim: order, filters, bounds, what it writes; claims of gangerd's workers.
-select plan(61);
+select plan(70);
 
 create function pg_temp.claimed(n integer, variadic queues text[] default '{default}') returns text[] language sql as
     $$ select array_agg(payload #>> '{}') from ganger.claim('w', queues, max_jobs => n) $$;
@@ -178,5 +178,41 @@ select results_eq(format('select job_ids from ganger.worker_claim where worker_i
 select is((select count(ganger._forget_claims()) from ganger.worker_claim where worker_id = :hot_worker), 1::bigint, 'and stays while any of it runs');
 select ganger._finish_completed(array_agg(id), array_agg(lease_id), array['1', '2', '3'], null, null, null, null, null) from hot \g /dev/null
 select is_empty(format('select * from ganger.worker_claim where worker_id = %s', :hot_worker), 'the end of the batch takes it away');
+
+-- many lanes: what a claim has found empty it tells the next one
+select ganger._register_worker(:hot_node, 'p', 2, 1, false) as deep \gset
+select pg_temp.put('d' || i, 'd' || i, 'deep') from generate_series(1, 300) i \g /dev/null
+select ganger._advance() \gset
+update ganger.lane l set frontier = j.seq from ganger.job j where j.lane_id = l.lane_id and l.queue = 'deep'; -- as far as it may be
+create function pg_temp.deep(worker bigint, n integer, seen jsonb) returns table (id bigint, payload jsonb, place bigint) language sql as $$
+    select t.id, t.payload, t.place
+    from ganger._take_jobs(worker, 1, null, null, '{deep}', array(select 'd' || i from generate_series(1, 300) i), n, null, null, seen)
+         with ordinality t (id, b, c, payload, e, f, g, h, i, j, k, l, m, n, o, p, q, r, place) $$;
+create temp table deep as select * from pg_temp.deep(:deep, 100, '{}');
+select is((select array_agg(payload #>> '{}' order by place) from deep where id is not null),
+          (select array_agg('d' || i order by i) from generate_series(1, 100) i), 'behind the 64th lane all goes by age, too');
+select ok((select payload ? 'seq' from deep where id is null and place = 101), 'and the last row is for the next claim');
+select payload as seen from deep where id is null \gset
+select pg_temp.put('new', 'd7', 'deep') \g /dev/null
+begin;
+select is((select array_agg(payload #>> '{}' order by place) from pg_temp.deep(:deep, 2, null) where id is not null), '{new,d101}', 'without it: what has come in front is first');
+rollback;
+begin;
+select is((select array_agg(payload #>> '{}' order by place) from pg_temp.deep(:deep, 2, :'seen'::jsonb || '{"seq": 9999999}') where id is not null),
+          '{d101,d102}', 'it is believed: lanes before that place are looked into from that number on only');
+rollback;
+begin;
+select results_eq(format('select count(id), max((payload ->> %L)::integer) filter (where id is null) from pg_temp.deep(%s, 1000, %L)', 'rank', :deep, :'seen'),
+                  'values (201::bigint, -65537)', 'and that none has any left');
+rollback;
+create temp table deeper as select * from pg_temp.deep(:deep, 150, :'seen');
+select is((select array_agg(payload #>> '{}' order by place) from deeper where id is not null),
+          (select array['new'] || array_agg('d' || i order by i) from generate_series(101, 249) i), 'with it: the same jobs as without');
+select is((select (payload ->> 'rank')::integer from deeper where id is null), 0, 'and it goes on from lane to lane');
+select ganger.pause_job_type('d1') \g /dev/null
+select is((select array_agg(payload #>> '{}' order by place) from pg_temp.deep(:deep, 2, (select payload from deeper where id is null))), '{d250,d251}',
+          'while something else decides, too, nothing is told');
+select ganger.resume_job_type('d1') \g /dev/null
+select is((select count(id) from pg_temp.deep(:deep, 1000, (select payload from deeper where id is null))), 49::bigint, 'all are taken');
 
 select * from finish();

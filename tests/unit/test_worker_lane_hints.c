@@ -78,12 +78,30 @@ static void test_a_full_table_keeps_what_it_has(void **state)
     check_bound(LANE_HINT_MAX, LANE_HINT_MAX - 1, 90001 - LANE_HINT_MARGIN);
 }
 
+static void test_keeps_what_was_seen(void **state)
+{
+    (void)state;
+    char long_text[LANE_SEEN_MAX + 1];
+    memset(long_text, 'x', sizeof long_text);
+    lane_hints_expire(&hints, 10000);
+    assert_string_equal(lane_hints_seen(&hints), "{}");
+    lane_hints_note_seen(&hints, "{\"seq\": 1} and more", 10);
+    assert_string_equal(lane_hints_seen(&hints), "{\"seq\": 1}");
+    lane_hints_expire(&hints, 10000 + LANE_HINT_LIFE_MS);
+    assert_string_equal(lane_hints_seen(&hints), "{}");
+    lane_hints_note_seen(&hints, long_text, LANE_SEEN_MAX);
+    assert_string_equal(lane_hints_seen(&hints), "{}");
+    lane_hints_note_seen(&hints, long_text, LANE_SEEN_MAX - 1);
+    assert_int_equal(strlen(lane_hints_seen(&hints)), LANE_SEEN_MAX - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_keeps_the_furthest, setup),
         cmocka_unit_test_setup(test_dies_of_age, setup),
         cmocka_unit_test_setup(test_a_full_table_keeps_what_it_has, setup),
+        cmocka_unit_test_setup(test_keeps_what_was_seen, setup),
     };
     return cmocka_run_group_tests_name("lane_hints", tests, NULL, NULL);
 }
