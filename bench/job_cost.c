@@ -73,7 +73,7 @@ static void measure_ganger(PGconn *conn, const char *worker, Buffers steps[STEPS
 {
     steps[0] = run_counted(conn, "execute our_many");
     char *claim = make_text(
-        conn, "execute our_claim(%s, '{default}', '{noop}', %s, '{%s}', '{%s}', %s)", worker,
+        conn, "execute our_claim(%s, '{default}', '{noop}', %s, '{%s}', '{%s}', %s, '{}')", worker,
         "(select seq, lane_id from ganger.job where seq is not null and status = 'pending' order "
         "by seq limit 1) j");
     steps[1] = run_counted(conn, claim);

@@ -37,6 +37,27 @@ create type ganger._claim_pick as (
     id          bigint,
     was_started boolean
 );
+-- What a claim returns. A type, as the columns of a `returns table` are looked up one by one at each call.
+create type ganger._claimed_job as (
+    id           bigint,
+    lease_id     uuid,
+    job_type     text,
+    payload      jsonb,
+    attempt      integer,
+    max_attempts integer,
+    queue        text,
+    priority     smallint,
+    timeout      interval,
+    kill_grace   interval,
+    tags         text[],
+    group_key    text,
+    owner        text,
+    metadata     jsonb,
+    lane_id      bigint,
+    seq          bigint,
+    was_started  boolean,
+    waited_us    bigint
+);
 
 -- Sorts lanes by rank and frontier in one number, which costs a fifth of sorting by two: 17 bits are the rank's, highest first. Frontiers
 -- beyond 46 bits are equal here, so what is sorted by comes after it once more. Inlined where it is called.
@@ -134,8 +155,8 @@ end $$;
 -- Takes up to max_jobs runnable jobs, for one of gangerd's workers (worker_id, its link) or an outside one (worker_name,
 -- lease_until).
 --
---   worker_id, link         ganger.worker: must be alive on this link, and stays so until this transaction has ended, on a node that is
---                           alive; else GG001 is raised: its jobs have been, or are being, settled
+--   worker_id, link         ganger.worker: must be alive on this link, and stays so until this transaction has ended; else GG001 is
+--                           raised: its jobs have been, or are being, settled
 --   queues, job_types       where to look; job_types null = any
 --   hint_lanes, hint_seqs   where the caller's own hints let it start, per lane (any length, equal)
 --   seen                    the same for all lanes up to one, as an earlier claim of this caller, of these queues and types, has told; {} is
@@ -150,9 +171,7 @@ end $$;
 -- in meanwhile. A job that becomes runnable later may be seen or not, as ever.
 create function ganger._take_jobs(worker_id bigint, link integer, worker_name text, lease_until timestamptz, queues text[],
                                   job_types text[], max_jobs integer, hint_lanes bigint[], hint_seqs bigint[], seen jsonb default null)
-returns table (id bigint, lease_id uuid, job_type text, payload jsonb, attempt integer, max_attempts integer, queue text,
-               priority smallint, timeout interval, kill_grace interval, tags text[], group_key text, owner text,
-               metadata jsonb, lane_id bigint, seq bigint, was_started boolean, waited_us bigint)
+returns setof ganger._claimed_job
 language plpgsql volatile security definer
 set search_path = pg_catalog, ganger, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -274,15 +293,15 @@ begin
                 from unnest(picks) p join ganger.job j on j.id = any (array[p.id]) where j.status = 'processing';
             end if;
             -- Only when there was something: an empty claim shall write nothing. Whoever marks the worker dead waits for this transaction, or
-            -- was first: then nothing is taken. The node is only looked at: who buries one marks its workers too.
+            -- was first: then nothing is taken. The node is not looked at: who buries or stops one marks its workers in the same
+            -- transaction.
             if worker_id is not null and n > 0 then
                 if is_noted then -- the limits of the next round count these, too
                     update ganger.worker_claim c set job_ids = c.job_ids || array(select p.id from unnest(picks) p) where c.lease_id = lease;
                 else
                     insert into ganger.worker_claim (lease_id, worker_id, n, job_ids) -- in the order of the columns, with all of them: a node of the plan less
                     select lease, w.id, txid_current(), array(select p.id from unnest(picks) p)
-                    from ganger.worker w join ganger.node n on n.id = w.node_id
-                    where w.id = _take_jobs.worker_id and w.link = _take_jobs.link and w.state = 'alive' and n.state = 'alive'
+                    from ganger.worker w where w.id = _take_jobs.worker_id and w.link = _take_jobs.link and w.state = 'alive'
                     for key share of w;
                     if not found then
                         raise exception 'worker % is not alive', worker_id using errcode = 'GG001';

@@ -255,10 +255,13 @@ language sql volatile set search_path = pg_catalog, ganger, pg_temp set jit = of
         for update skip locked))
 $$;
 
--- A node that ends in order: nothing of it holds a job any more.
+-- A node that ends in order: nothing of it holds a job any more. Should a worker be left, it claims nothing from here on: a claim looks at
+-- its worker only, so no node but a live one has one that is alive.
 create function ganger._stop_node(node bigint) returns void
 language sql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
     select from ganger.node n where n.id = node for update; -- waits for a registration, as a burial does
+    select from ganger.worker w where w.node_id = node and w.state = 'alive' order by w.id for update; -- and for a claim in flight
+    update ganger.worker w set state = 'dead', ended_at = clock_timestamp() where w.node_id = node and w.state = 'alive';
     update ganger.node n set state = 'stopped', idle = false, ended_at = clock_timestamp()
     where n.id = node and n.state = 'alive'
 $$;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Nodes, workers and what becomes of the jobs of dead ones; the views about them.
-select plan(99);
+select plan(100);
 
 create temp table t (name text primary key, id bigint, lease_id uuid);
 create function pg_temp.node() returns bigint language sql as $$ select max(id) from ganger.node where state = 'alive' $$;
@@ -205,18 +205,26 @@ select is(ganger._register_worker(:node, 'p', 1, 1, false), null, 'it gets no wo
 select results_eq(format('select state, ended_at is not null from ganger.nodes where id = %s', :node), $$ values ('dead', true) $$, 'as the view shows');
 select is((select count(*) from ganger.workers where state <> 'dead'), 0::bigint, 'its workers are dead');
 
--- a worker of a node that is gone: no claims, and its jobs come back
+-- a worker of a node that is gone: its jobs come back
 select pg_temp.clear() \g /dev/null
 select ganger._register_node('n2', 'host', 'boot', 5, 6, '60 s', '1.0') as node \gset
 select pg_temp.worker(1) as worker \gset
 select ganger.enqueue('t') \gset
 update ganger.node set state = 'stopped', ended_at = clock_timestamp() - interval '10 s' where id = :node;
-select is((select state from ganger.worker where id = :worker), 'alive', 'a worker that was registered too late');
-select throws_ok(format($$ select ganger._take_jobs(%s, 1, null, null, '{default}', '{t}', 1, null, null) $$, :worker), 'GG001', null,
-    'claims nothing');
+select is((select state from ganger.worker where id = :worker), 'alive', 'a worker its node knows nothing of');
 select is(ganger._reclaim_dead_workers('1 min'), '{}', 'its job is left for a while');
 select is(cardinality(ganger._reclaim_dead_workers()), 1, 'and then reclaimed');
 select is(pg_temp.state('1'), 'pending 1 0 crashed', 'charged');
 select is((select state from ganger.worker where id = :worker), 'dead', 'the worker is dead');
+
+-- and one that its node leaves behind claims nothing
+select pg_temp.clear() \g /dev/null
+select ganger._register_node('n3', 'host', 'boot', 5, 6, '60 s', '1.0') as node \gset
+select ganger._register_worker(:node, 'p', 77, 1, false) as worker \gset
+select ganger.enqueue('t') \gset
+select ganger._stop_node(:node) \g /dev/null
+select is((select state from ganger.worker where id = :worker), 'dead', 'a worker of a node that has stopped');
+select throws_ok(format($$ select ganger._take_jobs(%s, 1, null, null, '{default}', '{t}', 1, null, null) $$, :worker), 'GG001', null,
+    'claims nothing');
 
 select * from finish();
