@@ -182,6 +182,7 @@ declare
     lanes   ganger._claim_lane[];
     picks   ganger._claim_pick[];
     last    ganger._claim_lane; -- the 64th lane, once that has been looked into (the 256th of _unseen_lanes)
+    told     ganger._claimed_job; -- no job, but what the next claim is to be told as `seen`
     seq_then bigint; -- the last number taken before 64 lanes or more were looked into
     rules   record;
     paused_queues text[];
@@ -320,10 +321,10 @@ begin
         end if;
         if seq_then is not null and (is_behind or wanted = 0 or last.lane_id is null) and (seen ? 'seq' or (is_behind and seen is not null)) then
             -- all lanes before that of the last job are empty, or none is left
-            payload := case when wanted > 0 then jsonb_build_object('rank', -65537, 'seq', seq_then) else (
+            told.payload := case when wanted > 0 then jsonb_build_object('rank', -65537, 'seq', seq_then) else (
                 select jsonb_build_object('rank', o.rank, 'frontier', o.frontier, 'lane', o.lane_id, 'seq', seq_then) from unnest(lanes) o
                 where o.lane_id = (select j.lane_id from ganger.job j where j.id = any (array[picks[cardinality(picks)].id]))) end;
-            return next;
+            return next told;
         end if;
         exit when wanted = 0 or (is_limited is not true and (last.lane_id is null or is_behind));
         is_unlisted := true;
