@@ -106,7 +106,8 @@ begin
 end $$;
 
 -- The first 256 of these lanes without those that `seen` says are empty, where nothing has come since: one search through the index for
--- all of them, in its order, costs a fifth of a look into each. What is read of newer jobs is bounded: where there are more, all lanes count.
+-- all of them, in its order, costs a fifth of a look into each. It reads what has come since, and of that at most 1000 that wait: where there are
+-- more, all lanes count.
 create function ganger._unseen_lanes(queues text[], job_types text[], hint_lanes bigint[], hint_seqs bigint[], seen jsonb)
 returns ganger._claim_lane[] language plpgsql stable
 set plan_cache_mode = force_generic_plan
@@ -182,8 +183,8 @@ declare
     lanes   ganger._claim_lane[];
     picks   ganger._claim_pick[];
     last    ganger._claim_lane; -- the 64th lane, once that has been looked into (the 256th of _unseen_lanes)
-    told     ganger._claimed_job; -- no job, but what the next claim is to be told as `seen`
-    seq_then bigint; -- the last number taken before 64 lanes or more were looked into
+    told    ganger._claimed_job; -- no job, but what the next claim is to be told as `seen`
+    seq_then bigint := case when seen ? 'seq' then pg_sequence_last_value('ganger.seq'::regclass) end; -- taken last, before many lanes were looked into
     rules   record;
     paused_queues text[];
     paused_types  text[];
@@ -236,9 +237,9 @@ begin
         if cardinality(lanes) > 1 or is_limited then
             if is_behind is not true and rooms is null and cardinality(lanes) >= 64 then
                 last := lanes[case when seen ? 'seq' then 256 else 64 end]; -- null where there are not so many
-                seq_then := pg_sequence_last_value('ganger.seq'::regclass);
+                seq_then := coalesce(seq_then, pg_sequence_last_value('ganger.seq'::regclass));
             end if;
-            if is_behind is not true and (seen ? 'seq') is not true then
+            if is_behind is not true and ((seen ? 'seq') is not true or cardinality(lanes) < 64) then
                 -- by the age of their first jobs, without those that have none
                 lanes := array(select row(o.lane_id, f.seq, o.rank, o.frontier, null, o.queue, o.job_type)::ganger._claim_lane
                                from unnest(lanes) o
@@ -251,7 +252,7 @@ begin
                 lanes := ganger._share_rooms(lanes, rooms, wanted);
             end if;
         end if;
-        -- Rows of a transaction that runs in this snapshot are passed by here: it may end while they are gone through, and then to lock them is
+        -- Rows of a claim of gangerd's that runs in this snapshot (its number, not that of a subtransaction, is theirs) are passed by here: it may end while they are gone through, and then to lock them is
         -- to lock what has become of them, running jobs of another worker, which could not finish them before this transaction has ended.
         -- A worker's batch has one lease: a number of that quality costs a tenth of the claim.
         select array(select row(j.row_ctid, j.id, j.was_started)::ganger._claim_pick
@@ -319,8 +320,9 @@ begin
                 continue;
             end if;
         end if;
-        if seq_then is not null and (is_behind or wanted = 0 or last.lane_id is null) and (seen ? 'seq' or (is_behind and seen is not null)) then
-            -- all lanes before that of the last job are empty, or none is left
+        if seq_then is not null and (seen ? 'seq' or (is_behind and seen is not null))
+           and (is_behind or case when wanted = 0 then cardinality(lanes) >= 64 else last.lane_id is null end) then
+            -- all lanes before that of the last job are empty, or none is left; among few that place may be far in front
             told.payload := case when wanted > 0 then jsonb_build_object('rank', -65537, 'seq', seq_then) else (
                 select jsonb_build_object('rank', o.rank, 'frontier', o.frontier, 'lane', o.lane_id, 'seq', seq_then) from unnest(lanes) o
                 where o.lane_id = (select j.lane_id from ganger.job j where j.id = any (array[picks[cardinality(picks)].id]))) end;

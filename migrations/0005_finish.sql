@@ -430,7 +430,7 @@ declare
         select j.id from ganger.job j join unnest(ids, leases) g (id, lease) on j.id = any (array[g.id]) and g.lease = j.lease_id
         order by j.id + 0 for update of j skip locked);
     plain bigint[] := array(
-        select j.id from unnest(held) h (id)
+        select distinct j.id from unnest(held) h (id)
         cross join lateral (select x.* from ganger.job x where x.id = h.id offset 0) j
         where j.cancel_requested is not true and j.group_key is null and j.batch_id is null
           and not exists (select from ganger.late_result l where l.job_id = j.id and l.lease_id = j.lease_id)

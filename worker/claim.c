@@ -36,7 +36,7 @@ enum {
     COLUMN_WAITED
 };
 
-static const char SQLSTATE_WORKER_DEAD[] = "GG001"; // raised by ganger._claim
+static const char SQLSTATE_WORKER_DEAD[] = "GG001"; // raised by ganger._take_jobs
 
 static int64_t read_int(const PGresult *result, int row, int column, int64_t if_null)
 {
@@ -149,7 +149,6 @@ static Status add_claim(Worker *self, DbArray *lanes, DbArray *seqs)
         most = self->pool->max_jobs - self->jobs_done; // what it may still run
     }
     self->asked = batch_policy_next(&self->batching, most < 1 ? 1 : (int)most);
-    lane_hints_expire(&self->hints, clock_boot_ms());
     lane_hints_bind(&self->hints, lanes, seqs);
     DbParams params;
     db_params_init(&params);
@@ -192,8 +191,8 @@ static Status run_exchange(Worker *self, FinishBatch *finish, PGresult **results
     return status;
 }
 
-// What the finish of the whole batch does not cover, before the next one takes its place: jobs to be given back (as the batch took too
-// long, or by a reaper that has died over it), and results that could not be written when their handler returned.
+// What the finish of the whole batch does not cover, before the next one takes its place: jobs to be given back (as the batch took
+// too long, or by a reaper that has died over it), and results that could not be written when their handler returned.
 static Status settle_rest(Worker *self)
 {
     const Slot *slot = self->slot;
@@ -232,6 +231,8 @@ static Status settle_rest(Worker *self)
 Status claim_batch(Worker *self)
 {
     TRY(settle_rest(self));
+    lane_hints_expire(&self->hints, clock_boot_ms());
+    const bool went_by_seen = lane_hints_has_seen(&self->hints);
     FinishBatch finish;
     finish_batch_collect(&finish, self->slot);
     PGresult *results[2] = {NULL, NULL};
@@ -263,5 +264,10 @@ Status claim_batch(Worker *self)
     counts_claimed(self, got, clock_boot_us() - sent_us);
     batch_policy_claimed(&self->batching, self->asked, got, PQresultMemorySize(claimed));
     fill_slot(self, claimed, got); // which keeps it
+    if (got == 0 && went_by_seen) {
+        lane_hints_drop(&self->hints);
+        return claim_batch(
+            self); // what was committed late may have been passed by, and nobody calls again for it
+    }
     return got > 0 ? STATUS_OK : STATUS_EMPTY;
 }

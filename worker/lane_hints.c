@@ -4,11 +4,16 @@
 
 #include <string.h>
 
+void lane_hints_drop(LaneHints *hints)
+{
+    hints->count = 0;
+    hints->seen[0] = '\0';
+}
+
 void lane_hints_expire(LaneHints *hints, int64_t now)
 {
     if (now - hints->born_at >= LANE_HINT_LIFE_MS) {
-        hints->count = 0;
-        hints->seen[0] = '\0';
+        lane_hints_drop(hints);
         hints->born_at = now;
     }
 }
@@ -39,9 +44,14 @@ void lane_hints_note_seen(LaneHints *hints, const char *seen, size_t length)
     hints->seen[length] = '\0';
 }
 
+bool lane_hints_has_seen(const LaneHints *hints)
+{
+    return hints->seen[0] != '\0';
+}
+
 const char *lane_hints_seen(const LaneHints *hints)
 {
-    return hints->seen[0] != '\0' ? hints->seen : "{}";
+    return lane_hints_has_seen(hints) ? hints->seen : "{}";
 }
 
 void lane_hints_bind(const LaneHints *hints, DbArray *lanes, DbArray *seqs)

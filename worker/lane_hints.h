@@ -11,6 +11,7 @@
 #ifndef WORKER_LANE_HINTS_H
 #define WORKER_LANE_HINTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,7 +27,9 @@ typedef struct LaneHints {
     char seen[LANE_SEEN_MAX]; // "" = nothing
 } LaneHints;
 
-// Drops all hints when they are too old at `now`.
+// Drops all hints.
+void lane_hints_drop(LaneHints *hints);
+// The same, when they are too old at `now`.
 void lane_hints_expire(LaneHints *hints, int64_t now);
 // Notes that the job at `seq` was taken from `lane`. With the table full, further lanes have no hint.
 void lane_hints_note(LaneHints *hints, int64_t lane, int64_t seq);
@@ -34,6 +37,8 @@ void lane_hints_note(LaneHints *hints, int64_t lane, int64_t seq);
 void lane_hints_note_seen(LaneHints *hints, const char *seen, size_t length);
 // Fills the two arrays the claim takes.
 void lane_hints_bind(const LaneHints *hints, DbArray *lanes, DbArray *seqs);
+// Will the next claim be told that lanes are empty?
+bool lane_hints_has_seen(const LaneHints *hints);
 // The value of `seen` the claim takes, as JSON.
 const char *lane_hints_seen(const LaneHints *hints);
 

@@ -252,6 +252,13 @@ static void unprepare(Worker *self)
     db_array_free(&self->job_types);
 }
 
+// No claim comes that would see to what the last batch has left.
+static Status settle_quietly(Worker *self)
+{
+    TRY(finish_one_by_one(self));
+    return finish_release_unstarted(self, "its pool was made to pause");
+}
+
 static ExitCode exit_code_of(const Worker *self, Status status)
 {
     if (status == STATUS_FATAL) {
@@ -273,7 +280,7 @@ ExitCode worker_run(Worker *self)
         if (self->db == NULL) {
             status = link_connect(self, LINK_FOR_WORK);
         } else if (atomic_load(&self->slot->command) == SLOT_QUIET) {
-            if (finish_one_by_one(self) == STATUS_LOST) {
+            if (settle_quietly(self) == STATUS_LOST) {
                 link_drop(self);
                 continue;
             }

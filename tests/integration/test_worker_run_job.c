@@ -329,6 +329,26 @@ static void claim(Fixture *self, int count)
     assert_int_equal(worker->job_count, count);
 }
 
+// It was told that all lanes are empty up to a number, and what was committed late has a lower one: nobody calls again for that.
+static void test_looks_once_more_before_it_rests(void **state)
+{
+    Fixture *self = *state;
+    claim(self, 1);
+    Worker *worker = self->worker;
+    worker->job_count = 0;
+    atomic_store(&self->slot->batch_count, 0);
+    test_db_run(self->admin, "SELECT ganger.enqueue('probe')");
+    test_db_run(self->admin, "SELECT ganger.maintain()"); // a signal would have all lanes looked at
+    static const char told[] = "{\"rank\": -65537, \"seq\": 1000000}";
+    lane_hints_drop(&worker->hints);
+    lane_hints_note_seen(&worker->hints, told, sizeof told - 1);
+    worker->hints.born_at = clock_boot_ms();
+    assert_int_equal(claim_batch(worker), STATUS_OK);
+    assert_int_equal(worker->job_count, 1);
+    assert_false(lane_hints_has_seen(&worker->hints));
+    handler_table_destroy(worker->handlers);
+}
+
 static void begin(Fixture *self, int index)
 {
     atomic_fetch_add(&self->slot->run_serial, 1);
@@ -450,6 +470,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_result_survives_drain_and_loss),
         TEST(test_unwritten_result_stays_in_the_slot),
+        TEST(test_looks_once_more_before_it_rests),
         TEST(test_worker_that_cannot_write_ends),
         TEST(test_refused_result_is_an_error),
         TEST(test_log_goes_with_its_result),

@@ -440,16 +440,20 @@ void daemon_await_workers(SystemTest *test, const Daemon *daemon, int workers)
               daemon->name, workers);
 }
 
-Daemon *daemon_run(SystemTest *test, const char *name, int workers, const DaemonOptions *options)
+void daemon_await_ready(SystemTest *test, const Daemon *daemon, int workers)
 {
-    Daemon *daemon = daemon_configure(test, name, options);
-    daemon_start(daemon);
     daemon_await_workers(test, daemon, workers);
-    // Registered is not ready: handlers are loaded after it.
     for (int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
          daemon_log_count(daemon, "worker.ready") < workers; pause_ms(LOOK_MS)) {
         CHECK(test, clock_boot_ms() < until);
     }
+}
+
+Daemon *daemon_run(SystemTest *test, const char *name, int workers, const DaemonOptions *options)
+{
+    Daemon *daemon = daemon_configure(test, name, options);
+    daemon_start(daemon);
+    daemon_await_ready(test, daemon, workers);
     return daemon;
 }
 

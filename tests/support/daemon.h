@@ -71,6 +71,8 @@ void daemon_start(Daemon *daemon);
 // Configures and starts, and waits until `workers` workers are registered and idle.
 Daemon *daemon_run(SystemTest *test, const char *name, int workers, const DaemonOptions *options);
 void daemon_await_workers(SystemTest *test, const Daemon *daemon, int workers);
+// The same, and until their handlers are loaded, which comes after that: as daemon_run.
+void daemon_await_ready(SystemTest *test, const Daemon *daemon, int workers);
 
 void daemon_signal(const Daemon *daemon, int signal);
 // Waits for its end: exit code, 128 + signal, or -1 when it still runs after `limit_ms`.

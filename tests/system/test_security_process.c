@@ -96,7 +96,7 @@ static Daemon *run_as_somebody(SystemTest *test, const char *more)
     (void)snprintf(daemon->database_url, sizeof daemon->database_url, "%s password=%s",
                    test->db.url, SECRET);
     daemon_start(daemon);
-    daemon_await_workers(test, daemon, 2);
+    daemon_await_ready(test, daemon, 2); // what tries plugins out has come and gone
     free(supervisor);
     return daemon;
 }

@@ -93,6 +93,11 @@ static void test_keeps_what_was_seen(void **state)
     assert_string_equal(lane_hints_seen(&hints), "{}");
     lane_hints_note_seen(&hints, long_text, LANE_SEEN_MAX - 1);
     assert_int_equal(strlen(lane_hints_seen(&hints)), LANE_SEEN_MAX - 1);
+    assert_true(lane_hints_has_seen(&hints));
+    lane_hints_note(&hints, 1, 5000);
+    lane_hints_drop(&hints);
+    assert_false(lane_hints_has_seen(&hints));
+    assert_int_equal(hints.count, 0);
 }
 
 int main(void)
