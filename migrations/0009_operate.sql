@@ -250,7 +250,7 @@ begin
     select distinct d.id, j.id from ganger.job j, unnest(j.depends_on) d (id)
     where j.id = any (ids) and j.started_at is null and exists (select from ganger.job p where p.id = d.id offset 0);
     insert into ganger.signal (kind, key)
-    select distinct 'batch', j.batch_id from ganger.job j where j.id = any (ids) and j.batch_id is not null;
+    select distinct 'batch', j.batch_id from ganger.job j where j.id = any (ids) and num_nonnulls(j.batch_id) = 1; -- `is not null` would have their index walked through
     if found then
         perform ganger._notify_signal();
     end if;

@@ -212,9 +212,9 @@ language plpgsql stable set search_path = pg_catalog, ganger, pg_temp set plan_c
 set jit = off set enable_seqscan = off as $$
 begin
     return (select coalesce(array_agg(distinct h.id), '{}')
-            from ganger.dependency d
-            cross join lateral (select x.id from ganger.history_ended x where x.id = d.prerequisite_id offset 0) h
-            where d.job_id = any (ids));
+            from unnest(ids) g (id)
+            cross join lateral (select x.prerequisite_id from ganger.dependency x where x.job_id = g.id offset 0) d
+            cross join lateral (select x.id from ganger.history_ended x where x.id = d.prerequisite_id offset 0) h);
 end $$;
 
 -- Which of these pending jobs have nothing to wait for any more. The caller holds their rows. One that is to be cancelled, as a

@@ -146,7 +146,7 @@ begin
                 else jsonb_build_object('token', j.wait_token,
                          'status', (select t.status from ganger.token t where t.token = j.wait_token)) end
     from unnest(ids, ganger._take_seqs(cardinality(ids))) g (id, seq) join ganger.job j on j.id = any (array[g.id]);
-    update ganger.job j set wait_token = null where j.id = any (ids) and j.wait_token is not null;
+    update ganger.job j set wait_token = null where j.id = any (ids) and num_nonnulls(j.wait_token) = 1; -- `is not null` would have their index walked through
     perform ganger._open_gates(ids);
 end $$;
 

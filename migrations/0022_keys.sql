@@ -207,8 +207,9 @@ create function ganger._drop_unique_keys(ids bigint[]) returns void
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 begin
     delete from ganger.job_key k
-    where k.ctid = any (array(select x.ctid from ganger.job_key x
-                              where x.job_id = any (ids) and x.kind = 'unique' and x.expires_at is null for update skip locked));
+    where k.ctid = any (array(select x.ctid from unnest(ids) g (id)
+                              cross join lateral (select u.ctid from ganger.job_key u
+                                                  where u.job_id = g.id and u.kind || '' = 'unique' and u.expires_at is null for update skip locked) x));
 end $$;
 
 -- How far the last look for keys without a live job has come.

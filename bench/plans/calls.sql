@@ -107,6 +107,12 @@ insert into calls (name, prepare, call) values
     ('batches', null, $$ select * from ganger.batches where id = 'b93' $$),
     ('workers', null, 'select * from ganger.workers'),
     ('nodes', null, 'select * from ganger.nodes');
+-- one job, and what is around it
+update calls set most = 500
+where name in ('complete()', 'fail()', 'cancel()', 'edit()', 'retry()', 'complete_token()', 'enqueue()', 'enqueue(), keys', '_end_attempt, retried',
+               '_end_attempt, failed', '_settle_result, completed', '_expire_jobs, none', 'heartbeat()', 'set_progress()');
+update calls set most = 1000 where name = '_promote, nothing due';
+update calls set most = 1500 where name = '_work_signals, 100 blocked';
 -- a hundred jobs, or all that a worker holds, each by itself
 update calls set most = 12000
 where name in ('_release, 100', '_settle_worker', '_reattach_worker', '_reclaim_dead_workers', '_promote, 100 due', '_finish_completed, stale');
