@@ -184,7 +184,8 @@ declare
     picks   ganger._claim_pick[];
     last    ganger._claim_lane; -- the 64th lane, once that has been looked into (the 256th of _unseen_lanes)
     told    ganger._claimed_job; -- no job, but what the next claim is to be told as `seen`
-    seq_then bigint := case when seen ? 'seq' then pg_sequence_last_value('ganger.seq'::regclass) end; -- taken last, before many lanes were looked into
+    -- the last number taken before many lanes were looked into
+    seq_then bigint := case when seen ? 'seq' then pg_sequence_last_value('ganger.seq'::regclass) end;
     rules   record;
     paused_queues text[];
     paused_types  text[];
@@ -252,8 +253,9 @@ begin
                 lanes := ganger._share_rooms(lanes, rooms, wanted);
             end if;
         end if;
-        -- Rows of a claim of gangerd's that runs in this snapshot (its number, not that of a subtransaction, is theirs) are passed by here: it may end while they are gone through, and then to lock them is
-        -- to lock what has become of them, running jobs of another worker, which could not finish them before this transaction has ended.
+        -- Rows of a claim of gangerd's that runs in this snapshot (whose own number is in them, not that of a subtransaction) are passed by
+        -- here: it may end while they are gone through, and then to lock them is to lock what has become of them, running jobs of another
+        -- worker, which could not finish them before this transaction has ended.
         -- A worker's batch has one lease: a number of that quality costs a tenth of the claim.
         select array(select row(j.row_ctid, j.id, j.was_started)::ganger._claim_pick
                      from unnest(lanes) o
