@@ -264,10 +264,10 @@ Status claim_batch(Worker *self)
     counts_claimed(self, got, clock_boot_us() - sent_us);
     batch_policy_claimed(&self->batching, self->asked, got, PQresultMemorySize(claimed));
     fill_slot(self, claimed, got); // which keeps it
+    // What was committed late may have been passed by, and nobody calls again for it.
     if (got == 0 && went_by_seen) {
         lane_hints_drop(&self->hints);
-        return claim_batch(
-            self); // what was committed late may have been passed by, and nobody calls again for it
+        return claim_batch(self);
     }
     return got > 0 ? STATUS_OK : STATUS_EMPTY;
 }

@@ -256,7 +256,7 @@ static void unprepare(Worker *self)
 static Status settle_quietly(Worker *self)
 {
     TRY(finish_one_by_one(self));
-    return finish_release_unstarted(self, "its pool was made to pause");
+    return finish_release_unstarted(self, "its node was made quiet");
 }
 
 static ExitCode exit_code_of(const Worker *self, Status status)
