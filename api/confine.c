@@ -26,10 +26,8 @@ enum { OWNER_OF_FILE = 0x8901, GROUP_OF_SOCKET = 0x8902 }; // FIOSETOWN, SIOCSPG
 
 bool confine_enter(void)
 {
-    const unsigned self = (unsigned)getpid();
     // clang-format off
-    struct sock_filter rules[] = {
-        FILTER_BEGIN,
+    const SyscallRule rules[] = {
         DENY_NEW_PROCESSES,
         DENY_TRACING,
         DENY_FILE_SYSTEMS,
@@ -46,30 +44,22 @@ bool confine_enter(void)
         DENY(setuid), DENY(setgid), DENY(setreuid), DENY(setregid), DENY(setresuid), DENY(setresgid), DENY(setgroups), DENY(setfsuid),
         DENY(setfsgid), DENY(capset), DENY(chroot), DENY(personality),
         // abort() and raise() tell this process only
-        UNLESS_EQUAL(__NR_tgkill), SKIP(4),
-        LOAD(ARGUMENT(0)),
-        UNLESS_EQUAL(self), REFUSE(EPERM),
-        ALLOW,
+        DENY_IF(tgkill, SYSCALL_UNLESS_EQUAL, 0, getpid()),
         // limits, of this process only: a limit of processor time is a signal, too
-        UNLESS_EQUAL(__NR_prlimit64), SKIP(4),
-        LOAD(ARGUMENT(0)),
-        UNLESS_EQUAL(0), REFUSE(EPERM),
-        ALLOW,
+        DENY_IF(prlimit64, SYSCALL_UNLESS_EQUAL, 0, 0),
         // A file that sends a signal of one's choice to a process of one's choice, when there is something to read.
-        UNLESS_EQUAL(__NR_fcntl), SKIP(8),
-        LOAD(ARGUMENT(1)),
-        IF_EQUAL(F_SETOWN), REFUSE(EPERM),
-        IF_EQUAL(F_SETOWN_EX), REFUSE(EPERM),
-        IF_EQUAL(F_SETSIG), REFUSE(EPERM),
-        ALLOW,
-        UNLESS_EQUAL(__NR_ioctl), ALLOW,
-        LOAD(ARGUMENT(1)),
-        IF_EQUAL(OWNER_OF_FILE), REFUSE(EPERM),
-        IF_EQUAL(GROUP_OF_SOCKET), REFUSE(EPERM),
-        IF_EQUAL(TIOCSTI), REFUSE(EPERM),
-        ALLOW,
+        DENY_IF(fcntl, SYSCALL_IF_EQUAL, 1, F_SETOWN),
+        DENY_IF(fcntl, SYSCALL_IF_EQUAL, 1, F_SETOWN_EX),
+        DENY_IF(fcntl, SYSCALL_IF_EQUAL, 1, F_SETSIG),
+        DENY_IF(ioctl, SYSCALL_IF_EQUAL, 1, OWNER_OF_FILE),
+        DENY_IF(ioctl, SYSCALL_IF_EQUAL, 1, GROUP_OF_SOCKET),
+        DENY_IF(ioctl, SYSCALL_IF_EQUAL, 1, TIOCSTI),
     };
     // clang-format on
-    const struct sock_fprog program = {.len = sizeof rules / sizeof rules[0], .filter = rules};
-    return syscall_filter_enter(&program);
+    SyscallFilter filter;
+    if (!syscall_filter_compile(&filter, rules, sizeof rules / sizeof rules[0])) {
+        errno = E2BIG;
+        return false;
+    }
+    return syscall_filter_enter(&filter);
 }

@@ -13,4 +13,10 @@ bool sandbox_is_available(void);
 // No way back. Needs no rights; async-signal-safe. False: errno says why.
 bool sandbox_enter(void);
 
+// The same for this process, whose other threads start nothing: its programs need not go in by themselves then. False: it is not in
+// it, and they have to; for a reason, or as the address sanitizer could not do its work there.
+bool sandbox_enter_process(void);
+// True once that was done.
+bool sandbox_holds_process(void);
+
 #endif
