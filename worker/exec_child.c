@@ -20,16 +20,18 @@
 #include <unistd.h>
 
 #include "common/base/signals.h"
+#include "worker/exec_text.h"
 #include "worker/process_guard.h"
 #include "worker/sandbox.h"
 #include "worker/trace_context.h"
 
 enum {
     CHILD_STACK_BYTES = 64 * 1024, // the few calls below need far less
-    FD_FLOOR = 6,                  // our ends stay clear of the numbers the child gives away
-    FD_COUNT = EXEC_FD_WAITED + 1, // of these
+    FD_COUNT = EXEC_FD_WAITED + 1, // the numbers the child gives away
     TEXT_MAX_BYTES = 32 * 1024     // the kernel takes 128 KiB for one variable at most
 };
+
+_Static_assert((int)FD_COUNT <= (int)EXEC_FD_FLOOR, "our ends stay clear of the child's numbers");
 
 static const char DEFAULT_PATH[] = "/usr/local/bin:/usr/bin:/bin";
 
@@ -39,7 +41,7 @@ typedef struct ChildStart { // what the child reads and writes in our memory
     char *const *environment;
     const HandlerLimits *limits;
     bool has_sandbox;
-    const int *ends; // its files by their numbers; -1 = not open
+    int ends[FD_COUNT]; // its files by their numbers; -1 = not open
     pid_t parent;
     int error; // errno of the call that failed; 0 = the program runs
     const char *failed;
@@ -224,40 +226,21 @@ static void close_fd(int *fd)
     }
 }
 
+void exec_child_let_go(ExecChild *child)
+{
+    for (size_t i = 0; i < sizeof child->held / sizeof child->held[0]; i++) {
+        close_fd(&child->held[i]);
+    }
+}
+
 void exec_child_close(ExecChild *child)
 {
+    exec_child_let_go(child);
     close_fd(&child->pidfd);
     close_fd(&child->in);
     close_fd(&child->out);
     close_fd(&child->err);
     close_fd(&child->commands);
-}
-
-static int above_floor(int fd)
-{
-    if (fd < 0 || fd >= FD_FLOOR) {
-        return fd;
-    }
-    const int moved = fcntl(fd, F_DUPFD_CLOEXEC, FD_FLOOR);
-    close(fd);
-    return moved;
-}
-
-int exec_text_file(const char *text)
-{
-    const int fd = above_floor(memfd_create("ganger", MFD_CLOEXEC));
-    const size_t length = strlen(text);
-    for (size_t at = 0; fd >= 0 && at < length;) {
-        const ssize_t bytes = pwrite(fd, text + at, length - at, (off_t)at);
-        if (bytes < 0 && errno != EINTR) {
-            const int error = errno;
-            close(fd);
-            errno = error;
-            return -1;
-        }
-        at += bytes > 0 ? (size_t)bytes : 0;
-    }
-    return fd;
 }
 
 // A pipe with both ends close-on-exec and above the child's numbers; ours does not block.
@@ -267,16 +250,16 @@ static bool open_pipe(int *ours, int *theirs, bool we_write)
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return false;
     }
-    *ours = above_floor(ends[we_write ? 1 : 0]);
-    *theirs = above_floor(ends[we_write ? 0 : 1]);
+    *ours = exec_fd_above_floor(ends[we_write ? 1 : 0]);
+    *theirs = exec_fd_above_floor(ends[we_write ? 0 : 1]);
     return *ours >= 0 && *theirs >= 0 && fcntl(*ours, F_SETFL, O_NONBLOCK) == 0;
 }
 
-static bool open_pipes(ExecChild *child, int theirs[4])
+static bool open_pipes(ExecChild *child, int *its_in)
 {
-    return open_pipe(&child->in, &theirs[0], true) && open_pipe(&child->out, &theirs[1], false) &&
-           open_pipe(&child->err, &theirs[2], false) &&
-           open_pipe(&child->commands, &theirs[3], false);
+    return open_pipe(&child->in, its_in, true) && open_pipe(&child->out, &child->held[0], false) &&
+           open_pipe(&child->err, &child->held[1], false) &&
+           open_pipe(&child->commands, &child->held[2], false);
 }
 
 // One stack for all children: a worker starts one at a time.
@@ -295,59 +278,60 @@ static char *child_stack_top(void)
 }
 
 // No signal handler of ours may run in the child, which shares our memory.
-static bool clone_child(ExecChild *child, ChildStart *start)
+static void clone_child(ExecChild *child, ChildStart *start)
 {
     char *stack = child_stack_top();
     if (stack == NULL) {
-        start->error = errno;
-        start->failed = "mmap";
-        return false;
+        (void)give_up(start, "mmap");
+        return;
     }
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    const pid_t pid = clone(child_main, stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
-                            start, &child->pidfd);
-    const int error = errno;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (pid < 0) {
+    child->pid = clone(child_main, stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, start,
+                       &child->pidfd);
+    if (child->pid < 0) {
+        (void)give_up(start, "clone");
         child->pidfd = -1;
-        start->error = error;
-        start->failed = "clone";
-        return false;
+    } else if (start->error != 0) {
+        (void)waitpid(child->pid, NULL, 0);
     }
-    child->pid = pid;
-    return true;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 bool exec_child_start(ExecChild *child, const ExecStart *wanted, StrBuf *why)
 {
     const StringList *argv = wanted->argv;
-    *child = (ExecChild){.pid = -1, .pidfd = -1, .in = -1, .out = -1, .err = -1, .commands = -1};
+    *child = (ExecChild){.pid = -1,
+                         .pidfd = -1,
+                         .in = -1,
+                         .out = -1,
+                         .err = -1,
+                         .commands = -1,
+                         .held = {-1, -1, -1}};
     char *path = NULL;
     if (!exec_find_program(argv->items[0], &path, why)) {
         return false;
     }
     char **arguments = mem_alloc((argv->count + 1) * sizeof *arguments);
     memcpy(arguments, argv->items, argv->count * sizeof *arguments);
-    int theirs[FD_COUNT] = {-1, -1, -1, -1, wanted->steps, wanted->waited};
+    int its_in = -1;
     ChildStart start = {.path = path,
                         .argv = arguments,
                         .environment = wanted->environment,
                         .limits = wanted->limits,
                         .has_sandbox = wanted->has_sandbox,
-                        .ends = theirs,
                         .parent = getpid()};
-    if (!open_pipes(child, theirs)) {
-        start.error = errno;
-        start.failed = "pipe";
-    } else if (clone_child(child, &start) && start.error != 0) {
-        (void)waitpid(child->pid, NULL, 0);
+    if (!open_pipes(child, &its_in)) {
+        (void)give_up(&start, "pipe");
+    } else {
+        const int ends[FD_COUNT] = {its_in,         child->held[0], child->held[1],
+                                    child->held[2], wanted->steps,  wanted->waited};
+        memcpy(start.ends, ends, sizeof ends);
+        clone_child(child, &start);
     }
-    for (int i = 0; i <= EXEC_FD_COMMANDS; i++) {
-        close_fd(&theirs[i]);
-    }
+    close_fd(&its_in);
     if (start.error != 0) {
         strbuf_printf(why, "cannot start '%s': %s: %s", path, start.failed, strerror(start.error));
         exec_child_close(child);

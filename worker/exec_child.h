@@ -25,6 +25,7 @@ typedef struct ExecChild {
     int out;      // read end of its stdout
     int err;      // read end of its stderr
     int commands; // read end of its fd 3
+    int held[3];  // write ends of out, err and commands, see exec_child_let_go
 } ExecChild;
 
 // Finds `name` as execvp does: with a slash as it stands, else in PATH. *path (may be NULL; caller
@@ -35,22 +36,22 @@ bool exec_find_program(const char *name, char **path, StrBuf *why);
 // own else. `has_waited`: there is something to read on EXEC_FD_WAITED. One allocation; caller frees.
 char **exec_environment(const Job *job, bool has_waited);
 
-// A text as a file without a name, for exec_child_start; -1: errno says why. Caller closes.
-int exec_text_file(const char *text);
-
 // What a program is started with; all borrowed.
 typedef struct ExecStart {
     const StringList *argv;
     char *const *environment;
     const HandlerLimits *limits;
     bool has_sandbox; // see sandbox.h
-    int steps;        // becomes its EXEC_FD_STEPS
+    int steps;        // becomes its EXEC_FD_STEPS; see exec_text.h
     int waited;       // becomes its EXEC_FD_WAITED; -1 = none
 } ExecStart;
 
 // Starts it. All ends are non-blocking and close-on-exec. Its end is reaped by the caller (wait4
 // on pid). False: nothing is left behind, `why` has the reason.
 bool exec_child_start(ExecChild *child, const ExecStart *start, StrBuf *why);
+// To be called at the program's end, before the rest of what it wrote is read. Until then the pipes it writes to have no end, which would
+// wake whoever waits for the program once for each: so its own end does, once.
+void exec_child_let_go(ExecChild *child);
 // Closes what is still open.
 void exec_child_close(ExecChild *child);
 

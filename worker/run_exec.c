@@ -21,6 +21,7 @@
 #include "worker/exec_child.h"
 #include "worker/exec_commands.h"
 #include "worker/exec_output.h"
+#include "worker/exec_text.h"
 #include "worker/job_context.h"
 #include "worker/job_steps.h"
 #include "worker/job_waits.h"
@@ -146,7 +147,8 @@ static bool start(ExecRun *self, const HandlerConfig *config)
 {
     ExecStart wanted = {.argv = &config->exec,
                         .limits = &config->limits,
-                        .has_sandbox = config->sandbox && sandbox_is_available(),
+                        .has_sandbox =
+                            config->sandbox && !sandbox_holds_process() && sandbox_is_available(),
                         .steps = -1,
                         .waited = -1};
     const bool started = open_memory(self, &wanted) && start_child(self, &wanted);
@@ -345,6 +347,7 @@ static void watch(ExecRun *self)
 // The attempt ends with the process. Its children may hold the pipes for ever, so they get a moment only.
 static void drain(ExecRun *self)
 {
+    exec_child_let_go(&self->child);
     int *const ends[] = {&self->child.out, &self->child.err, &self->child.commands};
     const int64_t deadline = clock_boot_ms() + DRAIN_LIMIT_MS;
     for (;;) {

@@ -174,6 +174,34 @@ static void test_sandbox(void **state)
     assert_int_equal(prctl(PR_GET_SECCOMP), filters_of(run, false) > 0 ? 2 : 0);
 }
 
+static void expect_no_steps(WorkerRun *run)
+{
+    expect_end(run,
+               "cat <&4; (echo x >&4) 2>/dev/null; (echo y >/dev/fd/4) 2>/dev/null; "
+               "(echo z >>/dev/fd/4) 2>/dev/null; chmod 000 /dev/fd/4; cat /dev/fd/4",
+               OUTCOME_COMPLETED, "\"{}{}\"");
+}
+
+// A job without steps finds none, whatever the program before it has done to what it was handed, or a plugin to our files.
+static void test_no_steps(void **state)
+{
+    WorkerRun *run = *state;
+    expect_no_steps(run);
+    expect_no_steps(run);
+    const int other = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+    assert_true(other >= 0);
+    for (int fd = other + 1; fd < 64; fd++) {
+        char path[32];
+        char link[64] = "";
+        (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        if (readlink(path, link, sizeof link - 1) > 0 && strstr(link, "/memfd:ganger (") != NULL) {
+            assert_int_equal(dup2(other, fd), fd);
+        }
+    }
+    expect_no_steps(run);
+    close(other);
+}
+
 static void test_open_files(void **state)
 {
     WorkerRun *run = *state;
@@ -243,8 +271,13 @@ static void test_missing_program(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_environment_is_clean), TEST(test_texts_are_inert), TEST(test_sandbox),
-        TEST(test_open_files),           TEST(test_limits),          TEST(test_missing_program),
+        TEST(test_environment_is_clean),
+        TEST(test_texts_are_inert),
+        TEST(test_sandbox),
+        TEST(test_no_steps),
+        TEST(test_open_files),
+        TEST(test_limits),
+        TEST(test_missing_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
