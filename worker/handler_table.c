@@ -144,6 +144,19 @@ const Handler *handler_table_at(const HandlerTable *table, int index)
     return index >= 0 && index < table->count ? &table->handlers[index] : NULL;
 }
 
+bool handler_table_fits_sandbox(const HandlerTable *table)
+{
+    bool has_program = false;
+    for (int i = 0; i < table->count; i++) {
+        const HandlerConfig *handler = table->handlers[i].config;
+        if (handler->kind == HANDLER_EXEC && !handler->sandbox) {
+            return false;
+        }
+        has_program = has_program || handler->kind == HANDLER_EXEC;
+    }
+    return has_program && table->plugin_count == 0;
+}
+
 const Handler *handler_table_find(const HandlerTable *table, const char *job_type)
 {
     int low = 0;

@@ -23,6 +23,9 @@ void handler_table_number(HandlerTable *table, const CounterNames *names);
 void handler_table_destroy(HandlerTable *table);
 int handler_table_count(const HandlerTable *table);
 const Handler *handler_table_at(const HandlerTable *table, int index);
+// True when the whole worker may be in the sandbox (sandbox.h): it has programs, all of them would be in it, and no plugins, not even
+// refused ones.
+bool handler_table_fits_sandbox(const HandlerTable *table);
 // By job type; NULL when this worker lacks it.
 const Handler *handler_table_find(const HandlerTable *table, const char *job_type);
 

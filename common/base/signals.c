@@ -3,13 +3,21 @@
 #include "common/base/signals.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
+
+// Those that are not at their default, once they are known.
+static struct {
+    bool is_known;
+    sigset_t numbers;
+} changed;
 
 static void ignore(int number)
 {
     struct sigaction action = {0};
     action.sa_handler = SIG_IGN;
     (void)sigaction(number, &action, NULL);
+    (void)sigaddset(&changed.numbers, number);
 }
 
 void signals_ignore_pipe(void)
@@ -29,9 +37,22 @@ static void reset_dispositions(void)
     struct sigaction action = {0};
     action.sa_handler = SIG_DFL;
     for (int number = 1; number < NSIG; number++) {
-        // Fails for KILL, STOP and those the C library keeps to itself; they need no reset.
-        (void)sigaction(number, &action, NULL);
+        if (!changed.is_known || sigismember(&changed.numbers, number) == 1) {
+            // Fails for KILL, STOP and those the C library keeps to itself; they need no reset.
+            (void)sigaction(number, &action, NULL);
+        }
     }
+}
+
+void signals_know_changed(void)
+{
+    struct sigaction action;
+    for (int number = 1; number < NSIG; number++) {
+        if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL) {
+            (void)sigaddset(&changed.numbers, number);
+        }
+    }
+    changed.is_known = true;
 }
 
 void signals_reset_for_exec(void)

@@ -15,6 +15,9 @@ void signals_ignore_unused(void);
 // blocked. Async-signal-safe.
 void signals_reset_for_exec(void);
 
+// From now on nobody but this module changes dispositions here: of the sixty-four only those are reset that are not at their default now.
+void signals_know_changed(void);
+
 // The same for a child of gangerd, which has yet to set its handlers: what it is going to ignore (INT, a worker HUP
 // too) is ignored at once, and with `is_held` (the reaper) HUP and TERM wait for signals_release.
 void signals_reset_for_child(bool is_held);

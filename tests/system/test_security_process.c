@@ -17,6 +17,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/syscall_filter.h"
 #include "tests/support/daemon.h"
 
 enum { TREE_MAX = 64, NOBODY = 65534, FILE_BYTES = 65536 };
@@ -160,6 +161,59 @@ static void test_rights(void **state)
         expect_output(test, "status", "Uid:\\t65534\\t65534\\t65534\\t65534\\n");
         expect_output(test, "status", "Groups:\\t65534 ");
     }
+}
+
+// -1: this kernel does not say.
+static int filters_of_this_process(void)
+{
+    static const char name[] = "Seccomp_filters:";
+    char *status = read_proc(getpid(), "status");
+    const char *line = strstr(status, name);
+    const int count = line == NULL ? -1 : (int)strtol(line + strlen(name), NULL, 10);
+    free(status);
+    return count;
+}
+
+// The output of a job of that type is the number of filters its program is in, and that of its worker.
+static void expect_filters(SystemTest *test, const char *job_type, int program, int worker)
+{
+    char *pattern = mem_printf("^%d %d $", program, worker);
+    expect_output(test, job_type, pattern);
+    free(pattern);
+}
+
+// A worker goes into the sandbox itself when all it has are programs that would be in it; each of its programs is in it once, as elsewhere.
+static void test_pools_of_programs(void **state)
+{
+    SystemTest *test = *state;
+    const int outside = filters_of_this_process();
+    if (!syscall_filter_is_available() || outside < 0) {
+        skip();
+    }
+#if defined(__SANITIZE_ADDRESS__)
+    const int inside = outside;
+#else
+    const int inside = outside + 1;
+#endif
+    static const char look[] = "{exec: [/bin/sh, -c, 'grep -h Seccomp_filters /proc/self/status "
+                               "/proc/$PPID/status | tr -dc \"0-9\\n\" | tr \"\\n\" \" \"']";
+    char *types = mem_printf("alone: %s}, beside_open: %s}, open: %s, sandbox: false}, "
+                             "beside_plugin: %s}",
+                             look, look, look, look);
+    Daemon *daemon = daemon_configure(
+        test, "pools",
+        &(DaemonOptions){.poll = "100ms",
+                         .pools = "{programs: {processes: 1, job_types: [alone]}, "
+                                  "open: {processes: 1, job_types: [beside_open, open]}, "
+                                  "plugins: {processes: 1, job_types: [beside_plugin, noop]}}",
+                         .handlers = types});
+    daemon_start(daemon);
+    daemon_await_ready(test, daemon, 3);
+    expect_filters(test, "alone", outside + 1, inside);
+    expect_filters(test, "beside_open", outside + 1, outside);
+    expect_filters(test, "open", outside, outside);
+    expect_filters(test, "beside_plugin", outside + 1, outside);
+    free(types);
 }
 
 // Its own user runs it, and yet it stays who it is. (Where the folder's file system does so for everybody, this shows nothing.)
@@ -310,6 +364,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rights, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_pools_of_programs, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_setuid_program, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_secrets, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_secret_is_not_in_a_plugins_environment, system_setup,

@@ -57,6 +57,41 @@ static int look_after_reset(void)
     return sigisemptyset(&blocked) ? 0 : 3;
 }
 
+// What was changed before and by us after: a few, of which none is forgotten.
+static int look_after_known_reset(void)
+{
+    (void)signal(SIGTERM, on_signal);
+    (void)signal(SIGRTMIN, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_DFL);
+    signals_know_changed();
+    (void)signal(SIGUSR2, SIG_IGN); // not ours: nobody does
+    signals_ignore_pipe();
+    signals_reset_for_exec();
+
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction now;
+        const bool is_left = number == SIGUSR2;
+        if (sigaction(number, NULL, &now) == 0 && (now.sa_handler != SIG_DFL) != is_left) {
+            return number;
+        }
+    }
+    return 0;
+}
+
+static void test_known_ones_are_reset(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        _exit(look_after_known_reset());
+    }
+    int status = -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_child_begins_clean(void **state)
 {
     (void)state;
@@ -112,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_closed_pipe_is_an_error),
         cmocka_unit_test(test_child_begins_clean),
+        cmocka_unit_test(test_known_ones_are_reset),
         cmocka_unit_test(test_children_wait_for_their_handlers),
     };
     return cmocka_run_group_tests_name("signals", tests, NULL, NULL);
