@@ -248,7 +248,7 @@ create function ganger._schedule_job(s ganger.schedule) returns bigint language 
 declare
     job bigint;
 begin
-    select ganger.enqueue(i.job_type, s.payload, i.queue, i.priority, now(), i.max_attempts, i.timeout, i.kill_grace, i.retry_delay,
+    select ganger.enqueue(i.job_type, s.payload, i.queue, i.priority, null, i.max_attempts, i.timeout, i.kill_grace, i.retry_delay,
         i.retry_backoff, i.retry_delay_max, i.expires_at, i.tags, null, i.unique_key, i.unique_for, i.on_conflict, i.group_key,
         i.depends_on, i.depends_on_tags, i.dead_letter_job_type, i.owner, i.metadata)
     into job from jsonb_populate_record(null::ganger.job_input, ganger._schedule_entry(s)) i;
