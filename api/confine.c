@@ -6,10 +6,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "common/base/sanitizer.h"
 #include "common/base/syscall_filter.h"
 
 // The leak checker of the address sanitizer is a thread that traces this process, at its very end.
-#if defined(__SANITIZE_ADDRESS__)
+#if HAS_ADDRESS_SANITIZER
 #define DENY_NEW_PROCESSES DENY(execve), DENY(execveat)
 #define DENY_TRACING       DENY(process_vm_readv), DENY(process_vm_writev)
 #else

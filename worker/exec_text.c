@@ -33,38 +33,58 @@ int exec_fd_above_floor(int fd)
     return moved;
 }
 
-// -1: errno says why.
+static bool write_text(int fd, const char *text)
+{
+    const size_t length = strlen(text);
+    for (size_t at = 0; at < length;) {
+        const ssize_t bytes = pwrite(fd, text + at, length - at, (off_t)at);
+        if (bytes < 0 && errno != EINTR) {
+            return false;
+        }
+        at += bytes > 0 ? (size_t)bytes : 0;
+    }
+    return true;
+}
+
+// Sealed: no program can write what the next one reads. -1: errno says why.
 static int make_file(const char *text)
 {
     const int fd = exec_fd_above_floor(memfd_create("ganger", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    const size_t length = strlen(text);
-    for (size_t at = 0; fd >= 0 && at < length;) {
-        const ssize_t bytes = pwrite(fd, text + at, length - at, (off_t)at);
-        if (bytes < 0 && errno != EINTR) {
-            const int error = errno;
-            close(fd);
-            errno = error;
-            return -1;
-        }
-        at += bytes > 0 ? (size_t)bytes : 0;
+    if (fd >= 0 && (!write_text(fd, text) || fcntl(fd, F_ADD_SEALS, SEALS) != 0)) {
+        const int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
     }
     return fd;
 }
 
 // A plugin may have closed it, and opened another at its number.
-static bool is_empty_file(int fd)
+static bool is_empty_file(const struct stat *now)
 {
-    struct stat now;
-    return fd >= 0 && fstat(fd, &now) == 0 && now.st_dev == empty.made.st_dev &&
-           now.st_ino == empty.made.st_ino;
+    return now->st_dev == empty.made.st_dev && now->st_ino == empty.made.st_ino;
 }
 
-// Sealed: no program can write what the next one reads.
-static void make_empty_file(void)
+// No program has given it to somebody, or taken it from others.
+static bool is_for_all(const struct stat *now)
 {
+    return now->st_mode == empty.made.st_mode && now->st_uid == empty.made.st_uid &&
+           now->st_gid == empty.made.st_gid;
+}
+
+// Made where there is none, or none that is still good.
+static void have_empty_file(void)
+{
+    struct stat now;
+    const bool is_ours = empty.fd >= 0 && fstat(empty.fd, &now) == 0 && is_empty_file(&now);
+    if (is_ours && is_for_all(&now)) {
+        return;
+    }
+    if (is_ours) {
+        close(empty.fd);
+    }
     empty.fd = make_file(empty_text);
-    if (empty.fd >= 0 &&
-        (fcntl(empty.fd, F_ADD_SEALS, SEALS) != 0 || fstat(empty.fd, &empty.made) != 0)) {
+    if (empty.fd >= 0 && fstat(empty.fd, &empty.made) != 0) {
         close(empty.fd);
         empty.fd = -1;
     }
@@ -74,12 +94,11 @@ static void make_empty_file(void)
 static int open_empty_file(void)
 {
     char path[PROC_PATH_BYTES];
-    if (!is_empty_file(empty.fd)) {
-        make_empty_file();
-    }
+    struct stat opened;
+    have_empty_file();
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", empty.fd);
     const int fd = empty.fd < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0 && !is_empty_file(fd)) {
+    if (fd >= 0 && (fstat(fd, &opened) != 0 || !is_empty_file(&opened))) {
         close(fd);
         return -1;
     }

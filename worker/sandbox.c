@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 #include <sys/ioctl.h>
 
+#include "common/base/sanitizer.h"
 #include "common/base/syscall_filter.h"
 
 #if defined(__s390x__)
@@ -29,29 +30,30 @@ static const SyscallRule rules[] = {
     DENY_IF(ioctl, SYSCALL_IF_EQUAL, 1, TIOCSTI),
 };
 
+static SyscallFilter filter;
+static bool is_inside; // this process
+
 bool sandbox_is_available(void)
 {
+    if (filter.count == 0 &&
+        !syscall_filter_compile(&filter, rules, sizeof rules / sizeof rules[0])) {
+        return false;
+    }
     return syscall_filter_is_available();
 }
 
 bool sandbox_enter(void)
 {
-    static SyscallFilter filter; // got ready by one child that shares our memory for the next
-    if (filter.count == 0 &&
-        !syscall_filter_compile(&filter, rules, sizeof rules / sizeof rules[0])) {
-        errno = E2BIG;
-        return false;
-    }
     return syscall_filter_enter(&filter);
 }
 
-static bool is_inside; // this process; not set by a child that shares our memory
-
 bool sandbox_enter_process(void)
 {
-#if !defined(__SANITIZE_ADDRESS__) // whose leak checker traces this process, at its end
+    if (HAS_ADDRESS_SANITIZER) {
+        errno = ENOSYS;
+        return false;
+    }
     is_inside = is_inside || sandbox_enter();
-#endif
     return is_inside;
 }
 

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-// False where the kernel cannot do it.
+// False where the kernel cannot do it. To be asked once before any of those below: it gets the filter ready.
 bool sandbox_is_available(void);
 
 // From now on, for this thread and all that it starts, these fail with EPERM: what mounts, makes or enters namespaces, loads code into
@@ -13,8 +13,8 @@ bool sandbox_is_available(void);
 // No way back. Needs no rights; async-signal-safe. False: errno says why.
 bool sandbox_enter(void);
 
-// The same for this process, whose other threads start nothing: its programs need not go in by themselves then. False: it is not in
-// it, and they have to; for a reason, or as the address sanitizer could not do its work there.
+// The same for this thread of a process whose others start nothing: its programs need not go in by themselves then. False: they have to;
+// errno says why (ENOSYS also where the address sanitizer could not do its work).
 bool sandbox_enter_process(void);
 // True once that was done.
 bool sandbox_holds_process(void);

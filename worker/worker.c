@@ -2,7 +2,9 @@
 // Worker: see the header.
 #include "worker/worker.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/base/backoff.h"
@@ -232,7 +234,8 @@ static void prepare_for_programs(const Worker *self)
     }
     signals_know_changed();
     if (sandbox_is_available() && !sandbox_enter_process()) {
-        log_debug("worker.outside_sandbox", "worker=%" PRId64, self->worker_id);
+        log_debug("worker.outside_sandbox", "worker=%" PRId64 " error=\"%s\"", self->worker_id,
+                  strerror(errno));
     }
 }
 

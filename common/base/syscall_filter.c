@@ -102,8 +102,10 @@ static unsigned add_conditions(Builder *self, const SyscallRule *rules, size_t c
     const unsigned start = (unsigned)self->end_count;
     for (size_t i = 0; i < count; i++) {
         if (rules[i].number == number) {
-            (void)add_end(self, (struct sock_filter)LOAD(ARGUMENT(rules[i].argument)));
-            (void)add_end(self, condition(&rules[i]));
+            if (rules[i].when != SYSCALL_ALWAYS) {
+                (void)add_end(self, (struct sock_filter)LOAD(ARGUMENT(rules[i].argument)));
+                (void)add_end(self, condition(&rules[i]));
+            }
             (void)add_end(self, (struct sock_filter)REFUSE(rules[i].error));
         }
     }
@@ -160,6 +162,7 @@ static void set_jump(SyscallFilter *filter, const Subtree *to, size_t target)
 // There is room for all.
 static void write_tree(SyscallFilter *filter, const Builder *builder)
 {
+    size_t count = HEAD_COUNT;
     const size_t ends = HEAD_COUNT + builder->span_count - 1;
     // The first one's parent is the load of the number, which jumps nowhere: what is written there is put right below.
     Subtree todo[TREE_DEPTH_MAX + 1] = {{0, builder->span_count, HEAD_COUNT - 1, false}};
@@ -171,7 +174,7 @@ static void write_tree(SyscallFilter *filter, const Builder *builder)
             continue;
         }
         const size_t middle = now.first + (now.past - now.first) / 2;
-        const size_t node = filter->count++;
+        const size_t node = count++;
         set_jump(filter, &now, node);
         filter->code[node] = (struct sock_filter)AT_LEAST(builder->spans[middle].first);
         todo[depth++] = (Subtree){middle, now.past, node, true};
@@ -188,9 +191,9 @@ bool syscall_filter_compile(SyscallFilter *filter, const SyscallRule *rules, siz
         return false;
     }
     memcpy(filter->code, head, sizeof head);
-    filter->count = HEAD_COUNT;
     write_tree(filter, &builder);
-    memcpy(&filter->code[filter->count], builder.ends, builder.end_count * sizeof builder.ends[0]);
+    memcpy(&filter->code[needed - builder.end_count], builder.ends,
+           builder.end_count * sizeof builder.ends[0]);
     filter->count = (unsigned short)needed;
     return true;
 }

@@ -52,7 +52,7 @@ typedef struct SyscallFilter {
     struct sock_filter code[SYSCALL_FILTER_MAX];
 } SyscallFilter;
 
-// Rules with EPERM. A call may have several conditional ones; one that says "always" is the only one of its call.
+// Rules with EPERM. A call may have several: it is refused when any applies, with the error of the first that does.
 #define DENY(call)                                                                                 \
     {                                                                                              \
         __NR_##call, EPERM, SYSCALL_ALWAYS, 0, 0                                                   \
@@ -96,7 +96,7 @@ bool syscall_filter_is_available(void);
 
 // Writes the program of `rules`. It finds a call's rule by halving: the kernel goes through it for each number there is before it takes
 // it, which is most of what taking it costs (48 calls one after the other 73 us, so 26). False when the rules need more than
-// SYSCALL_FILTER_MAX instructions. Async-signal-safe.
+// SYSCALL_FILTER_MAX instructions.
 bool syscall_filter_compile(SyscallFilter *filter, const SyscallRule *rules, size_t count);
 
 // In force from now on for this thread and all that it starts; no way back. Needs no rights; async-signal-safe. False: errno says why.

@@ -17,6 +17,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/sanitizer.h"
 #include "common/base/syscall_filter.h"
 #include "tests/support/daemon.h"
 
@@ -190,11 +191,7 @@ static void test_pools_of_programs(void **state)
     if (!syscall_filter_is_available() || outside < 0) {
         skip();
     }
-#if defined(__SANITIZE_ADDRESS__)
-    const int inside = outside;
-#else
-    const int inside = outside + 1;
-#endif
+    const int inside = HAS_ADDRESS_SANITIZER ? outside : outside + 1;
     static const char look[] = "{exec: [/bin/sh, -c, 'grep -h Seccomp_filters /proc/self/status "
                                "/proc/$PPID/status | tr -dc \"0-9\\n\" | tr \"\\n\" \" \"']";
     char *types = mem_printf("alone: %s}, beside_open: %s}, open: %s, sandbox: false}, "
@@ -214,6 +211,35 @@ static void test_pools_of_programs(void **state)
     expect_filters(test, "open", outside, outside);
     expect_filters(test, "beside_plugin", outside + 1, outside);
     free(types);
+}
+
+// What such a worker does beside its programs goes on there, too: calls, their cut by the thread that cancels, a new connection.
+static void test_a_worker_in_the_sandbox_works(void **state)
+{
+    SystemTest *test = *state;
+    test_db_run(test->conn, "create function answer(payload jsonb, job ganger.jobs) returns jsonb "
+                            "language sql as $$ select '42'::jsonb $$; "
+                            "create function nap(payload jsonb, job ganger.jobs) returns jsonb "
+                            "language sql as $$ select to_jsonb(pg_sleep(60)) $$");
+    Daemon *daemon = daemon_configure(
+        test, "inside",
+        &(DaemonOptions){.poll = "100ms",
+                         .pools = "{programs: {processes: 1, job_types: [say, answer, nap]}}",
+                         .handlers =
+                             "say: {exec: [/bin/echo, said]}, answer: {sql: public.answer}, "
+                             "nap: {sql: public.nap, timeout: 300ms}"});
+    daemon_start(daemon);
+    daemon_await_ready(test, daemon, 1);
+    for (int pass = 0; pass < 2; pass++) {
+        expect_output(test, "say", "^said$");
+        expect_output(test, "answer", "^42$");
+        expect_failure(test, "nap", "time");
+        test_db_run(test->conn,
+                    "select pg_terminate_backend(pid) from pg_stat_activity where "
+                    "application_name like 'ganger-%%' and datname = current_database()");
+    }
+    expect_output(test, "say", "^said$");
+    CHECK(test, daemon_log_count(daemon, "event=worker.crash") == 0);
 }
 
 // Its own user runs it, and yet it stays who it is. (Where the folder's file system does so for everybody, this shows nothing.)
@@ -365,6 +391,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rights, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_pools_of_programs, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_a_worker_in_the_sandbox_works, system_setup,
+                                        system_teardown),
         cmocka_unit_test_setup_teardown(test_setuid_program, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_secrets, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_secret_is_not_in_a_plugins_environment, system_setup,

@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/sanitizer.h"
 #include "common/base/syscall_filter.h"
 #include "tests/support/unit.h"
 
@@ -110,7 +111,7 @@ static int check_processes(void)
     char *const argv[] = {(char[]){"true"}, NULL};
     EXPECT(1, is_refused(execv("/bin/true", argv)));
     EXPECT(2, is_refused(syscall(__NR_execveat, -1, "/bin/true", argv, NULL, 0)));
-#if !defined(__SANITIZE_ADDRESS__)
+#if !HAS_ADDRESS_SANITIZER
     EXPECT(3, is_refused(fork()));
     EXPECT(4, is_refused(syscall(__NR_clone, SIGCHLD, 0, 0, 0, 0)));
     EXPECT(5, is_refused(syscall(__NR_clone3, NULL, 0)));

@@ -30,6 +30,11 @@ static const SyscallRule rules[] = {
     {234, EACCES, SYSCALL_UNLESS_EQUAL, 0, 77},
     {72, EACCES, SYSCALL_IF_EQUAL, 2, 10},
     {73, EPERM, SYSCALL_UNLESS_EQUAL, 5, 1},
+    // Always, and by their arguments, too.
+    {90, EACCES, SYSCALL_IF_EQUAL, 1, 8},
+    {90, EPERM, SYSCALL_ALWAYS, 0, 0},
+    {91, EPERM, SYSCALL_ALWAYS, 0, 0},
+    {91, EACCES, SYSCALL_IF_EQUAL, 1, 8},
 };
 
 enum { RULES = sizeof rules / sizeof rules[0] };

@@ -2,6 +2,7 @@
 // Tests of program handlers: what a program finds, and what it cannot do.
 #include <dirent.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "tests/support/exec_run.h"
 #include "worker/sandbox.h"
@@ -182,12 +183,19 @@ static void expect_no_steps(WorkerRun *run)
                OUTCOME_COMPLETED, "\"{}{}\"");
 }
 
+static void expect_mode(WorkerRun *run)
+{
+    expect_end(run, "stat -Lc %a /dev/fd/4; chmod 600 /dev/fd/4", OUTCOME_COMPLETED, "777\n");
+}
+
 // A job without steps finds none, whatever the program before it has done to what it was handed, or a plugin to our files.
 static void test_no_steps(void **state)
 {
     WorkerRun *run = *state;
     expect_no_steps(run);
     expect_no_steps(run);
+    expect_mode(run);
+    expect_mode(run);
     const int other = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
     assert_true(other >= 0);
     for (int fd = other + 1; fd < 64; fd++) {
@@ -254,6 +262,52 @@ static void test_limits(void **state)
                OUTCOME_COMPLETED, "4096\n");
 }
 
+static int open_files(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        count += fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
+    }
+    return count;
+}
+
+// What is found out only when everything else is ready.
+static void test_program_that_cannot_run(void **state)
+{
+    WorkerRun *run = *state;
+    char path[] = "/tmp/ganger-program-XXXXXX";
+    static const char text[] = "#!/no/such/interpreter\n";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0 && write(fd, text, sizeof text - 1) == sizeof text - 1);
+    assert_true(fchmod(fd, 0755) == 0 && close(fd) == 0);
+    char *argv[] = {path, NULL};
+    run->handler_config.kind = HANDLER_EXEC;
+    run->handler_config.exec = (StringList){.items = argv, .count = 1};
+    int before = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        worker_run_forget_result(run);
+        run_exec(&run->handler, &run->context, &run->result);
+        assert_int_equal(run->result.outcome, OUTCOME_ERROR);
+        assert_non_null(strstr(run->result.text, "exec: No such file or directory"));
+        assert_true(proc_has_no_children());
+        assert_true(pass == 0 || open_files() == before);
+        before = open_files();
+    }
+    assert_int_equal(unlink(path), 0);
+}
+
+// Its output is at an end long before it is.
+static void test_program_that_closes_its_files(void **state)
+{
+    WorkerRun *run = *state;
+    const RunResult *result =
+        run_script(run, "echo said; exec >&- 2>&- 3>&- <&-; sleep 0.2; exit 7");
+    assert_int_equal(result->outcome, OUTCOME_ERROR);
+    assert_int_equal(result->exit_code, 7);
+    expect_end(run, "echo '\"said\"'; exec >&- 2>&- 3>&- <&-; sleep 0.2", OUTCOME_COMPLETED,
+               "\"said\"\n");
+}
+
 static void test_missing_program(void **state)
 {
     WorkerRun *run = *state;
@@ -278,6 +332,8 @@ int main(void)
         TEST(test_open_files),
         TEST(test_limits),
         TEST(test_missing_program),
+        TEST(test_program_that_cannot_run),
+        TEST(test_program_that_closes_its_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
