@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- depends_on and depends_on_tags in one session; test_dependencies.c has what several do at once.
+-- depends_on and depends_on_tags in one session; test_dependencies.c and test_barriers.c have what several do at once.
 select plan(80);
 
 create function pg_temp.stands(which bigint) returns text language sql as

@@ -1,107 +1,22 @@
 // SPDX-License-Identifier: MIT
 // Dependencies between sessions: whoever commits first, a dependent goes on or is cancelled once its prerequisites have ended, and
-// nobody waits for an open transaction. Bulk calls over rows that somebody holds.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+// nobody waits for an open transaction.
+#include "tests/support/dependents.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "common/base/clock.h"
 #include "tests/support/test_db.h"
 
-enum { LIMIT_MS = 20000, ROUNDS = 150, CHAIN = 10000, CHAIN_LIMIT_MS = 20000 };
-
-typedef struct Stage {
-    TestDb *db;
-    PGconn *one;
-    PGconn *two;
-    PGconn *duty; // and everybody else: any wait of it is an error
-} Stage;
-
-static Stage stage;
-
-static int setup(void **state)
-{
-    test_db_setup(state);
-    stage = (Stage){.db = *state};
-    stage.one = test_db_connect(stage.db);
-    stage.two = test_db_connect(stage.db);
-    stage.duty = test_db_connect(stage.db);
-    test_db_run(stage.duty, "set lock_timeout = '300ms'");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    PQfinish(stage.one);
-    PQfinish(stage.two);
-    PQfinish(stage.duty);
-    return test_db_teardown(state);
-}
-
-static int64_t enqueue(PGconn *conn, const char *options)
-{
-    return test_db_int(conn, "select ganger.enqueue('t'%s)", options);
-}
+enum { ROUNDS = 150 };
 
 static int64_t enqueue_after(PGconn *conn, int64_t prerequisite)
 {
     return test_db_int(conn, "select ganger.enqueue('d', depends_on => array[%" PRId64 "])",
                        prerequisite);
-}
-
-// pending_reason of a live pending job (runnable: null), else the status.
-static void assert_stands(int64_t id, const char *wanted)
-{
-    char *text = test_db_text(
-        stage.duty,
-        "select case when status = 'pending' then coalesce(pending_reason, 'runnable') "
-        "else status end from ganger.jobs where id = %" PRId64,
-        id);
-    assert_non_null(text);
-    assert_string_equal(text, wanted);
-    free(text);
-}
-
-// Works off what signals ask for, as often as it takes: some are not due at once.
-static bool await_stands(int64_t id, const char *wanted)
-{
-    return test_db_await(
-        stage.duty, LIMIT_MS,
-        "select (select case when status = 'pending' then coalesce(pending_reason, 'runnable') "
-        "else status end from ganger.jobs where id = %" PRId64 ") = '%s' from "
-        "(select ganger._work_signals() offset 0) x",
-        id, wanted);
-}
-
-static void cancel(PGconn *conn, int64_t id)
-{
-    assert_int_equal(test_db_int(conn, "select ganger.cancel(%" PRId64 ")::integer", id), 1);
-}
-
-// Claims these and completes, or fails, them; in the transaction of `conn` if it has one open.
-static void finish(PGconn *conn, int64_t id, bool completed)
-{
-    assert_int_equal(
-        test_db_int(conn,
-                    "select cardinality(ganger._finish(array[%" PRId64 "], array[(select lease_id "
-                    "from ganger.job where id = %" PRId64 ")], array['%s'::ganger.job_status]))",
-                    id, id, completed ? "completed" : "failed"),
-        1);
-}
-
-static void claim_all(void)
-{
-    test_db_run(stage.duty, "select * from ganger.claim('w', max_jobs => 1000, lease => '1 h')");
 }
 
 // --- two prerequisites that do not see each other's end
@@ -298,13 +213,6 @@ static void test_open_transactions_hold_up_nobody(void **state)
 
 // --- a prerequisite that fails where nobody gets at its dependent
 
-static int64_t enqueue_after_two(int64_t first, int64_t second)
-{
-    return test_db_int(stage.duty,
-                       "select ganger.enqueue('d', depends_on => array[%" PRId64 ", %" PRId64 "])",
-                       first, second);
-}
-
 // The dependent is held while one fails, and free again when the other completes.
 static void test_a_failure_that_met_a_held_dependent(void **state)
 {
@@ -356,198 +264,6 @@ static void test_an_end_in_an_old_snapshot(void **state)
     assert_true(await_stands(d, "runnable"));
 }
 
-// What a retried job once waited for, and has left behind, is nobody's reason to be cancelled.
-static void test_a_retried_dependent_cancels_no_barrier(void **state)
-{
-    (void)state;
-    int64_t bad = enqueue(stage.duty, ", tags => '{a}'");
-    int64_t good = enqueue(stage.duty, "");
-    int64_t d = enqueue_after_two(bad, good);
-    claim_all();
-    finish(stage.duty, bad, false);
-    finish(stage.duty, good, false);
-    assert_stands(d, "cancelled");
-    assert_int_equal(test_db_int(stage.duty, "select ganger.retry(%" PRId64 ")::integer", good), 1);
-    assert_int_equal(test_db_int(stage.duty, "select ganger.retry(%" PRId64 ")::integer", d), 1);
-    int64_t live = enqueue(stage.duty, ", tags => '{a}'");
-    int64_t barrier = enqueue(stage.duty, ", depends_on_tags => '{a}'");
-    test_db_run(stage.duty, "select ganger.maintain()");
-    assert_stands(d, "blocked");
-    assert_stands(barrier, "blocked");
-    claim_all();
-    finish(stage.duty, live, true);
-    finish(stage.duty, good, true);
-    assert_true(await_stands(barrier, "runnable"));
-    assert_true(await_stands(d, "runnable"));
-}
-
-// --- barriers that are committed at the same time
-
-static void test_mutual_barriers(void **state)
-{
-    (void)state;
-    for (int n = 0; n < 2; n++) {
-        int64_t holders[2] = {enqueue(stage.duty, ", tags => '{a}'"),
-                              enqueue(stage.duty, ", tags => '{b}'")};
-        claim_all();
-        test_db_run(stage.one, "begin");
-        test_db_run(stage.two, "begin");
-        int64_t older = enqueue(stage.one, ", tags => '{a}', depends_on_tags => '{b}'");
-        int64_t younger = enqueue(stage.two, ", tags => '{b}', depends_on_tags => '{a}'");
-        test_db_run(n == 0 ? stage.one : stage.two, "commit");
-        (void)test_db_int(stage.duty, "select ganger._work_signals()");
-        test_db_run(n == 0 ? stage.two : stage.one, "commit");
-        assert_stands(older, "blocked");
-        assert_stands(younger, "blocked");
-        finish(stage.duty, holders[n], true);
-        finish(stage.duty, holders[1 - n], true);
-        assert_true(await_stands(older, "runnable"));
-        assert_stands(younger, "blocked");
-        claim_all();
-        finish(stage.duty, older, true);
-        assert_true(await_stands(younger, "runnable"));
-        cancel(stage.duty, younger);
-    }
-}
-
-static void test_a_circle_of_three(void **state)
-{
-    (void)state;
-    PGconn *three = test_db_connect(stage.db);
-    PGconn *conns[] = {stage.one, stage.two, three};
-    const char *options[] = {", tags => '{a}', depends_on_tags => '{b}'",
-                             ", tags => '{b}', depends_on_tags => '{c}'",
-                             ", tags => '{c}', depends_on_tags => '{a}'"};
-    int64_t hold[3] = {enqueue(stage.duty, ", tags => '{a}'"),
-                       enqueue(stage.duty, ", tags => '{b}'"),
-                       enqueue(stage.duty, ", tags => '{c}'")};
-    int64_t ids[3];
-    for (int i = 0; i < 3; i++) {
-        test_db_run(conns[i], "begin");
-        ids[i] = enqueue(conns[i], options[i]);
-    }
-    for (int i = 0; i < 3; i++) {
-        test_db_run(conns[i], "commit");
-    }
-    claim_all();
-    for (int i = 0; i < 3; i++) {
-        assert_stands(ids[i], "blocked");
-        finish(stage.duty, hold[i], true);
-    }
-    assert_true(await_stands(ids[0], "runnable"));
-    assert_stands(ids[1], "blocked");
-    assert_stands(ids[2], "blocked");
-    claim_all();
-    finish(stage.duty, ids[0], true);
-    assert_true(await_stands(ids[2], "runnable"));
-    claim_all();
-    finish(stage.duty, ids[2], true);
-    assert_true(await_stands(ids[1], "runnable"));
-    PQfinish(three);
-}
-
-// --- many
-
-static void test_a_chain_is_cancelled_at_once(void **state)
-{
-    (void)state;
-    int64_t head = enqueue(stage.duty, ", run_at => '2090-01-01'");
-    // one call, each entry after the one before
-    assert_int_equal(
-        test_db_int(stage.duty,
-                    "select count(*) from ganger.enqueue_many((select jsonb_agg(jsonb_build_object("
-                    "'job_type', 'd', 'depends_on', case n when 1 then array[%" PRId64
-                    "] else array[1 - n] end) order by n) from generate_series(1, %d) n))",
-                    head, CHAIN),
-        CHAIN);
-    int64_t began = clock_boot_ms();
-    cancel(stage.duty, head);
-    int64_t took = clock_boot_ms() - began;
-    print_message("cancelled a chain of %d in %" PRId64 " ms\n", CHAIN, took);
-    assert_true(took < CHAIN_LIMIT_MS);
-    assert_int_equal(test_db_int(stage.duty, "select count(*) from ganger.job"), 0);
-    assert_int_equal(test_db_int(stage.duty, "select count(*) from ganger.dependency"), 0);
-    assert_int_equal(test_db_int(stage.duty,
-                                 "select count(*) from ganger.event where event = 'cancelled' and "
-                                 "data = '{\"root_job_id\": %" PRId64 "}'",
-                                 head),
-                     CHAIN);
-    // and comes back as it was, to be cancelled as a set
-    assert_int_equal(test_db_int(stage.duty, "select ganger.retry_jobs('{}')"), CHAIN + 1);
-    assert_int_equal(
-        test_db_int(stage.duty, "select count(*) from ganger.job where pending_reason = 'blocked'"),
-        CHAIN);
-    assert_int_equal(test_db_int(stage.duty, "select ganger.cancel_jobs('{}')"), CHAIN + 1);
-    assert_int_equal(test_db_int(stage.duty, "select count(*) from ganger.dependency"), 0);
-}
-
-// --- bulk calls and rows that are held
-
-static void count_warning(void *arg, const PGresult *result)
-{
-    int *warnings = arg;
-    if (strcmp(PQresultErrorField(result, PG_DIAG_SEVERITY), "WARNING") == 0) {
-        (*warnings)++;
-    }
-}
-
-static void test_bulk_calls_leave_what_is_held(void **state)
-{
-    (void)state;
-    int warnings = 0;
-    (void)PQsetNoticeReceiver(stage.duty, count_warning, &warnings);
-    int64_t first = enqueue(stage.duty, "");
-    int64_t held = enqueue(stage.duty, "");
-    (void)enqueue(stage.duty, "");
-    test_db_run(stage.one, "begin");
-    test_db_run(stage.one, "select ganger.edit(%" PRId64 ", '{\"priority\": 1}')", held);
-    assert_int_equal(test_db_int(stage.duty, "select ganger.edit_jobs('{}', '{\"priority\": 2}')"),
-                     2);
-    assert_int_equal(warnings, 1);
-    assert_int_equal(test_db_int(stage.duty, "select ganger.cancel_jobs('{}')"), 2);
-    assert_int_equal(warnings, 2);
-    assert_stands(first, "cancelled");
-    assert_stands(held, "runnable");
-    // what is just being retried is left to who does it
-    test_db_run(stage.two, "begin");
-    test_db_run(stage.two, "select ganger.retry(%" PRId64 ")", first);
-    assert_int_equal(test_db_int(stage.duty, "select ganger.retry_jobs('{}')"), 1);
-    test_db_run(stage.two, "commit");
-    assert_stands(first, "runnable");
-    test_db_run(stage.one, "commit");
-    assert_int_equal(test_db_int(stage.duty, "select ganger.cancel_jobs('{}')"), 3);
-    assert_int_equal(warnings, 2);
-}
-
-static int64_t cancelled_count;
-
-static void *cancel_all(void *conn)
-{
-    cancelled_count = test_db_int(conn, "select ganger.cancel_jobs('{\"status\": \"pending\"}')");
-    return NULL;
-}
-
-// One that is freed in time is not left.
-static void test_bulk_calls_try_again(void **state)
-{
-    (void)state;
-    int64_t held = enqueue(stage.duty, "");
-    (void)enqueue(stage.duty, "");
-    test_db_run(stage.one, "begin");
-    test_db_run(stage.one, "select ganger.edit(%" PRId64 ", '{\"priority\": 1}')", held);
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, 0, cancel_all, stage.two), 0);
-    // it holds what it has cancelled until it is through
-    assert_true(
-        test_db_await(stage.duty, LIMIT_MS,
-                      "select not exists (select from (select from ganger.job where id > %" PRId64
-                      " for update skip locked) x)",
-                      held));
-    test_db_run(stage.one, "commit");
-    pthread_join(thread, NULL);
-    assert_int_equal(cancelled_count, 2);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -562,13 +278,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_failure_before_the_dependent_is_due, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_an_end_in_an_old_snapshot, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_retried_dependent_cancels_no_barrier, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_mutual_barriers, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_circle_of_three, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_chain_is_cancelled_at_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bulk_calls_leave_what_is_held, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bulk_calls_try_again, setup, teardown),
     };
     return cmocka_run_group_tests(tests, 0, 0);
 }

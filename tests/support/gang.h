@@ -204,4 +204,19 @@ static inline int gang_count_lines(const char *path)
     return lines;
 }
 
+// --- two workers, the only processes beside the reaper
+
+static const char TWO_WORKERS[] = "pools: {default: {processes: 2}}\n"
+                                  "supervisor: {kill_grace: 200ms, shutdown_timeout: 20s}\n";
+
+static inline bool has_two_workers(Gang *gang)
+{
+    return gang_is_ready(gang) && gang_count_workers(gang) == 2;
+}
+
+static inline bool has_new_reaper(Gang *gang)
+{
+    return gang_child(gang, 0)->life == CHILD_ALIVE && gang_child(gang, 0)->generation == 2;
+}
+
 #endif

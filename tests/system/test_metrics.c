@@ -1,100 +1,21 @@
 // SPDX-License-Identifier: MIT
-// GET /metrics of a real node: known numbers after known jobs, counters that never fall whoever dies, no work for the database, and
-// the files and documents that name metrics.
+// The numbers of GET /metrics of a real node: known ones after known jobs, counters that never fall whoever dies, and no work for the
+// database.
 #include "tests/support/unit.h"
 
-#include <ctype.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "tests/support/daemon.h"
 #include "tests/support/http_client.h"
+#include "tests/support/metrics_scrape.h"
 
-enum { SERIES_MAX = 8000, SCRAPES = 200 };
-
-static char address[64];
-
-typedef struct Scrape {
-    char *text;
-    int count;
-    char *names[SERIES_MAX]; // with their labels, into text, in order
-    double values[SERIES_MAX];
-} Scrape;
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static char *fetch(SystemTest *test)
-{
-    HttpAnswer answer = http_ask(address, "GET", "/metrics", NULL, NULL);
-    if (answer.status != 200) { // its process may just be another one
-        http_answer_free(&answer);
-        CHECK(test, http_await(address, "/metrics", 200, DAEMON_PATIENCE_MS));
-        answer = http_ask(address, "GET", "/metrics", NULL, NULL);
-    }
-    CHECK(test, answer.status == 200);
-    char *text = mem_strdup(answer.body);
-    http_answer_free(&answer);
-    return text;
-}
-
-// Splits the text into series; each is there once.
-static void scrape(SystemTest *test, Scrape *out)
-{
-    memset(out, 0, sizeof *out);
-    out->text = fetch(test);
-    static char *lines[SERIES_MAX];
-    char *place = NULL;
-    for (char *line = strtok_r(out->text, "\n", &place); line != NULL;
-         line = strtok_r(NULL, "\n", &place)) {
-        if (*line != '#') {
-            CHECK(test, out->count < SERIES_MAX);
-            lines[out->count++] = line;
-        }
-    }
-    qsort(lines, (size_t)out->count, sizeof lines[0], compare_names);
-    for (int i = 0; i < out->count; i++) {
-        char *end = strrchr(lines[i], ' ');
-        CHECK(test, end != NULL);
-        *end = '\0';
-        out->names[i] = lines[i];
-        out->values[i] = strtod(end + 1, NULL);
-    }
-    qsort(lines, (size_t)out->count, sizeof lines[0], compare_names);
-    for (int i = 1; i < out->count; i++) {
-        if (str_equal(lines[i - 1], lines[i])) {
-            (void)fprintf(stderr, "twice: %s\n", lines[i]);
-            system_fail(test, "a series is there twice");
-        }
-    }
-}
-
-static void scrape_free(Scrape *self)
-{
-    free(self->text);
-    self->text = NULL;
-}
-
-// -1: there is no such series.
-static double value_of(const Scrape *self, const char *name)
-{
-    for (int i = 0; i < self->count; i++) {
-        if (str_equal(self->names[i], name)) {
-            return self->values[i];
-        }
-    }
-    return -1;
-}
+enum { SCRAPES = 200 };
 
 // All series of a family together.
 static double sum_of(const Scrape *self, const char *family)
@@ -132,41 +53,6 @@ static void assert_sum(SystemTest *test, const Scrape *self, const char *family,
     }
 }
 
-// Waits until a series has at least this value.
-static void await_value(SystemTest *test, const char *name, double value)
-{
-    static Scrape now;
-    for (int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;; pause_ms(20)) {
-        scrape(test, &now);
-        const double found = value_of(&now, name);
-        scrape_free(&now);
-        if (found >= value) {
-            return;
-        }
-        if (clock_boot_ms() > until) {
-            (void)fprintf(stderr, "%s is %g, not %g\n", name, found, value);
-            system_fail(test, "a metric does not come");
-        }
-    }
-}
-
-static Daemon *run_node(SystemTest *test, const char *name, int workers)
-{
-    http_free_address(address, sizeof address);
-    char *http = mem_printf("{listen: \"%s\", auth: none}", address);
-    char *pools = mem_printf("{default: {processes: %d}}", workers);
-    Daemon *daemon =
-        daemon_run(test, name, workers,
-                   &(DaemonOptions){.http = http,
-                                    .pools = pools,
-                                    .handlers = "bad: {exec: [/bin/sh, -c, \"exit 1\"]}, "
-                                                "drop: {exec: [/bin/sh, -c, \"exit 100\"]}"});
-    free(http);
-    free(pools);
-    CHECK(test, http_await(address, "/metrics", 200, DAEMON_PATIENCE_MS));
-    return daemon;
-}
-
 // Ended and live jobs before the node is there: its first sample of the database knows them.
 static void prepare_jobs(SystemTest *test)
 {
@@ -191,9 +77,6 @@ static void add_known_jobs(SystemTest *test)
                       "timeout => '300 ms', kill_grace => '50 ms', max_attempts => 1");
     (void)job_add(test, "'sleep', '{\"ms\": 60000}', timeout => '200 ms', max_attempts => 1");
 }
-
-#define FINISHED(job_type, outcome)                                                                \
-    "ganger_runs_finished_total{job_type=\"" job_type "\",outcome=\"" outcome "\"}"
 
 static void check_runs(SystemTest *test, const Scrape *now)
 {
@@ -425,185 +308,6 @@ static void test_scrapes_ask_the_database_nothing(void **state)
     scrape_free(&now);
 }
 
-// --- names
-
-enum { NAMES_MAX = 200, NAME_BYTES = 96 };
-
-typedef struct Names {
-    char items[NAMES_MAX][NAME_BYTES];
-    int count;
-} Names;
-
-static bool names_have(const Names *self, const char *name)
-{
-    for (int i = 0; i < self->count; i++) {
-        if (str_equal(self->items[i], name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// Words that begin with ganger_ in a text, each once; `before`: what must stand in front of one, NULL anything.
-static void collect_names(Names *out, const char *text, const char *before)
-{
-    out->count = 0;
-    for (const char *at = text; (at = strstr(at, "ganger_")) != NULL;) {
-        size_t length = 0;
-        while (isalnum((unsigned char)at[length]) || at[length] == '_') {
-            length++;
-        }
-        const size_t lead = before != NULL ? strlen(before) : 0;
-        char name[NAME_BYTES];
-        if (length < sizeof name && (size_t)(at - text) >= lead &&
-            (lead == 0 || strncmp(at - lead, before, lead) == 0)) {
-            memcpy(name, at, length);
-            name[length] = '\0';
-            if (!names_have(out, name)) {
-                assert_true(out->count < NAMES_MAX);
-                memcpy(out->items[out->count++], name, length + 1);
-            }
-        }
-        at += length;
-    }
-}
-
-// The family of a series: a histogram's has three kinds.
-static bool is_known(const Names *families, const char *name)
-{
-    static const char *const suffixes[] = {"", "_bucket", "_sum", "_count"};
-    char family[NAME_BYTES];
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        const size_t length = strlen(name);
-        const size_t suffix = strlen(suffixes[i]);
-        if (length > suffix && str_equal(name + length - suffix, suffixes[i])) {
-            memcpy(family, name, length - suffix);
-            family[length - suffix] = '\0';
-            if (names_have(families, family)) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static char *source_file(const char *path)
-{
-    char *whole = mem_printf("%s/%s", getenv("GANGER_SOURCE_DIR"), path);
-    FILE *file = fopen(whole, "re");
-    if (file == NULL) {
-        fail_msg("cannot read %s", whole);
-    }
-    StrBuf text = {0};
-    char chunk[4096];
-    for (size_t got; (got = fread(chunk, 1, sizeof chunk, file)) > 0;) {
-        strbuf_append_bytes(&text, chunk, got);
-    }
-    (void)fclose(file);
-    free(whole);
-    return strbuf_take(&text);
-}
-
-static void assert_all_known(SystemTest *test, const Names *families, const char *path)
-{
-    static Names named;
-    char *text = source_file(path);
-    collect_names(&named, text, NULL);
-    CHECK(test, named.count > 3);
-    for (int i = 0; i < named.count; i++) {
-        if (!is_known(families, named.items[i])) {
-            (void)fprintf(stderr, "%s names %s, which is no metric\n", path, named.items[i]);
-            system_fail(test, "an unknown metric");
-        }
-    }
-    free(text);
-}
-
-// PostgreSQL reads JSON for us.
-static void assert_json(SystemTest *test, const char *path)
-{
-    char *text = source_file(path);
-    const char *values[] = {text};
-    PGresult *result =
-        PQexecParams(test->conn, "select $1::json -> 'panels'", 1, NULL, values, NULL, NULL, 0);
-    CHECK(test, PQresultStatus(result) == PGRES_TUPLES_OK && !PQgetisnull(result, 0, 0));
-    PQclear(result);
-    free(text);
-}
-
-static void test_names_agree(void **state)
-{
-    SystemTest *test = *state;
-    static Names families;
-    static Names documented;
-    run_node(test, "named", 1);
-    await_value(test, "ganger_database_samples_total{result=\"ok\"}", 1);
-    char *text = fetch(test);
-    collect_names(&families, text, "# TYPE ");
-    free(text);
-    CHECK(test, families.count > 40);
-    char *document = source_file("docs/metrics.md");
-    collect_names(&documented, document, "| `");
-    free(document);
-    for (int i = 0; i < families.count; i++) {
-        if (!names_have(&documented, families.items[i])) {
-            (void)fprintf(stderr, "docs/metrics.md lacks %s\n", families.items[i]);
-            system_fail(test, "a metric is not documented");
-        }
-    }
-    for (int i = 0; i < documented.count; i++) {
-        if (!names_have(&families, documented.items[i])) {
-            (void)fprintf(stderr, "there is no metric %s\n", documented.items[i]);
-            system_fail(test, "a documented metric does not exist");
-        }
-    }
-    assert_all_known(test, &families, "docs/metrics.md");
-    assert_all_known(test, &families, "conf/grafana-dashboard.json");
-    assert_all_known(test, &families, "conf/alerts.yaml");
-    assert_json(test, "conf/grafana-dashboard.json");
-}
-
-// --- the judgement of Prometheus itself
-
-// Exit code of a shell command; its output goes to standard error.
-static int run_shell(const char *command)
-{
-    const pid_t pid = fork();
-    if (pid == 0) {
-        (void)dup2(STDERR_FILENO, STDOUT_FILENO);
-        (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-        _exit(127);
-    }
-    int status = 0;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void test_promtool(void **state)
-{
-    SystemTest *test = *state;
-    if (run_shell("command -v promtool > /dev/null") != 0) {
-        print_message("promtool is missing (package prometheus): scripts/setup installs it\n");
-        skip();
-    }
-    run_node(test, "judged", 1);
-    (void)job_add(test, "'noop'");
-    await_value(test, "ganger_database_samples_total{result=\"ok\"}", 1);
-    await_value(test, FINISHED("noop", "completed"), 1);
-    char *text = fetch(test);
-    char *path = mem_printf("%s/metrics.txt", test->folder);
-    FILE *file = fopen(path, "we");
-    CHECK(test, file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
-    char *command = mem_printf("promtool check metrics < '%s'", path);
-    CHECK(test, run_shell(command) == 0);
-    free(command);
-    command = mem_printf("promtool check rules '%s/conf/alerts.yaml'", getenv("GANGER_SOURCE_DIR"));
-    CHECK(test, run_shell(command) == 0);
-    free(command);
-    free(path);
-    free(text);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -614,8 +318,6 @@ int main(void)
                                         system_teardown),
         cmocka_unit_test_setup_teardown(test_scrapes_ask_the_database_nothing, system_setup,
                                         system_teardown),
-        cmocka_unit_test_setup_teardown(test_names_agree, system_setup, system_teardown),
-        cmocka_unit_test_setup_teardown(test_promtool, system_setup, system_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
