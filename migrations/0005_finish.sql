@@ -54,9 +54,9 @@ begin
         -- The rows are read again, as this statement's snapshot has them: to hand all their columns from one part to the next would cost
         -- as much as to delete them.
         insert into ganger.history
-        select h.* from gone g join ganger.job j on j.ctid = g.row_ctid
-        cross join lateral ganger._ended(j, g.finish_id, g.ended, g.ran, g.end_status,
-            case when g.end_status = 'completed' then g.output::jsonb end, g.error, g.reason, g.cpu, g.rss, g.exit_code, g.signal, g.log) h
+        select (ganger._ended(j, g.finish_id, g.ended, g.ran, g.end_status, case when g.end_status = 'completed' then g.output::jsonb end,
+            g.error, g.reason, g.cpu, g.rss, g.exit_code, g.signal, g.log)).*
+        from gone g join ganger.job j on j.ctid = g.row_ctid
         returning id, status, job_type, started_at, finished_at, group_key, batch_id,
             unique_key is not null or tags is not null or depends_on is not null or depends_on_tags is not null
             or status = 'failed' as has_sequel
@@ -107,7 +107,8 @@ declare
     total constant integer := cardinality(ids);
     moved bigint[];
 begin
-    if total = 1 and ganger._complete_one(ids[1], leases[1], outputs[1]::jsonb, ran_us[1], ago_us[1], cpu_us[1], max_rss[1], logs[1]) then
+    if total = 1 and ganger._complete_one(ids[1], leases[1], outputs[1]::jsonb, ran_us[1],
+            clock_timestamp() - make_interval(secs => coalesce(ago_us[1], 0)::float8 / 1e6::float8), cpu_us[1], max_rss[1], logs[1]) then
         delete from ganger.worker_claim c where c.lease_id = leases[1] and cardinality(c.job_ids) = 1;
         return '{}';
     end if;
@@ -380,7 +381,7 @@ language plpgsql volatile security definer set search_path = pg_catalog, ganger,
 declare
     is_cancelled boolean;
 begin
-    if ganger._complete_one(id, lease_id, output, null, null, cpu_us, max_rss, null) then
+    if ganger._complete_one(id, lease_id, output, null, clock_timestamp(), cpu_us, max_rss, null) then
         return true;
     end if;
     select coalesce(j.cancel_requested, false) into is_cancelled from ganger.job j

@@ -100,10 +100,10 @@ end $$;
 -- Always true; a stale lease or a cancel meanwhile raises GG002, so that the function's effects are rolled back. Errors: 42883 when
 -- the function is gone, and the function's own.
 -- With `applies` it is the function that the output of a program is given to: it may return void, too, and the job's output is what it
--- returns, or else what it was given. cpu_us, max_rss and log are the program's.
+-- returns, or else what it was given. cpu_us, max_rss and log are the program's. node: as in _running_job.
 create function ganger.run_sql_handler(function text, id bigint, lease_id uuid, applies boolean default false,
                                        output jsonb default null, cpu_us bigint default null, max_rss bigint default null,
-                                       log text default null) returns boolean
+                                       log text default null, node text default null) returns boolean
 language plpgsql volatile as $$
 declare
     -- exactly that one, whatever else has the name
@@ -115,20 +115,20 @@ begin
     if handler is null then
         raise exception 'there is no function %(jsonb, ganger.jobs)', function using errcode = '42883';
     end if;
-    job := ganger._running_job(run_sql_handler.id, run_sql_handler.lease_id);
+    job := ganger._running_job(run_sql_handler.id, run_sql_handler.lease_id, node);
     if job.id is null then
         raise exception 'the lease of job % is no longer valid', run_sql_handler.id using errcode = 'GG002';
     end if;
     if not applies then
         execute call into result using job.payload, job;
-    elsif exists (select from pg_catalog.pg_proc p where p.oid operator(pg_catalog.=) handler::pg_catalog.oid
-                  and p.prorettype operator(pg_catalog.=) 'pg_catalog.void'::pg_catalog.regtype::pg_catalog.oid) then
-        execute call using output, job;
     else
-        execute call into result using output, job;
-    end if;
-    if applies and result is null then
-        result := output;
+        if exists (select from pg_catalog.pg_proc p where p.oid operator(pg_catalog.=) handler::pg_catalog.oid
+                   and p.prorettype operator(pg_catalog.=) 'pg_catalog.void'::pg_catalog.regtype::pg_catalog.oid) then
+            execute call using output, job;
+        else
+            execute call into result using output, job;
+        end if;
+        result := coalesce(result, output);
     end if;
     if pg_catalog.octet_length(result::pg_catalog.text) operator(pg_catalog.>) 1048576 then -- as of every handler, docs/handlers.md
         raise exception 'the output has % bytes, more than 1048576', pg_catalog.octet_length(result::pg_catalog.text)

@@ -2,13 +2,13 @@
 -- Plain jobs: no batch, no unique key, no tags (a barrier may wait for them), no prerequisites, no group, no steps, no cancel asked
 -- for. All others go the way of _finish.
 
--- The row of the history for a job that ends, whichever way: what it was, and how it ended. Becomes part of the statement that calls it as long as
--- no argument is volatile.
+-- The row of the history for a job that ends, whichever way: what it was, and how it ended. Becomes part of the statement that calls it, also
+-- where that asks for the columns, (..).*, as long as no argument but finish_id is volatile.
 create function ganger._ended(j ganger.job, finish_id bigint, ended timestamptz, ran_us bigint, end_status ganger.job_status,
                               output jsonb, error text, reason text, cpu_us bigint, max_rss bigint, exit_code integer,
                               signal integer, log text)
-returns setof ganger.history language sql stable as $$
-    select j.id, finish_id, j.created_at, j.run_at,
+returns ganger.history language sql stable as $$
+    select row(j.id, finish_id, j.created_at, j.run_at,
         case when ran_us is null then j.started_at else ended - make_interval(secs => ran_us::float8 / 1e6::float8) end,
         ended, j.lease_id, j.worker_id, cpu_us, max_rss, j.max_attempts, j.attempts, end_status, exit_code, signal,
         j.priority, j.crashes, j.progress, j.retry_backoff, j.queue, j.job_type, j.payload, j.timeout, j.kill_grace,
@@ -21,7 +21,7 @@ returns setof ganger.history language sql stable as $$
         case when end_status = 'failed' and reason = 'node_lost' then 'node_lost' end,
         j.worker_name, coalesce(log, j.log),
         case when end_status = 'failed' then ended else j.last_failed_at end, j.last_retried_at,
-        case when end_status = 'cancelled' then ended else j.last_cancelled_at end
+        case when end_status = 'cancelled' then ended else j.last_cancelled_at end)::ganger.history
 $$;
 
 -- Becomes part of the statement that asks.
@@ -33,18 +33,18 @@ $$;
 -- Completes one plain job where nothing is out of the ordinary: no result put off, no limit of a queue or job type, no retention of
 -- zero or of a queue, no old snapshot. False: it is not so, the lease is stale, or somebody holds the row: who waits for it must look for
 -- results that were put off after the wait; nothing was done. The caller has set search_path, and jit and enable_seqscan off: to set them here, too, would cost a twentieth of all.
--- The row deleted is handed on as a value: it may be a newer one than a snapshot shows.
-create function ganger._complete_one(id bigint, lease_id uuid, output jsonb, ran_us bigint, ago_us bigint, cpu_us bigint,
+-- The row of the history is made of the one deleted, which may be a newer one than a snapshot shows, and is handed on whole: to ask a value
+-- for each of its columns would cost a twentieth of all. Its number is as from _take_seq, mostly without the call.
+create function ganger._complete_one(id bigint, lease_id uuid, output jsonb, ran_us bigint, ended timestamptz, cpu_us bigint,
                                      max_rss bigint, log text) returns boolean
 language plpgsql volatile as $$
 declare
-    ended constant timestamptz := clock_timestamp() - make_interval(secs => coalesce(ago_us, 0)::float8 / 1e6::float8);
+    epoch            constant bigint := pg_sequence_last_value('ganger.epoch_seq'::regclass);
     signal_floor     constant bigint := pg_sequence_last_value('ganger.signal_floor'::regclass);
     dependency_floor constant bigint := pg_sequence_last_value('ganger.dependency_floor'::regclass);
-    gone      record;
-    finish_id bigint;
-    took_us   bigint;
-    is_news   boolean;
+    gone    record;
+    took_us bigint;
+    is_news boolean;
 begin
     if current_setting('transaction_isolation') <> 'read committed' then
         return false;
@@ -52,24 +52,23 @@ begin
     delete from ganger.job j
     where j.ctid = (select x.ctid from ganger.job x where x.id = _complete_one.id and x.lease_id = _complete_one.lease_id for update skip locked)
       and j.lease_id = _complete_one.lease_id and j.status = 'processing' and ganger._is_plain(j)
-      and (select not (exists (select from ganger.late_result)
-                       or exists (select from ganger.queue q where q.concurrency is not null or q.retention is not null)
-                       or exists (select from ganger.job_type t where t.concurrency is not null)
-                       or exists (select from ganger.setting s where s.name = 'retention_completed' and s.value::interval <= interval '0')))
-    returning j as job into gone;
+      and not exists (select from ganger.late_result
+                      union all select from ganger.queue q where q.concurrency is not null or q.retention is not null
+                      union all select from ganger.job_type t where t.concurrency is not null
+                      union all select from ganger.setting s where s.name = 'retention_completed' and s.value::interval <= interval '0')
+    returning ganger._ended(j, coalesce(ganger._seq_in(epoch), ganger._take_seq()), ended, ran_us, 'completed', _complete_one.output,
+                            null, null, cpu_us, max_rss, null, null, _complete_one.log) as h into gone;
     if not found then
         return false;
     end if;
-    finish_id := ganger._take_seq();
-    took_us := coalesce(ran_us, ganger._run_us((gone.job).started_at, ended));
-    insert into ganger.history_completed
-    select h.* from ganger._ended(gone.job, finish_id, ended, ran_us, 'completed', output, null, null, cpu_us, max_rss, null, null, log) h;
+    took_us := coalesce(ran_us, ganger._run_us((gone.h).started_at, ended));
+    insert into ganger.history_completed select * from unnest(array[gone.h]);
     insert into ganger.stat_delta (job_type, status, jobs, run_us, ended_at, buckets)
-    values ((gone.job).job_type, 'completed', 1, took_us, date_bin('1 s', ended, '2000-01-01 00:00+00'),
-            array[ganger._run_bucket('completed', took_us)]);
+    values ((gone.h).job_type, 'completed', 1, took_us, date_bin('1 s', ended, '2000-01-01 00:00+00'),
+            array[ganger._run_bucket('completed', took_us)])
     -- after the job's row was taken: see _follow_end
-    select exists (select from ganger.dependency d where d.n >= dependency_floor) or exists (select from ganger.signal s where s.n >= signal_floor)
-    into is_news;
+    returning exists (select from ganger.dependency d where d.n >= dependency_floor)
+           or exists (select from ganger.signal s where s.n >= signal_floor) into is_news;
     if is_news then
         perform ganger._follow_end(array[id], null);
     end if;
@@ -126,9 +125,9 @@ begin
         -- The rows are read again, as this statement's snapshot has them: to hand all their columns from one part to the next would cost
         -- as much as to delete them.
         insert into ganger.history_completed
-        select h.* from gone g left join ganger.job j on j.ctid = g.row_ctid
-        cross join lateral ganger._ended(j, case when j.id is null then ganger._changed_meanwhile() else finish_ids[g.i] end, g.ended,
-            ran_us[g.i], 'completed', outputs[g.i]::jsonb, null, null, cpu_us[g.i], max_rss[g.i], null, null, logs[g.i]) h
+        select (ganger._ended(j, case when j.id is null then ganger._changed_meanwhile() else finish_ids[g.i] end, g.ended,
+            ran_us[g.i], 'completed', outputs[g.i]::jsonb, null, null, cpu_us[g.i], max_rss[g.i], null, null, logs[g.i])).*
+        from gone g left join ganger.job j on j.ctid = g.row_ctid
     ), counted as (
         insert into ganger.stat_delta (job_type, status, jobs, run_us, ended_at, buckets)
         select k.job_type, 'completed', count(*), coalesce(sum(k.took_us), 0), k.ended_at,

@@ -19,6 +19,7 @@ void run_sql(const Handler *handler, RunContext *run, RunResult *result)
     db_param_text(&params, handler->config->sql);
     db_param_int(&params, run->job->id);
     db_param_binary(&params, (const char *)run->job->lease, sizeof run->job->lease);
+    db_param_text(&params, run->config->node_name);
     const JobOutcome outcome = sql_call(&context, &SQL_run_sql_handler, &params);
     job_context_fill_result(&context, outcome, result);
     result->cpu_us = cpu_meter_since(cpu_start_us, clock_boot_us());

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Nothing is for everybody; functions that run with their owner's rights find their names in fixed places.
-select plan(28);
+select plan(30);
 
 -- A function made by a later migration is everybody's unless that takes it back.
 select is_empty($$ select p.oid::regprocedure from pg_proc p
@@ -64,6 +64,13 @@ select lease_id as lease from ganger.claim('w') \gset
 select to_jsonb(j) as shown from ganger.jobs j where j.id = :id \gset
 select ganger.run_sql_handler('app.seen', :id, :'lease') \g /dev/null
 select is((select output from ganger.jobs where id = :id), :'shown'::jsonb, 'the job as the view shows it');
+select ganger.enqueue('sql') as id \gset
+select ganger._register_worker(ganger._register_node('access', 'h', 'b', 1, 1, '1 min', 'v'), 'p', 1, 1, false) as worker \gset
+select c.lease_id as lease from ganger._take_jobs(:worker, (select link from ganger.worker where id = :worker), null, null, '{default}', '{sql}', 1,
+    '{}', '{}') c \gset
+select to_jsonb(j) as shown from ganger.jobs j where j.id = :id \gset
+select is(to_jsonb(ganger._running_job(:id, :'lease')), :'shown'::jsonb, 'also one that a worker of gangerd runs');
+select is(to_jsonb(ganger._running_job(:id, :'lease', 'access')), :'shown'::jsonb, 'which knows the name of its node');
 
 -- A function that is given the output of a program: what it returns is the output, or what it was given.
 create table app.result (job_id bigint, output jsonb);
