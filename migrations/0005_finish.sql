@@ -85,10 +85,8 @@ begin
     if items is not null then
         perform ganger._tell_batches(items);
     end if;
-    if groups is not null and admits then
-        perform ganger._admit_groups(groups); -- before jobs of theirs may come from here (_note_new_here)
-    elsif groups is not null then
-        insert into ganger.signal (kind, key) select 'group', unnest(groups);
+    if groups is not null then
+        perform ganger._leave_groups(groups, admits);
     end if;
     perform ganger._follow_end(moved, followed);
     return moved;

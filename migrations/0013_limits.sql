@@ -178,6 +178,17 @@ begin
     end if;
 end $$;
 
+-- Jobs of these groups have just ended. admits: in a short transaction, so their places are given on at once: before jobs of theirs may
+-- come from here (_note_new_here).
+create function ganger._leave_groups(groups text[], admits boolean) returns void language plpgsql volatile as $$
+begin
+    if admits then
+        perform ganger._admit_groups(groups);
+    else
+        insert into ganger.signal (kind, key) select 'group', unnest(groups);
+    end if;
+end $$;
+
 -- Takes the locks of these groups (what: group) or batches; of those another session has, a signal of this kind is left. Returns the
 -- locked ones.
 create function ganger._lock_places(what text, keys text[], kind text) returns text[]
