@@ -68,7 +68,7 @@ begin
         from kept k group by k.job_type, k.status, 5
     )
     select coalesce(array_agg(k.id), '{}'), array_agg(k.id) filter (where k.has_sequel),
-           array_agg(distinct k.group_key) filter (where k.group_key is not null), array_agg(k.id) filter (where k.batch_id is not null),
+           array_agg(distinct k.group_key collate "C") filter (where k.group_key is not null), array_agg(k.id) filter (where k.batch_id is not null),
            array_agg(k.id) filter (where k.status <> 'completed'),
            (select array_agg(g.id) from gone g where g.has_steps and g.end_status = 'completed'), (select count(*) from gone)
     into moved, followed, groups, items, ended, stepped, deleted from kept k;

@@ -169,7 +169,7 @@ begin
               and j.job_type <> all ((select p.types from paused p)::text[])))
     )
     select coalesce(array_agg(n.id), '{}'), coalesce((select bool_or(o.is_rated) from own o), false) into ids, rated
-    from (select x.id, f.group_places, row_number() over (partition by f.key order by x.priority desc, x.id) as place
+    from (select x.id, f.group_places, row_number() over (partition by f.key collate "C" order by x.priority desc, x.id) as place
           from fitting f cross join lateral unnest(f.ids, f.priorities) x (id, priority)) n
     where n.place <= coalesce(n.group_places, n.place);
     perform ganger._make_runnable(ids, false);

@@ -147,7 +147,7 @@ begin
         group by k.job_type, k.ended_at
     )
     select coalesce(array_agg(g.id), '{}'), (select array_agg(g.id) from gone g where simple and g.is_keyed),
-           (select array_agg(distinct g.group_key) from gone g where simple and g.group_key is not null)
+           (select array_agg(distinct g.group_key collate "C") from gone g where simple and g.group_key is not null)
     into moved, keyed, groups from gone g;
     if groups is not null then
         perform ganger._leave_groups(groups, current_setting('transaction_isolation') = 'read committed');
