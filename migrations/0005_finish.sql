@@ -86,7 +86,7 @@ begin
         perform ganger._tell_batches(items);
     end if;
     if groups is not null then
-        perform ganger._leave_groups(groups, admits);
+        perform ganger._leave_groups(groups, null, admits);
     end if;
     perform ganger._follow_end(moved, followed);
     return moved;

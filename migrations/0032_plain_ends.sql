@@ -123,12 +123,13 @@ declare
     moved      bigint[];
     keyed      bigint[]; -- with a unique key
     groups     text[];
+    queue      text; -- of all of them
 begin
     with gone as (
         delete from ganger.job j using generate_series(1, cardinality(ids)) i
         where j.id = any (array[ids[i]]) and j.lease_id = leases[i] and j.status = 'processing'
           and case when simple then ganger._is_simple(j) else ganger._is_plain(j) end
-        returning j.ctid as row_ctid, j.id, j.job_type, j.started_at, j.group_key, j.unique_key is not null as is_keyed, i,
+        returning j.ctid as row_ctid, j.id, j.job_type, j.started_at, j.queue, j.group_key, j.unique_key is not null as is_keyed, i,
                   clock - make_interval(secs => coalesce(ago_us[i], 0)::float8 / 1e6::float8) as ended
     ), kept as (
         -- The rows are read again, as this statement's snapshot has them: to hand all their columns from one part to the next would cost
@@ -147,10 +148,11 @@ begin
         group by k.job_type, k.ended_at
     )
     select coalesce(array_agg(g.id), '{}'), (select array_agg(g.id) from gone g where simple and g.is_keyed),
-           (select array_agg(distinct g.group_key collate "C") from gone g where simple and g.group_key is not null)
-    into moved, keyed, groups from gone g;
+           (select array_agg(distinct g.group_key collate "C") from gone g where simple and g.group_key is not null),
+           (select case when min(g.queue) = max(g.queue) then min(g.queue) end from gone g where simple)
+    into moved, keyed, groups, queue from gone g;
     if groups is not null then
-        perform ganger._leave_groups(groups, current_setting('transaction_isolation') = 'read committed');
+        perform ganger._leave_groups(groups, queue, current_setting('transaction_isolation') = 'read committed');
     end if;
     perform ganger._follow_end(moved, null);
     if keyed is not null then
