@@ -143,27 +143,30 @@ set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_ha
 as $$
 declare
     seqs bigint[];
+    queues text[];
     woken text;
 begin
     if cardinality(ids) = 0 then
         return;
     end if;
     seqs := ganger._take_seqs(cardinality(ids));
-    -- distinct lanes first: one look (and at most one signal) per lane, not per job
-    with lanes as materialized (
+    with found as materialized (
+        select x.row_ctid, p.seq, x.queue, x.priority, x.job_type
+        from unnest(ids, seqs) as p (id, seq)
+        -- by id one by one: a plan that joined them made while the table was small would read all of a large one
+        cross join lateral (select f.ctid as row_ctid, f.queue, f.priority, f.job_type from ganger.job f where f.id = p.id offset 0) x
+    ), lanes as materialized ( -- one look (and at most one signal) per lane, not per job
         select k.queue, k.priority, k.job_type,
                ganger._enter_lane(k.queue, k.priority, k.job_type, _make_runnable.returned) as lane_id
-        from (select distinct j.queue, j.priority, j.job_type from ganger.job j where j.id = any (ids)) k
+        from (select distinct f.queue, f.priority, f.job_type from found f) k
+    ), placed as (
+        update ganger.job j
+        set lane_id = l.lane_id, seq = f.seq, status = 'pending', pending_reason = null, due_at = null
+        from found f join lanes l on l.queue = f.queue and l.priority = f.priority and l.job_type = f.job_type
+        where j.ctid = f.row_ctid
     )
-    update ganger.job j
-    set lane_id = r.lane_id, seq = r.seq, status = 'pending', pending_reason = null, due_at = null
-    from (select x.row_ctid, p.seq, l.lane_id
-          from unnest(ids, seqs) as p (id, seq)
-          -- by id one by one: a plan that joined them made while the table was small would read all of a large one
-          cross join lateral (select f.ctid as row_ctid, f.queue, f.priority, f.job_type from ganger.job f where f.id = p.id offset 0) x
-          join lanes l on l.queue = x.queue and l.priority = x.priority and l.job_type = x.job_type) r
-    where j.ctid = r.row_ctid;
-    for woken in select distinct j.queue from ganger.job j where j.id = any (ids) loop
+    select array(select distinct l.queue from lanes l) into queues;
+    foreach woken in array queues loop
         perform ganger._notify_work(woken);
     end loop;
 end $$;

@@ -68,7 +68,7 @@ begin
         from kept k group by k.job_type, k.status, 5
     )
     select coalesce(array_agg(k.id), '{}'), array_agg(k.id) filter (where k.has_sequel),
-           array_agg(distinct k.group_key) filter (where k.group_key is not null), array_agg(k.id) filter (where k.batch_id is not null),
+           array_agg(distinct k.group_key collate "C") filter (where k.group_key is not null), array_agg(k.id) filter (where k.batch_id is not null),
            array_agg(k.id) filter (where k.status <> 'completed'),
            (select array_agg(g.id) from gone g where g.has_steps and g.end_status = 'completed'), (select count(*) from gone)
     into moved, followed, groups, items, ended, stepped, deleted from kept k;
@@ -85,10 +85,8 @@ begin
     if items is not null then
         perform ganger._tell_batches(items);
     end if;
-    if groups is not null and admits then
-        perform ganger._admit_groups(groups); -- before jobs of theirs may come from here (_note_new_here)
-    elsif groups is not null then
-        insert into ganger.signal (kind, key) select 'group', unnest(groups);
+    if groups is not null then
+        perform ganger._leave_groups(groups, null, admits);
     end if;
     perform ganger._follow_end(moved, followed);
     return moved;

@@ -103,7 +103,8 @@ end $$;
 
 -- Gives free places of these groups to their next jobs: by priority, then age. A group another session is at is left to a signal, and so
 -- is one with a job that somebody's open transaction holds. A rate that is used up has the next job wait for its time.
-create function ganger._admit_groups(keys text[]) returns void
+-- queue: places have become free in this one only, so groups without a limit of their own have none to give elsewhere; null: anywhere.
+create function ganger._admit_groups(keys text[], queue text default null) returns void
 language plpgsql volatile
 set search_path = pg_catalog, ganger, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -126,7 +127,8 @@ begin
     with paused as materialized (
         select array(select q.name from ganger.queue q where q.paused) as queues, array(select t.name from ganger.job_type t where t.paused) as types
     ), own as materialized (
-        select g.key, l.rate is not null as is_rated, l.concurrency is not null as is_own,
+        select g.key, case when l.group_key is null then _admit_groups.queue end as only_queue,
+               l.rate is not null as is_rated, l.concurrency is not null as is_own,
                least(case when l.concurrency is not null
                           then l.concurrency - (select count(*) from ganger._placed j where j.group_key = g.key) end,
                      case when l.rate is not null
@@ -141,12 +143,17 @@ begin
                                       then q.group_concurrency - (select count(*) from ganger._placed j
                                                                   where j.group_key = o.key and j.queue = w.queue) end)) as places
         from own o
-        cross join lateral (select j.queue from ganger._limited j where j.group_key = o.key
-                            order by j.queue limit 1) first
-        cross join lateral (select j.queue from ganger._limited j where j.group_key = o.key
-                            order by j.queue desc limit 1) last
-        cross join lateral (select first.queue union all
-                            select x from ganger._more_limited_queues(o.key, first.queue) x where last.queue > first.queue) w (queue)
+        cross join lateral (
+            select o.only_queue where o.only_queue is not null
+            union all
+            select w.queue
+            from (select j.queue from ganger._limited j where o.only_queue is null and j.group_key = o.key
+                  order by j.queue limit 1) first
+            cross join lateral (select j.queue from ganger._limited j where o.only_queue is null and j.group_key = o.key
+                                order by j.queue desc limit 1) last
+            cross join lateral (select first.queue union all
+                                select x from ganger._more_limited_queues(o.key, first.queue) x where last.queue > first.queue) w (queue)
+        ) w (queue)
         left join ganger.queue q on q.name = w.queue
         where w.queue <> all ((select p.queues from paused p)::text[])
     ), fitting as materialized (
@@ -169,12 +176,23 @@ begin
               and j.job_type <> all ((select p.types from paused p)::text[])))
     )
     select coalesce(array_agg(n.id), '{}'), coalesce((select bool_or(o.is_rated) from own o), false) into ids, rated
-    from (select x.id, f.group_places, row_number() over (partition by f.key order by x.priority desc, x.id) as place
+    from (select x.id, f.group_places, row_number() over (partition by f.key collate "C" order by x.priority desc, x.id) as place
           from fitting f cross join lateral unnest(f.ids, f.priorities) x (id, priority)) n
     where n.place <= coalesce(n.group_places, n.place);
     perform ganger._make_runnable(ids, false);
     if rated then
         perform ganger._await_rate(locked, clock);
+    end if;
+end $$;
+
+-- Jobs of these groups have just ended, all in this queue (null: in several). admits: in a short transaction, so their places are given on
+-- at once: before jobs of theirs may come from here (_note_new_here).
+create function ganger._leave_groups(groups text[], queue text, admits boolean) returns void language plpgsql volatile as $$
+begin
+    if admits then
+        perform ganger._admit_groups(groups, queue);
+    else
+        insert into ganger.signal (kind, key) select 'group', unnest(groups);
     end if;
 end $$;
 

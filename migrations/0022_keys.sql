@@ -122,6 +122,59 @@ begin
     perform ganger.edit(holder, changes);
 end $$;
 
+-- The usual call of enqueue_many: no key of it stands there twice, no entry has two, and those that are taken are of live jobs, and to be
+-- left with them. Takes the others for the new jobs, in the order of _claim_keys, and returns ids as that does. null: it is not so, or
+-- somebody was faster; then nothing was taken, and nothing is locked: who goes through the keys one by one begins with the first.
+create function ganger._take_keys_at_once(jobs jsonb, ids bigint[]) returns bigint[]
+language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set plan_cache_mode = force_generic_plan
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    scope constant text := ganger._key_scope();
+    clock constant timestamptz := clock_timestamp();
+    taken record;
+begin
+    with wanted as materialized (
+        select k.kind, k.key, e.place, k.expires_at,
+               num_nonnulls(e.idempotency_key, e.unique_key) = 1 and coalesce(e.on_conflict, 'ignore') = 'ignore' as is_patient
+        from rows from (jsonb_populate_recordset(null::ganger.job_input, jobs)) with ordinality as e (
+            job_type, payload, queue, priority, run_at, max_attempts, timeout, kill_grace, retry_delay, retry_backoff, retry_delay_max,
+            expires_at, tags, idempotency_key, unique_key, unique_for, on_conflict, group_key, depends_on, depends_on_tags,
+            dead_letter_job_type, owner, metadata, place)
+        cross join lateral (values ('idempotency', e.idempotency_key, null), ('unique', e.unique_key, clock + e.unique_for))
+            k (kind, key, expires_at)
+        where k.key is not null
+    ), met as materialized (
+        -- one snapshot for the keys and their jobs: a holder that somebody's open transaction is about to end is live, and not waited for
+        select w.*, h.job_id as holder, w.is_patient and h.is_live as is_left
+        from wanted w
+        left join lateral (select k.job_id, k.kind = 'idempotency'
+                                            or case when k.expires_at is null then exists (select from ganger.job j where j.id = k.job_id)
+                                                    else k.expires_at > clock end as is_live
+                           from ganger.job_key k where k.key = w.key and k.kind = w.kind and k.owner = scope offset 0) h on true
+    ), usual as materialized (
+        select bool_and(case when m.holder is null then m.is_patient else m.is_left end)
+               and count(*) = (select count(*) from (select distinct w.kind, w.key from wanted w) d) as is_so
+        from met m
+    ), made as (
+        insert into ganger.job_key (kind, key, owner, job_id, expires_at)
+        select m.kind, m.key, scope, ids[m.place], m.expires_at from met m
+        where m.holder is null and (select u.is_so from usual u) order by m.kind collate "C", m.key collate "C"
+    )
+    select u.is_so, array(select m.place::integer from met m where m.holder is not null order by m.place) as places,
+           array(select m.holder from met m where m.holder is not null order by m.place) as holders
+    into taken from usual u;
+    if taken.is_so is not true then
+        return null;
+    end if;
+    for i in 1..cardinality(taken.places) loop
+        ids[taken.places[i]] := - taken.holders[i];
+    end loop;
+    return ids;
+exception when unique_violation then
+    return null;
+end $$;
+
 -- enqueue_many's keys: entries whose key is known get minus the id of the job that has it; the others keep their new id. Where two
 -- entries of the call have the same key, on_conflict of the later one says what becomes of the earlier. One order of keys for all
 -- callers, and idempotency keys before unique keys: so two calls with equal keys cannot deadlock.
@@ -135,11 +188,16 @@ declare
     merged integer[] := '{}'; -- entries that later ones have changed, put into jobs at the end: that copies all of it
     entries jsonb[] := '{}';
     new_ids constant bigint[] := ids;
+    usual   constant bigint[] := ganger._take_keys_at_once(jobs, ids);
 begin
+    if usual is not null then
+        ids := usual;
+        return;
+    end if;
     for entry in
         select i as input, e.ordinality::integer as place
         from jsonb_array_elements(jobs) with ordinality e, jsonb_populate_record(null::ganger.job_input, e.value) i
-        where i.idempotency_key is not null order by i.idempotency_key, e.ordinality
+        where i.idempotency_key is not null order by i.idempotency_key collate "C", e.ordinality
     loop
         other := ganger._take_idempotency_key(ids[entry.place], entry.input);
         ids[entry.place] := coalesce(- other, ids[entry.place]);
@@ -147,7 +205,7 @@ begin
     for entry in
         select i as input, e.ordinality::integer as place, i.unique_key
         from jsonb_array_elements(jobs) with ordinality e, jsonb_populate_record(null::ganger.job_input, e.value) i
-        where i.unique_key is not null order by i.unique_key, e.ordinality
+        where i.unique_key is not null order by i.unique_key collate "C", e.ordinality
     loop
         continue when ids[entry.place] < 0;
         if first is not null and entry.unique_key = key then

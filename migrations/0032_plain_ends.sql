@@ -1,6 +1,6 @@
 -- The short way for completed jobs of which nothing else wants to know that they have ended; and those among them that nobody keeps.
 -- Plain jobs: no batch, no unique key, no tags (a barrier may wait for them), no prerequisites, no group, no steps, no cancel asked
--- for. All others go the way of _finish.
+-- for. Simple ones may have a unique key and a group. All others go the way of _finish.
 
 -- The row of the history for a job that ends, whichever way: what it was, and how it ended. Becomes part of the statement that calls it, also
 -- where that asks for the columns, (..).*, as long as no argument but finish_id is volatile.
@@ -24,10 +24,14 @@ returns ganger.history language sql stable as $$
         case when end_status = 'cancelled' then ended else j.last_cancelled_at end)::ganger.history
 $$;
 
--- Becomes part of the statement that asks.
+-- These become part of the statement that asks.
+create function ganger._is_simple(j ganger.job) returns boolean language sql immutable parallel safe as $$
+    select j.batch_id is null and j.tags is null and j.depends_on is null and j.depends_on_tags is null
+           and j.has_steps is not true and j.cancel_requested is not true
+$$;
+
 create function ganger._is_plain(j ganger.job) returns boolean language sql immutable parallel safe as $$
-    select j.batch_id is null and j.unique_key is null and j.tags is null and j.depends_on is null and j.depends_on_tags is null
-           and j.group_key is null and j.has_steps is not true and j.cancel_requested is not true
+    select ganger._is_simple(j) and j.unique_key is null and j.group_key is null
 $$;
 
 -- Completes one plain job where nothing is out of the ordinary: no result put off, no limit of a queue or job type, no retention of
@@ -75,9 +79,9 @@ begin
     return true;
 end $$;
 
--- Plain jobs of one of gangerd's batches (see _finish_completed for the parameters): those that nobody keeps are deleted, the others move to
--- the history. Returns the ids of those that ended so. While results that were put off wait, or with a first job that is not plain
--- (a batch's jobs are mostly alike), none does.
+-- Simple jobs of one of gangerd's batches (see _finish_completed for the parameters): plain ones that nobody keeps are deleted, the others
+-- move to the history. Returns the ids of those that ended so. While results that were put off wait, or with a first job that is not
+-- simple (a batch's jobs are mostly alike), none does.
 create function ganger._complete_plain(ids bigint[], leases uuid[], outputs text[], ran_us bigint[], ago_us bigint[], cpu_us bigint[],
                                        max_rss bigint[], logs text[]) returns bigint[]
 language plpgsql volatile set jit = off set enable_seqscan = off as $$
@@ -85,14 +89,15 @@ declare
     rules   record;
     dropped bigint[] := '{}';
 begin
-    select exists (select from ganger.late_result)
-           or exists (select from ganger.job j where j.id = ids[1] and not ganger._is_plain(j)) as is_special,
+    select exists (select from ganger.late_result) as is_late,
+           (select case when ganger._is_plain(j) then 'plain' when ganger._is_simple(j) then 'simple' else 'other' end
+            from ganger.job j where j.id = ids[1]) as first,
            exists (select from ganger.setting s where s.name = 'retention_completed' and s.value::interval <= interval '0') as by_default,
            exists (select from ganger.queue q where q.retention is not null) as by_queue,
            exists (select from ganger.queue q where q.concurrency is not null)
            or exists (select from ganger.job_type t where t.concurrency is not null) as is_limited
     into rules;
-    if rules.is_special then
+    if rules.is_late or rules.first = 'other' then
         return '{}';
     end if;
     -- the end of one that is limited is news to others
@@ -100,26 +105,30 @@ begin
         dropped := ganger._drop_completed(ids, leases, ago_us, rules.by_default);
     end if;
     if cardinality(dropped) < cardinality(ids) then
-        return dropped || ganger._keep_completed(ids, leases, outputs, ran_us, ago_us, cpu_us, max_rss, logs);
+        return dropped || ganger._keep_completed(ids, leases, outputs, ran_us, ago_us, cpu_us, max_rss, logs, rules.first = 'simple');
     end if;
     return dropped;
 end $$;
 
--- Moves plain jobs to the history; returns their ids. By index into the arrays: to unnest eight of them is dearer.
+-- Moves plain jobs, or simple ones, to the history; returns their ids. By index into the arrays: to unnest eight of them is dearer.
 -- `= any (array[..])`: as in _finish.
 create function ganger._keep_completed(ids bigint[], leases uuid[], outputs text[], ran_us bigint[], ago_us bigint[], cpu_us bigint[],
-                                       max_rss bigint[], logs text[]) returns bigint[]
+                                       max_rss bigint[], logs text[], simple boolean) returns bigint[]
 language plpgsql volatile set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     clock      constant timestamptz := clock_timestamp();
     finish_ids constant bigint[] := ganger._take_seqs(cardinality(ids));
     moved      bigint[];
+    keyed      bigint[]; -- with a unique key
+    groups     text[];
+    queue      text; -- of all of them
 begin
     with gone as (
         delete from ganger.job j using generate_series(1, cardinality(ids)) i
-        where j.id = any (array[ids[i]]) and j.lease_id = leases[i] and j.status = 'processing' and ganger._is_plain(j)
-        returning j.ctid as row_ctid, j.id, j.job_type, j.started_at, i,
+        where j.id = any (array[ids[i]]) and j.lease_id = leases[i] and j.status = 'processing'
+          and case when simple then ganger._is_simple(j) else ganger._is_plain(j) end
+        returning j.ctid as row_ctid, j.id, j.job_type, j.started_at, j.queue, j.group_key, j.unique_key is not null as is_keyed, i,
                   clock - make_interval(secs => coalesce(ago_us[i], 0)::float8 / 1e6::float8) as ended
     ), kept as (
         -- The rows are read again, as this statement's snapshot has them: to hand all their columns from one part to the next would cost
@@ -137,8 +146,17 @@ begin
               from gone g) k
         group by k.job_type, k.ended_at
     )
-    select coalesce(array_agg(g.id), '{}') into moved from gone g;
+    select coalesce(array_agg(g.id), '{}'), (select array_agg(g.id) from gone g where simple and g.is_keyed),
+           (select array_agg(distinct g.group_key collate "C") from gone g where simple and g.group_key is not null),
+           (select case when min(g.queue) = max(g.queue) then min(g.queue) end from gone g where simple)
+    into moved, keyed, groups, queue from gone g;
+    if groups is not null then
+        perform ganger._leave_groups(groups, queue, current_setting('transaction_isolation') = 'read committed');
+    end if;
     perform ganger._follow_end(moved, null);
+    if keyed is not null then
+        perform ganger._drop_unique_keys(keyed); -- all that _follow_end would do for them
+    end if;
     return moved;
 end $$;
 

@@ -121,9 +121,9 @@ language sql stable set jit = off set enable_seqscan = off as $$
       and not exists (select from ganger.signal s where s.kind = 'blocked' and s.job_id = j.id or s.kind = 'ended' and s.job_id = any (j.depends_on))
     union all
     (with recursive keys (key, n) as (
-        select (select j.group_key from ganger._limited j order by j.group_key limit 1), 1
+        select (select j.group_key from ganger._limited j order by j.group_key using ~<~ limit 1), 1
         union all
-        select (select j.group_key from ganger._limited j where j.group_key > k.key order by j.group_key limit 1), k.n + 1
+        select (select j.group_key from ganger._limited j where j.group_key ~>~ k.key order by j.group_key using ~<~ limit 1), k.n + 1
         from keys k where k.key is not null and k.n < 200
     )
     select 'waiting', 'error', format('group "%s"', j.group_key), format('a place is free, and job %s does not get it', j.id),

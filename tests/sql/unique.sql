@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Unique keys: who has one, what a conflict does, when one is free again. Under concurrency: test_unique.c.
-select plan(43);
+select plan(49);
 
 create function pg_temp.put(key text, on_conflict text default 'ignore', payload text default '0', owner text default null) returns bigint
 language sql as $$ select ganger.enqueue('t', payload::jsonb, unique_key => key, on_conflict => on_conflict, owner => owner) $$;
@@ -99,5 +99,23 @@ select is((select depends_on from ganger.jobs where id = (select id from m where
 select throws_ok($$ select ganger.enqueue_many('[{"job_type": "t", "unique_key": "z"}, {"job_type": "t", "unique_key": "z", "on_conflict": "error"}]') $$,
     '23505', 'jobs[1]: unique_key "z" is taken by jobs[0]');
 select is(pg_temp.holder('z'), null::bigint, 'nothing is half done');
+
+-- in bulk, each key once
+select pg_temp.put('g1') as g1 \gset
+create temp table o as select row_number() over () as n, x as id from ganger.enqueue_many('[
+    {"job_type": "t", "unique_key": "g2"}, {"job_type": "t", "unique_key": "g1"}, {"job_type": "t"},
+    {"job_type": "t", "idempotency_key": "g"}, {"job_type": "t", "unique_key": "g0", "unique_for": "1 h"}]') x;
+select is((select id from o where n = 2), :g1::bigint, 'one that is there');
+select results_eq($$ select key, kind, o.n, expires_at > now() from ganger.job_key k join o on o.id = k.job_id where key ~ '^g' order by o.n $$,
+    $$ values ('g2', 'unique', 1::bigint, null), ('g1', 'unique', 2, null), ('g', 'idempotency', 4, null), ('g0', 'unique', 5, true) $$,
+    'the others are taken, each for its job');
+select is((select count(distinct id) from o join ganger.job j using (id)), 5::bigint, 'all are there');
+update ganger.job_key set job_id = -1 where key = 'g1'; -- of a holder that has ended
+create temp table p as select row_number() over () as n, x as id from ganger.enqueue_many('[
+    {"job_type": "t", "unique_key": "g3"}, {"job_type": "t", "unique_key": "g2"}, {"job_type": "t", "unique_key": "g1"}]') x;
+select ok((select p.id = o.id from p join o on o.n = 1 where p.n = 2), 'beside a key that its holder has left');
+select is(pg_temp.holder('g1'), (select id from p where n = 3), 'which is taken over');
+select throws_ok($$ select ganger.enqueue_many('[{"job_type": "t", "unique_key": "g4"}, {"job_type": "t", "unique_key": "g2", "on_conflict": "error"}]') $$,
+    '23505', format('unique_key "g2" is taken by job %s', pg_temp.holder('g2')));
 
 select * from finish();
