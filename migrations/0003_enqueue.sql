@@ -207,8 +207,10 @@ begin
         if ganger._is_at_home() then
             unlisten ganger_nobody; -- as _acting_owner
         else
-            owner := ganger._acting_owner(null);
-            perform ganger._check_queue(queue);
+            owner := ganger._guest_owner(null);
+            if not ganger._in_session(queue) then
+                perform ganger._check_queue(queue);
+            end if;
         end if;
         lane := ganger._lane_id(queue, priority, job_type, false);
         -- With it one look whether there is anything to say, younger than the number; above READ COMMITTED it proves nothing (see _enter_lane).
@@ -240,7 +242,9 @@ begin
     end if;
     owner := ganger._acting_owner(owner);
     queue := coalesce(queue, 'default');
-    perform ganger._check_queue(queue);
+    if not ganger._in_session(queue) then
+        perform ganger._check_queue(queue);
+    end if;
     priority := coalesce(priority, 0);
     depends_on := case when depends_on is not null then ganger._distinct_ids(depends_on) end;
     depends_on_tags := nullif(depends_on_tags, '{}');
