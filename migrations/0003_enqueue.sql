@@ -207,22 +207,29 @@ begin
         if ganger._is_at_home() then
             unlisten ganger_nobody; -- as _acting_owner
         else
-            owner := ganger._acting_owner(null);
-            perform ganger._check_queue(queue);
+            owner := ganger._guest_owner(null);
+            if not ganger._in_session(queue) then
+                perform ganger._check_queue(queue);
+            end if;
         end if;
+        lane := ganger._lane_id(queue, priority, job_type, false);
         -- With it one look whether there is anything to say, younger than the number; above READ COMMITTED it proves nothing (see _enter_lane).
-        insert into ganger.job as j (id, lane_id, seq, created_at, max_attempts, priority, queue, job_type, payload, retry_backoff,
+        -- True: nothing; null: only that there is work, to whoever is idle; false: it may be more.
+        insert into ganger.job (id, lane_id, seq, created_at, max_attempts, priority, queue, job_type, payload, retry_backoff,
             owner, metadata)
-        values (job_id, ganger._lane_id(queue, priority, job_type, false), job_id, now(), enqueue.max_attempts, enqueue.priority,
+        values (job_id, lane, job_id, now(), enqueue.max_attempts, enqueue.priority,
             enqueue.queue, enqueue.job_type, enqueue.payload, nullif(enqueue.retry_backoff, true), enqueue.owner, enqueue.metadata)
         returning current_setting('transaction_isolation') = 'read committed'
-            and (select l.state = 'active' from ganger.lane l where l.lane_id = j.lane_id)
-            and not exists (select from ganger.node n where n.idle) into is_quiet; -- one that is idle is alive
+            and (select l.state = 'active' from ganger.lane l where l.lane_id = lane) is true
+            and nullif(not exists (select from ganger.node n where n.idle), false) into is_quiet; -- one that is idle is alive
         if is_quiet then
             return job_id;
+        elsif is_quiet is null then
+            perform pg_notify('ganger', 'work:' || queue); -- as _notify_work
+        else
+            perform ganger._enter_lane(queue, priority, job_type, false);
+            perform ganger._notify_work(queue);
         end if;
-        perform ganger._enter_lane(queue, priority, job_type, false);
-        perform ganger._notify_work(queue);
         return job_id;
     end if;
 
@@ -235,7 +242,9 @@ begin
     end if;
     owner := ganger._acting_owner(owner);
     queue := coalesce(queue, 'default');
-    perform ganger._check_queue(queue);
+    if not ganger._in_session(queue) then
+        perform ganger._check_queue(queue);
+    end if;
     priority := coalesce(priority, 0);
     depends_on := case when depends_on is not null then ganger._distinct_ids(depends_on) end;
     depends_on_tags := nullif(depends_on_tags, '{}');
@@ -266,9 +275,12 @@ begin
         enqueue.expires_at, enqueue.tags, enqueue.idempotency_key, enqueue.unique_key, enqueue.group_key, enqueue.depends_on,
         enqueue.depends_on_tags, enqueue.dead_letter_job_type, enqueue.owner, enqueue.metadata)
     returning j.seq is not null and current_setting('transaction_isolation') in ('read committed', 'read uncommitted')
-        and (select l.state = 'active' from ganger.lane l where l.lane_id = j.lane_id)
-        and not exists (select from ganger.node n where n.state = 'alive' and n.idle) into is_quiet;
+        and (select l.state = 'active' from ganger.lane l where l.lane_id = lane) is true
+        and nullif(not exists (select from ganger.node n where n.state = 'alive' and n.idle), false) into is_quiet; -- as above
     if is_quiet then
+        return job_id;
+    elsif is_quiet is null then
+        perform pg_notify('ganger', 'work:' || queue);
         return job_id;
     end if;
     if reason is null then

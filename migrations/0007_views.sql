@@ -26,14 +26,21 @@ create function ganger._is_session_bound() returns boolean language sql stable p
     select coalesce(current_setting('ganger.bound_owner', true), '') <> '' or coalesce(current_setting('ganger.bound_queues', true), '') <> ''
 $$;
 
--- May that role act for every owner (reads: see the jobs of every owner)? Else it is bound to one: ganger._bound_owner. Rights count
--- that need no SET ROLE. Only to be called with the rights of the schema's owner.
-create function ganger._is_free(who name, reads boolean) returns boolean language plpgsql stable parallel safe as $$
-begin
-    return pg_has_role(who, current_user, 'USAGE') -- that owner; a superuser has every role
+-- Has that role rights that let it act for every owner (reads: see the jobs of every owner)? Rights count that need no SET ROLE. Only to be
+-- called with the rights of the schema's owner. (Inlined.)
+create function ganger._has_free_rights(who name, reads boolean) returns boolean language sql stable parallel safe as $$
+    select pg_has_role(who, current_user, 'USAGE') -- that owner; a superuser has every role
         or pg_has_role(who, 'ganger_worker', 'USAGE') or pg_has_role(who, 'ganger_operator', 'USAGE')
         or pg_has_role(who, 'ganger_admin', 'USAGE') or pg_has_role(who, 'ganger_api_producer', 'USAGE') or (reads and pg_has_role(who, 'ganger_reader', 'USAGE'))
-        or exists (select from ganger.role_owner o join pg_roles r on r.oid = o.role where r.rolname = who and o.owner = '*');
+$$;
+
+-- May that role act for every owner (see the jobs of every owner)? Else it is bound to one: ganger._bound_owner.
+create function ganger._is_free(who name, reads boolean) returns boolean language plpgsql stable parallel safe as $$
+begin
+    if ganger._has_free_rights(who, reads) then
+        return true;
+    end if;
+    return exists (select from ganger.role_owner o join pg_roles r on r.oid = o.role where r.rolname = who and o.owner = '*');
 end $$;
 
 -- The one owner a role acts for that is not free.
@@ -84,25 +91,32 @@ $$;
 -- For functions that write: the owner a job gets, or must have, when the caller says `owner`. Null: it said none, and may act for
 -- any. Raises 42501 when the caller is bound to another. Made to cost the schema's owner and a superuser one microsecond.
 create function ganger._acting_owner(owner text) returns text language plpgsql volatile as $$
-declare
-    who     name;
-    own     text;
-    session text;
 begin
     if ganger._is_at_home() then
         unlisten ganger_nobody;
         return owner;
     end if;
-    who := ganger._caller();
-    session := ganger._session_owner();
-    if ganger._is_free(who, false) then
+    return ganger._guest_owner(owner);
+end $$;
+
+-- The same for who is known not to be at home. Two short looks: what the role may, and what role_owner says of it; each statement counts,
+-- as applications enqueue as such roles.
+create function ganger._guest_owner(owner text) returns text language plpgsql volatile as $$
+declare
+    who     constant name := ganger._caller();
+    session constant text := ganger._session_owner();
+    own     text; -- null: any
+begin
+    if not ganger._has_free_rights(who, false) then
+        select o.owner into own from ganger.role_owner o where o.role = to_regrole(quote_ident(who));
+        own := case when own is null then who::text when own <> '*' then own end;
+    end if;
+    if own is null then
         unlisten ganger_nobody;
         if session is null then
             return owner;
         end if;
         own := session;
-    else
-        own := ganger._bound_owner(who);
     end if;
     if session <> own or (session is not null and owner <> own) then
         raise exception 'this access is bound to the jobs of owner "%"', session using errcode = '42501', column = 'owner',

@@ -354,8 +354,10 @@ declare
     owner text;
 begin
     if not ganger._is_at_home() then
-        owner := ganger._acting_owner(null);
-        perform ganger._check_queue(queue);
+        owner := ganger._guest_owner(null);
+        if not ganger._in_session(queue) then
+            perform ganger._check_queue(queue);
+        end if;
     end if;
     if exists (select from ganger.queue q where q.name = _usual_job_text.queue and (q.paused or q.concurrency is not null or q.rate is not null))
        or exists (select from ganger.job_type t where t.name = _usual_job_text.job_type and (t.paused or t.concurrency is not null)) then

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The roles: what each may call and read, and whose jobs a producer reaches.
-select plan(136);
+select plan(139);
 
 -- ---- the matrix
 -- A letter for each role that may: p producer, r reader, w worker, o operator, a admin. A name that does not exist yet is passed over; one
@@ -63,7 +63,7 @@ select results_eq($$ select bool_and(has_schema_privilege(role, 'ganger', 'USAGE
 -- Written or read, jobs have an owner: a function that a producer may call asks for whom.
 select is_empty($$ select p.oid::regprocedure from pg_proc p
     where p.pronamespace = 'ganger'::regnamespace and p.prosecdef and has_function_privilege('ganger_producer', p.oid, 'EXECUTE')
-      and p.prosrc !~ 'ganger\.(_acting_owner|_visible_owner|_visible_sql|_may_see|_may_see_job)\('
+      and p.prosrc !~ 'ganger\.(_acting_owner|_guest_owner|_visible_owner|_visible_sql|_may_see|_may_see_job)\('
       and p.proname not in ('_sees_all', '_sees_owner', '_sees_queues', -- are what the views ask
                             '_error_history',           -- reads the view
                             '_node_name', '_worker_pid', '_is_full', 'next_cron', -- know of no job
@@ -78,7 +78,7 @@ select is_empty($$ select a.role, b.role from role_names a, role_names b where a
     'and none is in another');
 
 -- ---- people: each logs in (roles belong to the server: an earlier run may have left them)
-\set people 'roles_bob, roles_ann, roles_kim, roles_kimberly, roles_team, roles_late, roles_rita, roles_see, roles_walt, roles_olga, roles_both, roles_adam, roles_none, roles_pat, roles_mid, "*"'
+\set people 'roles_bob, roles_ann, roles_kim, roles_kimberly, roles_team, roles_late, roles_rita, roles_see, roles_walt, roles_olga, roles_both, roles_adam, roles_none, roles_pat, roles_mid, "*", "Roles ""odd"".x"'
 drop role if exists :people;
 create role roles_bob login in role ganger_producer;
 create role roles_ann login in role ganger_producer;
@@ -271,6 +271,11 @@ select is(pg_temp.try('roles_adam', $$ select ganger.set_role_owner('roles_bob',
 select is(pg_temp.try('roles_adam', $$ select ganger.set_role_owner(null, 'x') $$), '22023', 'no role');
 create role "*" login in role ganger_producer;
 select is(pg_temp.try('*', 'select ganger.count_jobs()'), '0', 'a role named * is nobody special');
+select is(pg_temp.owner_of(pg_temp.try('*', $$ select ganger.enqueue('x') $$)::bigint), '*', 'and owns what it enqueues');
+create role "Roles ""odd"".x" login in role ganger_producer;
+select is(pg_temp.try('roles_adam', $$ select ganger.set_role_owner('Roles "odd".x', 'roles_bob') $$), '', 'any name of a role');
+select is(pg_temp.owner_of(pg_temp.try('Roles "odd".x', $$ select ganger.enqueue('x') $$)::bigint), 'roles_bob', 'is found');
+select ganger.set_role_owner('Roles "odd".x', null) \g /dev/null
 
 -- ---- what does not help
 create schema roles_evil authorization roles_bob;
@@ -400,5 +405,5 @@ drop schema roles_office cascade;
 drop owned by roles_bob;
 revoke all on database :"DBNAME" from public;
 drop role roles_bob, roles_ann, roles_kimberly, roles_team, roles_late, roles_rita, roles_see, roles_walt, roles_olga, roles_both, roles_adam,
-    roles_none, roles_pat, roles_mid, "*";
+    roles_none, roles_pat, roles_mid, "*", "Roles ""odd"".x";
 select * from finish();

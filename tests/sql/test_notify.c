@@ -80,11 +80,38 @@ static void test_due_is_told_to_a_live_node(void **state)
     assert_told(NULL);
 }
 
+static void test_work_is_told_to_an_idle_node(void **state)
+{
+    (void)state;
+    test_db_run(other, "select ganger._register_node('n', 'h', 'b', 1, 1, '60 s', '0')");
+    test_db_run(other, "select ganger.enqueue('t'), ganger._advance()");
+    test_db_run(other, "select ganger.enqueue('t'), ganger.enqueue('t', tags => '{a}')");
+    assert_told(NULL); // nobody is idle
+    test_db_run(other, "select ganger._set_idle(1, true)");
+    test_db_run(other, "select ganger.enqueue('t')");
+    assert_told("work:default");
+    test_db_run(other, "select ganger.enqueue('t', tags => '{a}')");
+    assert_told("work:default");
+    assert_int_equal(test_db_int(other, "select count(*) from ganger.lane_signal"),
+                     0); // the lane is known to be active
+    test_db_run(other, "select ganger.enqueue('t', queue => 'new')");
+    assert_told("work:new");
+    test_db_run(other, "select ganger.enqueue('t', queue => 'newer', tags => '{a}')");
+    assert_told("work:newer");
+    test_db_run(other, "begin isolation level repeatable read");
+    test_db_run(other, "select ganger.enqueue('t')");
+    test_db_run(other, "commit");
+    assert_told("work:default");
+    assert_int_equal(test_db_int(other, "select count(*) from ganger.lane_signal"),
+                     3); // what an old snapshot says proves nothing
+}
+
 int main(void)
 {
     log_init("test", LOG_FORMAT_AUTO, LOG_LEVEL_WARN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_due_is_told_to_a_live_node, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_work_is_told_to_an_idle_node, setup, teardown),
     };
     return cmocka_run_group_tests_name("notify", tests, NULL, NULL);
 }
