@@ -77,8 +77,8 @@ end $$;
 
 -- The functions cannot know for whom they were called where PostgreSQL itself runs somebody's code inside another's session: ANALYZE,
 -- autovacuum and REINDEX the function of an index, REFRESH MATERIALIZED VIEW a query. The session may be a superuser's then, so that
--- whoever made the index would be free. There UNLISTEN is refused (42501), and elsewhere this one does nothing: so that is what the two
--- functions below do before they let a caller be free. (The views need it not: they know current_user.)
+-- whoever made the index would be free. There UNLISTEN is refused (42501), and elsewhere this one does nothing: so that is what the
+-- functions below do, and enqueue, before they let a caller be free. (The views need it not: they know current_user.)
 
 -- Is the caller the schema's owner, a member of its role or a superuser, who is bound to nobody? So after UNLISTEN. (One whose session
 -- is bound is not; nor is one who has said SET ROLE, which _acting_owner takes the longer way to find out.) Inlined where it is called,
@@ -346,7 +346,7 @@ where ((select ganger._sees_all(current_user)) or j.owner = (select ganger._sees
 
 -- For SQL handlers: a running job as the view jobs shows it. A statement on the view would be made ready for all that a job may
 -- be first, which takes longer than many a handler. node: the name of the node whose worker runs it, if the caller knows it. Null: the lease is
--- stale. (One value, as to take each column by itself costs a tenth more.)
+-- stale. (One value, as to take each column by itself costs a tenth more. It has the columns of the view, all of them.)
 create function ganger._running_job(id bigint, lease_id uuid, node text default null) returns ganger.jobs
 language plpgsql stable security definer set search_path = pg_catalog, ganger, pg_temp set jit = off set enable_seqscan = off as $$
 begin

@@ -245,7 +245,7 @@ begin
     -- in the order of keys, as enqueue_many
     perform ganger._retake_unique_key(k.id, k.unique_key, k.owner)
     from (select j.id, j.unique_key, j.owner from ganger.job j
-          where j.id = any (ids) and j.unique_key is not null order by j.unique_key, j.id) k;
+          where j.id = any (ids) and j.unique_key is not null order by j.unique_key collate "C", j.id) k;
     insert into ganger.dependency (prerequisite_id, job_id)
     select distinct d.id, j.id from ganger.job j, unnest(j.depends_on) d (id)
     where j.id = any (ids) and j.started_at is null and exists (select from ganger.job p where p.id = d.id offset 0);

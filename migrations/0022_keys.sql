@@ -124,7 +124,9 @@ end $$;
 
 -- The usual call of enqueue_many: no key of it stands there twice, no entry has two, and those that are taken are of live jobs, and to be
 -- left with them. Takes the others for the new jobs, in the order of _claim_keys, and returns ids as that does. null: it is not so, or
--- somebody was faster; then nothing was taken, and nothing is locked: who goes through the keys one by one begins with the first.
+-- somebody was faster; then nothing was taken, and nothing is locked: who goes through the keys one by one begins with the first. So this is
+-- a subtransaction, which has a number of its own where it takes keys: more than 64 such calls in one transaction are dear for all sessions.
+-- A holder that somebody's open transaction is about to delete still counts, as if this call had come before it.
 create function ganger._take_keys_at_once(jobs jsonb, ids bigint[]) returns bigint[]
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set plan_cache_mode = force_generic_plan
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off

@@ -1,4 +1,5 @@
--- The short way for completed jobs of which nothing else wants to know that they have ended; and those among them that nobody keeps.
+-- The short way for completed jobs of which nobody else wants to know that they have ended, or only their group; and those among them that
+-- nobody keeps.
 -- Plain jobs: no batch, no unique key, no tags (a barrier may wait for them), no prerequisites, no group, no steps, no cancel asked
 -- for. Simple ones may have a unique key and a group. All others go the way of _finish.
 

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Unique keys: who has one, what a conflict does, when one is free again. Under concurrency: test_unique.c.
-select plan(49);
+select plan(50);
 
 create function pg_temp.put(key text, on_conflict text default 'ignore', payload text default '0', owner text default null) returns bigint
 language sql as $$ select ganger.enqueue('t', payload::jsonb, unique_key => key, on_conflict => on_conflict, owner => owner) $$;
@@ -117,5 +117,10 @@ select ok((select p.id = o.id from p join o on o.n = 1 where p.n = 2), 'beside a
 select is(pg_temp.holder('g1'), (select id from p where n = 3), 'which is taken over');
 select throws_ok($$ select ganger.enqueue_many('[{"job_type": "t", "unique_key": "g4"}, {"job_type": "t", "unique_key": "g2", "on_conflict": "error"}]') $$,
     '23505', format('unique_key "g2" is taken by job %s', pg_temp.holder('g2')));
+
+-- In the order of a language "a" < "B", byte by byte "B" < "a": two that take both in different orders wait for each other.
+select is_empty($$ select p.proname from pg_proc p where p.pronamespace = 'ganger'::regnamespace
+                   and p.prosrc ~ 'order by \w+(\.input)?\.(unique_key|idempotency_key)(?! collate "C")' $$,
+    'whoever takes several keys takes them byte by byte');
 
 select * from finish();
