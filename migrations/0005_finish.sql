@@ -54,9 +54,9 @@ begin
         -- The rows are read again, as this statement's snapshot has them: to hand all their columns from one part to the next would cost
         -- as much as to delete them.
         insert into ganger.history
-        select (ganger._ended(j, g.finish_id, g.ended, g.ran, g.end_status, case when g.end_status = 'completed' then g.output::jsonb end,
-            g.error, g.reason, g.cpu, g.rss, g.exit_code, g.signal, g.log)).*
-        from gone g join ganger.job j on j.ctid = g.row_ctid
+        select h.* from gone g join ganger.job j on j.ctid = g.row_ctid
+        cross join lateral ganger._ended(j, g.finish_id, g.ended, g.ran, g.end_status,
+            case when g.end_status = 'completed' then g.output::jsonb end, g.error, g.reason, g.cpu, g.rss, g.exit_code, g.signal, g.log) h
         returning id, status, job_type, started_at, finished_at, group_key, batch_id,
             unique_key is not null or tags is not null or depends_on is not null or depends_on_tags is not null
             or status = 'failed' as has_sequel

@@ -3,13 +3,13 @@
 -- Plain jobs: no batch, no unique key, no tags (a barrier may wait for them), no prerequisites, no group, no steps, no cancel asked
 -- for. Simple ones may have a unique key and a group. All others go the way of _finish.
 
--- The row of the history for a job that ends, whichever way: what it was, and how it ended. Becomes part of the statement that calls it, also
--- where that asks for the columns, (..).*, as long as no argument but finish_id is volatile.
+-- The row of the history for a job that ends, whichever way: what it was, and how it ended. Becomes part of the statement that calls it as long as
+-- no argument is volatile.
 create function ganger._ended(j ganger.job, finish_id bigint, ended timestamptz, ran_us bigint, end_status ganger.job_status,
                               output jsonb, error text, reason text, cpu_us bigint, max_rss bigint, exit_code integer,
                               signal integer, log text)
-returns ganger.history language sql stable as $$
-    select row(j.id, finish_id, j.created_at, j.run_at,
+returns setof ganger.history language sql stable as $$
+    select j.id, finish_id, j.created_at, j.run_at,
         case when ran_us is null then j.started_at else ended - make_interval(secs => ran_us::float8 / 1e6::float8) end,
         ended, j.lease_id, j.worker_id, cpu_us, max_rss, j.max_attempts, j.attempts, end_status, exit_code, signal,
         j.priority, j.crashes, j.progress, j.retry_backoff, j.queue, j.job_type, j.payload, j.timeout, j.kill_grace,
@@ -22,8 +22,17 @@ returns ganger.history language sql stable as $$
         case when end_status = 'failed' and reason = 'node_lost' then 'node_lost' end,
         j.worker_name, coalesce(log, j.log),
         case when end_status = 'failed' then ended else j.last_failed_at end, j.last_retried_at,
-        case when end_status = 'cancelled' then ended else j.last_cancelled_at end)::ganger.history
+        case when end_status = 'cancelled' then ended else j.last_cancelled_at end
 $$;
+
+-- _ended_row: the same as one value, also where an argument is volatile. Made of the one above, as those columns should stand once; to ask
+-- either for what the other is takes ten milliseconds to plan, or a tenth of each end.
+do $$
+begin
+    execute (select format('create function ganger._ended_row(%s) returns ganger.history language sql stable as %L',
+                           pg_get_function_arguments(p.oid), regexp_replace(p.prosrc, '^\s*select (.*)$', 'select row(\1)::ganger.history'))
+             from pg_proc p where p.oid = 'ganger._ended'::regproc);
+end $$;
 
 -- These become part of the statement that asks.
 create function ganger._is_simple(j ganger.job) returns boolean language sql immutable parallel safe as $$
@@ -61,8 +70,8 @@ begin
                       union all select from ganger.queue q where q.concurrency is not null or q.retention is not null
                       union all select from ganger.job_type t where t.concurrency is not null
                       union all select from ganger.setting s where s.name = 'retention_completed' and s.value::interval <= interval '0')
-    returning ganger._ended(j, coalesce(ganger._seq_in(epoch), ganger._take_seq()), ended, ran_us, 'completed', _complete_one.output,
-                            null, null, cpu_us, max_rss, null, null, _complete_one.log) as h into gone;
+    returning ganger._ended_row(j, coalesce(ganger._seq_in(epoch), ganger._take_seq()), ended, ran_us, 'completed', _complete_one.output,
+                                null, null, cpu_us, max_rss, null, null, _complete_one.log) as h into gone;
     if not found then
         return false;
     end if;
@@ -135,9 +144,9 @@ begin
         -- The rows are read again, as this statement's snapshot has them: to hand all their columns from one part to the next would cost
         -- as much as to delete them.
         insert into ganger.history_completed
-        select (ganger._ended(j, case when j.id is null then ganger._changed_meanwhile() else finish_ids[g.i] end, g.ended,
-            ran_us[g.i], 'completed', outputs[g.i]::jsonb, null, null, cpu_us[g.i], max_rss[g.i], null, null, logs[g.i])).*
-        from gone g left join ganger.job j on j.ctid = g.row_ctid
+        select h.* from gone g left join ganger.job j on j.ctid = g.row_ctid
+        cross join lateral ganger._ended(j, case when j.id is null then ganger._changed_meanwhile() else finish_ids[g.i] end, g.ended,
+            ran_us[g.i], 'completed', outputs[g.i]::jsonb, null, null, cpu_us[g.i], max_rss[g.i], null, null, logs[g.i]) h
     ), counted as (
         insert into ganger.stat_delta (job_type, status, jobs, run_us, ended_at, buckets)
         select k.job_type, 'completed', count(*), coalesce(sum(k.took_us), 0), k.ended_at,
