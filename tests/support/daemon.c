@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -15,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,7 +25,7 @@
 #include "common/base/proc_tree.h"
 #include "tests/support/scale.h"
 
-enum { LOOK_MS = 5, PROCESS_MAX = 4096, LOG_SHOWN_BYTES = 12000, ARGUMENT_MAX = 32 };
+enum { LOOK_MS = 5, LOG_SHOWN_BYTES = 12000, ARGUMENT_MAX = 32 };
 
 int daemon_slowness(void)
 {
@@ -45,22 +43,6 @@ void pause_ms(int ms)
     (void)nanosleep(&pause, NULL);
 }
 
-// --- files
-
-static char *read_file(const char *path)
-{
-    StrBuf text = {0};
-    FILE *file = fopen(path, "re");
-    char chunk[4096];
-    for (size_t got; file != NULL && (got = fread(chunk, 1, sizeof chunk, file)) > 0;) {
-        strbuf_append_bytes(&text, chunk, got);
-    }
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return strbuf_take(&text);
-}
-
 static void write_file(const char *path, const char *text)
 {
     FILE *file = fopen(path, "we");
@@ -71,131 +53,6 @@ static void write_file(const char *path, const char *text)
     if (!is_written) {
         fail_msg("cannot write %s: %s", path, strerror(errno));
     }
-}
-
-void remove_tree(const char *path)
-{
-    DIR *folder = opendir(path);
-    for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
-        if (str_equal(entry->d_name, ".") || str_equal(entry->d_name, "..")) {
-            continue;
-        }
-        char *below = mem_printf("%s/%s", path, entry->d_name);
-        struct stat st;
-        if (lstat(below, &st) == 0 && S_ISDIR(st.st_mode)) {
-            remove_tree(below);
-        } else {
-            (void)unlink(below);
-        }
-        free(below);
-    }
-    if (folder != NULL) {
-        (void)closedir(folder);
-    }
-    (void)rmdir(path);
-}
-
-// --- processes
-
-// Parent and state of a process; false when there is none.
-static bool read_stat(pid_t pid, pid_t *parent, char *state, char *program, size_t size)
-{
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    char *text = read_file(path);
-    const char *open = strchr(text, '(');
-    char *close = strrchr(text, ')');
-    bool is_read = open != NULL && close != NULL && strlen(close) > 4;
-    if (is_read) {
-        *state = close[2];
-        *parent = (pid_t)strtol(close + 4, NULL, 10);
-        *close = '\0';
-        is_read = str_copy(program, size, open + 1);
-    }
-    free(text);
-    return is_read;
-}
-
-bool process_is_alive(pid_t pid)
-{
-    pid_t parent = 0;
-    char state = 0;
-    char program[64];
-    return pid > 0 && read_stat(pid, &parent, &state, program, sizeof program) && state != 'Z' &&
-           state != 'X';
-}
-
-void process_reap(const pid_t *pids, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        (void)waitpid(pids[i], NULL, WNOHANG);
-    }
-}
-
-bool process_await_end(pid_t pid, int64_t limit_ms)
-{
-    for (int64_t until = clock_boot_ms() + limit_ms; process_is_alive(pid); pause_ms(LOOK_MS)) {
-        if (clock_boot_ms() > until) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static size_t all_processes(pid_t *pids, size_t max)
-{
-    size_t count = 0;
-    DIR *folder = opendir("/proc");
-    for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
-        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (pid > 0 && count < max) {
-            pids[count++] = pid;
-        }
-    }
-    if (folder != NULL) {
-        (void)closedir(folder);
-    }
-    return count;
-}
-
-size_t process_descendants(pid_t root, pid_t *pids, size_t max)
-{
-    static pid_t all[PROCESS_MAX];
-    static pid_t parents[PROCESS_MAX];
-    size_t total = all_processes(all, PROCESS_MAX);
-    for (size_t i = 0; i < total; i++) {
-        char state = 0;
-        char program[64];
-        if (!read_stat(all[i], &parents[i], &state, program, sizeof program) || state == 'Z') {
-            parents[i] = -1;
-        }
-    }
-    size_t count = 0;
-    for (size_t done = 0; done <= count; done++) {
-        pid_t parent = done == 0 ? root : pids[done - 1];
-        for (size_t i = 0; i < total && count < max; i++) {
-            if (parents[i] == parent) {
-                pids[count++] = all[i];
-            }
-        }
-    }
-    return count;
-}
-
-pid_t daemon_child(const Daemon *daemon, const char *wanted, int nth)
-{
-    static pid_t all[PROCESS_MAX];
-    size_t total = all_processes(all, PROCESS_MAX);
-    for (size_t i = 0; i < total; i++) {
-        pid_t parent = 0;
-        char state = 0;
-        char program[64];
-        if (read_stat(all[i], &parent, &state, program, sizeof program) && parent == daemon->pid &&
-            state != 'Z' && (wanted == NULL || str_equal(program, wanted)) && nth-- == 0) {
-            return all[i];
-        }
-    }
-    return 0;
 }
 
 // --- the fixture
@@ -239,12 +96,8 @@ int system_setup_empty(void **state)
 // A PostgreSQL or pooler that a test program has restarted is its child, and needed by the next test.
 static bool is_server(pid_t pid, void *data)
 {
-    pid_t parent = 0;
-    char state = 0;
-    char program[64];
     (void)data;
-    return read_stat(pid, &parent, &state, program, sizeof program) &&
-           (str_equal(program, "postgres") || str_equal(program, "pgbouncer"));
+    return process_is_of(pid, "postgres") || process_is_of(pid, "pgbouncer");
 }
 
 int system_teardown(void **state)
@@ -503,153 +356,4 @@ bool daemon_await_log(const Daemon *daemon, const char *text, int64_t limit_ms)
         }
     }
     return true;
-}
-
-// --- jobs
-
-int64_t job_add(SystemTest *test, const char *arguments, ...)
-{
-    char text[2048];
-    va_list args;
-    va_start(args, arguments);
-    int length = vsnprintf(text, sizeof text, arguments, args);
-    va_end(args);
-    assert_true(length > 0 && (size_t)length < sizeof text);
-    return test_db_int(test->conn, "select ganger.enqueue(%s)", text);
-}
-
-static void show_job(SystemTest *test, int64_t id)
-{
-    char *row = test_db_text(test->conn,
-                             "select row_to_json(j)::text || ' attempts: ' || coalesce((select "
-                             "json_agg(a)::text from ganger.attempts a where a.job_id = j.id), "
-                             "'none') from ganger.jobs j where j.id = %" PRId64,
-                             id);
-    (void)fprintf(stderr, "--- job %" PRId64 ": %s\n", id, row != NULL ? row : "gone");
-    free(row);
-}
-
-void job_await_within(SystemTest *test, int64_t id, const char *status, int64_t limit_ms)
-{
-    if (!test_db_await(test->conn, limit_ms,
-                       "select exists (select from ganger.jobs where id = %" PRId64
-                       " and status = '%s')",
-                       id, status)) {
-        char what[160];
-        show_job(test, id);
-        (void)snprintf(what, sizeof what, "job %" PRId64 " is not %s after %" PRId64 " ms", id,
-                       status, limit_ms);
-        system_fail(test, what);
-    }
-}
-
-void job_await(SystemTest *test, int64_t id, const char *status)
-{
-    job_await_within(test, id, status, DAEMON_PATIENCE_MS);
-}
-
-static void check_sql(SystemTest *test, int64_t limit_ms, const char *condition, va_list args)
-{
-    char *text = NULL;
-    if (vasprintf(&text, condition, args) < 0) {
-        abort();
-    }
-    bool is_true = limit_ms > 0
-                       ? test_db_await(test->conn, limit_ms, "select %s", text)
-                       : test_db_int(test->conn, "select coalesce((%s), false)::int", text) == 1;
-    if (!is_true) {
-        char *jobs = test_db_text(test->conn,
-                                  "select coalesce(json_agg(j)::text, '') from (select id, status, "
-                                  "attempts, failure_reason, error from ganger.jobs order by id "
-                                  "desc limit 10) j");
-        (void)fprintf(stderr, "--- not true: %s\n--- jobs: %s\n", text, jobs);
-        free(jobs);
-        free(text);
-        system_fail(test, "a condition in the database does not hold");
-    }
-    free(text);
-}
-
-void sql_await(SystemTest *test, const char *condition, ...)
-{
-    va_list args;
-    va_start(args, condition);
-    check_sql(test, DAEMON_PATIENCE_MS, condition, args);
-    va_end(args);
-}
-
-void sql_check(SystemTest *test, const char *condition, ...)
-{
-    va_list args;
-    va_start(args, condition);
-    check_sql(test, 0, condition, args);
-    va_end(args);
-}
-
-pid_t job_await_pid(SystemTest *test, int64_t id)
-{
-    job_await(test, id, "processing");
-    pid_t pid = (pid_t)test_db_int(test->conn,
-                                   "select pid from ganger.attempts where job_id = %" PRId64
-                                   " order by attempt desc limit 1",
-                                   id);
-    assert_true(pid > 1);
-    return pid;
-}
-
-// --- the journal
-
-static char *journal_path(const SystemTest *test)
-{
-    return mem_printf("%s/journal", test->folder);
-}
-
-int64_t journal_add(SystemTest *test, int ms, const char *more, const char *options)
-{
-    return job_add(test, "'journal', '{\"file\": \"%s/journal\", \"ms\": %d%s%s}'%s%s",
-                   test->folder, ms, more != NULL ? ", " : "", more != NULL ? more : "",
-                   options != NULL ? ", " : "", options != NULL ? options : "");
-}
-
-// Lines "<what> <job> <attempt> <pid> <us>".
-static int scan_journal(const SystemTest *test, int64_t id, const char *what, pid_t *last)
-{
-    char *path = journal_path(test);
-    char *text = read_file(path);
-    int count = 0;
-    char *rest = text;
-    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
-        char word[16];
-        long long job = 0;
-        int attempt = 0;
-        int pid = 0;
-        int got = // NOLINTNEXTLINE(cert-err34-c): the lines are our own plugin's
-            sscanf(line, "%15s %lld %d %d", word, &job, &attempt, &pid);
-        if (got == 4 && job == id && str_equal(word, what)) {
-            count++;
-            *last = pid;
-        }
-    }
-    free(text);
-    free(path);
-    return count;
-}
-
-int journal_count(const SystemTest *test, int64_t id, const char *what)
-{
-    pid_t last = 0;
-    return scan_journal(test, id, what, &last);
-}
-
-pid_t journal_await_begin(SystemTest *test, int64_t id, int times)
-{
-    pid_t pid = 0;
-    for (int64_t until = clock_boot_ms() + DAEMON_PATIENCE_MS;
-         scan_journal(test, id, "begin", &pid) < times; pause_ms(LOOK_MS)) {
-        if (clock_boot_ms() > until) {
-            show_job(test, id);
-            system_fail(test, "a job did not begin");
-        }
-    }
-    return pid;
 }

@@ -88,6 +88,8 @@ bool daemon_await_log(const Daemon *daemon, const char *text, int64_t limit_ms);
 pid_t daemon_child(const Daemon *daemon, const char *wanted, int nth);
 // All living descendants of a process, at most `max`.
 size_t process_descendants(pid_t root, pid_t *pids, size_t max);
+// Is it a process of this program, or its zombie?
+bool process_is_of(pid_t pid, const char *program);
 // Neither gone nor a zombie.
 bool process_is_alive(pid_t pid);
 bool process_await_end(pid_t pid, int64_t limit_ms);
@@ -124,6 +126,8 @@ _Noreturn void system_fail(SystemTest *test, const char *what);
     } while (0)
 
 void pause_ms(int ms);
+// The whole of a file, caller frees; "" where there is none.
+char *read_file(const char *path);
 // Deletes a folder and all in it; links are not followed.
 void remove_tree(const char *path);
 

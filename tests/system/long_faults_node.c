@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What test_deaths and test_nodes do once, many times: supervisors and reapers killed and stopped, whole nodes frozen. About a quarter of
 // an hour.
+#include "tests/support/cgroup.h"
 #include "tests/support/unit.h"
 
 #include <inttypes.h>
@@ -158,18 +159,6 @@ static void test_leader_struck(void **state)
 static char
     freezer[96]; // a cgroup of version 1; empty where there is none, and processes are stopped
 
-static bool write_text(const char *folder, const char *name, const char *text)
-{
-    char path[160];
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "we");
-    bool is_written = file != NULL && fputs(text, file) >= 0;
-    if (file != NULL) {
-        is_written = fclose(file) == 0 && is_written;
-    }
-    return is_written;
-}
-
 static int frozen_setup(void **state)
 {
     (void)snprintf(freezer, sizeof freezer, "/sys/fs/cgroup/freezer/ganger-test-%d", (int)getpid());
@@ -182,7 +171,7 @@ static int frozen_setup(void **state)
 static int frozen_teardown(void **state)
 {
     if (freezer[0] != '\0') { // what is frozen cannot be killed
-        (void)write_text(freezer, "freezer.state", "THAWED");
+        (void)cgroup_write(freezer, "freezer.state", "THAWED");
     }
     int code = system_teardown(state);
     if (freezer[0] != '\0') {
@@ -201,15 +190,15 @@ static void freeze(SystemTest *test, const Tree *tree, bool by_cgroup)
     for (size_t i = 0; i < tree->count; i++) {
         char digits[16];
         (void)snprintf(digits, sizeof digits, "%d", (int)tree->pids[i]);
-        (void)(by_cgroup ? write_text(freezer, "cgroup.procs", digits)
+        (void)(by_cgroup ? cgroup_write(freezer, "cgroup.procs", digits)
                          : kill(tree->pids[i], SIGSTOP) == 0);
     }
-    CHECK(test, !by_cgroup || write_text(freezer, "freezer.state", "FROZEN"));
+    CHECK(test, !by_cgroup || cgroup_write(freezer, "freezer.state", "FROZEN"));
 }
 
 static void thaw(SystemTest *test, const Tree *tree, bool by_cgroup)
 {
-    CHECK(test, !by_cgroup || write_text(freezer, "freezer.state", "THAWED"));
+    CHECK(test, !by_cgroup || cgroup_write(freezer, "freezer.state", "THAWED"));
     for (size_t i = tree->count; !by_cgroup && i-- > 0;) {
         (void)kill(tree->pids[i], SIGCONT);
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What handlers use up and leave behind: memory, descriptors, processes, output. F4, F7, F8, F11 to F13 and F16 of docs/reliability.md.
+#include "tests/support/cgroup.h"
 #include "tests/support/unit.h"
 
 #include <inttypes.h>
@@ -25,30 +26,18 @@ typedef struct Group {
     const SystemTest *test;
 } Group;
 
-static bool write_text(const char *folder, const char *name, const char *text)
-{
-    char path[256];
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "we");
-    bool is_written = file != NULL && fputs(text, file) >= 0;
-    if (file != NULL) {
-        is_written = fclose(file) == 0 && is_written;
-    }
-    return is_written;
-}
-
 static bool group_make(Group *group, const char *controller, const char *name, const char *limit)
 {
     (void)snprintf(group->path, sizeof group->path, "/sys/fs/cgroup/%s/ganger-test-%d", controller,
                    (int)getpid());
-    return mkdir(group->path, 0755) == 0 && write_text(group->path, name, limit);
+    return mkdir(group->path, 0755) == 0 && cgroup_write(group->path, name, limit);
 }
 
 static void group_enter(const Group *group)
 {
     char pid[16];
     (void)snprintf(pid, sizeof pid, "%d", (int)getpid());
-    assert_true(write_text(group->path, "cgroup.procs", pid));
+    assert_true(cgroup_write(group->path, "cgroup.procs", pid));
 }
 
 // What was started in the group stays in it; the test itself goes back.
@@ -58,7 +47,7 @@ static void group_leave(const char *controller)
     char pid[16];
     (void)snprintf(root, sizeof root, "/sys/fs/cgroup/%s", controller);
     (void)snprintf(pid, sizeof pid, "%d", (int)getpid());
-    assert_true(write_text(root, "cgroup.procs", pid));
+    assert_true(cgroup_write(root, "cgroup.procs", pid));
 }
 
 static void group_remove(SystemTest *test, const Group *group)
