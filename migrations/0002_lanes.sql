@@ -126,12 +126,17 @@ begin
     return lane;
 end $$;
 
+-- Tells whoever is idle that a queue has work. (Inlined.)
+create function ganger._call_idle(queue text) returns void language sql volatile as $$
+    select pg_notify('ganger', 'work:' || queue)
+$$;
+
 -- Tells idle nodes that a queue has work. NOTIFY takes a lock in commit, so it is sent only when
 -- a live node says it is idle; nobody's correctness depends on it.
 create function ganger._notify_work(queue text) returns void language plpgsql volatile as $$
 begin
     if exists (select from ganger.node n where n.state = 'alive' and n.idle) then
-        perform pg_notify('ganger', 'work:' || queue);
+        perform ganger._call_idle(queue);
     end if;
 end $$;
 

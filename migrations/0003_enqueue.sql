@@ -225,7 +225,7 @@ begin
         if is_quiet then
             return job_id;
         elsif is_quiet is null then
-            perform pg_notify('ganger', 'work:' || queue); -- as _notify_work
+            perform ganger._call_idle(queue); -- which _notify_work would see once more
         else
             perform ganger._enter_lane(queue, priority, job_type, false);
             perform ganger._notify_work(queue);
@@ -280,7 +280,7 @@ begin
     if is_quiet then
         return job_id;
     elsif is_quiet is null then
-        perform pg_notify('ganger', 'work:' || queue);
+        perform ganger._call_idle(queue);
         return job_id;
     end if;
     if reason is null then
