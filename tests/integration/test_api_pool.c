@@ -106,9 +106,9 @@ static void await_sleepers(int count)
 {
     int64_t until = clock_boot_ms() + PATIENCE_MS;
     while (clock_boot_ms() < until &&
-           test_db_int(own,
-                       "select count(*) from pg_stat_activity where application_name = 't-pool' "
-                       "and query like '%%pg_sleep%%' and state = 'active'") != count) {
+           test_db_int(own, "select count(*) from pg_stat_activity where application_name = "
+                            "'t-pool' and datname = current_database() "
+                            "and query like '%%pg_sleep%%' and state = 'active'") != count) {
         turn();
     }
     assert_true(clock_boot_ms() < until);

@@ -16,16 +16,16 @@
 
 static void cut_backends(void)
 {
-    test_db_run(
-        own,
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 't-pool'");
+    test_db_run(own, "select pg_terminate_backend(pid) from pg_stat_activity where "
+                     "application_name = 't-pool' and datname = current_database()");
 }
 
 // Until their ends of the sockets are closed.
 static void cut_backends_wholly(void)
 {
-    PGresult *rows = PQexec(own, "select pid, pg_terminate_backend(pid) from pg_stat_activity "
-                                 "where application_name = 't-pool'");
+    PGresult *rows =
+        PQexec(own, "select pid, pg_terminate_backend(pid) from pg_stat_activity "
+                    "where application_name = 't-pool' and datname = current_database()");
     int64_t until = clock_boot_ms() + PATIENCE_MS;
     for (int i = 0; i < PQntuples(rows); i++) {
         pid_t pid = (pid_t)strtol(PQgetvalue(rows, i, 0), NULL, 10);
