@@ -11,7 +11,7 @@
 #include "common/base/memory.h"
 
 enum {
-    JOBS = 100000,
+    JOBS = 200000,
     QUEUES = 20,
     PRIORITIES = 5,
     TYPES = 20,

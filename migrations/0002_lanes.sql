@@ -29,6 +29,9 @@ create table ganger.lane_signal (
 create index lane_signal_n on ganger.lane_signal (n);
 create index lane_signal_lane on ganger.lane_signal (lane_id, n) where lane_id is not null; -- always so; keeps it from being walked in place of the other
 create sequence ganger.signal_floor; -- of lane_signal, and of ganger.signal
+-- Taken from by each _make_runnable. While it does not move, no job becomes runnable but by its enqueue, whose number is its id.
+create sequence ganger.made_runnable;
+select nextval('ganger.made_runnable');
 
 -- Runnable rows the frontier has passed because somebody's open transaction holds them.
 create table ganger.lane_straggler (
@@ -150,6 +153,7 @@ declare
     seqs bigint[];
     queues text[];
     woken text;
+    made bigint; -- for ganger.made_runnable only
 begin
     if cardinality(ids) = 0 then
         return;
@@ -170,7 +174,7 @@ begin
         from found f join lanes l on l.queue = f.queue and l.priority = f.priority and l.job_type = f.job_type
         where j.ctid = f.row_ctid
     )
-    select array(select distinct l.queue from lanes l) into queues;
+    select array(select distinct l.queue from lanes l), nextval('ganger.made_runnable') into queues, made;
     foreach woken in array queues loop
         perform ganger._notify_work(woken);
     end loop;

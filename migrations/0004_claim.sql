@@ -35,7 +35,8 @@ create type ganger._claim_lane as (
 create type ganger._claim_pick as (
     row_ctid    tid,
     id          bigint,
-    was_started boolean
+    was_started boolean,
+    place       integer -- see _claimed_job
 );
 -- What a claim returns. A type, as the columns of a `returns table` are looked up one by one at each call.
 create type ganger._claimed_job as (
@@ -56,7 +57,8 @@ create type ganger._claimed_job as (
     lane_id      bigint,
     seq          bigint,
     was_started  boolean,
-    waited_us    bigint
+    waited_us    bigint,
+    place        integer -- in claim order; where it is the same, the rows come in claim order
 );
 
 -- Sorts lanes by rank and frontier in one number, which costs a fifth of sorting by two: 17 bits are the rank's, highest first. Frontiers
@@ -105,10 +107,11 @@ begin
               order by ganger._lane_order(u.rank, u.frontier), u.frontier, u.lane_id limit case when after_rank is null and rooms is null then 64 end) v);
 end $$;
 
--- The first 256 of these lanes without those that `seen` says are empty, where nothing has come since: one search through the index for
--- all of them, in its order, costs a fifth of a look into each. It reads what has come since, and of that at most 1000 that wait: where there are
--- more, all lanes count.
-create function ganger._unseen_lanes(queues text[], job_types text[], hint_lanes bigint[], hint_seqs bigint[], seen jsonb)
+-- The first 256 of these lanes without those that `seen` says are empty, where nothing has come since. Mostly nothing has become runnable but
+-- by its enqueue, and then all that has come are the jobs whose ids follow the number it names. Else, or where there are 1000 of those, one search
+-- through the claim index for all lanes, which costs a fifth of a look into each. It reads what has come since, and of that at most 1000 that
+-- wait: where there are more, all lanes count. made: ganger.made_runnable before this.
+create function ganger._unseen_lanes(queues text[], job_types text[], hint_lanes bigint[], hint_seqs bigint[], seen jsonb, made bigint)
 returns ganger._claim_lane[] language plpgsql stable
 set plan_cache_mode = force_generic_plan
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -119,7 +122,14 @@ declare
     seen_lane     constant bigint := seen ->> 'lane';
     seen_seq      constant bigint := (seen ->> 'seq')::bigint - 1024; -- the margin of hints
     types         constant jsonb := (select jsonb_object_agg(t, true) from unnest(job_types) t where t is not null);
+    news          bigint[]; -- lanes where something has come; null: it is not known
 begin
+    -- unmoved for so long that whoever took from it has committed, or is as late as what the margin lets pass
+    if made = (seen ->> 'made')::bigint and date_part('epoch', clock_timestamp()) - (seen ->> 'made_at')::float8 > 0.1 then
+        -- coalesce: else the claim index might be walked through for it
+        news := array(select j.lane_id from ganger.job j
+                      where j.id >= seen_seq and coalesce(j.seq, -1) >= seen_seq and j.status = 'pending' order by j.id limit 1000);
+    end if;
     return array(
         with visited as materialized (
             select a.lane_id, a.frontier, a.priority * 2 + a.returned::integer as rank,
@@ -127,8 +137,11 @@ begin
             from ganger.lane a
             where a.state <> 'idle' and a.queue = any (queues) and (job_types is null or types ? a.job_type)
         ), newer as materialized (
-            select j.lane_id from ganger.job j
-            where j.lane_id = any (array(select v.lane_id from visited v where v.is_seen)) and j.seq >= seen_seq and j.status = 'pending' limit 1000
+            (select j.lane_id from ganger.job j
+             where (news is null or cardinality(news) = 1000)
+               and j.lane_id = any (array(select v.lane_id from visited v where v.is_seen)) and j.seq >= seen_seq and j.status = 'pending' limit 1000)
+            union all
+            select n from unnest(news) n where cardinality(news) < 1000
         )
         select row(f.lane_id, greatest(f.frontier, case when f.lane_id in (select unnest(hint_lanes)) then hint_seqs[array_position(hint_lanes, f.lane_id)] end,
                                        case when f.is_seen then seen_seq end),
@@ -136,6 +149,22 @@ begin
         from (select v.* from visited v
               where not v.is_seen or v.lane_id in (select n.lane_id from newer n) or (select count(*) from newer) = 1000
               order by ganger._lane_order(v.rank, v.frontier), v.frontier, v.lane_id limit 256) f);
+end $$;
+
+-- What the next claim of this caller is to be told as `seen`: up to which lane all are empty, here that of the job taken last; none given: all lanes
+-- are. seq, made: the last number taken, and ganger.made_runnable, before any of these lanes was looked into. made_at: since when a claim has
+-- found that it stood there.
+create function ganger._tell_seen(lanes ganger._claim_lane[], last_id bigint, seq bigint, made bigint, seen jsonb) returns jsonb
+language plpgsql volatile
+set jit = off set enable_seqscan = off
+as $$
+begin
+    return jsonb_build_object('seq', seq, 'made', made,
+                              'made_at', case when made = (seen ->> 'made')::bigint then seen -> 'made_at'
+                                              else to_jsonb(date_part('epoch', clock_timestamp())) end)
+           || case when last_id is null then '{"rank": -65537}' else (
+                  select jsonb_build_object('rank', o.rank, 'frontier', o.frontier, 'lane', o.lane_id) from unnest(lanes) o
+                  where o.lane_id = (select j.lane_id from ganger.job j where j.id = last_id)) end;
 end $$;
 
 -- Lanes share what limits leave: each as if those before it took all they may; what they do not take is the next round's.
@@ -162,7 +191,8 @@ end $$;
 --   hint_lanes, hint_seqs   where the caller's own hints let it start, per lane (any length, equal)
 --   seen                    the same for all lanes up to one, as an earlier claim of this caller, of these queues and types, has told; {} is
 --                           nothing yet, null: the caller keeps no such thing
--- Returns the jobs in claim order with the lane and seq they had. Order: priority, lanes of returned jobs first, then the age
+-- Returns the jobs with the lane and seq they had, in claim order, but to a worker of gangerd's among 64 lanes and more: there `place` says it.
+-- Order: priority, lanes of returned jobs first, then the age
 -- of the lane's first job; behind the first 64 lanes, where there is no limit, the frontier stands for that job. was_started: it was claimed before, so it may
 -- have steps. waited_us: since its time, run_at or else created_at. Where there is something for `seen` it is the payload of a last row without an id.
 --
@@ -184,8 +214,9 @@ declare
     picks   ganger._claim_pick[];
     last    ganger._claim_lane; -- the 64th lane, once that has been looked into (the 256th of _unseen_lanes)
     told    ganger._claimed_job; -- no job, but what the next claim is to be told as `seen`
-    -- the last number taken before many lanes were looked into
-    seq_then bigint := case when seen ? 'seq' then pg_sequence_last_value('ganger.seq'::regclass) end;
+    -- before many lanes were looked into: the last number taken, and what had been made runnable
+    seq_then  bigint := case when seen ? 'seq' then pg_sequence_last_value('ganger.seq'::regclass) end;
+    made_then bigint := case when seen ? 'seq' then pg_sequence_last_value('ganger.made_runnable'::regclass) end;
     rules   record;
     paused_queues text[];
     paused_types  text[];
@@ -201,12 +232,14 @@ declare
     signal_floor constant bigint := pg_sequence_last_value('ganger.signal_floor'::regclass); -- nothing lives below (0011_signals.sql)
     is_noted boolean; -- worker_claim has a row of this claim
     wanted  integer := max_jobs;
+    last_id bigint; -- the job taken last
+    placed  integer := 0; -- picks of earlier rounds
     before  integer; -- what was wanted when the first lanes were looked into
     tries   integer;
     n       integer;
 begin
     -- The first 64 lanes, and whether there is anything else to know: at most times nobody has said anything.
-    select case when seen ? 'seq' then ganger._unseen_lanes(queues, job_types, hint_lanes, hint_seqs, seen) else
+    select case when seen ? 'seq' then ganger._unseen_lanes(queues, job_types, hint_lanes, hint_seqs, seen, made_then) else
            array(select row(f.lane_id, greatest(f.frontier, hint_seqs[array_position(hint_lanes, f.lane_id)]), f.rank, f.frontier,
                             null, null, null)::ganger._claim_lane
                  from (select a.lane_id, a.frontier, a.priority * 2 + a.returned::integer as rank from ganger.lane a
@@ -239,6 +272,7 @@ begin
             if is_behind is not true and rooms is null and cardinality(lanes) >= 64 then
                 last := lanes[case when seen ? 'seq' then 256 else 64 end]; -- null where there are not so many
                 seq_then := coalesce(seq_then, pg_sequence_last_value('ganger.seq'::regclass));
+                made_then := coalesce(made_then, pg_sequence_last_value('ganger.made_runnable'::regclass));
             end if;
             if is_behind is not true and ((seen ? 'seq') is not true or cardinality(lanes) < 64) then
                 -- by the age of their first jobs, without those that have none
@@ -257,7 +291,7 @@ begin
         -- here: it may end while they are gone through, and then to lock them is to lock what has become of them, running jobs of another
         -- worker, which could not finish them before this transaction has ended.
         -- A worker's batch has one lease: a number of that quality costs a tenth of the claim.
-        select array(select row(j.row_ctid, j.id, j.was_started)::ganger._claim_pick
+        select array(select row(j.row_ctid, j.id, j.was_started, null)::ganger._claim_pick
                      from unnest(lanes) o
                      cross join lateral (
                          select j.ctid as row_ctid, j.id, j.started_at is not null or j.attempts > 0 as was_started
@@ -273,6 +307,12 @@ begin
                coalesce(lease, case when worker_id is not null then gen_random_uuid() end)
         into picks, lease;
         if cardinality(picks) > 0 then
+            last_id := picks[cardinality(picks)].id;
+            if worker_id is not null and cardinality(lanes) >= 64 then
+                -- neighbours on disk one after the other: lane by lane each would be fetched anew
+                picks := array(select row(p.row_ctid, p.id, p.was_started, p.n)::ganger._claim_pick
+                               from unnest(picks) with ordinality p (row_ctid, id, was_started, place, n) order by p.row_ctid);
+            end if;
             -- Not of a group whose places are not in order. This snapshot is later than the locks: what is true of a group here is true of the
             -- job as it is now, whatever became of either before it was locked.
             return query
@@ -289,8 +329,9 @@ begin
                       case when type_timeouts is null then j.timeout
                            else coalesce(j.timeout, (type_timeouts ->> j.job_type)::interval) end,
                       j.kill_grace, j.tags, j.group_key, j.owner, j.metadata, j.lane_id, j.seq, p.was_started,
-                      (date_part('epoch', j.started_at - coalesce(j.run_at, j.created_at)) * 1e6)::bigint;
+                      (date_part('epoch', j.started_at - coalesce(j.run_at, j.created_at)) * 1e6)::bigint, placed + coalesce(p.place, 1);
             get diagnostics n = row_count;
+            placed := placed + cardinality(picks);
             wanted := wanted - n;
             if is_rated then
                 perform ganger._note_starts(array_agg(j.queue), array_agg(j.group_key))
@@ -325,9 +366,7 @@ begin
         if seq_then is not null and (seen ? 'seq' or (is_behind and seen is not null))
            and (is_behind or case when wanted = 0 then cardinality(lanes) >= 64 else last.lane_id is null end) then
             -- all lanes before that of the last job are empty, or none is left; among few that place may be far in front
-            told.payload := case when wanted > 0 then jsonb_build_object('rank', -65537, 'seq', seq_then) else (
-                select jsonb_build_object('rank', o.rank, 'frontier', o.frontier, 'lane', o.lane_id, 'seq', seq_then) from unnest(lanes) o
-                where o.lane_id = (select j.lane_id from ganger.job j where j.id = any (array[picks[cardinality(picks)].id]))) end;
+            told.payload := ganger._tell_seen(lanes, case when wanted = 0 then last_id end, seq_then, made_then, seen);
             return next told;
         end if;
         exit when wanted = 0 or (is_limited is not true and (last.lane_id is null or is_behind));

@@ -13,6 +13,7 @@
 #include "sql_queries.h"
 #include "worker/counts.h"
 #include "worker/finish.h"
+#include "worker/key_order.h"
 
 // Columns of claim_jobs.sql, in its order: looked up by name for every field they would cost more than no-op jobs.
 enum {
@@ -33,7 +34,8 @@ enum {
     COLUMN_SEQ,
     COLUMN_GROUP_KEY,
     COLUMN_WAS_STARTED,
-    COLUMN_WAITED
+    COLUMN_WAITED,
+    COLUMN_PLACE
 };
 
 static const char SQLSTATE_WORKER_DEAD[] = "GG001"; // raised by ganger._take_jobs
@@ -107,6 +109,15 @@ static int read_seen(Worker *self, const PGresult *result)
     return rows - 1;
 }
 
+// The rows in claim order.
+static void order_rows(const PGresult *result, int count, KeyAt *order)
+{
+    for (int i = 0; i < count; i++) {
+        order[i] = (KeyAt){.key = read_int(result, i, COLUMN_PLACE, 0), .at = i};
+    }
+    key_order(order, count);
+}
+
 // The batch becomes visible with its count, which is written last: a death before that leaves jobs the slot does not
 // name, and those go back uncounted. Takes the result over.
 static void fill_slot(Worker *self, PGresult *result, int count)
@@ -118,9 +129,11 @@ static void fill_slot(Worker *self, PGresult *result, int count)
     self->claimed = result;
     slot_reset_batch(self->slot);
     const int64_t now_us = clock_boot_us();
+    KeyAt order[SCOREBOARD_BATCH_MAX];
+    order_rows(result, count, order);
     for (int i = 0; i < count; i++) {
         Job *job = &self->jobs[i];
-        read_job(self, result, i, now_us, job);
+        read_job(self, result, order[i].at, now_us, job);
         BatchEntry *entry = &self->slot->batch[i];
         entry->outcome = OUTCOME_NONE;
         entry->text_offset = 0;

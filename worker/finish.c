@@ -9,6 +9,7 @@
 #include "common/base/fault_point.h"
 #include "common/base/log.h"
 #include "sql_queries.h"
+#include "worker/key_order.h"
 
 static const char DROPPED[] = "dropped";
 static const char IN_DOUBT[] = "its completion may have been committed before";
@@ -35,9 +36,26 @@ static bool is_recorded(const BatchEntry *entry)
     return state == ENTRY_DONE || state == ENTRY_WRITING;
 }
 
+// The entries to be written, by id: jobs of many lanes are neighbours on disk in that order, and in no other.
+static void choose_entries(FinishBatch *batch, const Slot *slot)
+{
+    KeyAt chosen[SCOREBOARD_BATCH_MAX];
+    int count = slot_batch_count(slot);
+    batch->count = 0;
+    for (int i = 0; i < count; i++) {
+        const BatchEntry *entry = &slot->batch[i];
+        if (is_recorded(entry) && entry->outcome == OUTCOME_COMPLETED) {
+            chosen[batch->count++] = (KeyAt){.key = entry->job_id, .at = i};
+        }
+    }
+    key_order(chosen, batch->count);
+    for (int i = 0; i < batch->count; i++) {
+        batch->entries[i] = chosen[i].at;
+    }
+}
+
 void finish_batch_collect(FinishBatch *batch, const Slot *slot)
 {
-    batch->count = 0;
     db_array_begin(&batch->ids, DB_ELEMENT_INT8);
     db_array_begin(&batch->leases, DB_ELEMENT_UUID);
     db_array_begin(&batch->outputs, DB_ELEMENT_TEXT);
@@ -46,14 +64,11 @@ void finish_batch_collect(FinishBatch *batch, const Slot *slot)
     db_array_begin(&batch->cpu_us, DB_ELEMENT_INT8);
     db_array_begin(&batch->max_rss, DB_ELEMENT_INT8);
     db_array_begin(&batch->logs, DB_ELEMENT_TEXT);
+    choose_entries(batch, slot);
     int64_t now = clock_boot_us();
-    int count = slot_batch_count(slot);
-    for (int i = 0; i < count; i++) {
-        const BatchEntry *entry = &slot->batch[i];
-        if (!is_recorded(entry) || entry->outcome != OUTCOME_COMPLETED) {
-            continue;
-        }
-        batch->entries[batch->count++] = i;
+    for (int i = 0; i < batch->count; i++) {
+        const int index = batch->entries[i];
+        const BatchEntry *entry = &slot->batch[index];
         db_array_add_int8(&batch->ids, entry->job_id);
         db_array_add_uuid(&batch->leases, entry->lease);
         char *output = slot_entry_text(slot, entry);
@@ -63,7 +78,7 @@ void finish_batch_collect(FinishBatch *batch, const Slot *slot)
         db_array_add_int8(&batch->ago_us, now - entry->ended_us);
         add_known(&batch->cpu_us, entry->cpu_us);
         add_known(&batch->max_rss, entry->max_rss_bytes);
-        char *log = log_of(slot, i);
+        char *log = log_of(slot, index);
         db_array_add_text(&batch->logs, log);
         free(log);
     }

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- claim: order, filters, bounds, what it writes; claims of gangerd's workers.
-select plan(70);
+select plan(75);
 
 create function pg_temp.claimed(n integer, variadic queues text[] default '{default}') returns text[] language sql as
     $$ select array_agg(payload #>> '{}') from ganger.claim('w', queues, max_jobs => n) $$;
@@ -185,9 +185,8 @@ select pg_temp.put('d' || i, 'd' || i, 'deep') from generate_series(1, 300) i \g
 select ganger._advance() \gset
 update ganger.lane l set frontier = j.seq from ganger.job j where j.lane_id = l.lane_id and l.queue = 'deep'; -- as far as it may be
 create function pg_temp.deep(worker bigint, n integer, seen jsonb) returns table (id bigint, payload jsonb, place bigint) language sql as $$
-    select t.id, t.payload, t.place
-    from ganger._take_jobs(worker, 1, null, null, '{deep}', array(select 'd' || i from generate_series(1, 300) i), n, null, null, seen)
-         with ordinality t (id, b, c, payload, e, f, g, h, i, j, k, l, m, n, o, p, q, r, place) $$;
+    select t.id, t.payload, coalesce(t.place, n + 1)
+    from ganger._take_jobs(worker, 1, null, null, '{deep}', array(select 'd' || i from generate_series(1, 300) i), n, null, null, seen) t $$;
 create temp table deep as select * from pg_temp.deep(:deep, 100, '{}');
 select is((select array_agg(payload #>> '{}' order by place) from deep where id is not null),
           (select array_agg('d' || i order by i) from generate_series(1, 100) i), 'behind the 64th lane all goes by age, too');
@@ -204,6 +203,26 @@ rollback;
 begin;
 select results_eq(format('select count(id), max((payload ->> %L)::integer) filter (where id is null) from pg_temp.deep(%s, 1000, %L)', 'rank', :deep, :'seen'),
                   'values (201::bigint, -65537)', 'and that none has any left');
+rollback;
+-- while nothing is made runnable but by its enqueue, only what was enqueued is looked for
+select :'seen'::jsonb || '{"made_at": 0}' as calm \gset
+begin;
+select is((select array_agg(payload #>> '{}' order by place) from pg_temp.deep(:deep, 2, :'calm') where id is not null), '{new,d101}', 'by its id');
+rollback;
+begin;
+select is((select payload ->> 'made_at' from pg_temp.deep(:deep, 100, :'calm') where id is null), '0', 'and the next claim knows since when');
+rollback;
+begin;
+select ganger.enqueue('d3', '"late"', 'deep', run_at => now() + interval '1 hour') as late \gset
+select max(t) as last from unnest(ganger._take_seqs(2000)) t \gset
+select ganger.edit(:late, '{"run_at": null}') \g /dev/null
+select :'calm'::jsonb || jsonb_build_object('seq', :last) as older, :'calm'::jsonb || jsonb_build_object('seq', :last,
+    'made', pg_sequence_last_value('ganger.made_runnable'), 'made_at', extract(epoch from clock_timestamp())) as later \gset
+select is((select payload #>> '{}' from pg_temp.deep(:deep, 1, :'later'::jsonb || '{"made_at": 0}') where id is not null), 'd101', 'no other');
+savepoint a;
+select is((select payload #>> '{}' from pg_temp.deep(:deep, 1, :'later') where id is not null), 'late', 'until a moment after: all lanes are looked into');
+rollback to a;
+select is((select payload #>> '{}' from pg_temp.deep(:deep, 1, :'older') where id is not null), 'late', 'so they are when something was made runnable');
 rollback;
 create temp table deeper as select * from pg_temp.deep(:deep, 150, :'seen');
 select is((select array_agg(payload #>> '{}' order by place) from deeper where id is not null),

@@ -63,6 +63,25 @@ static void test_handler_kinds(void **state)
     sql_check(test, "(select output is null from ganger.jobs where id = %" PRId64 ")", nothing);
 }
 
+// Among many lanes a batch is claimed in the order on disk, which is here the opposite one.
+static void test_order_among_many_lanes(void **state)
+{
+    SystemTest *test = *state;
+    test_db_run(test->conn,
+                "create schema app; create table app.ran (n bigserial, priority int);"
+                "create function app.note(payload jsonb, job ganger.jobs) returns jsonb language "
+                "plpgsql as $$ begin insert into app.ran (priority) values (job.priority); return "
+                "null; end $$");
+    test_db_run(test->conn, "select ganger.enqueue('note', priority => p) from "
+                            "generate_series(1, 300) p");
+    daemon_run(test, "order", 1,
+               &(DaemonOptions){.pools = "{default: {processes: 1}}",
+                                .handlers = "note: {sql: app.note}"});
+    sql_await(test, "(select count(*) = 300 from app.ran)");
+    sql_check(test, "(select array_agg(priority order by n) from app.ran) = "
+                    "(select array_agg(p order by p desc) from generate_series(1, 300) p)");
+}
+
 static void test_effects_once(void **state)
 {
     SystemTest *test = *state;
@@ -372,6 +391,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_handler_kinds, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_order_among_many_lanes, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_effects_once, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_flaky_retries, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_timeout_kills_spin, system_setup, system_teardown),
