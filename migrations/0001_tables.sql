@@ -123,7 +123,7 @@ create table ganger.long_claim (
 -- Ended jobs, append-only, apart by status (their retention differs) and by week.
 create table ganger.history (
     id                   bigint not null,
-    finish_id            bigint not null,              -- when it ended, in the order of ganger.seq
+    finish_id            bigint not null,              -- when it ended, in the order of ganger.seq; of a worker's batch of many lanes by id
     created_at           timestamptz not null,
     run_at               timestamptz,
     started_at           timestamptz,

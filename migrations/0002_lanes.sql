@@ -29,7 +29,8 @@ create table ganger.lane_signal (
 create index lane_signal_n on ganger.lane_signal (n);
 create index lane_signal_lane on ganger.lane_signal (lane_id, n) where lane_id is not null; -- always so; keeps it from being walked in place of the other
 create sequence ganger.signal_floor; -- of lane_signal, and of ganger.signal
--- Taken from by each _make_runnable. While it does not move, no job becomes runnable but by its enqueue, whose number is its id.
+-- Moved by each _make_runnable, as the last thing it does. While it stands, and once those have ended that were running when it was first found there,
+-- no job becomes runnable but by its enqueue, whose number is its id; or again, by the end of a transaction that held it.
 create sequence ganger.made_runnable;
 select nextval('ganger.made_runnable');
 
@@ -174,10 +175,11 @@ begin
         from found f join lanes l on l.queue = f.queue and l.priority = f.priority and l.job_type = f.job_type
         where j.ctid = f.row_ctid
     )
-    select array(select distinct l.queue from lanes l), nextval('ganger.made_runnable') into queues, made;
+    select array(select distinct l.queue from lanes l) into queues;
     foreach woken in array queues loop
         perform ganger._notify_work(woken);
     end loop;
+    made := nextval('ganger.made_runnable'::regclass);
 end $$;
 
 -- Moves jobs of one sealed epoch that lie below the frontier of their lane to the sibling lane, at most `max_jobs`. One that

@@ -108,7 +108,7 @@ begin
 end $$;
 
 -- The first 256 of these lanes without those that `seen` says are empty, where nothing has come since. Mostly nothing has become runnable but
--- by its enqueue, and then all that has come are the jobs whose ids follow the number it names. Else, or where there are 1000 of those, one search
+-- by its enqueue, and then all that has come are the jobs whose ids follow the number it names. Else, or where thousands do, one search
 -- through the claim index for all lanes, which costs a fifth of a look into each. It reads what has come since, and of that at most 1000 that
 -- wait: where there are more, all lanes count. made: ganger.made_runnable before this.
 create function ganger._unseen_lanes(queues text[], job_types text[], hint_lanes bigint[], hint_seqs bigint[], seen jsonb, made bigint)
@@ -124,11 +124,11 @@ declare
     types         constant jsonb := (select jsonb_object_agg(t, true) from unnest(job_types) t where t is not null);
     news          bigint[]; -- lanes where something has come; null: it is not known
 begin
-    -- unmoved for so long that whoever took from it has committed, or is as late as what the margin lets pass
-    if made = (seen ->> 'made')::bigint and date_part('epoch', clock_timestamp()) - (seen ->> 'made_at')::float8 > 0.1 then
-        -- coalesce: else the claim index might be walked through for it
-        news := array(select j.lane_id from ganger.job j
-                      where j.id >= seen_seq and coalesce(j.seq, -1) >= seen_seq and j.status = 'pending' order by j.id limit 1000);
+    if made = (seen ->> 'made')::bigint and (seen ->> 'calm')::boolean then
+        -- nothing here that an index knows but the id: else the claim index might be walked through for it
+        select case when count(*) < 3000 then coalesce(array_agg(x.lane_id) filter (where x.seq >= seen_seq and x.status = 'pending'), '{}') end
+        into news
+        from (select j.lane_id, j.seq, j.status from ganger.job j where j.id >= seen_seq order by j.id limit 3000) x;
     end if;
     return array(
         with visited as materialized (
@@ -138,30 +138,29 @@ begin
             where a.state <> 'idle' and a.queue = any (queues) and (job_types is null or types ? a.job_type)
         ), newer as materialized (
             (select j.lane_id from ganger.job j
-             where (news is null or cardinality(news) = 1000)
-               and j.lane_id = any (array(select v.lane_id from visited v where v.is_seen)) and j.seq >= seen_seq and j.status = 'pending' limit 1000)
+             where news is null and j.lane_id = any (array(select v.lane_id from visited v where v.is_seen)) and j.seq >= seen_seq and j.status = 'pending' limit 1000)
             union all
-            select n from unnest(news) n where cardinality(news) < 1000
+            select n from unnest(news) n
         )
         select row(f.lane_id, greatest(f.frontier, case when f.lane_id in (select unnest(hint_lanes)) then hint_seqs[array_position(hint_lanes, f.lane_id)] end,
                                        case when f.is_seen then seen_seq end),
                    f.rank, f.frontier, null, null, null)::ganger._claim_lane
         from (select v.* from visited v
-              where not v.is_seen or v.lane_id in (select n.lane_id from newer n) or (select count(*) from newer) = 1000
+              where not v.is_seen or v.lane_id in (select n.lane_id from newer n) or (news is null and (select count(*) from newer) = 1000)
               order by ganger._lane_order(v.rank, v.frontier), v.frontier, v.lane_id limit 256) f);
 end $$;
 
 -- What the next claim of this caller is to be told as `seen`: up to which lane all are empty, here that of the job taken last; none given: all lanes
--- are. seq, made: the last number taken, and ganger.made_runnable, before any of these lanes was looked into. made_at: since when a claim has
--- found that it stood there.
-create function ganger._tell_seen(lanes ganger._claim_lane[], last_id bigint, seq bigint, made bigint, seen jsonb) returns jsonb
+-- are. seq, made, calm: the last number taken, ganger.made_runnable, and whether all had ended then that were running when a claim first found it
+-- there, before any of these lanes was looked into. made_xid: who began later than that.
+create function ganger._tell_seen(lanes ganger._claim_lane[], last_id bigint, seq bigint, made bigint, calm boolean, seen jsonb) returns jsonb
 language plpgsql volatile
 set jit = off set enable_seqscan = off
 as $$
 begin
-    return jsonb_build_object('seq', seq, 'made', made,
-                              'made_at', case when made = (seen ->> 'made')::bigint then seen -> 'made_at'
-                                              else to_jsonb(date_part('epoch', clock_timestamp())) end)
+    return jsonb_build_object('seq', seq, 'made', made, 'calm', coalesce(calm, false),
+                              'made_xid', case when made = (seen ->> 'made')::bigint then seen ->> 'made_xid'
+                                               else pg_snapshot_xmax(pg_current_snapshot())::text end)
            || case when last_id is null then '{"rank": -65537}' else (
                   select jsonb_build_object('rank', o.rank, 'frontier', o.frontier, 'lane', o.lane_id) from unnest(lanes) o
                   where o.lane_id = (select j.lane_id from ganger.job j where j.id = last_id)) end;
@@ -214,9 +213,10 @@ declare
     picks   ganger._claim_pick[];
     last    ganger._claim_lane; -- the 64th lane, once that has been looked into (the 256th of _unseen_lanes)
     told    ganger._claimed_job; -- no job, but what the next claim is to be told as `seen`
-    -- before many lanes were looked into: the last number taken, and what had been made runnable
+    -- before many lanes were looked into: see _tell_seen
     seq_then  bigint := case when seen ? 'seq' then pg_sequence_last_value('ganger.seq'::regclass) end;
     made_then bigint := case when seen ? 'seq' then pg_sequence_last_value('ganger.made_runnable'::regclass) end;
+    is_calm constant boolean := made_then = (seen ->> 'made')::bigint and pg_snapshot_xmin(pg_current_snapshot()) >= (seen ->> 'made_xid')::xid8;
     rules   record;
     paused_queues text[];
     paused_types  text[];
@@ -366,7 +366,7 @@ begin
         if seq_then is not null and (seen ? 'seq' or (is_behind and seen is not null))
            and (is_behind or case when wanted = 0 then cardinality(lanes) >= 64 else last.lane_id is null end) then
             -- all lanes before that of the last job are empty, or none is left; among few that place may be far in front
-            told.payload := ganger._tell_seen(lanes, case when wanted = 0 then last_id end, seq_then, made_then, seen);
+            told.payload := ganger._tell_seen(lanes, case when wanted = 0 then last_id end, seq_then, made_then, is_calm, seen);
             return next told;
         end if;
         exit when wanted = 0 or (is_limited is not true and (last.lane_id is null or is_behind));

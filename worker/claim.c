@@ -109,13 +109,13 @@ static int read_seen(Worker *self, const PGresult *result)
     return rows - 1;
 }
 
-// The rows in claim order.
-static void order_rows(const PGresult *result, int count, KeyAt *order)
+// The rows in claim order. True: that is not the one they come in.
+static bool order_rows(const PGresult *result, int count, KeyAt *order)
 {
     for (int i = 0; i < count; i++) {
         order[i] = (KeyAt){.key = read_int(result, i, COLUMN_PLACE, 0), .at = i};
     }
-    key_order(order, count);
+    return key_order(order, count);
 }
 
 // The batch becomes visible with its count, which is written last: a death before that leaves jobs the slot does not
@@ -130,7 +130,7 @@ static void fill_slot(Worker *self, PGresult *result, int count)
     slot_reset_batch(self->slot);
     const int64_t now_us = clock_boot_us();
     KeyAt order[SCOREBOARD_BATCH_MAX];
-    order_rows(result, count, order);
+    self->is_scattered = order_rows(result, count, order);
     for (int i = 0; i < count; i++) {
         Job *job = &self->jobs[i];
         read_job(self, result, order[i].at, now_us, job);
@@ -247,7 +247,7 @@ Status claim_batch(Worker *self)
     lane_hints_expire(&self->hints, clock_boot_ms());
     const bool went_by_seen = lane_hints_has_seen(&self->hints);
     FinishBatch finish;
-    finish_batch_collect(&finish, self->slot);
+    finish_batch_collect(&finish, self);
     PGresult *results[2] = {NULL, NULL};
     const int64_t sent_us = clock_boot_us();
     Status status = run_exchange(self, &finish, results);

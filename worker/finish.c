@@ -36,26 +36,29 @@ static bool is_recorded(const BatchEntry *entry)
     return state == ENTRY_DONE || state == ENTRY_WRITING;
 }
 
-// The entries to be written, by id: jobs of many lanes are neighbours on disk in that order, and in no other.
-static void choose_entries(FinishBatch *batch, const Slot *slot)
+// The entries to be written, in the order of their ends; those of many lanes by id, as they lie on disk.
+static void choose_entries(FinishBatch *batch, const Worker *self)
 {
+    const Slot *slot = self->slot;
     KeyAt chosen[SCOREBOARD_BATCH_MAX];
     int count = slot_batch_count(slot);
     batch->count = 0;
     for (int i = 0; i < count; i++) {
         const BatchEntry *entry = &slot->batch[i];
         if (is_recorded(entry) && entry->outcome == OUTCOME_COMPLETED) {
-            chosen[batch->count++] = (KeyAt){.key = entry->job_id, .at = i};
+            chosen[batch->count++] =
+                (KeyAt){.key = self->is_scattered ? entry->job_id : i, .at = i};
         }
     }
-    key_order(chosen, batch->count);
+    (void)key_order(chosen, batch->count);
     for (int i = 0; i < batch->count; i++) {
         batch->entries[i] = chosen[i].at;
     }
 }
 
-void finish_batch_collect(FinishBatch *batch, const Slot *slot)
+void finish_batch_collect(FinishBatch *batch, const Worker *self)
 {
+    const Slot *slot = self->slot;
     db_array_begin(&batch->ids, DB_ELEMENT_INT8);
     db_array_begin(&batch->leases, DB_ELEMENT_UUID);
     db_array_begin(&batch->outputs, DB_ELEMENT_TEXT);
@@ -64,7 +67,7 @@ void finish_batch_collect(FinishBatch *batch, const Slot *slot)
     db_array_begin(&batch->cpu_us, DB_ELEMENT_INT8);
     db_array_begin(&batch->max_rss, DB_ELEMENT_INT8);
     db_array_begin(&batch->logs, DB_ELEMENT_TEXT);
-    choose_entries(batch, slot);
+    choose_entries(batch, self);
     int64_t now = clock_boot_us();
     for (int i = 0; i < batch->count; i++) {
         const int index = batch->entries[i];

@@ -19,7 +19,7 @@ typedef struct FinishBatch {
     DbArray logs;
 } FinishBatch;
 
-void finish_batch_collect(FinishBatch *batch, const Slot *slot);
+void finish_batch_collect(FinishBatch *batch, const Worker *self);
 MUST_CHECK Status finish_batch_add(FinishBatch *batch, Db *db);
 // After the commit: marks the entries written and names in the log what was not accepted.
 void finish_batch_written(FinishBatch *batch, Worker *self, const PGresult *answer);

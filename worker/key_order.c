@@ -2,7 +2,6 @@
 // Key order: see the header.
 #include "worker/key_order.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
 static int compare(const void *a, const void *b)
@@ -25,9 +24,11 @@ static bool is_ordered(const KeyAt *items, int count)
     return true;
 }
 
-void key_order(KeyAt *items, int count)
+bool key_order(KeyAt *items, int count)
 {
-    if (!is_ordered(items, count)) {
-        qsort(items, (size_t)count, sizeof *items, compare);
+    if (is_ordered(items, count)) {
+        return false;
     }
+    qsort(items, (size_t)count, sizeof *items, compare);
+    return true;
 }

@@ -3,6 +3,7 @@
 #ifndef WORKER_KEY_ORDER_H
 #define WORKER_KEY_ORDER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct KeyAt {
@@ -10,7 +11,7 @@ typedef struct KeyAt {
     int at; // its place
 } KeyAt;
 
-// Least key first; equal ones by place.
-void key_order(KeyAt *items, int count);
+// Least key first; equal ones by place. True: they were not in that order.
+bool key_order(KeyAt *items, int count);
 
 #endif

@@ -6,8 +6,8 @@
 // lost: a hint stays LANE_HINT_MARGIN numbers behind (what commits out of order does so within moments), and all
 // hints die after LANE_HINT_LIFE_MS, when the worker falls back to the frontier.
 //
-// Where there are many lanes, claims tell in one value, `seen`, up to which lane and number they have found all empty. It is the
-// claim's own, handed to the next one as it is.
+// Where there are many lanes, claims tell in one value, `seen`, up to which lane and number they have found all empty, and what else the
+// next one needs to find what has come since (ganger._tell_seen). It is the claim's own, handed to the next one as it is.
 #ifndef WORKER_LANE_HINTS_H
 #define WORKER_LANE_HINTS_H
 

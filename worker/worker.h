@@ -34,6 +34,7 @@ typedef struct Worker {
     Job jobs[SCOREBOARD_BATCH_MAX]; // in step with the slot's batch
     PGresult *claimed;              // owns their texts
     int job_count;
+    bool is_scattered;  // they are of many lanes, far apart on disk
     int asked;          // by the last claim
     int64_t claimed_at; // when it began
     int64_t started_at;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- claim: order, filters, bounds, what it writes; claims of gangerd's workers.
-select plan(75);
+select plan(79);
 
 create function pg_temp.claimed(n integer, variadic queues text[] default '{default}') returns text[] language sql as
     $$ select array_agg(payload #>> '{}') from ganger.claim('w', queues, max_jobs => n) $$;
@@ -205,24 +205,39 @@ select results_eq(format('select count(id), max((payload ->> %L)::integer) filte
                   'values (201::bigint, -65537)', 'and that none has any left');
 rollback;
 -- while nothing is made runnable but by its enqueue, only what was enqueued is looked for
-select :'seen'::jsonb || '{"made_at": 0}' as calm \gset
+select :'seen'::jsonb || '{"calm": true}' as calm, pg_current_xact_id() as xid \gset
 begin;
 select is((select array_agg(payload #>> '{}' order by place) from pg_temp.deep(:deep, 2, :'calm') where id is not null), '{new,d101}', 'by its id');
 rollback;
 begin;
-select is((select payload ->> 'made_at' from pg_temp.deep(:deep, 100, :'calm') where id is null), '0', 'and the next claim knows since when');
-rollback;
-begin;
 select ganger.enqueue('d3', '"late"', 'deep', run_at => now() + interval '1 hour') as late \gset
-select max(t) as last from unnest(ganger._take_seqs(2000)) t \gset
+select max(t) as last from unnest(ganger._take_seqs(5000)) t \gset
 select ganger.edit(:late, '{"run_at": null}') \g /dev/null
-select :'calm'::jsonb || jsonb_build_object('seq', :last) as older, :'calm'::jsonb || jsonb_build_object('seq', :last,
-    'made', pg_sequence_last_value('ganger.made_runnable'), 'made_at', extract(epoch from clock_timestamp())) as later \gset
-select is((select payload #>> '{}' from pg_temp.deep(:deep, 1, :'later'::jsonb || '{"made_at": 0}') where id is not null), 'd101', 'no other');
+select :'calm'::jsonb || jsonb_build_object('seq', :last) as older,
+       :'calm'::jsonb || jsonb_build_object('seq', :last, 'made', pg_sequence_last_value('ganger.made_runnable')) as later \gset
+select is((select payload #>> '{}' from pg_temp.deep(:deep, 1, :'later') where id is not null), 'd101', 'no other');
 savepoint a;
-select is((select payload #>> '{}' from pg_temp.deep(:deep, 1, :'later') where id is not null), 'late', 'until a moment after: all lanes are looked into');
+select is((select payload #>> '{}' from pg_temp.deep(:deep, 1, :'later'::jsonb || '{"calm": false}') where id is not null), 'late',
+          'before it is known that nothing else can come all lanes are looked into');
 rollback to a;
 select is((select payload #>> '{}' from pg_temp.deep(:deep, 1, :'older') where id is not null), 'late', 'so they are when something was made runnable');
+rollback to a;
+select enqueue from (select count(ganger.enqueue('d1', queue => 'deep', run_at => now() + interval '1 hour')) as enqueue from generate_series(1, 3000)) x \g /dev/null
+select is((select payload #>> '{}' from pg_temp.deep(:deep, 1, :'later') where id is not null), 'late', 'and when more has come than is to be read one by one');
+rollback;
+-- that is known when all have ended that were running as it was first found so
+create function pg_temp.is_calm(worker bigint, seen jsonb) returns boolean language sql as
+    $$ select (payload ->> 'calm')::boolean from pg_temp.deep(worker, 100, seen) where id is null $$;
+begin;
+select is(:'seen'::jsonb ->> 'calm', 'false', 'not by the first claim');
+select :'seen'::jsonb || jsonb_build_object('made', pg_sequence_last_value('ganger.made_runnable'), 'made_xid', '3') as seen_now \gset
+select ok(pg_temp.is_calm(:deep, :'seen_now'), 'but by a later one');
+rollback;
+begin;
+select ok(not pg_temp.is_calm(:deep, :'seen_now'::jsonb || jsonb_build_object('made_xid', (:xid + 1000000)::text)), 'that is not one while they run');
+rollback;
+begin;
+select ok(not pg_temp.is_calm(:deep, :'seen_now'::jsonb || '{"made": 0}'), 'nor where it has moved');
 rollback;
 create temp table deeper as select * from pg_temp.deep(:deep, 150, :'seen');
 select is((select array_agg(payload #>> '{}' order by place) from deeper where id is not null),
