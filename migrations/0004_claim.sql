@@ -152,15 +152,16 @@ end $$;
 
 -- What the next claim of this caller is to be told as `seen`: up to which lane all are empty, here that of the job taken last; none given: all lanes
 -- are. seq, made, calm: the last number taken, ganger.made_runnable, and whether all had ended then that were running when a claim first found it
--- there, before any of these lanes was looked into. made_xid: who began later than that.
+-- there, before any of these lanes was looked into. made_xid: the transaction of the claim after that one, which got its number later than they.
+-- (A snapshot's xmax would not do: there are numbers beyond it that are running.)
 create function ganger._tell_seen(lanes ganger._claim_lane[], last_id bigint, seq bigint, made bigint, calm boolean, seen jsonb) returns jsonb
 language plpgsql volatile
 set jit = off set enable_seqscan = off
 as $$
 begin
     return jsonb_build_object('seq', seq, 'made', made, 'calm', coalesce(calm, false),
-                              'made_xid', case when made = (seen ->> 'made')::bigint then seen ->> 'made_xid'
-                                               else pg_snapshot_xmax(pg_current_snapshot())::text end)
+                              'made_xid', case when made = (seen ->> 'made')::bigint
+                                               then coalesce(seen ->> 'made_xid', pg_current_xact_id_if_assigned()::text) end)
            || case when last_id is null then '{"rank": -65537}' else (
                   select jsonb_build_object('rank', o.rank, 'frontier', o.frontier, 'lane', o.lane_id) from unnest(lanes) o
                   where o.lane_id = (select j.lane_id from ganger.job j where j.id = last_id)) end;
@@ -216,7 +217,8 @@ declare
     -- before many lanes were looked into: see _tell_seen
     seq_then  bigint := case when seen ? 'seq' then pg_sequence_last_value('ganger.seq'::regclass) end;
     made_then bigint := case when seen ? 'seq' then pg_sequence_last_value('ganger.made_runnable'::regclass) end;
-    is_calm constant boolean := made_then = (seen ->> 'made')::bigint and pg_snapshot_xmin(pg_current_snapshot()) >= (seen ->> 'made_xid')::xid8;
+    is_calm constant boolean := case when made_then = (seen ->> 'made')::bigint
+                                     then pg_snapshot_xmin(pg_current_snapshot()) >= (seen ->> 'made_xid')::xid8 end;
     rules   record;
     paused_queues text[];
     paused_types  text[];

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- claim: order, filters, bounds, what it writes; claims of gangerd's workers.
-select plan(79);
+select plan(80);
 
 create function pg_temp.claimed(n integer, variadic queues text[] default '{default}') returns text[] language sql as
     $$ select array_agg(payload #>> '{}') from ganger.claim('w', queues, max_jobs => n) $$;
@@ -225,19 +225,23 @@ rollback to a;
 select enqueue from (select count(ganger.enqueue('d1', queue => 'deep', run_at => now() + interval '1 hour')) as enqueue from generate_series(1, 3000)) x \g /dev/null
 select is((select payload #>> '{}' from pg_temp.deep(:deep, 1, :'later') where id is not null), 'late', 'and when more has come than is to be read one by one');
 rollback;
--- that is known when all have ended that were running as it was first found so
-create function pg_temp.is_calm(worker bigint, seen jsonb) returns boolean language sql as
-    $$ select (payload ->> 'calm')::boolean from pg_temp.deep(worker, 100, seen) where id is null $$;
+-- that is known when all have ended that were running as it was first found so: they have lower numbers than the claim after that one
+create function pg_temp.told(worker bigint, seen jsonb) returns jsonb language sql as
+    $$ select payload from pg_temp.deep(worker, 100, seen) where id is null $$;
+select :'seen'::jsonb || jsonb_build_object('made', pg_sequence_last_value('ganger.made_runnable')) as seen_now \gset
+select results_eq(format('select %1$L::jsonb ->> %2$L, %1$L::jsonb ->> %3$L', :'seen', 'calm', 'made_xid'), $$ values ('false', null) $$, 'not by the first claim');
 begin;
-select is(:'seen'::jsonb ->> 'calm', 'false', 'not by the first claim');
-select :'seen'::jsonb || jsonb_build_object('made', pg_sequence_last_value('ganger.made_runnable'), 'made_xid', '3') as seen_now \gset
-select ok(pg_temp.is_calm(:deep, :'seen_now'), 'but by a later one');
+select ok(t ->> 'calm' = 'false' and t ->> 'made_xid' = pg_current_xact_id()::text, 'nor by the second') from pg_temp.told(:deep, :'seen_now') t;
 rollback;
 begin;
-select ok(not pg_temp.is_calm(:deep, :'seen_now'::jsonb || jsonb_build_object('made_xid', (:xid + 1000000)::text)), 'that is not one while they run');
+select is(pg_temp.told(:deep, :'seen_now'::jsonb || '{"made_xid": "3"}') - array['lane', 'rank', 'frontier', 'seq', 'made'], '{"calm": true, "made_xid": "3"}', 'but by a later one');
 rollback;
 begin;
-select ok(not pg_temp.is_calm(:deep, :'seen_now'::jsonb || '{"made": 0}'), 'nor where it has moved');
+select is(pg_temp.told(:deep, :'seen_now'::jsonb || jsonb_build_object('made_xid', (:xid + 1000000)::text)) ->> 'calm', 'false', 'that is not one while they run');
+rollback;
+begin;
+select is(pg_temp.told(:deep, :'seen_now'::jsonb || '{"made_xid": "3", "made": 0}') - array['lane', 'rank', 'frontier', 'seq', 'made'], '{"calm": false, "made_xid": null}',
+          'and all begins anew where it has moved');
 rollback;
 create temp table deeper as select * from pg_temp.deep(:deep, 150, :'seen');
 select is((select array_agg(payload #>> '{}' order by place) from deeper where id is not null),
