@@ -154,7 +154,7 @@ declare
     seqs bigint[];
     queues text[];
     woken text;
-    made bigint; -- for ganger.made_runnable only
+    made bigint; -- what nextval answers: to assign it is cheaper than to perform the call
 begin
     if cardinality(ids) = 0 then
         return;

@@ -46,11 +46,12 @@ static void choose_entries(FinishBatch *batch, const Worker *self)
     for (int i = 0; i < count; i++) {
         const BatchEntry *entry = &slot->batch[i];
         if (is_recorded(entry) && entry->outcome == OUTCOME_COMPLETED) {
-            chosen[batch->count++] =
-                (KeyAt){.key = self->is_scattered ? entry->job_id : i, .at = i};
+            chosen[batch->count++] = (KeyAt){.key = entry->job_id, .at = i};
         }
     }
-    (void)key_order(chosen, batch->count);
+    if (self->is_scattered) {
+        (void)key_order(chosen, batch->count);
+    }
     for (int i = 0; i < batch->count; i++) {
         batch->entries[i] = chosen[i].at;
     }
