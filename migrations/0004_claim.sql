@@ -107,11 +107,53 @@ begin
               order by ganger._lane_order(u.rank, u.frontier), u.frontier, u.lane_id limit case when after_rank is null and rooms is null then 64 end) v);
 end $$;
 
--- The first 256 of these lanes without those that `seen` says are empty, where nothing has come since. Mostly nothing has become runnable but
--- by its enqueue, and then all that has come are the jobs whose ids follow the number it names. Else, or where thousands do, one search
--- through the claim index for all lanes, which costs a fifth of a look into each. It reads what has come since, and of that at most 1000 that
--- wait: where there are more, all lanes count. made: ganger.made_runnable before this.
-create function ganger._unseen_lanes(queues text[], job_types text[], hint_lanes bigint[], hint_seqs bigint[], seen jsonb, made bigint)
+-- The first `most` of these lanes without those that `seen` says are empty, but for `news`, those of them where something has come. Lanes of the rank
+-- that the claim before ended in come first, and mostly are enough: of thousands the others are not read.
+create function ganger._lanes_behind(queues text[], job_types text[], hint_lanes bigint[], hint_seqs bigint[], seen jsonb, news bigint[], most integer)
+returns ganger._claim_lane[] language plpgsql stable
+set plan_cache_mode = force_generic_plan
+set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    seen_rank     constant integer := seen ->> 'rank';
+    seen_priority constant integer := seen_rank >> 1;
+    seen_returned constant boolean := seen_rank & 1 = 1;
+    seen_frontier constant bigint := seen ->> 'frontier';
+    seen_lane     constant bigint := seen ->> 'lane';
+    seen_seq      constant bigint := (seen ->> 'seq')::bigint - 1024; -- the margin of hints
+    types         constant jsonb := (select jsonb_object_agg(t, true) from unnest(job_types) t where t is not null);
+begin
+    return array(
+        with same as materialized (
+            select a.lane_id, a.frontier, seen_rank as rank, null::bigint as least_start
+            from ganger.lane a
+            where a.state <> 'idle' and a.queue = any (queues) and a.priority = seen_priority and a.returned = seen_returned
+              and (a.frontier, a.lane_id) >= (seen_frontier, seen_lane) and (job_types is null or types ? a.job_type)
+            order by a.frontier, a.lane_id limit most
+        )
+        select row(f.lane_id, greatest(f.frontier, case when f.lane_id in (select unnest(hint_lanes)) then hint_seqs[array_position(hint_lanes, f.lane_id)] end,
+                                       f.least_start),
+                   f.rank, f.frontier, null, null, null)::ganger._claim_lane
+        from (select a.lane_id, a.frontier, a.priority * 2 + a.returned::integer as rank, seen_seq as least_start
+              from (select distinct n from unnest(news) n) n join ganger.lane a on a.lane_id = n.n
+              where a.state <> 'idle' and a.queue = any (queues) and (job_types is null or types ? a.job_type)
+                and (-(a.priority * 2 + a.returned::integer), a.frontier, a.lane_id) < (-seen_rank, seen_frontier, seen_lane)
+              union all
+              select * from same
+              union all
+              select a.lane_id, a.frontier, a.priority * 2 + a.returned::integer, null
+              from ganger.lane a
+              where (select count(*) from same) < most
+                and a.state <> 'idle' and a.queue = any (queues) and a.priority <= seen_priority
+                and a.priority * 2 + a.returned::integer < seen_rank and (job_types is null or types ? a.job_type)) f
+        order by ganger._lane_order(f.rank, f.frontier), f.frontier, f.lane_id limit most);
+end $$;
+
+-- The same, and finds what has come. Mostly nothing has become runnable but by its enqueue, and then all that has come are the jobs whose ids
+-- follow the number that `seen` names. Else, or where thousands do, one search through the claim index for all lanes, which costs a fifth of a
+-- look into each. It reads what has come since, and of that at most 1000 that wait: where there are more, all lanes count.
+-- made: ganger.made_runnable before this.
+create function ganger._unseen_lanes(queues text[], job_types text[], hint_lanes bigint[], hint_seqs bigint[], seen jsonb, made bigint, most integer)
 returns ganger._claim_lane[] language plpgsql stable
 set plan_cache_mode = force_generic_plan
 set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -122,13 +164,17 @@ declare
     seen_lane     constant bigint := seen ->> 'lane';
     seen_seq      constant bigint := (seen ->> 'seq')::bigint - 1024; -- the margin of hints
     types         constant jsonb := (select jsonb_object_agg(t, true) from unnest(job_types) t where t is not null);
-    news          bigint[]; -- lanes where something has come; null: it is not known
+    news          bigint[]; -- seen lanes, and others of the same priority, where something has come; null: it is not known
 begin
     if made = (seen ->> 'made')::bigint and (seen ->> 'calm')::boolean then
         -- nothing here that an index knows but the id: else the claim index might be walked through for it
-        select case when count(*) < 3000 then coalesce(array_agg(x.lane_id) filter (where x.seq >= seen_seq and x.status = 'pending'), '{}') end
+        select case when count(*) < 3000 then coalesce(array_agg(x.lane_id) filter (where x.seq >= seen_seq and x.status = 'pending'
+                                                                                        and x.priority >= seen_rank >> 1), '{}') end
         into news
-        from (select j.lane_id, j.seq, j.status from ganger.job j where j.id >= seen_seq order by j.id limit 3000) x;
+        from (select j.lane_id, j.seq, j.status, j.priority from ganger.job j where j.id >= seen_seq order by j.id limit 3000) x;
+        if news is not null then
+            return ganger._lanes_behind(queues, job_types, hint_lanes, hint_seqs, seen, news, most);
+        end if;
     end if;
     return array(
         with visited as materialized (
@@ -137,24 +183,23 @@ begin
             from ganger.lane a
             where a.state <> 'idle' and a.queue = any (queues) and (job_types is null or types ? a.job_type)
         ), newer as materialized (
-            (select j.lane_id from ganger.job j
-             where news is null and j.lane_id = any (array(select v.lane_id from visited v where v.is_seen)) and j.seq >= seen_seq and j.status = 'pending' limit 1000)
-            union all
-            select n from unnest(news) n
+            select j.lane_id from ganger.job j
+            where j.lane_id = any (array(select v.lane_id from visited v where v.is_seen)) and j.seq >= seen_seq and j.status = 'pending' limit 1000
         )
         select row(f.lane_id, greatest(f.frontier, case when f.lane_id in (select unnest(hint_lanes)) then hint_seqs[array_position(hint_lanes, f.lane_id)] end,
                                        case when f.is_seen then seen_seq end),
                    f.rank, f.frontier, null, null, null)::ganger._claim_lane
         from (select v.* from visited v
-              where not v.is_seen or v.lane_id in (select n.lane_id from newer n) or (news is null and (select count(*) from newer) = 1000)
-              order by ganger._lane_order(v.rank, v.frontier), v.frontier, v.lane_id limit 256) f);
+              where not v.is_seen or v.lane_id in (select n.lane_id from newer n) or (select count(*) from newer) = 1000
+              order by ganger._lane_order(v.rank, v.frontier), v.frontier, v.lane_id limit most) f);
 end $$;
 
 -- What the next claim of this caller is to be told as `seen`: up to which lane all are empty, here that of the job taken last; none given: all lanes
--- are. seq, made, calm: the last number taken, ganger.made_runnable, and whether all had ended then that were running when a claim first found it
--- there, before any of these lanes was looked into. made_xid: the transaction of the claim after that one, which got its number later than they.
+-- are. depth: how many lanes were looked into up to that one, with `passed` before `lanes`. seq, made, calm: the last number taken,
+-- ganger.made_runnable, and whether all had ended then that were running when a claim first found it there, before any of these lanes was
+-- looked into. made_xid: the transaction of the claim after that one, which got its number later than they.
 -- (A snapshot's xmax would not do: there are numbers beyond it that are running.)
-create function ganger._tell_seen(lanes ganger._claim_lane[], last_id bigint, seq bigint, made bigint, calm boolean, seen jsonb) returns jsonb
+create function ganger._tell_seen(lanes ganger._claim_lane[], passed integer, last_id bigint, seq bigint, made bigint, calm boolean, seen jsonb) returns jsonb
 language plpgsql volatile
 set jit = off set enable_seqscan = off
 as $$
@@ -163,7 +208,8 @@ begin
                               'made_xid', case when made = (seen ->> 'made')::bigint
                                                then coalesce(seen ->> 'made_xid', pg_current_xact_id_if_assigned()::text) end)
            || case when last_id is null then '{"rank": -65537}' else (
-                  select jsonb_build_object('rank', o.rank, 'frontier', o.frontier, 'lane', o.lane_id) from unnest(lanes) o
+                  select jsonb_build_object('rank', o.rank, 'frontier', o.frontier, 'lane', o.lane_id, 'depth', passed + o.place)
+                  from unnest(lanes) with ordinality o (lane_id, start_at, rank, frontier, most, queue, job_type, place)
                   where o.lane_id = (select j.lane_id from ganger.job j where j.id = last_id)) end;
 end $$;
 
@@ -212,7 +258,9 @@ as $$
 declare
     lanes   ganger._claim_lane[];
     picks   ganger._claim_pick[];
-    last    ganger._claim_lane; -- the 64th lane, once that has been looked into (the 256th of _unseen_lanes)
+    -- So many lanes are looked into at first: twice what the claim before needed, within what is read and sorted in little time.
+    lane_limit integer := case when seen ? 'seq' then least(256, greatest(64, 2 * (seen ->> 'depth')::integer)) else 64 end;
+    last    ganger._claim_lane; -- the last of these, once that has been looked into
     told    ganger._claimed_job; -- no job, but what the next claim is to be told as `seen`
     -- before many lanes were looked into: see _tell_seen
     seq_then  bigint := case when seen ? 'seq' then pg_sequence_last_value('ganger.seq'::regclass) end;
@@ -240,8 +288,8 @@ declare
     tries   integer;
     n       integer;
 begin
-    -- The first 64 lanes, and whether there is anything else to know: at most times nobody has said anything.
-    select case when seen ? 'seq' then ganger._unseen_lanes(queues, job_types, hint_lanes, hint_seqs, seen, made_then) else
+    -- The first lanes, and whether there is anything else to know: at most times nobody has said anything.
+    select case when seen ? 'seq' then ganger._unseen_lanes(queues, job_types, hint_lanes, hint_seqs, seen, made_then, lane_limit) else
            array(select row(f.lane_id, greatest(f.frontier, hint_seqs[array_position(hint_lanes, f.lane_id)]), f.rank, f.frontier,
                             null, null, null)::ganger._claim_lane
                  from (select a.lane_id, a.frontier, a.priority * 2 + a.returned::integer as rank from ganger.lane a
@@ -254,6 +302,7 @@ begin
     into lanes, is_unlisted;
     if is_unlisted then
         seen := null; -- more than the order of lanes decides
+        lane_limit := 64; -- of _more_lanes
         rules := ganger._claim_rules(queues, job_types);
         if rules.has_signals and (worker_id is not null or not rules.has_nodes) then
             perform ganger._work_signals(here => worker_id is null); -- what has become free may be the next job
@@ -272,7 +321,7 @@ begin
         end if;
         if cardinality(lanes) > 1 or is_limited then
             if is_behind is not true and rooms is null and cardinality(lanes) >= 64 then
-                last := lanes[case when seen ? 'seq' then 256 else 64 end]; -- null where there are not so many
+                last := lanes[lane_limit]; -- null where there are not so many
                 seq_then := coalesce(seq_then, pg_sequence_last_value('ganger.seq'::regclass));
                 made_then := coalesce(made_then, pg_sequence_last_value('ganger.made_runnable'::regclass));
             end if;
@@ -358,6 +407,7 @@ begin
             end if;
             if n < cardinality(picks) then
                 seen := null;
+                lane_limit := 64;
                 shut := ganger._shut_groups(); -- once more from the first lane, without these
                 is_unlisted := true;
                 is_behind := false;
@@ -368,7 +418,8 @@ begin
         if seq_then is not null and (seen ? 'seq' or (is_behind and seen is not null))
            and (is_behind or case when wanted = 0 then cardinality(lanes) >= 64 else last.lane_id is null end) then
             -- all lanes before that of the last job are empty, or none is left; among few that place may be far in front
-            told.payload := ganger._tell_seen(lanes, case when wanted = 0 then last_id end, seq_then, made_then, is_calm, seen);
+            told.payload := ganger._tell_seen(lanes, case when is_behind then lane_limit else 0 end, case when wanted = 0 then last_id end,
+                                              seq_then, made_then, is_calm, seen);
             return next told;
         end if;
         exit when wanted = 0 or (is_limited is not true and (last.lane_id is null or is_behind));

@@ -17,7 +17,7 @@
 
 #include "common/db/db_array.h"
 
-enum { LANE_HINT_MAX = 64, LANE_HINT_MARGIN = 1024, LANE_HINT_LIFE_MS = 1000, LANE_SEEN_MAX = 200 };
+enum { LANE_HINT_MAX = 64, LANE_HINT_MARGIN = 1024, LANE_HINT_LIFE_MS = 1000, LANE_SEEN_MAX = 256 };
 
 typedef struct LaneHints {
     int count;

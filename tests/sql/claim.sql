@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- claim: order, filters, bounds, what it writes; claims of gangerd's workers.
-select plan(80);
+select plan(82);
 
 create function pg_temp.claimed(n integer, variadic queues text[] default '{default}') returns text[] language sql as
     $$ select array_agg(payload #>> '{}') from ganger.claim('w', queues, max_jobs => n) $$;
@@ -204,10 +204,17 @@ begin;
 select results_eq(format('select count(id), max((payload ->> %L)::integer) filter (where id is null) from pg_temp.deep(%s, 1000, %L)', 'rank', :deep, :'seen'),
                   'values (201::bigint, -65537)', 'and that none has any left');
 rollback;
+select is((select payload ->> 'depth' from deep where id is null), '100', 'it says how many lanes that were');
 -- while nothing is made runnable but by its enqueue, only what was enqueued is looked for
 select :'seen'::jsonb || '{"calm": true}' as calm, pg_current_xact_id() as xid \gset
 begin;
 select is((select array_agg(payload #>> '{}' order by place) from pg_temp.deep(:deep, 2, :'calm') where id is not null), '{new,d101}', 'by its id');
+rollback;
+begin;
+select pg_temp.put('low', 'd8', 'deep', -1), pg_temp.put('high', 'd9', 'deep', 1), ganger._advance() \g /dev/null
+select is((select a[1:3] || a[202:] from (select array_agg(payload #>> '{}' order by place, n) as a
+                                          from (select *, row_number() over () as n from pg_temp.deep(:deep, 1000, :'calm')) x where id is not null) y),
+          '{high,new,d101,d300,low}', 'of a higher priority before all, of a lower one behind the last');
 rollback;
 begin;
 select ganger.enqueue('d3', '"late"', 'deep', run_at => now() + interval '1 hour') as late \gset
@@ -234,13 +241,13 @@ begin;
 select ok(t ->> 'calm' = 'false' and t ->> 'made_xid' = pg_current_xact_id()::text, 'nor by the second') from pg_temp.told(:deep, :'seen_now') t;
 rollback;
 begin;
-select is(pg_temp.told(:deep, :'seen_now'::jsonb || '{"made_xid": "3"}') - array['lane', 'rank', 'frontier', 'seq', 'made'], '{"calm": true, "made_xid": "3"}', 'but by a later one');
+select is(pg_temp.told(:deep, :'seen_now'::jsonb || '{"made_xid": "3"}') - array['lane', 'rank', 'frontier', 'seq', 'made', 'depth'], '{"calm": true, "made_xid": "3"}', 'but by a later one');
 rollback;
 begin;
 select is(pg_temp.told(:deep, :'seen_now'::jsonb || jsonb_build_object('made_xid', (:xid + 1000000)::text)) ->> 'calm', 'false', 'that is not one while they run');
 rollback;
 begin;
-select is(pg_temp.told(:deep, :'seen_now'::jsonb || '{"made_xid": "3", "made": 0}') - array['lane', 'rank', 'frontier', 'seq', 'made'], '{"calm": false, "made_xid": null}',
+select is(pg_temp.told(:deep, :'seen_now'::jsonb || '{"made_xid": "3", "made": 0}') - array['lane', 'rank', 'frontier', 'seq', 'made', 'depth'], '{"calm": false, "made_xid": null}',
           'and all begins anew where it has moved');
 rollback;
 create temp table deeper as select * from pg_temp.deep(:deep, 150, :'seen');
