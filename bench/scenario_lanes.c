@@ -24,6 +24,8 @@ enum {
 
 static const Figure rate = {
     "lanes", "no-op jobs of 2,000 lanes", "jobs/s", GOAL_RATIO_AT_LEAST, 0.8, ONE_LANE};
+static const Figure rate_in = {
+    "lanes", "enqueue_many of 1,000 in 1,000 lanes", "jobs/s", GOAL_RATIO_AT_LEAST, 0.5, ONE_LANE};
 static const Figure wal = {"lanes", "WAL of a job, claim to finish", "bytes", GOAL_NONE, 0,
                            ONE_LANE};
 static const Figure wal_in = {"lanes", "WAL of a job, enqueue_many of 1,000", "bytes", GOAL_NONE, 0,
@@ -31,6 +33,7 @@ static const Figure wal_in = {"lanes", "WAL of a job, enqueue_many of 1,000", "b
 
 typedef struct Cost {
     double per_second;
+    double in_per_second;
     double wal_bytes;
     double wal_in_bytes;
 } Cost;
@@ -84,7 +87,9 @@ static Cost drain(const Bench *bench, int jobs, bool is_spread)
     const char *conninfo = scratch_make();
     PGconn *conn = sql_connect(conninfo);
     int64_t empty = load_wal_bytes(conn);
+    int64_t began = bench_now_ns();
     load(conn, jobs, is_spread);
+    double load_seconds = (double)(bench_now_ns() - began) / 1e9;
     int64_t loaded = load_wal_bytes(conn);
     sql_run(conn, "select ganger.maintain()");
     sql_run(conn, "analyze ganger.job");
@@ -100,6 +105,7 @@ static Cost drain(const Bench *bench, int jobs, bool is_spread)
     PQfinish(conn);
     scratch_drop();
     return (Cost){.per_second = pace_rate(&pace, 1, STRETCHES),
+                  .in_per_second = jobs / load_seconds,
                   .wal_bytes = (double)(after - before) / jobs,
                   .wal_in_bytes = (double)(loaded - empty) / jobs};
 }
@@ -113,6 +119,7 @@ void scenario_lanes(Bench *bench)
         bench_live("lanes %d/%d: %d", i + 1, bench->repeats, QUEUES * PRIORITIES * TYPES);
         Cost many = drain(bench, jobs, true);
         report_add(&bench->report, &rate, many.per_second, one.per_second);
+        report_add(&bench->report, &rate_in, many.in_per_second, one.in_per_second);
         report_add(&bench->report, &wal, many.wal_bytes, one.wal_bytes);
         report_add(&bench->report, &wal_in, many.wal_in_bytes, one.wal_in_bytes);
     }

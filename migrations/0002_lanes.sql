@@ -111,23 +111,30 @@ create function ganger._seq_in(epoch bigint) returns bigint language sql volatil
                   case when pg_sequence_last_value('ganger.epoch_seq'::regclass) <> epoch then currval('ganger.seq'::regclass) end) end
 $$;
 
--- The lane of a job about to become runnable; signals when the lane is not seen active. Call AFTER
+-- For lanes (three arrays of equal length, each lane once) of jobs about to become runnable: signals those that are not seen active. Call AFTER
 -- _take_seqs: then a lane seen active cannot be idled before this transaction has ended. A signal that is seen is as good:
 -- folding it makes the lane active. So before the first advance of a new system there is a signal per lane, not per job. A
 -- snapshot taken earlier (above READ COMMITTED) proves nothing, so such a transaction always signals.
-create function ganger._enter_lane(queue text, priority integer, job_type text, returned boolean)
-returns bigint language plpgsql volatile as $$
+create function ganger._enter_lanes(queues text[], priorities integer[], job_types text[], returned boolean)
+returns void language plpgsql volatile
+set jit = off set enable_seqscan = off set enable_bitmapscan = off
+as $$
 declare
-    lane bigint := ganger._lane_id(queue, priority, job_type, returned);
+    sees_all     constant boolean := current_setting('transaction_isolation') in ('read committed', 'read uncommitted');
+    signal_floor constant bigint := pg_sequence_last_value('ganger.signal_floor'::regclass);
+    unseen       ganger.lane_signal[];
 begin
-    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')
-       or not (exists (select from ganger.lane l where l.lane_id = lane and l.state = 'active')
-               or exists (select from ganger.lane_signal s
-                          where s.lane_id = lane and s.n >= (select pg_sequence_last_value('ganger.signal_floor'::regclass)))) then
-        insert into ganger.lane_signal (lane_id, priority, returned, queue, job_type)
-        values (lane, priority, returned, queue, job_type);
+    unseen := array(
+        select row(k.lane_id, k.priority, _enter_lanes.returned, k.queue, k.job_type, txid_current())::ganger.lane_signal
+        from (select u.*, ganger._lane_id(u.queue, u.priority, u.job_type, _enter_lanes.returned) as lane_id
+              from unnest(queues, priorities, job_types) u (queue, priority, job_type)) k
+        where not sees_all
+           -- one by one, not all there are in a hash
+           or not (exists (select from ganger.lane l where l.lane_id = k.lane_id and l.state = 'active' offset 0)
+                   or exists (select from ganger.lane_signal s where s.lane_id = k.lane_id and s.n >= signal_floor offset 0)));
+    if cardinality(unseen) > 0 then
+        insert into ganger.lane_signal select s.* from unnest(unseen) s;
     end if;
-    return lane;
 end $$;
 
 -- Tells whoever is idle that a queue has work. (Inlined.)
@@ -152,8 +159,9 @@ set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_ha
 as $$
 declare
     seqs bigint[];
-    queues text[];
-    woken text;
+    queues     text[]; -- the lanes, each once
+    priorities integer[];
+    job_types  text[];
     made bigint; -- what nextval answers: to assign it is cheaper than to perform the call
 begin
     if cardinality(ids) = 0 then
@@ -165,20 +173,17 @@ begin
         from unnest(ids, seqs) as p (id, seq)
         -- by id one by one: a plan that joined them made while the table was small would read all of a large one
         cross join lateral (select f.ctid as row_ctid, f.queue, f.priority, f.job_type from ganger.job f where f.id = p.id offset 0) x
-    ), lanes as materialized ( -- one look (and at most one signal) per lane, not per job
-        select k.queue, k.priority, k.job_type,
-               ganger._enter_lane(k.queue, k.priority, k.job_type, _make_runnable.returned) as lane_id
-        from (select distinct f.queue, f.priority, f.job_type from found f) k
     ), placed as (
         update ganger.job j
-        set lane_id = l.lane_id, seq = f.seq, status = 'pending', pending_reason = null, due_at = null
-        from found f join lanes l on l.queue = f.queue and l.priority = f.priority and l.job_type = f.job_type
+        set lane_id = ganger._lane_id(f.queue, f.priority, f.job_type, _make_runnable.returned), seq = f.seq, status = 'pending',
+            pending_reason = null, due_at = null
+        from found f
         where j.ctid = f.row_ctid
     )
-    select array(select distinct l.queue from lanes l) into queues;
-    foreach woken in array queues loop
-        perform ganger._notify_work(woken);
-    end loop;
+    select array_agg(k.queue), array_agg(k.priority::integer), array_agg(k.job_type) into queues, priorities, job_types
+    from (select distinct f.queue, f.priority, f.job_type from found f) k;
+    perform ganger._enter_lanes(queues, priorities, job_types, returned);
+    perform ganger._notify_work(q) from (select distinct q from unnest(queues) q) k;
     made := nextval('ganger.made_runnable'::regclass);
 end $$;
 

@@ -213,7 +213,7 @@ begin
             end if;
         end if;
         lane := ganger._lane_id(queue, priority, job_type, false);
-        -- With it one look whether there is anything to say, younger than the number; above READ COMMITTED it proves nothing (see _enter_lane).
+        -- With it one look whether there is anything to say, younger than the number; above READ COMMITTED it proves nothing (see _enter_lanes).
         -- True: nothing; null: only that there is work, to whoever is idle; false: it may be more.
         insert into ganger.job (id, lane_id, seq, created_at, max_attempts, priority, queue, job_type, payload, retry_backoff,
             owner, metadata)
@@ -227,7 +227,7 @@ begin
         elsif is_quiet is null then
             perform ganger._call_idle(queue); -- which _notify_work would see once more
         else
-            perform ganger._enter_lane(queue, priority, job_type, false);
+            perform ganger._enter_lanes(array[queue], array[priority], array[job_type], false);
             perform ganger._notify_work(queue);
         end if;
         return job_id;
@@ -284,7 +284,7 @@ begin
         return job_id;
     end if;
     if reason is null then
-        perform ganger._enter_lane(queue, priority, job_type, false);
+        perform ganger._enter_lanes(array[queue], array[priority], array[job_type], false);
         perform ganger._notify_work(queue);
         return job_id;
     end if;
@@ -426,10 +426,12 @@ declare
     clock   constant timestamptz := clock_timestamp();
     checked constant record := ganger._check_jobs(jobs);
     ids     bigint[];
-    lane    record;
-    gated   bigint[] := '{}';
-    groups  text[] := '{}';
+    gated   bigint[];
+    groups  text[];
     soonest timestamptz;
+    queues     text[]; -- the lanes, each once
+    priorities integer[];
+    job_types  text[];
 begin
     if checked.n = 0 then
         return;
@@ -443,51 +445,48 @@ begin
     end if;
 
     -- In one pass. The lanes are looked at after it, which is after _take_seqs as well.
-    for lane in
-        with made as (
-            insert into ganger.job as j (id, lane_id, seq, created_at, run_at, due_at, pending_reason, max_attempts, priority, queue,
-                job_type, payload, timeout, kill_grace, retry_delay, retry_backoff, retry_delay_max, expires_at, tags, idempotency_key,
-                unique_key, group_key, depends_on, depends_on_tags, dead_letter_job_type, batch_id, owner, metadata)
-            select i.id, ganger._lane_id(i.queue_name, i.priority_value, i.job_type, false), case when i.reason is null then i.id end, created,
-                nullif(i.run_at, created), i.due, i.reason, coalesce(i.max_attempts, 3), i.priority_value, i.queue_name,
-                -- a JSON null that was given is a payload, too
-                i.job_type, coalesce(i.payload, jobs -> (i.place - 1)::integer -> 'payload', '{}'), i.timeout, i.kill_grace,
-                nullif(i.retry_delay, interval '60 s'),
-                nullif(i.retry_backoff, true), i.retry_delay_max, i.expires_at, i.tags, i.idempotency_key, i.unique_key, i.group_key,
-                case when i.depends_on is not null then ganger._resolve_references(i.depends_on, ids) end,
-                nullif(i.depends_on_tags, '{}'), i.dead_letter_job_type, _enqueue_all.batch_id, i.owner, i.metadata
-            from (
-                select x.*, case when _enqueue_all.batch_id is not null then 'batch' when x.due is not null then 'scheduled'
-                                 when cardinality(x.depends_on) > 0 or cardinality(x.depends_on_tags) > 0 then 'blocked'
-                                 when x.group_key is not null then 'limited' end as reason
-                from (select i.*, coalesce(i.queue, 'default') as queue_name, coalesce(i.priority, 0) as priority_value,
-                             case when i.run_at > clock then i.run_at end as due
-                      from rows from (jsonb_populate_recordset(null::ganger.job_input, jobs), unnest(ids)) with ordinality as i (
-                          job_type, payload, queue, priority, run_at, max_attempts, timeout, kill_grace, retry_delay, retry_backoff,
-                          retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for, on_conflict, group_key, depends_on,
-                          depends_on_tags, dead_letter_job_type, owner, metadata, id, place)
-                      where i.id > 0) x) i
-            returning j.id, j.queue, j.priority, j.job_type, j.pending_reason, j.due_at, j.group_key,
-                      j.depends_on is not null or j.depends_on_tags is not null as depends
-        )
-        select m.queue, m.priority::integer as priority, m.job_type, m.pending_reason is null as runs,
-               array_agg(m.id) filter (where m.depends) as gated,
-               array_agg(m.group_key) filter (where m.pending_reason = 'limited') as groups, min(m.due_at) as soonest
-        from made m group by m.queue, m.priority, m.job_type, m.pending_reason is null
-    loop
-        if lane.runs then
-            perform ganger._enter_lane(lane.queue, lane.priority, lane.job_type, false);
-            perform ganger._notify_work(lane.queue);
-        end if;
-        gated := gated || lane.gated;
-        groups := groups || lane.groups;
-        soonest := least(soonest, lane.soonest);
-    end loop;
-    if gated <> '{}' then
+    with made as (
+        insert into ganger.job as j (id, lane_id, seq, created_at, run_at, due_at, pending_reason, max_attempts, priority, queue,
+            job_type, payload, timeout, kill_grace, retry_delay, retry_backoff, retry_delay_max, expires_at, tags, idempotency_key,
+            unique_key, group_key, depends_on, depends_on_tags, dead_letter_job_type, batch_id, owner, metadata)
+        select i.id, ganger._lane_id(i.queue_name, i.priority_value, i.job_type, false), case when i.reason is null then i.id end, created,
+            nullif(i.run_at, created), i.due, i.reason, coalesce(i.max_attempts, 3), i.priority_value, i.queue_name,
+            -- a JSON null that was given is a payload, too
+            i.job_type, coalesce(i.payload, jobs -> (i.place - 1)::integer -> 'payload', '{}'), i.timeout, i.kill_grace,
+            nullif(i.retry_delay, interval '60 s'),
+            nullif(i.retry_backoff, true), i.retry_delay_max, i.expires_at, i.tags, i.idempotency_key, i.unique_key, i.group_key,
+            case when i.depends_on is not null then ganger._resolve_references(i.depends_on, ids) end,
+            nullif(i.depends_on_tags, '{}'), i.dead_letter_job_type, _enqueue_all.batch_id, i.owner, i.metadata
+        from (
+            select x.*, case when _enqueue_all.batch_id is not null then 'batch' when x.due is not null then 'scheduled'
+                             when cardinality(x.depends_on) > 0 or cardinality(x.depends_on_tags) > 0 then 'blocked'
+                             when x.group_key is not null then 'limited' end as reason
+            from (select i.*, coalesce(i.queue, 'default') as queue_name, coalesce(i.priority, 0) as priority_value,
+                         case when i.run_at > clock then i.run_at end as due
+                  from rows from (jsonb_populate_recordset(null::ganger.job_input, jobs), unnest(ids)) with ordinality as i (
+                      job_type, payload, queue, priority, run_at, max_attempts, timeout, kill_grace, retry_delay, retry_backoff,
+                      retry_delay_max, expires_at, tags, idempotency_key, unique_key, unique_for, on_conflict, group_key, depends_on,
+                      depends_on_tags, dead_letter_job_type, owner, metadata, id, place)
+                  where i.id > 0) x) i
+        returning j.id, j.queue, j.priority, j.job_type, j.pending_reason, j.due_at, j.group_key,
+                  j.depends_on is not null or j.depends_on_tags is not null as depends
+    ), lanes as (
+        select distinct m.queue, m.priority::integer as priority, m.job_type from made m where m.pending_reason is null
+    )
+    select e.*, l.*
+    into gated, groups, soonest, queues, priorities, job_types
+    from (select array_agg(m.id) filter (where m.depends), array_agg(distinct m.group_key) filter (where m.pending_reason = 'limited'),
+                 min(m.due_at) from made m) e,
+         (select array_agg(k.queue), array_agg(k.priority), array_agg(k.job_type) from lanes k) l;
+    if queues is not null then
+        perform ganger._enter_lanes(queues, priorities, job_types, false);
+        perform ganger._notify_work(q) from (select distinct q from unnest(queues) q) k;
+    end if;
+    if gated is not null then
         perform ganger._note_dependencies(gated);
     end if;
-    if groups <> '{}' then
-        perform ganger._signal_limited(array(select distinct g from unnest(groups) g));
+    if groups is not null then
+        perform ganger._signal_limited(groups);
     end if;
     if soonest is not null then
         perform ganger._notify_due(soonest);
