@@ -94,6 +94,23 @@ begin
     return ganger._note(id, lease_id, 'log', coalesce(line, ''));
 end $$;
 
+-- What comes after an SQL handler, in its transaction: completes the job with what it has returned. Always true; a stale lease or a cancel
+-- meanwhile raises GG002, so that the function's effects are rolled back. Called, as run_sql_handler is, in whatever role and search_path the
+-- handler has left.
+create function ganger._end_sql_handler(id bigint, lease_id uuid, result jsonb, cpu_us bigint default null, max_rss bigint default null)
+returns boolean language plpgsql volatile as $$
+begin
+    if pg_catalog.octet_length(result::pg_catalog.text) operator(pg_catalog.>) 1048576 then -- as of every handler, docs/handlers.md
+        raise exception 'the output has % bytes, more than 1048576', pg_catalog.octet_length(result::pg_catalog.text)
+            using errcode = '22023';
+    end if;
+    reset role;
+    if not ganger._complete_with_effects(_end_sql_handler.id, _end_sql_handler.lease_id, result, cpu_us, max_rss) then
+        raise exception 'the lease of job % is no longer valid', _end_sql_handler.id using errcode = 'GG002';
+    end if;
+    return true;
+end $$;
+
 -- Runs an SQL handler and completes its job in one transaction. `function` was checked when the configuration was
 -- read: function(jsonb, ganger.jobs) returns jsonb. Runs with the caller's rights, not the owner's, and with the caller's
 -- search_path, which is for the handler: whatever stands here must mean the same in any, so all of it is qualified.
@@ -130,18 +147,11 @@ begin
         end if;
         result := coalesce(result, output);
     end if;
-    if pg_catalog.octet_length(result::pg_catalog.text) operator(pg_catalog.>) 1048576 then -- as of every handler, docs/handlers.md
-        raise exception 'the output has % bytes, more than 1048576', pg_catalog.octet_length(result::pg_catalog.text)
-            using errcode = '22023';
-    end if;
-    reset role; -- the handler may have set one for this transaction
+    reset role; -- the handler may have set one for this transaction, which may not call what follows
     if log is not null then
         perform ganger.log(run_sql_handler.id, run_sql_handler.lease_id, log);
     end if;
-    if not ganger._complete_with_effects(run_sql_handler.id, run_sql_handler.lease_id, result, cpu_us, max_rss) then
-        raise exception 'the lease of job % is no longer valid', run_sql_handler.id using errcode = 'GG002';
-    end if;
-    return true;
+    return ganger._end_sql_handler(run_sql_handler.id, run_sql_handler.lease_id, result, cpu_us, max_rss);
 end $$;
 
 -- Cancels a job. Pending: it is cancelled when this commits. Running: true means it will end cancelled whatever its handler

@@ -214,6 +214,7 @@ begin
             ('_finish_completed',    '..w..', 'function'),
             ('_settle_result',       '..w..', 'function'),
             ('_complete_with_effects', '..w..', 'function'),
+            ('_end_sql_handler',     '..w..', 'function'),
             ('_running_job',         '..w..', 'function'),
             ('_release',             '..w..', 'function'),
             ('_promote',             '..w..', 'function'),

@@ -9,11 +9,11 @@
 #include "common/base/clock.h"
 #include "common/base/config_options.h"
 #include "common/base/log.h"
-#include "sql_queries.h"
 #include "worker/exec_child.h"
 #include "worker/http_handler.h"
 #include "worker/plugin_loader.h"
 #include "worker/sandbox.h"
+#include "worker/sql_handler.h"
 
 typedef struct LoadedPlugin { // one per file, however many job types it serves
     char *path;
@@ -30,6 +30,7 @@ struct HandlerTable {
     size_t plugin_count;
     HandlerConfig *hooks; // of on_error hooks: as their handler's, under another job type
     size_t hook_count;
+    int sql_count;
     int64_t load_until; // clock_boot_ms
 };
 
@@ -37,7 +38,6 @@ static bool load_handler(HandlerTable *table, const Config *config, const Handle
                          Db *db, StrBuf *why);
 static bool load_plugin(HandlerTable *table, const Config *config, const HandlerConfig *handler,
                         Handler *out, StrBuf *why);
-static bool check_function(const char *function, bool applies, Db *db, StrBuf *why);
 static void add_hook(HandlerTable *table, const Config *config, const Handler *handler);
 
 static bool is_wanted(const PoolConfig *pool, const char *job_type)
@@ -127,6 +127,7 @@ void handler_table_destroy(HandlerTable *table)
     }
     for (int i = 0; i < table->count; i++) {
         http_handler_destroy(table->handlers[i].http);
+        sql_handler_free(table->handlers[i].sql_call);
     }
     free(table->hooks);
     free(table->plugins); // the shared objects stay: their code may have left threads or exit hooks
@@ -201,10 +202,10 @@ static bool load_handler(HandlerTable *table, const Config *config, const Handle
     case HANDLER_EXEC:
         warn_without_sandbox(handler);
         ok = exec_find_program(handler->exec.items[0], NULL, why) &&
-             (handler->apply == NULL || check_function(handler->apply, true, db, why));
+             (handler->apply == NULL || sql_handler_check(handler->apply, true, db, 0, NULL, why));
         break;
     case HANDLER_SQL:
-        ok = check_function(handler->sql, false, db, why);
+        ok = sql_handler_check(handler->sql, false, db, table->sql_count++, &loaded.sql_call, why);
         break;
     case HANDLER_HTTP:
         ok = http_handler_create(&loaded.http, &handler->http, why);
@@ -299,33 +300,4 @@ static bool load_plugin(HandlerTable *table, const Config *config, const Handler
     const char *name = handler->symbol != NULL ? handler->symbol : handler->job_type;
     out->plugin_entry = plugin_find_handler(entry->plugin, name, why);
     return out->plugin_entry != NULL && has_room_for_hook(handler, out->plugin_entry, why);
-}
-
-// Without a connection the check is left to the first run.
-static bool check_function(const char *function, bool applies, Db *db, StrBuf *why)
-{
-    if (db == NULL) {
-        return true;
-    }
-    if (db_is_pooled(db)) {
-        strbuf_append(why, RUNNER_NEEDS_DIRECT);
-        return false;
-    }
-    DbParams params;
-    db_params_init(&params);
-    db_param_text(&params, function);
-    db_param_bool(&params, applies);
-    PGresult *result = NULL;
-    const Status status =
-        db_exec(db, &SQL_check_sql_handler, &params, DB_STATEMENT_TIMEOUT_MS, &result);
-    if (status == STATUS_LOST || status == STATUS_RETRY) {
-        return true;
-    }
-    const char *problem =
-        status == STATUS_OK ? db_text(result, 0, "problem") : db_error_message(db);
-    if (problem != NULL) {
-        strbuf_append(why, problem);
-    }
-    PQclear(result);
-    return problem == NULL;
 }

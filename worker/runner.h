@@ -48,10 +48,11 @@ typedef struct RunResult {
 typedef struct Handler Handler;
 struct Handler {
     const HandlerConfig *config;
-    const void *plugin_entry; // HANDLER_PLUGIN: entry in the plugin's table
-    struct HttpHandler *http; // HANDLER_HTTP: http_handler.h
-    bool is_hook;             // its job type is that of the entry's on_error hook
-    int counter_row;          // where its runs are counted
+    const void *plugin_entry;        // HANDLER_PLUGIN: entry in the plugin's table
+    struct HttpHandler *http;        // HANDLER_HTTP: http_handler.h
+    struct SqlHandlerCall *sql_call; // HANDLER_SQL: sql_handler.h; NULL = run_sql_handler does it
+    bool is_hook;                    // its job type is that of the entry's on_error hook
+    int counter_row;                 // where its runs are counted
 };
 
 // Why a handler gets no connection behind a pooler: nobody could end its backend when the job is stopped, and what it sets or

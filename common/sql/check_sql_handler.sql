@@ -1,7 +1,8 @@
 -- Says whether a function can be an SQL handler: f(payload jsonb, job ganger.jobs) returns jsonb; or one that a program's output is
 -- given to: f(output jsonb, job ganger.jobs) returns jsonb or void.
 -- $1 text: function name, schema-qualified; $2 boolean: the latter is meant.
--- Column `problem`: null when it can.
+-- Columns: `problem`, null when it can; `call`, the statement that does for the former what run_sql_handler does for any, but is got ready once.
+--   $1 bigint: job; $2 uuid: lease; $3 text: the node's name. Column `done`: true; null, and nothing has run, where the lease is lost.
 SELECT CASE
            WHEN p.oid IS NULL AND EXISTS (SELECT FROM pg_catalog.pg_proc AS o
                                           WHERE o.proname = (pg_catalog.parse_ident($1::text))[pg_catalog.cardinality(pg_catalog.parse_ident($1::text))])
@@ -16,7 +17,12 @@ SELECT CASE
                     || CASE WHEN $2::boolean THEN ' or void' ELSE '' END
            WHEN NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
                THEN 'no permission to execute ' || $1::text
-       END AS problem
+       END AS problem,
+       pg_catalog.format('SELECT CASE WHEN pg_catalog.set_config(''lock_timeout'', ''0'', true) IS NOT NULL AND (s.job).id IS NOT NULL'
+                         ' THEN ganger._end_sql_handler($1, $2, %s((s.job).payload, s.job)) END AS done'
+                         ' FROM (SELECT ganger._running_job($1::bigint, $2::uuid, $3::text) AS job OFFSET 0) AS s',
+                         pg_catalog.format('%I.%I', n.nspname, p.proname)) AS call
 FROM (SELECT pg_catalog.to_regprocedure($1::text || '(jsonb, ganger.jobs)') AS oid,
              CASE WHEN $2::boolean THEN '(output jsonb, job ganger.jobs)' ELSE '(payload jsonb, job ganger.jobs)' END AS arguments) AS wanted
-     LEFT JOIN pg_catalog.pg_proc AS p ON p.oid = wanted.oid;
+     LEFT JOIN pg_catalog.pg_proc AS p ON p.oid = wanted.oid
+     LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace;

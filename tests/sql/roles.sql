@@ -32,7 +32,7 @@ insert into wanted values
 insert into wanted select n, 'w' from string_to_table(trim(:'called'), ' ') n on conflict (name) do nothing;
 insert into wanted select p.proname, 'prwoa' from pg_proc p -- the operations of the HTTP API have their caller's rights
 where p.pronamespace = 'ganger'::regnamespace and p.proname ~ '^_api_' and not p.prosecdef on conflict (name) do update set letters = excluded.letters;
-insert into wanted values ('_backend_start', 'w'), ('_running_job', 'w'); -- the default of a parameter; asked by run_sql_handler
+insert into wanted values ('_backend_start', 'w'); -- the default of a parameter
 create temp table role_names (letter text, role text);
 insert into role_names values ('p', 'ganger_producer'), ('p', 'ganger_api_producer'), ('r', 'ganger_reader'), ('w', 'ganger_worker'), ('o', 'ganger_operator'),
     ('a', 'ganger_admin');
