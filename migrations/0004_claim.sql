@@ -259,7 +259,7 @@ declare
     lanes   ganger._claim_lane[];
     picks   ganger._claim_pick[];
     -- So many lanes are looked into at first: twice what the claim before needed, within what is read and sorted in little time.
-    lane_limit integer := case when seen ? 'seq' then least(256, greatest(64, 2 * (seen ->> 'depth')::integer)) else 64 end;
+    lane_limit integer := case when seen ? 'seq' then least(256, greatest(64, 2 * coalesce((seen ->> 'depth')::integer, 128))) else 64 end;
     last    ganger._claim_lane; -- the last of these, once that has been looked into
     told    ganger._claimed_job; -- no job, but what the next claim is to be told as `seen`
     -- before many lanes were looked into: see _tell_seen

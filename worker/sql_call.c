@@ -17,7 +17,7 @@ static const char SQLSTATE_LEASE_LOST[] = "GG002"; // raised by ganger.run_sql_h
 enum { CANCEL_REPEAT_MS = 250 }; // a cancel that comes before the statement has begun does nothing
 
 static PGresult *run_statement(RunContext *run, const SqlStatement *statement,
-                               const DbParams *params);
+                               const DbParams *params, bool *is_refused);
 static JobOutcome judge(JobContext *context, PGconn *conn, const PGresult *result);
 
 JobOutcome sql_call(JobContext *context, const SqlStatement *statement, const DbParams *params)
@@ -32,7 +32,14 @@ JobOutcome sql_call(JobContext *context, const SqlStatement *statement, const Db
         return OUTCOME_ERROR;
     }
     FAULT_POINT(handler_before_complete);
-    PGresult *answer = run_statement(run, statement, params);
+    bool is_refused = false;
+    PGresult *answer = run_statement(run, statement, params, &is_refused);
+    if (is_refused) { // it could not be got ready: nothing has run
+        char *why = mem_printf("%s (SQLSTATE %s)", db_error_message(run->db), db_sqlstate(run->db));
+        job_context_set_error(context, why);
+        free(why);
+        return OUTCOME_ERROR;
+    }
     const JobOutcome outcome = judge(context, db_conn(run->db), answer);
     PQclear(answer);
     if (outcome == OUTCOME_COMPLETED) {
@@ -77,10 +84,11 @@ static PGresult *await_answer(RunContext *run, PGconn *conn)
 }
 
 static PGresult *run_statement(RunContext *run, const SqlStatement *statement,
-                               const DbParams *params)
+                               const DbParams *params, bool *is_refused)
 {
     for (int tries = 0;; tries++) {
         if (db_send(run->db, statement, params) != STATUS_OK) {
+            *is_refused = !db_is_lost(run->db);
             return NULL;
         }
         PGresult *answer = await_answer(run, db_conn(run->db));

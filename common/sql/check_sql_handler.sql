@@ -18,10 +18,13 @@ SELECT CASE
            WHEN NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
                THEN 'no permission to execute ' || $1::text
        END AS problem,
-       pg_catalog.format('SELECT CASE WHEN pg_catalog.set_config(''lock_timeout'', ''0'', true) IS NOT NULL AND (s.job).id IS NOT NULL'
-                         ' THEN ganger._end_sql_handler($1, $2, %s((s.job).payload, s.job)) END AS done'
-                         ' FROM (SELECT ganger._running_job($1::bigint, $2::uuid, $3::text) AS job OFFSET 0) AS s',
-                         pg_catalog.format('%I.%I', n.nspname, p.proname)) AS call
+       -- the setting first, as the job may be waited for, too
+       CASE WHEN p.oid IS NOT NULL THEN
+           pg_catalog.format('SELECT CASE WHEN (s.job).id IS NOT NULL'
+                             ' THEN ganger._end_sql_handler($1, $2, %s((s.job).payload, s.job)) END AS done'
+                             ' FROM (SELECT CASE WHEN pg_catalog.set_config(''lock_timeout'', ''0'', true) IS NOT NULL'
+                             ' THEN ganger._running_job($1::bigint, $2::uuid, $3::text) END AS job OFFSET 0) AS s',
+                             pg_catalog.format('%I.%I', n.nspname, p.proname)) END AS call
 FROM (SELECT pg_catalog.to_regprocedure($1::text || '(jsonb, ganger.jobs)') AS oid,
              CASE WHEN $2::boolean THEN '(output jsonb, job ganger.jobs)' ELSE '(payload jsonb, job ganger.jobs)' END AS arguments) AS wanted
      LEFT JOIN pg_catalog.pg_proc AS p ON p.oid = wanted.oid

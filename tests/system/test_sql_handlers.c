@@ -77,6 +77,27 @@ static void test_function_replaced(void **state)
               third);
 }
 
+// Before its first job, so that there is no call of it yet.
+static void test_function_gone(void **state)
+{
+    SystemTest *test = *state;
+    test_db_run(test->conn, "create schema app;"
+                            "create function app.f(payload jsonb, job ganger.jobs) returns jsonb "
+                            "language sql as $$ select '1'::jsonb $$");
+    Daemon *daemon =
+        daemon_run(test, "gone", 1,
+                   &(DaemonOptions){.pools = "{default: {processes: 1}}",
+                                    .handlers = "f: {sql: app.f}, none: {sql: app.nothing}"});
+    CHECK(test, daemon_await_log(daemon, "no function app.nothing", DAEMON_PATIENCE_MS));
+    test_db_run(test->conn, "drop function app.f(jsonb, ganger.jobs)");
+    const int64_t id = job_add(test, "'f', max_attempts => 1");
+    job_await(test, id, "failed");
+    sql_check(test,
+              "(select error like '%%42883%%' and error not like '%%connection%%' from ganger.jobs "
+              "where id = %" PRId64 ")",
+              id);
+}
+
 // Not each has a statement of its own.
 static void test_more_than_statements(void **state)
 {
@@ -102,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_a_handler_leaves, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_function_replaced, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_function_gone, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_more_than_statements, system_setup, system_teardown),
     };
     return cmocka_run_group_tests_name("sql_handlers", tests, NULL, NULL);
