@@ -55,7 +55,7 @@ create table ganger.epoch_state (
 );
 insert into ganger.epoch_state select pg_sequence_last_value('ganger.epoch_seq'), 0;
 
--- What claims read, however many lanes are idle. Neither column is written with a frontier, so that stays a HOT update.
+-- What claims read, however many lanes are idle. None of its columns is written with a frontier, so that stays a HOT update.
 create index lane_visited on ganger.lane (queue, priority, returned) where state <> 'idle';
 
 create function ganger._lane_id(queue text, priority integer, job_type text, returned boolean)

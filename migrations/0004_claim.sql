@@ -239,7 +239,7 @@ end $$;
 --                           nothing yet, null: the caller keeps no such thing
 -- Returns the jobs with the lane and seq they had, in claim order, but to a worker of gangerd's among 64 lanes and more: there `place` says it.
 -- Order: priority, lanes of returned jobs first, then the age
--- of the lane's first job; behind the first 64 lanes, where there is no limit, the frontier stands for that job. was_started: it was claimed before, so it may
+-- of the lane's first job; from 64 lanes on, where there is no limit, the frontier stands for that job. was_started: it was claimed before, so it may
 -- have steps. waited_us: since its time, run_at or else created_at. Where there is something for `seen` it is the payload of a last row without an id.
 --
 -- Small statements, each with what is needed just then, as to set up a large one costs more than a job. Each has a snapshot of its own (at
@@ -274,7 +274,7 @@ declare
     is_unlisted boolean; -- the lanes are to be read again
     is_limited  boolean;
     is_rated    boolean;
-    is_behind   boolean; -- these are the lanes behind the 64th
+    is_behind   boolean; -- these are the lanes behind `last`
     rooms   jsonb; -- what limits leave
     busy    boolean;
     shut    jsonb; -- groups of which nothing may be claimed just now
@@ -312,7 +312,7 @@ begin
         -- their jobs are not even locked: this claim may be part of a long transaction
         shut := case when rules.has_signals then ganger._shut_groups() end;
     end if;
-    loop -- once, but for limits, shut groups, and where 64 lanes have not enough
+    loop -- once, but for limits, shut groups, and where the first lanes have not enough
         if is_unlisted then
             if is_limited then
                 select r.rooms, r.busy into rooms, busy from ganger._limit_room(queues, job_types) r;

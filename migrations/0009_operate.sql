@@ -95,8 +95,8 @@ begin
 end $$;
 
 -- What comes after an SQL handler, in its transaction: completes the job with what it has returned. Always true; a stale lease or a cancel
--- meanwhile raises GG002, so that the function's effects are rolled back. Called, as run_sql_handler is, in whatever role and search_path the
--- handler has left.
+-- meanwhile raises GG002, so that the function's effects are rolled back. In a handler's own statement (check_sql_handler.sql) it is
+-- called in whatever role and search_path the handler has left.
 create function ganger._end_sql_handler(id bigint, lease_id uuid, result jsonb, cpu_us bigint default null, max_rss bigint default null)
 returns boolean language plpgsql volatile as $$
 begin

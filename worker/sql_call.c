@@ -12,7 +12,7 @@
 #include "common/base/inherited_fd.h"
 #include "common/base/log.h"
 
-static const char SQLSTATE_LEASE_LOST[] = "GG002"; // raised by ganger.run_sql_handler
+static const char SQLSTATE_LEASE_LOST[] = "GG002"; // raised by ganger._end_sql_handler
 
 enum { CANCEL_REPEAT_MS = 250 }; // a cancel that comes before the statement has begun does nothing
 

@@ -20,7 +20,7 @@ typedef struct SqlHandlerCall {
 
 // False, with the reason in `why`, when `function` can be no handler, or none that a program's output is given to (`applies`). Without a
 // connection (`db` NULL or lost) that is left to the first run. `call` (may be NULL): the handler's statement, named after `number`, to be
-// freed with sql_handler_free; untouched where there is none.
+// freed with sql_handler_free, but not before the connections it was used on, which know it by its address; untouched where there is none.
 bool sql_handler_check(const char *function, bool applies, Db *db, int number,
                        SqlHandlerCall **call, StrBuf *why);
 // NULL is none.

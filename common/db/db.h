@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Db: one PostgreSQL connection used synchronously, with a deadline on every call.
 //
-// Statements come from common/sql only. They are prepared at first use. An error is logged here, once,
+// Statements come from common/sql only, and from the server (sql_statement.h). They are prepared at first use. An error is logged here, once,
 // with its SQLSTATE; callers get the Status class (db_error.h).
 #ifndef COMMON_DB_DB_H
 #define COMMON_DB_DB_H
@@ -96,7 +96,8 @@ void db_param_binary(DbParams *params, const char *bytes,
 MUST_CHECK Status db_exec(Db *db, const SqlStatement *statement, const DbParams *params,
                           int64_t timeout_ms, PGresult **out);
 
-// Sends one statement; its results are the caller's to read (db_conn), all of them. STATUS_OK or STATUS_LOST.
+// Sends one statement; its results are the caller's to read (db_conn), all of them. On failure nothing has run: it could not be
+// prepared, or the connection is lost (db_is_lost).
 MUST_CHECK Status db_send(Db *db, const SqlStatement *statement, const DbParams *params);
 // True when the statement sent was not known to the server (somebody has dropped all prepared ones): send it again, and it is.
 bool db_is_forgotten(Db *db, const PGresult *result);

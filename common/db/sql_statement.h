@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One SQL statement, generated from common/sql/<name>.sql.
+// One SQL statement, generated from common/sql/<name>.sql; that of an SQL handler is the server's (worker/sql_handler.h).
 #ifndef COMMON_DB_SQL_STATEMENT_H
 #define COMMON_DB_SQL_STATEMENT_H
 

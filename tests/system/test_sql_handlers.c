@@ -98,6 +98,42 @@ static void test_function_gone(void **state)
               id);
 }
 
+// A lock on the table of jobs, taken between two jobs of a batch, is waited for, longer than the connection's own lock_timeout.
+static void test_lock_before_a_job(void **state)
+{
+    SystemTest *test = *state;
+    test_db_run(test->conn,
+                "create schema app; create function app.f(payload jsonb, job ganger.jobs) returns "
+                "jsonb language plpgsql as $$ begin perform pg_advisory_xact_lock(4711); return "
+                "null; end $$; select ganger.enqueue('f') from generate_series(1, 50)");
+    daemon_run(
+        test, "locked", 1,
+        &(DaemonOptions){.pools = "{default: {processes: 1}}", .handlers = "f: {sql: app.f}"});
+    // these are short, so the next two are claimed together
+    sql_await(test, "(select count(*) = 50 from ganger.jobs where status = 'completed')");
+    test_db_run(test->conn, "select pg_advisory_lock(4711); select ganger.enqueue('f') from "
+                            "generate_series(1, 2)");
+    sql_await(test, "(select count(*) = 2 from ganger.jobs where status = 'processing') and "
+                    "exists (select from pg_locks where locktype = 'advisory' and not granted)");
+    PGconn *locker = test_db_connect(&test->db);
+    test_db_run(locker, "begin");
+    CHECK(test, PQsendQuery(locker, "lock table ganger.job in access exclusive mode") == 1);
+    sql_await(test, "exists (select from pg_locks where mode = 'AccessExclusiveLock' and not "
+                    "granted)");
+    test_db_run(test->conn, "select pg_advisory_unlock(4711)");
+    PGresult *locked = PQgetResult(locker); // the first has ended
+    CHECK(test, PQresultStatus(locked) == PGRES_COMMAND_OK && PQgetResult(locker) == NULL);
+    PQclear(locked);
+    sql_await(test, "exists (select from pg_stat_activity where wait_event_type = 'Lock' and "
+                    "query like '%%_end_sql_handler%%' and query_start < clock_timestamp() - "
+                    "interval '7 s')");
+    test_db_run(locker, "commit");
+    PQfinish(locker);
+    sql_await(test,
+              "(select count(*) = 52 from ganger.jobs where status = 'completed' and attempts "
+              "= 1)");
+}
+
 // Not each has a statement of its own.
 static void test_more_than_statements(void **state)
 {
@@ -124,6 +160,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_a_handler_leaves, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_function_replaced, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_function_gone, system_setup, system_teardown),
+        cmocka_unit_test_setup_teardown(test_lock_before_a_job, system_setup, system_teardown),
         cmocka_unit_test_setup_teardown(test_more_than_statements, system_setup, system_teardown),
     };
     return cmocka_run_group_tests_name("sql_handlers", tests, NULL, NULL);
