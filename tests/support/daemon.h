@@ -93,6 +93,8 @@ bool process_is_of(pid_t pid, const char *program);
 // Neither gone nor a zombie.
 bool process_is_alive(pid_t pid);
 bool process_await_end(pid_t pid, int64_t limit_ms);
+// Until it stands still, as after SIGSTOP.
+bool process_await_stop(pid_t pid, int64_t limit_ms);
 // Takes away the zombies among processes whose parent is gone: they have come to the test.
 void process_reap(const pid_t *pids, size_t count);
 

@@ -10,6 +10,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
+#include "common/base/proc_stat.h"
 #include "tests/support/daemon.h"
 
 enum { LOOK_MS = 5, PROCESS_MAX = 4096 };
@@ -101,6 +102,17 @@ bool process_await_end(pid_t pid, int64_t limit_ms)
 {
     for (int64_t until = clock_boot_ms() + limit_ms; process_is_alive(pid); pause_ms(LOOK_MS)) {
         if (clock_boot_ms() > until) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool process_await_stop(pid_t pid, int64_t limit_ms)
+{
+    ProcStat stat = {0};
+    for (int64_t until = clock_boot_ms() + limit_ms; stat.state != 'T'; pause_ms(LOOK_MS)) {
+        if (!proc_stat_read(pid, &stat) || clock_boot_ms() > until) {
             return false;
         }
     }

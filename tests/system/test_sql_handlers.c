@@ -3,6 +3,7 @@
 #include "tests/support/unit.h"
 
 #include <inttypes.h>
+#include <signal.h>
 
 #include "common/base/memory.h"
 #include "tests/support/daemon.h"
@@ -98,40 +99,30 @@ static void test_function_gone(void **state)
               id);
 }
 
-// A lock on the table of jobs, taken between two jobs of a batch, is waited for, longer than the connection's own lock_timeout.
+// A lock on the table of jobs, taken between the claim and the call, is waited for, longer than the connection's own lock_timeout.
 static void test_lock_before_a_job(void **state)
 {
     SystemTest *test = *state;
     test_db_run(test->conn,
                 "create schema app; create function app.f(payload jsonb, job ganger.jobs) returns "
-                "jsonb language plpgsql as $$ begin perform pg_advisory_xact_lock(4711); return "
-                "null; end $$; select ganger.enqueue('f') from generate_series(1, 50)");
-    daemon_run(
-        test, "locked", 1,
-        &(DaemonOptions){.pools = "{default: {processes: 1}}", .handlers = "f: {sql: app.f}"});
-    // these are short, so the next two are claimed together
-    sql_await(test, "(select count(*) = 50 from ganger.jobs where status = 'completed')");
-    test_db_run(test->conn, "select pg_advisory_lock(4711); select ganger.enqueue('f') from "
-                            "generate_series(1, 2)");
-    sql_await(test, "(select count(*) = 2 from ganger.jobs where status = 'processing') and "
-                    "exists (select from pg_locks where locktype = 'advisory' and not granted)");
+                "jsonb language sql as $$ select null::jsonb $$");
+    daemon_run(test, "locked", 1,
+               &(DaemonOptions){.pools = "{default: {processes: 1}}",
+                                .handlers = "f: {sql: app.f}",
+                                .fault = "handler_before_complete:2:stop"});
+    job_await(test, job_add(test, "'f'"), "completed"); // so its call is got ready
+    const pid_t worker = job_await_pid(test, job_add(test, "'f'"));
+    CHECK(test, process_await_stop(worker, DAEMON_PATIENCE_MS));
     PGconn *locker = test_db_connect(&test->db);
-    test_db_run(locker, "begin");
-    CHECK(test, PQsendQuery(locker, "lock table ganger.job in access exclusive mode") == 1);
-    sql_await(test, "exists (select from pg_locks where mode = 'AccessExclusiveLock' and not "
-                    "granted)");
-    test_db_run(test->conn, "select pg_advisory_unlock(4711)");
-    PGresult *locked = PQgetResult(locker); // the first has ended
-    CHECK(test, PQresultStatus(locked) == PGRES_COMMAND_OK && PQgetResult(locker) == NULL);
-    PQclear(locked);
+    test_db_run(locker, "begin; lock table ganger.job in access exclusive mode");
+    assert_int_equal(kill(worker, SIGCONT), 0);
     sql_await(test, "exists (select from pg_stat_activity where wait_event_type = 'Lock' and "
                     "query like '%%_end_sql_handler%%' and query_start < clock_timestamp() - "
                     "interval '7 s')");
     test_db_run(locker, "commit");
     PQfinish(locker);
     sql_await(test,
-              "(select count(*) = 52 from ganger.jobs where status = 'completed' and attempts "
-              "= 1)");
+              "(select count(*) = 2 from ganger.jobs where status = 'completed' and attempts = 1)");
 }
 
 // Not each has a statement of its own.
