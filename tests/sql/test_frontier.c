@@ -47,6 +47,8 @@ static _Atomic(Phase) phase;
 static int64_t run_ms;
 static uint64_t seed;
 static atomic_llong refused_finishes;
+static atomic_llong
+    locked_running; // by those who have nothing to do with them: their ends would have to wait
 static atomic_llong told; // claims that went through many lanes, and said so
 
 typedef struct Actor {
@@ -231,6 +233,21 @@ static void *editor(void *argument)
     return NULL;
 }
 
+// Of others' running jobs, in the transaction that is open here and has finished none itself.
+static void note_locked_running(Actor *self)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql,
+             "select count(*) from ganger.job where status = 'processing' and worker_id <> %" PRId64
+             " and xmax = pg_current_xact_id_if_assigned()::xid",
+             self->worker);
+    PGresult *locked = attempt(self->conn, sql);
+    if (locked != NULL) {
+        atomic_fetch_add(&locked_running, strtoll(PQgetvalue(locked, 0, 0), NULL, 10));
+    }
+    PQclear(locked);
+}
+
 static void *advancer(void *argument)
 {
     Actor *self = argument;
@@ -239,10 +256,14 @@ static void *advancer(void *argument)
         if (in_transaction) {
             run(self->conn, "begin");
         }
-        if (chance(self, 50)) {
+        const bool is_finishing = chance(self, 50);
+        if (is_finishing) {
             run(self->conn, "select ganger._promote(), ganger._apply_late_results()");
         }
         runf(self->conn, "select ganger._advance('%d ms')", chance(self, 70) ? 0 : 150);
+        if (in_transaction && !is_finishing) {
+            note_locked_running(self);
+        }
         if (chance(self, 20)) {
             run(self->conn, "select ganger._forget_lanes('0 s')");
         }
@@ -318,7 +339,7 @@ static void *claimer(void *argument)
         char lanes[2000] = "";
         char seqs[2000] = "";
         char sql[4400 + LANE_SEEN_MAX];
-        lane_hints_expire(&self->hints, clock_boot_ms());
+        lane_hints_expire(&self->hints, clock_boot_ms(), 0);
         write_hints(&self->hints, lanes, seqs, sizeof lanes);
         snprintf(sql, sizeof sql,
                  "select id, lease_id, lane_id, seq, payload from ganger._take_jobs(%" PRId64
@@ -327,6 +348,9 @@ static void *claimer(void *argument)
                  lane_hints_seen(&self->hints));
         run(self->conn, "begin");
         PGresult *claimed = attempt(self->conn, sql);
+        if (claimed != NULL) {
+            note_locked_running(self);
+        }
         if (chance(self, 20)) {
             hold(self, 150);
         }
@@ -406,6 +430,7 @@ static void check_outcome(PGconn *conn)
                                        "(status = 'completed' and attempts <> 1)"),
                      0);
     assert_int_equal(atomic_load(&refused_finishes), 0);
+    assert_int_equal(atomic_load(&locked_running), 0);
     assert_int_equal(test_db_int(conn, "select count(*) from ganger.lane_straggler s join "
                                        "ganger.job j on j.id = s.job_id"),
                      0);
