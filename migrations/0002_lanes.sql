@@ -251,8 +251,23 @@ begin
     end loop;
 end $$;
 
+-- Does somebody's open transaction hold this row, or has it begun to run? Nothing is locked by the question: the end of a job that began
+-- meanwhile would wait for the end of this transaction, even where its row is no more what was looked for.
+create function ganger._is_held(row_id bigint) returns boolean
+language plpgsql volatile
+set jit = off set enable_seqscan = off as $$
+declare
+    is_free boolean;
+begin
+    perform from ganger.job j where j.id = row_id and j.status = 'pending' for update skip locked;
+    is_free := found;
+    raise exception using errcode = 'GG004';
+exception when sqlstate 'GG004' then
+    return not is_free;
+end $$;
+
 -- Writes down runnable rows at the head of a lane that somebody's open transaction holds, and returns the
--- first seq that is not such a row (null: none left). At most 1000 per call.
+-- first seq that is not such a row (beyond the last, if none is left); `head`, where that is not the lane's first any more. At most 1000 per call.
 create function ganger._pass_stragglers(lane bigint, head bigint) returns bigint
 language plpgsql volatile
 set jit = off set enable_seqscan = off as $$
@@ -264,8 +279,10 @@ begin
         select j.id, j.seq into row_id, row_seq from ganger.job j
         where j.lane_id = lane and j.seq >= row_seq and j.status = 'pending' order by j.seq limit 1;
         exit when not found;
-        perform from ganger.job j where j.id = row_id for update skip locked;
-        exit when found;
+        if i = 1 and row_seq <> head then
+            return head; -- it was a claim's
+        end if;
+        exit when not ganger._is_held(row_id);
         insert into ganger.lane_straggler values (row_id, lane, row_seq)
         on conflict (job_id) do update set lane_id = excluded.lane_id, seq = excluded.seq;
         row_seq := row_seq + 1;
@@ -299,42 +316,51 @@ create function ganger._advance_lanes(epoch_lo bigint, idle_after interval) retu
 language plpgsql volatile
 set jit = off set enable_seqscan = off as $$
 declare
-    patience constant interval := least(idle_after, interval '10 s');
-    lane     record;
-    target   bigint;
-    is_stuck boolean;
+    patience  constant interval := least(idle_after, interval '10 s');
+    epoch_now constant bigint := pg_sequence_last_value('ganger.epoch_seq'::regclass);
+    stuck     record;
+    target    bigint;
 begin
-    for lane in
-        select l.lane_id, l.frontier, l.state, l.seen_at, l.closing_epoch, h.seq as head, h.held
-        from ganger.lane l
-        left join lateral (
-            select j.seq, j.xmax <> '0'::xid as held from ganger.job j
-            where j.lane_id = l.lane_id and j.seq >= l.frontier and j.status = 'pending'
-            order by j.seq limit 1) h on true
-        where l.state <> 'idle'
-    loop
-        is_stuck := coalesce(lane.held and lane.head = lane.frontier, false); -- it stood there last time too
-        target := case when is_stuck then ganger._pass_stragglers(lane.lane_id, lane.head) else lane.head end;
-        target := greatest(lane.frontier, least(coalesce(target, epoch_lo), epoch_lo));
-        if lane.head is not null then
-            -- a new lane's (0) says nothing about the age of its jobs, by which claims order lanes
-            if target > lane.frontier + 10000 or (lane.frontier = 0 and target > 0) or lane.state = 'closing'
-               or (is_stuck and target > lane.frontier) or lane.seen_at <= clock_timestamp() - patience then
-                update ganger.lane l set frontier = target, seen_at = clock_timestamp(), state = 'active', closing_epoch = null
-                where l.lane_id = lane.lane_id;
-            end if;
-        elsif lane.state = 'active' and lane.seen_at <= clock_timestamp() - idle_after then
-            -- whoever still sees it active has taken its seq in the epoch after this one, or earlier
+    for stuck in
+        with visited as materialized (
+            select l.lane_id, l.frontier, l.state, l.seen_at, l.closing_epoch, h.seq as head, h.held,
+                   greatest(l.frontier, least(coalesce(h.seq, epoch_lo), epoch_lo)) as target
+            from ganger.lane l
+            left join lateral (
+                select j.seq, j.xmax <> '0'::xid as held from ganger.job j
+                where j.lane_id = l.lane_id and j.seq >= l.frontier and j.status = 'pending'
+                order by j.seq limit 1) h on true
+            where l.state <> 'idle'
+        ), steps as (
+            select v.lane_id, v.target,
+                   case when v.head is not null then
+                            -- a new lane's frontier (0) says nothing about the age of its jobs, by which claims order lanes
+                            case when v.target > v.frontier + 10000 or (v.frontier = 0 and v.target > 0) or v.state = 'closing'
+                                      or v.seen_at <= clock_timestamp() - patience then 'active' end
+                        when v.state = 'active' and v.seen_at <= clock_timestamp() - idle_after then 'closing'
+                        -- Those epochs were sealed in an earlier call: what they held was seen above, or has been moved.
+                        when v.state = 'closing' and v.closing_epoch < epoch_now
+                             and not exists (select from ganger.epoch e where e.epoch <= v.closing_epoch) then 'idle'
+                        when v.target > v.frontier + 10000 then 'empty'
+                   end as step
+            from visited v
+        ), moved as (
             update ganger.lane l
-            set frontier = target, state = 'closing',
-                closing_epoch = pg_sequence_last_value('ganger.epoch_seq'::regclass) + 1
-            where l.lane_id = lane.lane_id;
-        elsif lane.state = 'closing' and lane.closing_epoch < pg_sequence_last_value('ganger.epoch_seq'::regclass)
-              and not exists (select from ganger.epoch e where e.epoch <= lane.closing_epoch) then
-            -- Those epochs were sealed in an earlier call: what they held was seen above, or has been moved.
-            update ganger.lane l set state = 'idle' where l.lane_id = lane.lane_id;
-        elsif target > lane.frontier + 10000 then
-            update ganger.lane l set frontier = target where l.lane_id = lane.lane_id;
+            set frontier = case when s.step = 'idle' then l.frontier else s.target end,
+                seen_at = case when s.step = 'active' then clock_timestamp() else l.seen_at end,
+                state = case when s.step = 'empty' then l.state else s.step end,
+                -- whoever still sees it active has taken its seq in the epoch after this one, or earlier
+                closing_epoch = case s.step when 'active' then null when 'closing' then epoch_now + 1 else l.closing_epoch end
+            from steps s
+            where s.step is not null and l.lane_id = s.lane_id
+        )
+        -- a held row that stood there last time too
+        select v.lane_id, v.head from visited v where v.held and v.head = v.frontier
+    loop
+        target := least(ganger._pass_stragglers(stuck.lane_id, stuck.head), epoch_lo);
+        if target > stuck.head then
+            update ganger.lane l set frontier = target, seen_at = clock_timestamp(), state = 'active', closing_epoch = null
+            where l.lane_id = stuck.lane_id;
         end if;
     end loop;
 end $$;
