@@ -87,6 +87,7 @@ static Status run_tick(Reaper *self)
     PGresult *result = NULL;
     TRY(db_exec(self->db, &SQL_tick, &params, self->statement_ms, &result));
     FAULT_POINT(tick_answered);
+    atomic_fetch_add(&self->header->lane_passes, 1);
     self->open_epochs = (int)db_int(result, 0, "open_epochs", 0);
     tell_tick(self, result);
     note_due(self, result);

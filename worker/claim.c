@@ -244,7 +244,7 @@ static Status settle_rest(Worker *self)
 Status claim_batch(Worker *self)
 {
     TRY(settle_rest(self));
-    lane_hints_expire(&self->hints, clock_boot_ms());
+    lane_hints_expire(&self->hints, clock_boot_ms(), atomic_load(&self->header->lane_passes));
     const bool went_by_seen = lane_hints_has_seen(&self->hints);
     FinishBatch finish;
     finish_batch_collect(&finish, self);

@@ -10,11 +10,12 @@ void lane_hints_drop(LaneHints *hints)
     hints->seen[0] = '\0';
 }
 
-void lane_hints_expire(LaneHints *hints, int64_t now)
+void lane_hints_expire(LaneHints *hints, int64_t now, unsigned passes)
 {
-    if (now - hints->born_at >= LANE_HINT_LIFE_MS) {
+    if (passes != hints->passes || now - hints->born_at >= LANE_HINT_LIFE_MS) {
         lane_hints_drop(hints);
         hints->born_at = now;
+        hints->passes = passes;
     }
 }
 

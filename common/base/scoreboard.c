@@ -17,7 +17,7 @@
 
 enum {
     SCOREBOARD_MAGIC = 0x67616e67, // "gang"
-    SCOREBOARD_VERSION = 6,        // grows with every change of the layout
+    SCOREBOARD_VERSION = 7,        // grows with every change of the layout
     SLOT_ALL = -1
 };
 

@@ -54,16 +54,33 @@ static void test_keeps_the_furthest(void **state)
 static void test_dies_of_age(void **state)
 {
     (void)state;
-    lane_hints_expire(&hints, 10000);
+    lane_hints_expire(&hints, 10000, 0);
     lane_hints_note(&hints, 1, 5000);
-    lane_hints_expire(&hints, 10000 + LANE_HINT_LIFE_MS - 1);
+    lane_hints_expire(&hints, 10000 + LANE_HINT_LIFE_MS - 1, 0);
     assert_int_equal(hints.count, 1);
     // Also while it is renewed all the time: the frontier has to be visited.
     lane_hints_note(&hints, 1, 6000);
-    lane_hints_expire(&hints, 10000 + LANE_HINT_LIFE_MS);
+    lane_hints_expire(&hints, 10000 + LANE_HINT_LIFE_MS, 0);
     assert_int_equal(hints.count, 0);
     lane_hints_note(&hints, 1, 7000);
-    lane_hints_expire(&hints, 10000 + 2 * LANE_HINT_LIFE_MS - 1);
+    lane_hints_expire(&hints, 10000 + 2 * LANE_HINT_LIFE_MS - 1, 0);
+    assert_int_equal(hints.count, 1);
+}
+
+// They live as long as the frontiers are where they were.
+static void test_dies_of_a_pass(void **state)
+{
+    (void)state;
+    lane_hints_expire(&hints, 10000, 7);
+    lane_hints_note(&hints, 1, 5000);
+    lane_hints_note_seen(&hints, "{}", 2);
+    lane_hints_expire(&hints, 10001, 7);
+    assert_int_equal(hints.count, 1);
+    lane_hints_expire(&hints, 10002, 8);
+    assert_int_equal(hints.count, 0);
+    assert_false(lane_hints_has_seen(&hints));
+    lane_hints_note(&hints, 1, 5000);
+    lane_hints_expire(&hints, 10002 + LANE_HINT_LIFE_MS - 1, 8); // born anew
     assert_int_equal(hints.count, 1);
 }
 
@@ -83,11 +100,11 @@ static void test_keeps_what_was_seen(void **state)
     (void)state;
     char long_text[LANE_SEEN_MAX + 1];
     memset(long_text, 'x', sizeof long_text);
-    lane_hints_expire(&hints, 10000);
+    lane_hints_expire(&hints, 10000, 0);
     assert_string_equal(lane_hints_seen(&hints), "{}");
     lane_hints_note_seen(&hints, "{\"seq\": 1} and more", 10);
     assert_string_equal(lane_hints_seen(&hints), "{\"seq\": 1}");
-    lane_hints_expire(&hints, 10000 + LANE_HINT_LIFE_MS);
+    lane_hints_expire(&hints, 10000 + LANE_HINT_LIFE_MS, 0);
     assert_string_equal(lane_hints_seen(&hints), "{}");
     lane_hints_note_seen(&hints, long_text, LANE_SEEN_MAX);
     assert_string_equal(lane_hints_seen(&hints), "{}");
@@ -105,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_keeps_the_furthest, setup),
         cmocka_unit_test_setup(test_dies_of_age, setup),
+        cmocka_unit_test_setup(test_dies_of_a_pass, setup),
         cmocka_unit_test_setup(test_a_full_table_keeps_what_it_has, setup),
         cmocka_unit_test_setup(test_keeps_what_was_seen, setup),
     };
