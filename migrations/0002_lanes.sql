@@ -267,7 +267,7 @@ exception when sqlstate 'GG004' then
 end $$;
 
 -- Writes down runnable rows at the head of a lane that somebody's open transaction holds, and returns the
--- first seq that is not such a row (beyond the last, if none is left); `head`, where that is not the lane's first any more. At most 1000 per call.
+-- first seq that is not such a row (null: none left); `head`, where that is not the lane's first any more. At most 1000 per call.
 create function ganger._pass_stragglers(lane bigint, head bigint) returns bigint
 language plpgsql volatile
 set jit = off set enable_seqscan = off as $$
@@ -312,10 +312,13 @@ end $$;
 --
 -- A frontier moves when the gain is 10,000 places or its row is `patience` old: while somebody holds a snapshot every
 -- version of a lane's row stays in the way of every claim, and a step over a dead entry costs little.
-create function ganger._advance_lanes(epoch_lo bigint, idle_after interval) returns void
+-- (A plan of its own each time: made for a few lanes it might go through all of them for each of thousands.)
+create function ganger._advance_lanes(state ganger.epoch_state, idle_after interval) returns void
 language plpgsql volatile
+set plan_cache_mode = force_custom_plan
 set jit = off set enable_seqscan = off as $$
 declare
+    epoch_lo  constant bigint := state.lo;
     patience  constant interval := least(idle_after, interval '10 s');
     epoch_now constant bigint := pg_sequence_last_value('ganger.epoch_seq'::regclass);
     stuck     record;
@@ -338,8 +341,9 @@ begin
                             case when v.target > v.frontier + 10000 or (v.frontier = 0 and v.target > 0) or v.state = 'closing'
                                       or v.seen_at <= clock_timestamp() - patience then 'active' end
                         when v.state = 'active' and v.seen_at <= clock_timestamp() - idle_after then 'closing'
-                        -- Those epochs were sealed in an earlier call: what they held was seen above, or has been moved.
-                        when v.state = 'closing' and v.closing_epoch < epoch_now
+                        -- Those epochs were sealed in an earlier call: what they held was seen above, or has been moved. The sequence may be further than
+                        -- the epochs that are known, by a pass that was rolled back.
+                        when v.state = 'closing' and v.closing_epoch < state.epoch
                              and not exists (select from ganger.epoch e where e.epoch <= v.closing_epoch) then 'idle'
                         when v.target > v.frontier + 10000 then 'empty'
                    end as step
@@ -357,7 +361,7 @@ begin
         -- a held row that stood there last time too
         select v.lane_id, v.head from visited v where v.held and v.head = v.frontier
     loop
-        target := least(ganger._pass_stragglers(stuck.lane_id, stuck.head), epoch_lo);
+        target := least(ganger._pass_stragglers(stuck.lane_id, stuck.head), epoch_lo); -- least() ignores a null
         if target > stuck.head then
             update ganger.lane l set frontier = target, seen_at = clock_timestamp(), state = 'active', closing_epoch = null
             where l.lane_id = stuck.lane_id;
@@ -426,8 +430,9 @@ begin
     on conflict (lane_id) do update set state = 'active', closing_epoch = null, seen_at = clock_timestamp()
         where l.state <> 'active';
 
-    perform ganger._advance_lanes(state.lo, idle_after);
+    -- before new ones are written down, which may be those of a claim that commits just then: they would be locked as they begin to run
     freed := ganger._free_stragglers();
+    perform ganger._advance_lanes(state, idle_after);
     select * into seals from ganger._seal_epochs(clock_timestamp() + interval '2 s');
     perform ganger._begin_epoch(state);
     -- What has just ended is mostly nobody's any more, and need not wait for the next pass: followers of the feed wait for it.

@@ -341,7 +341,8 @@ begin
         -- Rows of a claim of gangerd's that runs in this snapshot, or has begun since (whose own number is in them, not that of a subtransaction), are
         -- passed by here: it may end while they are gone through, and then to lock them is to lock what has become of them, running jobs of
         -- another worker, which could not finish them before this transaction has ended. So many begin at most while a claim looks: a
-        -- number there that is no transaction's, as of a row that several hold, is not taken for one for ever.
+        -- number there that is no transaction's, as of a row that several hold, is not taken for one for ever. What this transaction itself has
+        -- locked and changed, as a finish that made its group's next job runnable, bears its lock: of what is no older than it all is tried.
         -- A worker's batch has one lease: a number of that quality costs a tenth of the claim.
         select array(select row(j.row_ctid, j.id, j.was_started, null)::ganger._claim_pick
                      from unnest(lanes) o
@@ -349,9 +350,9 @@ begin
                          select j.ctid as row_ctid, j.id, j.started_at is not null or j.attempts > 0 as was_started
                          from ganger.job j
                          where j.lane_id = o.lane_id and j.seq >= o.start_at and j.status = 'pending'
-                           and (j.xmax = '0'::xid
+                           and (j.xmax = '0'::xid or age(j.xmin) <= 0 or age(j.xmax) = 0
                                 or (j.xmax <> all (array(select x::xid from pg_snapshot_xip(pg_current_snapshot()) x))
-                                    and age((select pg_snapshot_xmax(pg_current_snapshot())::xid)) - age(j.xmax) not between 0 and 9999))
+                                    and age((select pg_snapshot_xmax(pg_current_snapshot())::xid))::bigint - age(j.xmax) not between 0 and 9999))
                            and (j.expires_at is null or j.expires_at > clock_timestamp())
                            and (shut is null or j.group_key is null
                                 or not shut ?| array['regroup ' || j.group_key, 'queue ' || j.queue, 'job_type ' || j.job_type])

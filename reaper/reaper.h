@@ -79,6 +79,7 @@ typedef struct Reaper {
     int64_t follow_ms;      // behind a pooler: pause before the next early poll; 0 none
     uint64_t done_seen;     // as many the workers had taken when that was looked at last
     int64_t polled_at;
+    int64_t lane_pass_at; // when the workers were last told of one
     int64_t ticked_at;
     int64_t recheck_at; // after announcing idleness: look once more; INT64_MAX none
     int64_t busy_since; // all workers busy since; 0 = one is idle

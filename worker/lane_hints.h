@@ -4,8 +4,9 @@
 //
 // A hint may pass over jobs that were locked or not yet committed when the worker went by. Two things keep them from being
 // lost: a hint stays LANE_HINT_MARGIN numbers behind (what commits out of order does so within moments), and all
-// hints die when this node has moved the frontiers, to which the worker then falls back: what was drained lies behind them
-// now, and is not gone through again. Where another node does that they die after LANE_HINT_LIFE_MS, which is longer than it takes to come round.
+// hints die when this node's reaper has been over the frontiers, to which the worker then falls back: most of what was drained
+// lies behind them now, and is not gone through again. Where another node's does that (the elected one), or none, they die after
+// LANE_HINT_LIFE_MS, which is longer than it mostly takes to come round.
 //
 // Where there are many lanes, claims tell in one value, `seen`, up to which lane and number they have found all empty, and what else the
 // next one needs to find what has come since (ganger._tell_seen). It is the claim's own, handed to the next one as it is.

@@ -175,9 +175,8 @@ typedef struct ScoreboardHeader {
     atomic_llong work_counter;         // raised before a worker is woken (no lost wake-up)
     atomic_llong heartbeat_at;         // last acknowledged heartbeat
     atomic_int idle_announced; // enqueuers notify this node: a worker going idle need not say so
-    atomic_uint
-        lane_passes; // of this node over the frontiers of lanes: each begins a new life of hints
-    atomic_int claim_pace_ms; // from one claim to the next, while few jobs come with each; 0 none
+    atomic_uint lane_passes;   // over the frontiers of lanes; each ends the life of hints
+    atomic_int claim_pace_ms;  // from one claim to the next, while few jobs come with each; 0 none
     SharedTimeline timeline; // the latest that any process of this node has seen (reaper/lineage.h)
     ReaperCounters reaper;
 } ScoreboardHeader;

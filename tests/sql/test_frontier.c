@@ -47,9 +47,8 @@ static _Atomic(Phase) phase;
 static int64_t run_ms;
 static uint64_t seed;
 static atomic_llong refused_finishes;
-static atomic_llong
-    locked_running; // by those who have nothing to do with them: their ends would have to wait
-static atomic_llong told; // claims that went through many lanes, and said so
+static atomic_llong locked_running; // others' jobs, whose ends would have to wait
+static atomic_llong told;           // claims that went through many lanes, and said so
 
 typedef struct Actor {
     pthread_t thread;

@@ -71,6 +71,25 @@ static void test_a_savepoint_rolled_back_leaves_the_rest_safe(void **state)
     assert_int_equal(claim_all(), 2);
 }
 
+// A pass that is rolled back has moved the sequence of epochs all the same.
+static void test_a_pass_rolled_back_idles_nothing(void **state)
+{
+    (void)state;
+    make_empty_lane();
+    test_db_run(stage.duty, "begin");
+    advance(1);
+    test_db_run(stage.a, "begin");
+    test_db_run(stage.a, "select ganger.enqueue('t')"); // which sees the lane active
+    test_db_run(stage.duty, "commit");
+    assert_int_equal(lanes_in_state("closing"), 1);
+    test_db_run(stage.duty, "begin");
+    advance(1);
+    test_db_run(stage.duty, "rollback");
+    advance(3);
+    test_db_run(stage.a, "commit");
+    assert_int_equal(claim_all(), 1);
+}
+
 // The signal of a rolled back savepoint is gone: the next enqueue must not count on it.
 static void test_a_signal_rolled_back_is_given_again(void **state)
 {
@@ -301,6 +320,7 @@ int main(void)
         CASE(test_a_long_enqueuer_holds_its_own_epoch_only),
         CASE(test_a_held_snapshot_holds_nothing),
         CASE(test_a_savepoint_rolled_back_leaves_the_rest_safe),
+        CASE(test_a_pass_rolled_back_idles_nothing),
         CASE(test_a_signal_rolled_back_is_given_again),
         CASE(test_a_lane_is_not_idled_over_an_open_enqueuer),
         CASE(test_a_closing_lane_is_signalled),
