@@ -382,7 +382,7 @@ begin
     -- one begun in the future is over: the clock was set back, and the feed of events would stand still until it is there again
     if (clock_timestamp() >= state.began_at and clock_timestamp() < state.began_at + interval '1 s' * (open_epochs / 300.0) ^ 2)
        or (seq_before <= state.lo
-           and not exists (select from ganger.lane l where l.state = 'closing' and l.closing_epoch >= epoch_now)) then
+           and not exists (select from ganger.lane l where l.state = 'closing' and l.closing_epoch >= state.epoch)) then
         return;
     end if;
     perform nextval('ganger.epoch_seq'::regclass);

@@ -88,6 +88,14 @@ static void test_a_pass_rolled_back_idles_nothing(void **state)
     advance(3);
     test_db_run(stage.a, "commit");
     assert_int_equal(claim_all(), 1);
+    // nor keeps a lane from it where no number is taken any more
+    advance(1);
+    assert_int_equal(lanes_in_state("closing"), 1);
+    test_db_run(stage.duty, "begin");
+    advance(1);
+    test_db_run(stage.duty, "rollback");
+    advance(PASSES_TO_IDLE);
+    assert_int_equal(lanes_in_state("idle"), 1);
 }
 
 // The signal of a rolled back savepoint is gone: the next enqueue must not count on it.
