@@ -88,7 +88,13 @@ static void test_a_pass_rolled_back_idles_nothing(void **state)
     advance(3);
     test_db_run(stage.a, "commit");
     assert_int_equal(claim_all(), 1);
-    // nor keeps a lane from it where no number is taken any more
+}
+
+// Nor does it keep a lane from being idled where no number is taken any more.
+static void test_a_pass_rolled_back_keeps_nothing_from_idling(void **state)
+{
+    (void)state;
+    make_empty_lane();
     advance(1);
     assert_int_equal(lanes_in_state("closing"), 1);
     test_db_run(stage.duty, "begin");
@@ -329,6 +335,7 @@ int main(void)
         CASE(test_a_held_snapshot_holds_nothing),
         CASE(test_a_savepoint_rolled_back_leaves_the_rest_safe),
         CASE(test_a_pass_rolled_back_idles_nothing),
+        CASE(test_a_pass_rolled_back_keeps_nothing_from_idling),
         CASE(test_a_signal_rolled_back_is_given_again),
         CASE(test_a_lane_is_not_idled_over_an_open_enqueuer),
         CASE(test_a_closing_lane_is_signalled),
