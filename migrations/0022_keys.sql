@@ -16,6 +16,11 @@ begin
             perform ganger._point_idempotency_key(i, other);
         end if;
     end if;
+    if other is not null then
+        -- The answer must last like a job of one's own: a transaction with a number waits at its commit until the disk and a synchronous
+        -- standby have all that was before it, as the other job's commit, which may be visible here and not yet there.
+        perform pg_current_xact_id();
+    end if;
     return other;
 end $$;
 
@@ -192,6 +197,7 @@ declare
     new_ids constant bigint[] := ids;
     usual   constant bigint[] := ganger._take_keys_at_once(jobs, ids);
 begin
+    perform pg_current_xact_id(); -- as in _take_keys
     if usual is not null then
         ids := usual;
         return;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- enqueue: every parameter, its default, its bounds; what is refused, and with which SQLSTATE.
-select plan(112);
+select plan(114);
 
 -- defaults
 select lives_ok($$ create temp table one as select ganger.enqueue('t') as id $$, 'a type is enough');
@@ -139,6 +139,10 @@ select throws_ok($$ select ganger.enqueue('t', to_jsonb(repeat('x', 16777215))) 
 -- idempotency
 select is(ganger.enqueue('mail', idempotency_key => 'k1'), (select id from full_job), 'an equal key: the first id');
 select is(ganger.enqueue('other', queue => 'q', idempotency_key => 'k1'), (select id from full_job), 'whatever else is said');
+select ok(ganger.enqueue('mail', idempotency_key => 'k1') is not null and pg_current_xact_id_if_assigned() is not null,
+          'a commit that waits as for a job of its own');
+select ok(ganger.enqueue('mail', idempotency_key => 'k1') is not null and pg_current_xact_id_if_assigned() is not null,
+          'also where the sequence has nothing to log, as it does for one number in 32');
 select isnt(ganger.enqueue('mail', idempotency_key => 'k2'), (select id from full_job), 'another key: another job');
 select is((select count(*) from ganger.jobs where idempotency_key = 'k1'), 1::bigint, 'one job with the key');
 select ok(ganger.cancel((select id from full_job)), 'its job ends');
