@@ -307,7 +307,7 @@ begin
     return cardinality(freed);
 end $$;
 
--- Moves the frontiers to the first runnable row of each lane, but never beyond `epoch_lo`, the start of the current epoch:
+-- Moves the frontiers to the first runnable row of each lane, but never beyond `state.lo`, the start of the current epoch:
 -- what began in it may be about to commit, and need not wait for a seal. Takes empty lanes to closing and idle.
 --
 -- A frontier moves when the gain is 10,000 places or its row is `patience` old: while somebody holds a snapshot every
