@@ -1,5 +1,16 @@
 -- Keys: one job at most for each idempotency key (as long as it is known) and unique key (as long as it is live, or for a while).
 
+-- Nobody reads it: to be set is a record in the WAL.
+create sequence ganger.answer_mark;
+
+-- Has the commit of this transaction wait, as for a job of its own, until the disk and a synchronous standby have all that was before it:
+-- the answer is about another one's commit, which may be visible here and not yet there. PostgreSQL waits for a transaction that has a
+-- number and has written to the WAL; a number alone is not enough, and nextval writes for one number in 32 only. This does both.
+create function ganger._wait_at_commit() returns void language plpgsql volatile as $$
+begin
+    perform setval('ganger.answer_mark'::regclass, 1);
+end $$;
+
 -- Takes the keys of a new job for it. Returns null: they are its own; or the id of the job that has one of them, after on_conflict
 -- was applied to that. An equal key in another open transaction is waited for. Errors: 23505 with on_conflict error.
 create function ganger._take_keys(job_id bigint, i ganger.job_input) returns bigint
@@ -17,9 +28,7 @@ begin
         end if;
     end if;
     if other is not null then
-        -- The answer must last like a job of one's own: a transaction with a number waits at its commit until the disk and a synchronous
-        -- standby have all that was before it, as the other job's commit, which may be visible here and not yet there.
-        perform pg_current_xact_id();
+        perform ganger._wait_at_commit();
     end if;
     return other;
 end $$;
@@ -197,9 +206,11 @@ declare
     new_ids constant bigint[] := ids;
     usual   constant bigint[] := ganger._take_keys_at_once(jobs, ids);
 begin
-    perform pg_current_xact_id(); -- as in _take_keys
     if usual is not null then
         ids := usual;
+        if 0 > any (ids) then
+            perform ganger._wait_at_commit();
+        end if;
         return;
     end if;
     for entry in
@@ -245,6 +256,9 @@ begin
                  from unnest(ids) with ordinality x (id, place)
                  left join unnest(new_ids, ids) m (new_id, id) on m.new_id = - x.id and m.id < 0
                  order by x.place);
+    if 0 > any (ids) then
+        perform ganger._wait_at_commit();
+    end if;
 end $$;
 
 -- Two entries of one call have the same unique key: applies on_conflict of the later one to the earlier. That keeps what makes it

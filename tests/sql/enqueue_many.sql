@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- enqueue_many: order, all or none, the place of a bad entry, 100,000 entries.
-select plan(64);
+select plan(65);
 
 select is_empty($$ select ganger.enqueue_many('[]') $$, 'nothing in, nothing out');
 select is((select count(*) from ganger.enqueue_many('[{"job_type": "a"}, {"job_type": "b"}]')), 2::bigint, 'an id for each');
@@ -33,8 +33,17 @@ select is((select payload from ganger.jobs where id = :none), '{}', 'no payload:
 select is((select ganger.enqueue_many('[{"job_type": "w", "idempotency_key": "one"}]')), (select id from got where place = 1),
     'a key known from an earlier call');
 select is_empty($$ select from ganger.jobs where job_type = 'w' $$, 'adds nothing');
-select ok((select ganger.enqueue_many('[{"job_type": "w", "idempotency_key": "one"}]')) is not null
-          and pg_current_xact_id_if_assigned() is not null, 'but waits at its commit as if it did');
+create function pg_temp.is_waiter(call text) returns boolean language plpgsql as $$
+declare before constant pg_lsn := pg_current_wal_insert_lsn();
+begin
+    execute call; -- a commit waits for what has a number, and a record in the WAL
+    return pg_current_xact_id_if_assigned() is not null and pg_current_wal_insert_lsn() > before;
+end $$;
+select ok(pg_temp.is_waiter($$ select ganger.enqueue_many('[{"job_type": "w", "idempotency_key": "one"}]') $$),
+          'but waits at its commit as if it did');
+select ok(pg_temp.is_waiter($$ select ganger.enqueue_many('[{"job_type": "w", "idempotency_key": "one"},
+                                                            {"job_type": "w", "idempotency_key": "one"}]') $$),
+          'also where a key stands twice');
 
 -- what is refused names its place; nothing of the call remains
 create temp table before as select count(*) as n from ganger.job;

@@ -356,6 +356,65 @@ static void test_synchronous_standby_is_away(void **state)
     standby_set_synchronous(false);
 }
 
+static PGconn *ask(SystemTest *test, const char *sql)
+{
+    PGconn *conn = standby_connect(standby_primary(), test->db.name);
+    CHECK(test, PQsendQuery(conn, sql) == 1);
+    return conn;
+}
+
+static void await_standby_wait(SystemTest *test, const PGconn *conn)
+{
+    CHECK(test, test_db_await(test->conn, CONDITION_MS,
+                              "select exists (select from pg_stat_activity where pid = %d and "
+                              "wait_event = 'SyncRep')",
+                              PQbackendPID(conn)));
+}
+
+// A call that is committed on the primary alone: its session ends as it waits for the standby, and all see its job, as they do after a
+// restart.
+static void commit_unconfirmed(SystemTest *test, const char *sql)
+{
+    PGconn *conn = ask(test, sql);
+    await_standby_wait(test, conn);
+    test_db_run(test->conn, "select pg_terminate_backend(%d, %d)", PQbackendPID(conn),
+                CONDITION_MS);
+    PQfinish(conn);
+}
+
+// The id of a job that only the primary has is not told to anybody who calls with its key before the standby has it.
+static void test_known_keys_wait(void **state)
+{
+    static const char *const calls[] = {
+        "select ganger.enqueue('noop', idempotency_key => 'once')",
+        "select ganger.enqueue('noop', unique_key => 'alone')",
+        "select ganger.enqueue_many('[{\"job_type\": \"noop\", \"idempotency_key\": \"many\"}]')",
+        // where one key stands twice, all are gone through one by one
+        "select ganger.enqueue_many('[{\"job_type\": \"noop\", \"unique_key\": \"twice\"}, "
+        "{\"job_type\": \"noop\", \"unique_key\": \"twice\"}]')"};
+    enum { CALLS = sizeof calls / sizeof calls[0] };
+    SystemTest *test = *state;
+    PGconn *conns[CALLS];
+    standby_set_synchronous(true);
+    standby_detach();
+    for (int i = 0; i < CALLS; i++) {
+        commit_unconfirmed(test, calls[i]);
+        sql_check(test, "(select count(*) = %d from ganger.jobs)", i + 1);
+        conns[i] = ask(test, calls[i]);
+        await_standby_wait(test, conns[i]);
+    }
+    standby_attach();
+    for (int i = 0; i < CALLS; i++) {
+        PGresult *result = PQgetResult(conns[i]);
+        CHECK(test, PQresultStatus(result) == PGRES_TUPLES_OK);
+        sql_check(test, "exists (select from ganger.jobs where id = %s)", PQgetvalue(result, 0, 0));
+        PQclear(result);
+        PQfinish(conns[i]);
+    }
+    sql_check(test, "(select count(*) = %d from ganger.jobs)", CALLS);
+    standby_set_synchronous(false);
+}
+
 int main(void)
 {
 #define FAILOVER_TEST(name) cmocka_unit_test_setup_teardown(name, system_setup, system_teardown)
@@ -363,6 +422,7 @@ int main(void)
         FAILOVER_TEST(test_connecting),
         FAILOVER_TEST(test_role_without_rights),
         FAILOVER_TEST(test_synchronous_standby_takes_over),
+        FAILOVER_TEST(test_known_keys_wait),
         FAILOVER_TEST(test_lost_tail_and_repeated_ids),
         FAILOVER_TEST(test_old_primary_is_refused),
     };
