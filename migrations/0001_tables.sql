@@ -347,6 +347,17 @@ create table ganger.stat_rate (
     primary key (span, began_at, job_type)
 ) with (fillfactor = 50);
 
+-- Nobody reads it: to be set is a record in the WAL.
+create sequence ganger.answer_mark;
+
+-- Has the commit of this transaction wait until the disk and a synchronous standby have all that was before it, as if it had written something:
+-- for an answer about another one's commit, which may be visible here and not yet there. PostgreSQL waits for a transaction that has a
+-- number and has written to the WAL; a number alone is not enough, and nextval writes for one number in 32 only. This does both.
+create function ganger._wait_at_commit() returns void language plpgsql volatile as $$
+begin
+    perform setval('ganger.answer_mark'::regclass, 1);
+end $$;
+
 -- How long an attempt ran, in microseconds; and the bucket of a completed one, null for others. Whoever counts a job and
 -- whoever takes it off the counts use these, so that they agree.
 create function ganger._run_us(started_at timestamptz, finished_at timestamptz) returns bigint

@@ -265,6 +265,9 @@ create function ganger._apply_result(id bigint, lease_id uuid, outcome text, bod
 returns text
 language plpgsql volatile set search_path = pg_catalog, ganger, pg_temp set lock_timeout = '100ms' set jit = off set enable_seqscan = off
 as $$
+declare
+    moved  bigint[];
+    answer text;
 begin
     perform from ganger.job j where j.id = _apply_result.id and j.lease_id = _apply_result.lease_id for update;
     if exists (select from ganger.late_result l where l.job_id = _apply_result.id and l.lease_id = _apply_result.lease_id) then
@@ -276,12 +279,16 @@ begin
         return ganger._end_attempt(id, lease_id, case outcome when 'failed' then 'error' else outcome end, body,
                                    outcome <> 'failed', delay, facts);
     end if;
-    perform ganger._finish(array[id], array[lease_id], array['completed'::ganger.job_status], array[body],
+    moved := ganger._finish(array[id], array[lease_id], array['completed'::ganger.job_status], array[body],
         ran_us => array[facts.ran_us], ago_us => array[facts.ago_us], cpu_us => array[facts.cpu_us],
         max_rss => array[facts.max_rss], logs => array[facts.log]);
     -- completed, cancelled (a cancel was asked for meanwhile), or null: the lease is stale
-    return (select h.status::text from ganger.history h
-            where h.id = _apply_result.id and h.lease_id = _apply_result.lease_id);
+    select h.status::text into answer from ganger.history h
+    where h.id = _apply_result.id and h.lease_id = _apply_result.lease_id;
+    if answer is not null and coalesce(cardinality(moved), 0) = 0 then
+        perform ganger._wait_at_commit(); -- it ended so before
+    end if;
+    return answer;
 exception when invalid_text_representation or untranslatable_character or program_limit_exceeded
             or numeric_value_out_of_range then
     return ganger._end_attempt(id, lease_id, 'error', 'the output is not JSON that PostgreSQL accepts: ' || sqlerrm, true, null, facts);
@@ -363,7 +370,10 @@ begin
         answer := case when ganger._put_off(id, lease_id, outcome, body, make_interval(secs => delay_ms / 1e3), facts)
                        then 'deferred' end;
     end;
-    if answer is null and ganger._ended_as(id, lease_id) in ('cancelled', ganger._attempt_outcome(outcome)) then
+    if answer = 'deferred' then
+        perform ganger._wait_at_commit(); -- it may have been written down before
+    elsif answer is null and ganger._ended_as(id, lease_id) in ('cancelled', ganger._attempt_outcome(outcome)) then
+        perform ganger._wait_at_commit();
         return 'already';
     elsif answer is null and ran_us is not null then -- outside workers are told by the answer
         perform ganger._note_refused(id, lease_id, outcome);

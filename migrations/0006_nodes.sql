@@ -106,6 +106,8 @@ end $$;
 -- A worker on a new connection. A claim still in flight on the old one (the caller has ended that backend where it could) is
 -- refused from here on, and what was claimed without the answer arriving (not known by its lease) goes back uncounted. After a failover
 -- that lost something the worker may know a job by a lease that never was here. Returns the worker's new link; null: it is no longer alive.
+-- It always writes: a worker whose commit was not confirmed comes here first, and what it reads afterwards (a result that is there already) is
+-- no less durable than this.
 create function ganger._reattach_worker(worker bigint, known_ids bigint[], known_leases uuid[], pooled boolean,
                                         began timestamptz default ganger._backend_start()) returns integer
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp

@@ -168,6 +168,7 @@ begin
     where x.id = cancel.id and (cancel.owner is null or x.owner = cancel.owner)
       and ganger._in_session(x.queue) for update;
     if not found then
+        perform ganger._wait_at_commit(); -- it may have ended just now
         return false;
     end if;
     if j.status = 'processing' then
@@ -187,7 +188,11 @@ begin
     if ganger._is_session_bound() and not ganger._may_see_job(id) then
         return false;
     end if;
-    return ganger._retry(array[id]) = 1;
+    if ganger._retry(array[id]) = 1 then
+        return true;
+    end if;
+    perform ganger._wait_at_commit(); -- somebody may have done so just now
+    return false;
 end $$;
 
 -- The same for many. Returns how many that was.

@@ -259,11 +259,13 @@ begin
     -- looked at first: one that has timed out may be held by a duty
     if not exists (select from ganger.token t where t.token = complete_token.token and t.status = 'waiting'
                    and (t.timeout_at is null or t.timeout_at > clock_timestamp())) then
+        perform ganger._wait_at_commit(); -- who completes it once more hears that it is completed
         return false;
     end if;
     update ganger.token t set status = 'completed', data = complete_token.data, completed_at = clock_timestamp()
     where t.token = complete_token.token and t.status = 'waiting' and (t.timeout_at is null or t.timeout_at > clock_timestamp());
     if not found then
+        perform ganger._wait_at_commit();
         return false;
     end if;
     perform ganger._wake_waiters(array[token]);

@@ -1,16 +1,5 @@
 -- Keys: one job at most for each idempotency key (as long as it is known) and unique key (as long as it is live, or for a while).
 
--- Nobody reads it: to be set is a record in the WAL.
-create sequence ganger.answer_mark;
-
--- Has the commit of this transaction wait, as for a job of its own, until the disk and a synchronous standby have all that was before it:
--- the answer is about another one's commit, which may be visible here and not yet there. PostgreSQL waits for a transaction that has a
--- number and has written to the WAL; a number alone is not enough, and nextval writes for one number in 32 only. This does both.
-create function ganger._wait_at_commit() returns void language plpgsql volatile as $$
-begin
-    perform setval('ganger.answer_mark'::regclass, 1);
-end $$;
-
 -- Takes the keys of a new job for it. Returns null: they are its own; or the id of the job that has one of them, after on_conflict
 -- was applied to that. An equal key in another open transaction is waited for. Errors: 23505 with on_conflict error.
 create function ganger._take_keys(job_id bigint, i ganger.job_input) returns bigint

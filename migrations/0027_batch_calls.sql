@@ -106,6 +106,7 @@ begin
     update ganger.batch b set started_at = clock_timestamp()
     where b.id = start_batch.id and b.started_at is null and b.cancelled_at is null returning b.total into total;
     if not found then
+        perform ganger._wait_at_commit(); -- it may have been started just now
         return false;
     end if;
     perform ganger._tell_batch(id, 'batch_started', jsonb_build_object('total', total));
@@ -153,6 +154,7 @@ begin
     where b.id = cancel_batch.id and b.cancelled_at is null
       and not exists (select from ganger.batches x where x.id = b.id and x.finished_at is not null);
     if not found then
+        perform ganger._wait_at_commit();
         return false;
     end if;
     perform ganger._tell_batch(id, 'batch_cancelled');

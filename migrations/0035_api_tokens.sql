@@ -71,7 +71,11 @@ create function ganger.revoke_api_token(id bigint) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, ganger, pg_temp as $$
 begin
     update ganger.api_token t set revoked_at = clock_timestamp() where t.id = revoke_api_token.id and t.revoked_at is null;
-    return found;
+    if not found then
+        perform ganger._wait_at_commit(); -- it may have been revoked just now
+        return false;
+    end if;
+    return true;
 end $$;
 
 -- The valid tokens, for the server that checks them.

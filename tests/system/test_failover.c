@@ -16,7 +16,7 @@
 #include "tests/support/scale.h"
 #include "tests/support/standby.h"
 
-enum { RESUME_GOAL_MS = 5000, TAIL = 80, CONDITION_MS = 20000 };
+enum { RESUME_GOAL_MS = 5000, TAIL = 80, CONDITION_MS = 20000, REPEATS_MAX = 16 };
 
 static Daemon *run_node(SystemTest *test, const char *name, int workers)
 {
@@ -382,7 +382,36 @@ static void commit_unconfirmed(SystemTest *test, const char *sql)
     PQfinish(conn);
 }
 
-// The id of a job that only the primary has is not told to anybody who calls with its key before the standby has it.
+// Makes each call twice while the standby is away: the first is committed on the primary alone. The second finds that it is so already,
+// and is not answered before the standby has it, too. answers: of the second calls; NULL: the id of a job.
+static void check_repeats_wait(SystemTest *test, const char *const calls[], int count,
+                               const char *const answers[])
+{
+    PGconn *conns[REPEATS_MAX];
+    assert_true(count <= REPEATS_MAX);
+    standby_set_synchronous(true);
+    standby_detach();
+    for (int i = 0; i < count; i++) {
+        commit_unconfirmed(test, calls[i]);
+        conns[i] = ask(test, calls[i]);
+        await_standby_wait(test, conns[i]);
+    }
+    standby_attach();
+    for (int i = 0; i < count; i++) {
+        PGresult *result = PQgetResult(conns[i]);
+        CHECK(test, PQresultStatus(result) == PGRES_TUPLES_OK);
+        if (answers == NULL) {
+            sql_check(test, "exists (select from ganger.jobs where id = %s)",
+                      PQgetvalue(result, 0, 0));
+        } else {
+            CHECK(test, strcmp(PQgetvalue(result, 0, 0), answers[i]) == 0);
+        }
+        PQclear(result);
+        PQfinish(conns[i]);
+    }
+}
+
+// The id of a job that only the primary has is not told to anybody who calls with its key.
 static void test_known_keys_wait(void **state)
 {
     static const char *const calls[] = {
@@ -394,35 +423,56 @@ static void test_known_keys_wait(void **state)
         "{\"job_type\": \"noop\", \"unique_key\": \"twice\"}]')"};
     enum { CALLS = sizeof calls / sizeof calls[0] };
     SystemTest *test = *state;
-    PGconn *conns[CALLS];
-    standby_set_synchronous(true);
-    standby_detach();
-    for (int i = 0; i < CALLS; i++) {
-        commit_unconfirmed(test, calls[i]);
-        sql_check(test, "(select count(*) = %d from ganger.jobs)", i + 1);
-        conns[i] = ask(test, calls[i]);
-        await_standby_wait(test, conns[i]);
-    }
-    standby_attach();
-    for (int i = 0; i < CALLS; i++) {
-        PGresult *result = PQgetResult(conns[i]);
-        CHECK(test, PQresultStatus(result) == PGRES_TUPLES_OK);
-        sql_check(test, "exists (select from ganger.jobs where id = %s)", PQgetvalue(result, 0, 0));
-        PQclear(result);
-        PQfinish(conns[i]);
-    }
+    check_repeats_wait(test, calls, CALLS, NULL);
     sql_check(test, "(select count(*) = %d from ganger.jobs)", CALLS);
+}
+
+// Nor is anybody told who repeats a call, as its answer was lost, that all is done.
+static void test_repeated_calls_wait(void **state)
+{
+    static const char *const calls[] = {
+        "select ganger.complete(id, lease_id) from held where n = 1",
+        "select ganger.fail(id, lease_id, 'no') from held where n = 2",
+        "select ganger.snooze(id, lease_id, '1 h') from held where n = 3",
+        "select ganger.wait_for(id, lease_id, '1 h') from held where n = 4",
+        "select ganger.complete_token(token) from made",
+        "select ganger.cancel(id) from waiting where job_type = 'a'",
+        "select ganger.retry(id) from waiting where job_type = 'b'",
+        "select ganger.start_batch('few')",
+        "select ganger.cancel_batch('few')",
+        "select ganger.revoke_api_token(api_token) from made"};
+    static const char *const answers[] = {"t", "t", "t", "t", "f", "f", "f", "f", "f", "f"};
+    enum { CALLS = sizeof calls / sizeof calls[0] };
+    SystemTest *test = *state;
+    test_db_run(test->conn,
+                "select ganger.enqueue('outside', queue => 'outside') from generate_series(1, 4)");
+    test_db_run(test->conn, "create table held as select row_number() over () as n, id, lease_id "
+                            "from ganger.claim('w', '{outside}', max_jobs => 4, lease => '1 h')");
+    test_db_run(test->conn, "create table waiting as select t as job_type, ganger.enqueue(t) as id "
+                            "from unnest('{a,b}'::text[]) t");
+    test_db_run(test->conn, "select ganger.cancel(id) from waiting where job_type = 'b'");
+    test_db_run(test->conn, "create table made as select ganger.create_token() as token, "
+                            "ganger.create_batch('few', 'noop', '[1]') as batch, "
+                            "ganger.create_api_token('key', sha256('key'), '{read}') as api_token");
+    check_repeats_wait(test, calls, CALLS, answers);
+}
+
+// What a check that fails leaves would hold up whatever commits after it.
+static int failover_teardown(void **state)
+{
     standby_set_synchronous(false);
+    return system_teardown(state);
 }
 
 int main(void)
 {
-#define FAILOVER_TEST(name) cmocka_unit_test_setup_teardown(name, system_setup, system_teardown)
+#define FAILOVER_TEST(name) cmocka_unit_test_setup_teardown(name, system_setup, failover_teardown)
     const struct CMUnitTest tests[] = {
         FAILOVER_TEST(test_connecting),
         FAILOVER_TEST(test_role_without_rights),
         FAILOVER_TEST(test_synchronous_standby_takes_over),
         FAILOVER_TEST(test_known_keys_wait),
+        FAILOVER_TEST(test_repeated_calls_wait),
         FAILOVER_TEST(test_lost_tail_and_repeated_ids),
         FAILOVER_TEST(test_old_primary_is_refused),
     };
