@@ -139,12 +139,7 @@ select throws_ok($$ select ganger.enqueue('t', to_jsonb(repeat('x', 16777215))) 
 -- idempotency
 select is(ganger.enqueue('mail', idempotency_key => 'k1'), (select id from full_job), 'an equal key: the first id');
 select is(ganger.enqueue('other', queue => 'q', idempotency_key => 'k1'), (select id from full_job), 'whatever else is said');
-create function pg_temp.is_waiter(call text) returns boolean language plpgsql as $$
-declare before constant pg_lsn := pg_current_wal_insert_lsn();
-begin
-    execute call; -- a commit waits for what has a number, and a record in the WAL
-    return pg_current_xact_id_if_assigned() is not null and pg_current_wal_insert_lsn() > before;
-end $$;
+\ir ../support/is_waiter.sql
 select ok(pg_temp.is_waiter($$ select ganger.enqueue('mail', idempotency_key => 'k1') $$), 'a commit that waits as for a job of its own');
 select ok(pg_temp.is_waiter($$ select ganger.enqueue('mail', idempotency_key => 'k1') $$),
           'also where the sequence has nothing to log, as it does for one number in 32');

@@ -33,12 +33,7 @@ select is((select payload from ganger.jobs where id = :none), '{}', 'no payload:
 select is((select ganger.enqueue_many('[{"job_type": "w", "idempotency_key": "one"}]')), (select id from got where place = 1),
     'a key known from an earlier call');
 select is_empty($$ select from ganger.jobs where job_type = 'w' $$, 'adds nothing');
-create function pg_temp.is_waiter(call text) returns boolean language plpgsql as $$
-declare before constant pg_lsn := pg_current_wal_insert_lsn();
-begin
-    execute call; -- a commit waits for what has a number, and a record in the WAL
-    return pg_current_xact_id_if_assigned() is not null and pg_current_wal_insert_lsn() > before;
-end $$;
+\ir ../support/is_waiter.sql
 select ok(pg_temp.is_waiter($$ select ganger.enqueue_many('[{"job_type": "w", "idempotency_key": "one"}]') $$),
           'but waits at its commit as if it did');
 select ok(pg_temp.is_waiter($$ select ganger.enqueue_many('[{"job_type": "w", "idempotency_key": "one"},

@@ -356,6 +356,8 @@ static void test_synchronous_standby_is_away(void **state)
     standby_set_synchronous(false);
 }
 
+static bool is_standby_away; // a check may fail meanwhile
+
 static PGconn *ask(SystemTest *test, const char *sql)
 {
     PGconn *conn = standby_connect(standby_primary(), test->db.name);
@@ -363,20 +365,20 @@ static PGconn *ask(SystemTest *test, const char *sql)
     return conn;
 }
 
-static void await_standby_wait(SystemTest *test, const PGconn *conn)
+static void await_standby_wait(SystemTest *test, const PGconn *conn, bool is_waiting)
 {
     CHECK(test, test_db_await(test->conn, CONDITION_MS,
-                              "select exists (select from pg_stat_activity where pid = %d and "
+                              "select %s exists (select from pg_stat_activity where pid = %d and "
                               "wait_event = 'SyncRep')",
-                              PQbackendPID(conn)));
+                              is_waiting ? "" : "not", PQbackendPID(conn)));
 }
 
-// A call that is committed on the primary alone: its session ends as it waits for the standby, and all see its job, as they do after a
-// restart.
+// A call that is committed on the primary alone: its session ends as it waits for the standby, and all see what it did, as they do after
+// a restart.
 static void commit_unconfirmed(SystemTest *test, const char *sql)
 {
     PGconn *conn = ask(test, sql);
-    await_standby_wait(test, conn);
+    await_standby_wait(test, conn, true);
     test_db_run(test->conn, "select pg_terminate_backend(%d, %d)", PQbackendPID(conn),
                 CONDITION_MS);
     PQfinish(conn);
@@ -391,13 +393,16 @@ static void check_repeats_wait(SystemTest *test, const char *const calls[], int 
     assert_true(count <= REPEATS_MAX);
     standby_set_synchronous(true);
     standby_detach();
+    is_standby_away = true;
     for (int i = 0; i < count; i++) {
         commit_unconfirmed(test, calls[i]);
         conns[i] = ask(test, calls[i]);
-        await_standby_wait(test, conns[i]);
+        await_standby_wait(test, conns[i], true);
     }
     standby_attach();
+    is_standby_away = false;
     for (int i = 0; i < count; i++) {
+        await_standby_wait(test, conns[i], false);
         PGresult *result = PQgetResult(conns[i]);
         CHECK(test, PQresultStatus(result) == PGRES_TUPLES_OK);
         if (answers == NULL) {
@@ -457,10 +462,14 @@ static void test_repeated_calls_wait(void **state)
     check_repeats_wait(test, calls, CALLS, answers);
 }
 
-// What a check that fails leaves would hold up whatever commits after it.
+// What a check that fails leaves would hold up whatever commits after it, and the next test.
 static int failover_teardown(void **state)
 {
     standby_set_synchronous(false);
+    if (is_standby_away) {
+        standby_attach();
+        is_standby_away = false;
+    }
     return system_teardown(state);
 }
 
